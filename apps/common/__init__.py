@@ -1,0 +1,1 @@
+"""What several apps trust: flags, run folders, scores, export, reports."""

@@ -1,0 +1,150 @@
+"""What must survive a kill: the best model, the backup, the log.
+
+A run that is killed at any moment and started again ends with the very weights
+of a run that was not.  For this the backup holds every variable of the model
+and of the optimizer, the random state of dropout included (Keras's own backup
+leaves it out), beside the history; and the data of step k must be a function
+of the seed and of k alone, so that `fit` can start at the step that
+`Progress.epoch` says.
+"""
+
+import csv
+import dataclasses
+import json
+import math
+import time
+
+import keras
+import numpy as np
+
+from apps.common.cli import UserError
+from data_pipelines.files import replacing
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come."""
+
+    epoch: int = 0  # epochs done
+    best: float | None = None  # best value of the monitored score
+    best_epoch: int = 0
+    seconds: float = 0.0  # of training, kills and restarts included
+    stopped: bool = False  # no more epochs are wanted
+    rows: list = dataclasses.field(default_factory=list)  # of log.csv
+
+
+def resume(run, model):
+    """Brings a compiled model to where the run stood.
+
+    Args:
+        run: The `runs.Run`.
+        model: The compiled `keras.Model`, built as when the run began.
+
+    Returns:
+        The `Progress`: all zero for a new run.
+    """
+    path = run.file("backup/state.npz")
+    if not path.exists():
+        return Progress()
+    model.optimizer.build(model.trainable_variables)
+    with np.load(path, allow_pickle=False) as stored:
+        variables = _variables(model)
+        if set(stored.files) != {"progress", *variables}:
+            raise UserError(
+                f"{path} belongs to another model; delete {run.path} to begin"
+                " again"
+            )
+        for name, variable in variables.items():
+            variable.assign(stored[name])
+        return Progress(**json.loads(str(stored["progress"])))
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes `model.keras`, `log.csv` and `backup/` at the end of an epoch.
+
+    Each is written under a temporary name and renamed, the backup last: a kill
+    in between repeats the epoch and writes the same files again.
+
+    Args:
+        run: The `runs.Run`.
+        progress: What `resume` returned; kept up to date.
+        monitor: Name of the score in the logs, larger is better.
+        patience: Training ends after so many epochs without a better score.
+    """
+
+    def __init__(self, run, progress, *, monitor, patience):
+        super().__init__()
+        self.run = run
+        self.progress = progress
+        self.monitor = monitor
+        self.patience = patience
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {name: float(value) for name, value in logs.items()}
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"the loss is {logs['loss']} in epoch {epoch + 1};"
+                " try a smaller --learning-rate"
+            )
+        progress = self.progress
+        progress.epoch = epoch + 1
+        progress.seconds += time.perf_counter() - self._begun
+        progress.rows.append({"epoch": epoch + 1, **logs})
+        score = logs[self.monitor]
+        if progress.best is None or score > progress.best:
+            progress.best, progress.best_epoch = score, epoch + 1
+            save_model(self.model, self.run.file("model.keras"))
+        if epoch + 1 - progress.best_epoch >= self.patience:
+            progress.stopped = self.model.stop_training = True
+        self._write_log()
+        self._write_backup()
+
+    def _write_log(self):
+        rows = self.progress.rows
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        with (
+            replacing(self.run.file("log.csv")) as temporary,
+            open(temporary, "w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _write_backup(self):
+        values = {
+            name: keras.ops.convert_to_numpy(variable)
+            for name, variable in _variables(self.model).items()
+        }
+        progress = json.dumps(dataclasses.asdict(self.progress))
+        path = self.run.file("backup/state.npz")
+        path.parent.mkdir(exist_ok=True)
+        with (
+            replacing(path) as temporary,
+            open(temporary, "wb") as file,
+        ):
+            np.savez(file, progress=np.array(progress), **values)
+
+
+def save_model(model, path):
+    """Writes a model without its optimizer; a kill never leaves a torn file.
+
+    What is saved loads as an ordinary Keras model, with no class of ours but
+    those of `rnn_layers`.
+    """
+    plain = keras.Model(model.inputs, model.outputs, name=model.name)
+    with replacing(path, suffix=".keras") as temporary:
+        plain.save(temporary)
+
+
+def _variables(model):
+    """Names every variable by place and path; both have to agree later."""
+    variables = {
+        id(v): v for v in [*model.variables, *model.optimizer.variables]
+    }
+    return {
+        f"{number:04d} {variable.path}": variable
+        for number, variable in enumerate(variables.values())
+    }

@@ -1,0 +1,147 @@
+"""Flags from a dataclass: the dataclass is the only home of a default.
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        '''Trains a classifier.'''
+        units: int = cli.flag(64, "size of the recurrent state", at_least=1)
+
+    PRESETS = {"smoke": dict(units=8)}
+    config = cli.parse(Config, PRESETS)        # --units 32 --preset smoke
+
+A flag beats the preset, the preset beats the default.  Whatever is wrong ends
+with one line on standard error and exit status 2.
+"""
+
+import argparse
+import dataclasses
+import sys
+
+from data_pipelines.errors import DataError
+
+
+class UserError(ValueError):
+    """Something that the user can put right; the message says how."""
+
+
+def flag(default, help, *, choices=None, at_least=None, below=None):
+    """Describes one field of a configuration.
+
+    Args:
+        default: Value when neither a flag nor a preset gives one.
+        help: One line for `--help`.
+        choices: The names that are allowed (any iterable of strings), by
+            reference to where they are defined.
+        at_least: Smallest allowed number.
+        below: Numbers must be smaller than this.
+    """
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "at_least": at_least,
+        "below": below,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def positional(help):
+    """Describes a field that takes the words which are not flags."""
+    return dataclasses.field(
+        default=(), metadata={"help": help, "positional": True}
+    )
+
+
+def parse(config_class, presets=None, arguments=None):
+    """Reads the command line into an instance of `config_class`.
+
+    Args:
+        config_class: A flat dataclass whose fields are made by `flag`.
+        presets: Optional dict name -> dict of fields that differ.
+        arguments: List of strings; the process's own arguments if `None`.
+    """
+    parser = _Parser(
+        description=config_class.__doc__,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    if presets:
+        parser.add_argument(
+            "--preset",
+            choices=list(presets),
+            help="named set of flags: " + ", ".join(presets),
+        )
+    for field in dataclasses.fields(config_class):
+        _add(parser, field)
+    given = vars(parser.parse_args(arguments))
+    preset = given.pop("preset", None)
+    return config_class(**{**(presets[preset] if preset else {}), **given})
+
+
+def main(function):
+    """Runs a command; ends with one line and status 2 on the user's errors."""
+    try:
+        function()
+    except (UserError, DataError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of our output has gone: `| head`
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+    def parse_args(self, args=None, namespace=None):
+        parsed, unknown = self.parse_known_intermixed_args(args, namespace)
+        if unknown:
+            known = ", ".join(sorted(o for o in self._option_string_actions))
+            self.error(f"unknown flag {unknown[0]}; the flags are: {known}")
+        return parsed
+
+
+def _add(parser, field):
+    help = field.metadata["help"]
+    if field.metadata.get("positional"):
+        parser.add_argument(field.name, nargs="*", default=(), help=help)
+        return
+    choices = field.metadata["choices"]
+    # With SUPPRESS as the default, argparse cannot print it: we do.
+    shown = f" (default: {field.default})" if field.default != "" else ""
+    parser.add_argument(
+        "--" + field.name.replace("_", "-"),
+        type=_reader(field),
+        choices=None if choices is None else list(choices),
+        metavar=None if choices else field.type.__name__.upper(),
+        help=help + shown,
+    )
+
+
+def _reader(field):
+    """Returns the function that turns a word of the command line to a value."""
+    low, below = field.metadata["at_least"], field.metadata["below"]
+
+    def read(word):
+        value = _boolean(word) if field.type is bool else field.type(word)
+        if low is not None and value < low:
+            raise argparse.ArgumentTypeError(f"{word} is less than {low}")
+        if below is not None and value >= below:
+            raise argparse.ArgumentTypeError(f"{word} is not below {below}")
+        return value
+
+    read.__name__ = field.type.__name__  # argparse names it in its errors
+    return read
+
+
+def _boolean(word):
+    values = {"true": True, "false": False}
+    if word.lower() not in values:
+        raise argparse.ArgumentTypeError(f"'{word}' is not true or false")
+    return values[word.lower()]

@@ -1,0 +1,330 @@
+"""Run folders: one training, everything about it, `runs/<app>/<name>/`.
+
+    config.json      the resolved configuration, command, versions, git commit
+    vocabulary.txt   one token a line (written by the app, as are the labels)
+    model.keras      the best weights so far
+    backup/          what a killed run needs to go on
+    log.csv          one row an epoch
+    tensorboard/     event files
+    metrics.json     test scores; its presence says that the run is finished
+    export/          the SavedModel
+
+The same command on an unfinished run goes on with it; on a finished one it
+takes the next free name.  Nothing is ever overwritten.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from apps.common.cli import UserError
+from data_pipelines.errors import DataError
+from data_pipelines.files import replacing
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run folder: where it is and what `config.json` says."""
+
+    app: str
+    path: Path
+    record: dict
+
+    @property
+    def name(self):
+        return self.path.name
+
+    @property
+    def finished(self):
+        return (self.path / "metrics.json").exists()
+
+    def file(self, name):
+        return self.path / name
+
+
+@contextlib.contextmanager
+def start(app, config):
+    """Opens the run that `config` names, new or unfinished, for one process.
+
+    Args:
+        app: Name of the app, as in `apps/<app>`.
+        config: Its configuration, with `name`, `runs_path`, `dataset`, `cell`.
+
+    Yields:
+        A `Run`.  A new folder is removed again when the user's input turns out
+        to be unusable before the first backup.
+
+    Raises:
+        UserError: The named run was started with other settings, is in use, or
+            is not a run folder.
+    """
+    folder = Path(config.runs_path) / app
+    run, lock = _find(app, folder, config)
+    print(f"{'resuming' if _begun(run) else 'run'} {run.path}")
+    for stale in run.path.glob(".tmp-*"):
+        _remove(stale)
+    try:
+        yield run
+    except (UserError, DataError):
+        if not _begun(run):
+            shutil.rmtree(run.path)
+        raise
+    finally:
+        lock.close()
+
+
+def open_run(app, run, runs_path="runs"):
+    """Opens a finished run to use its model.
+
+    Args:
+        app: Name of the app.
+        run: Path of a run folder, or a name, or "" for the newest one.
+        runs_path: Folder that holds the runs of all apps.
+
+    Raises:
+        UserError: There is no such run, or it is not one, or not finished.
+    """
+    folder = Path(runs_path) / app
+    if not run:
+        finished = sorted(
+            folder.glob("*/metrics.json"), key=lambda p: p.stat().st_mtime
+        )
+        if not finished:
+            raise UserError(
+                f"no finished run in {folder}; train one with"
+                f" `make train-{app.replace('_', '-')}`"
+            )
+        path = finished[-1].parent
+    else:
+        path = next(
+            (p for p in (Path(run), folder / run) if p.is_dir()), Path(run)
+        )
+    if not path.is_dir():
+        names = ", ".join(sorted(p.parent.name for p in _records(folder)))
+        raise UserError(f"no run '{run}'; the runs are: {names or 'none yet'}")
+    opened = Run(app, path, _read_record(path))
+    if opened.record["app"] != app:
+        raise UserError(f"{path} is a run of {opened.record['app']}, not {app}")
+    if not (path / "model.keras").exists():
+        raise UserError(f"{path} has no model.keras yet; train it first")
+    return opened
+
+
+def load_model(path):
+    """Loads a `model.keras`, or says in one line why it cannot be.
+
+    Code inside the file is never run: layers that carry Python code are
+    refused.
+
+    Raises:
+        UserError: The file is truncated, corrupt, or not to be trusted.
+    """
+    path = Path(path)
+    members = {"config.json", "metadata.json", "model.weights.h5"}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            missing = sorted(members - set(archive.namelist()))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is truncated or not a Keras model ({error})"
+        ) from None
+    if damaged or missing:
+        what = f"{damaged} is damaged" if damaged else f"{missing[0]} is missing"
+        raise UserError(f"{path} is corrupt: {what}")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        line = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be loaded: {line}") from None
+
+
+def finish(run, config, model, scores, *, baselines, progress, examples):
+    """Writes `metrics.json`, the only source of a published number.
+
+    Args:
+        run: The `Run`.
+        config: Its configuration.
+        model: The Keras model that was tested.
+        scores: Dict of test scores.
+        baselines: Dict name -> dict of the same scores.
+        progress: What `checkpoint.resume` returned, after training.
+        examples: Dict split -> number of examples.
+    """
+    record = {
+        "app": run.app,
+        "run": run.name,
+        "dataset": config.dataset,
+        "command": run.record["command"],
+        "metrics": scores,
+        "baselines": baselines,
+        "parameters": model.count_params(),
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "train_seconds": round(progress.seconds, 1),
+        "examples": examples,
+        "seed": config.seed,
+        "versions": run.record["versions"],
+        "device": _device(),
+        "commit": run.record["commit"],
+    }
+    _write_json(run.file("metrics.json"), record)
+    return record
+
+
+def _find(app, folder, config):
+    """Returns the run to go on with, new or unfinished, and its lock."""
+    name = config.name or f"{config.dataset}-{config.cell}"
+    if "/" in name or name.startswith("."):
+        raise UserError(f"--name {name}: a plain folder name is needed")
+    number = 1
+    while True:
+        path = folder / (name if number == 1 else f"{name}-{number}")
+        number += 1
+        if not path.exists():
+            _create(app, path, config)
+        try:
+            run = Run(app, path, _read_record(path))
+        except UserError:
+            if config.name:
+                raise
+            continue
+        if run.finished:
+            continue
+        if run.record["config"] != dataclasses.asdict(config):
+            if config.name:
+                raise UserError(_difference(run, config))
+            continue
+        return run, _lock(run)
+
+
+def _create(app, path, config):
+    """Makes a run folder in one step: it exists with its record or not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(".tmp-*"):
+        _remove(stale)
+    record = {
+        "app": app,
+        "run": path.name,
+        "config": dataclasses.asdict(config),
+        "command": shlex.join(
+            ["python", "-m", f"apps.{app}.train", *sys.argv[1:]]
+        ),
+        "versions": _versions(),
+        "commit": _commit(),
+    }
+    temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+    temporary.chmod(0o755)
+    _write_json(temporary / "config.json", record)
+    temporary.rename(path)
+
+
+def _read_record(path):
+    try:
+        record = json.loads((path / "config.json").read_text())
+        record["app"], record["config"], record["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} is not a run folder: no readable config.json in it"
+        ) from None
+    return record
+
+
+def _lock(run):
+    """Keeps a second process out of a run that is being trained."""
+    lock = open(run.file("lock"), "w")  # noqa: SIM115 (held until the end)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise UserError(
+            f"{run.path} is being trained by another process;"
+            " give this one another --name"
+        ) from None
+    return lock
+
+
+def _begun(run):
+    return run.file("backup/state.npz").exists()
+
+
+def _difference(run, config):
+    old, new = run.record["config"], dataclasses.asdict(config)
+    flags = [
+        f"--{key.replace('_', '-')} was {old.get(key)!r}, is {value!r}"
+        for key, value in new.items()
+        if old.get(key) != value
+    ]
+    return (
+        f"{run.path} is unfinished and was started with other settings"
+        f" ({'; '.join(flags)}); repeat its command or give another --name"
+    )
+
+
+def _records(folder):
+    return folder.glob("*/config.json")
+
+
+def _remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _write_json(path, value):
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _versions():
+    found = {"python": platform.python_version(), "numpy": np.__version__}
+    found["keras"] = keras.version()
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        found["tensorflow"] = tf.__version__
+    return found
+
+
+def _commit():
+    """Returns the git commit of this checkout, `None` outside of one."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("-changed" if changed else "")
+
+
+def _device():
+    """Names what the run computed on: "cpu (2 cores)" or the GPUs."""
+    devices = keras.distribution.list_devices()
+    gpus = [d for d in devices if "cpu" not in d.lower()]
+    if gpus:
+        return ", ".join(gpus)
+    import os
+
+    return f"cpu ({len(os.sched_getaffinity(0))} cores)"

@@ -1,0 +1,1 @@
+"""Sentiment: a text in, a class and its probability out (many to one)."""

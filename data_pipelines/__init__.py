@@ -1,0 +1,1 @@
+"""Records from disk to tf.data batches, one module a task."""
