@@ -1,0 +1,68 @@
+"""The SavedModel of a run: raw input in, final output out, nothing of ours.
+
+It loads with tensorflow alone:
+
+    served = tf.saved_model.load("runs/sentiment/x/export")
+    served.serve(tf.constant(["what a film"]))
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from apps.common.cli import UserError
+
+
+def write(run, model, serve, signature, *, track=(), examples):
+    """Writes `export/` and checks it against the live function.
+
+    Args:
+        run: The `runs.Run`.
+        model: The Keras model whose weights `serve` uses.
+        serve: Function of the signature's tensors that gives a dict of tensors.
+        signature: List of `tf.TensorSpec`, the inputs of `serve`.
+        track: Lookup tables that `serve` uses.
+        examples: List of inputs to compare on, each as `serve` takes them.
+
+    Returns:
+        The largest difference between the exported and the live numbers.
+
+    Raises:
+        UserError: The exported model answers otherwise than the live one.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise UserError(
+            "the export needs KERAS_BACKEND=tensorflow; model.keras loads there"
+        )
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for table in track:
+        archive.track(table)
+    archive.add_endpoint("serve", serve, input_signature=signature)
+    temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=run.path))
+    try:
+        archive.write_out(str(temporary / "export"), verbose=False)
+        difference = _compare(temporary / "export", serve, examples)
+        shutil.rmtree(run.file("export"), ignore_errors=True)
+        (temporary / "export").rename(run.file("export"))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return difference
+
+
+def _compare(folder, serve, examples):
+    loaded = tf.saved_model.load(str(folder))
+    largest = 0.0
+    for example in examples:
+        live, exported = serve(*example), loaded.serve(*example)
+        for name, value in live.items():
+            here, there = value.numpy(), exported[name].numpy()
+            if np.issubdtype(here.dtype, np.floating):
+                largest = max(largest, float(np.abs(here - there).max()))
+            elif not np.array_equal(here, there):
+                raise UserError(f"the exported model differs in '{name}'")
+    return largest

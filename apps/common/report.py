@@ -1,0 +1,163 @@
+"""What people look at: tables in the terminal, pictures, HTML pages."""
+
+import html
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from data_pipelines.files import replacing
+
+matplotlib.rcParams.update({"font.size": 9, "axes.spines.top": False})
+matplotlib.rcParams["axes.spines.right"] = False
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 16px/1.55 system-ui, sans-serif; color: #1b1f24; margin: 2rem auto;
+  max-width: 52rem; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
+table {{ border-collapse: collapse; }}
+td, th {{ padding: .2rem .8rem .2rem 0; text-align: right; }}
+td:first-child, th:first-child {{ text-align: left; }}
+th {{ border-bottom: 1px solid #c9d1d9; font-weight: 600; }}
+article {{ border-top: 1px solid #dde3e9; padding: .8rem 0; }}
+header {{ color: #57606a; font-size: .9rem; margin-bottom: .3rem; }}
+mark {{ color: inherit; border-radius: .2rem; padding: .05rem .1rem; }}
+img {{ max-width: 100%; }}
+.wrong {{ color: #b42318; }}
+</style></head><body>
+<h1>{title}</h1>
+{body}
+</body></html>
+"""
+
+
+def table(rows, columns, first=""):
+    """Returns a text table.
+
+    Args:
+        rows: Dict of name -> dict of column -> number or `None`.
+        columns: Names of the columns, in order.
+        first: Heading of the column of names.
+    """
+    cells = [[first, *columns]]
+    for name, row in rows.items():
+        cells.append([name, *(_number(row.get(c)) for c in columns)])
+    widths = [max(len(r[i]) for r in cells) for i in range(len(cells[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def html_table(rows, columns, first=""):
+    """Returns the same table as HTML."""
+    head = "".join(f"<th>{html.escape(c)}</th>" for c in [first, *columns])
+    body = "".join(
+        f"<tr><td>{html.escape(name)}</td>"
+        + "".join(f"<td>{_number(row.get(c))}</td>" for c in columns)
+        + "</tr>"
+        for name, row in rows.items()
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def write_page(path, title, body):
+    """Writes a page that needs no other file; `body` is HTML."""
+    text = _PAGE.format(title=html.escape(title), body=body)
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def marked_words(words, weights):
+    """Returns words as HTML, each shaded by its weight.
+
+    Args:
+        words: List of strings.
+        weights: As many non-negative numbers; only their ratios matter.
+    """
+    top = max([*weights, 1e-9])
+    return " ".join(
+        f'<mark style="background: rgba(255, 184, 0, {weight / top:.2f})"'
+        f' title="{weight:.3f}">{html.escape(word)}</mark>'
+        for word, weight in zip(words, weights, strict=True)
+    )
+
+
+def curve(rows, scores):
+    """Draws the training history.
+
+    Args:
+        rows: List of dicts, one an epoch, as in `log.csv`.
+        scores: Names of the panels; `val_` is put before them for validation.
+
+    Returns:
+        PNG bytes.
+    """
+    figure = Figure(figsize=(3.6 * len(scores), 2.6), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    for axes, name in zip(
+        np.atleast_1d(figure.subplots(1, len(scores))), scores, strict=True
+    ):
+        for key, label in [(name, "train"), ("val_" + name, "validation")]:
+            if all(key in row for row in rows):
+                axes.plot(
+                    epochs, [row[key] for row in rows], marker=".", label=label
+                )
+        axes.set_title(name)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(frameon=False)
+    return _png(figure)
+
+
+def confusion_picture(matrix, labels):
+    """Draws a confusion matrix `(C, C)`: rows right, columns predicted.
+
+    Returns:
+        PNG bytes.
+    """
+    matrix = np.asarray(matrix)
+    size = min(2.6 + 0.45 * len(labels), 14)
+    figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+    axes = figure.subplots()
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    ticks = range(len(labels))
+    axes.set_xticks(ticks, labels, rotation=45 if len(labels) > 3 else 0)
+    axes.set_yticks(ticks, labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("right")
+    if len(labels) <= 20:
+        for i, j in np.ndindex(*matrix.shape):
+            dark = shares[i, j] > 0.5
+            axes.text(
+                *(j, i, f"{matrix[i, j]:.0f}"),
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+            )
+    return _png(figure)
+
+
+def _png(figure):
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return buffer.getvalue()
+
+
+def _number(value):
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

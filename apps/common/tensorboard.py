@@ -1,0 +1,90 @@
+"""What a run shows in TensorBoard, beside what the app itself adds.
+
+Tags: `loss`, the metrics, `learning_rate`, `gradient_norm` (of the last step of
+the epoch, before clipping), `examples_per_second` and `tokens_per_second` (real
+tokens, padding not counted, validation time left out) under `train`; the same
+names under `validation`; histograms of all weights; `Projector`: the words.
+"""
+
+import time
+
+import keras
+import tensorflow as tf
+from tensorboard.plugins import projector
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Writes event files under `tensorboard/` of a run.
+
+    Args:
+        run: The `runs.Run`.
+        examples: Examples in one epoch.
+        tokens: Real tokens (or frames) in one epoch.
+    """
+
+    def __init__(self, run, *, examples, tokens):
+        super().__init__()
+        folder = run.file("tensorboard")
+        self.train = tf.summary.create_file_writer(str(folder / "train"))
+        self.validation = tf.summary.create_file_writer(
+            str(folder / "validation")
+        )
+        self.amounts = {"examples": examples, "tokens": tokens}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun = time.perf_counter()
+        self._seconds = None
+
+    def on_test_begin(self, logs=None):
+        self._seconds = time.perf_counter() - self._begun
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = self._seconds or time.perf_counter() - self._begun
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        step = epoch + 1
+        with self.train.as_default(step):
+            tf.summary.scalar("learning_rate", optimizer.learning_rate)
+            tf.summary.scalar("gradient_norm", optimizer.gradient_norm)
+            for name, amount in self.amounts.items():
+                tf.summary.scalar(f"{name}_per_second", amount / seconds)
+            for variable in self.model.trainable_variables:
+                tf.summary.histogram(
+                    variable.path, keras.ops.convert_to_numpy(variable)
+                )
+        for name, value in logs.items():
+            validation = name.startswith("val_")
+            writer = self.validation if validation else self.train
+            with writer.as_default(step):
+                tf.summary.scalar(name.removeprefix("val_"), value)
+        self.train.flush()
+        self.validation.flush()
+
+    def on_train_end(self, logs=None):
+        self.train.close()
+        self.validation.close()
+
+
+def write_projector(run, vectors, words):
+    """Shows vectors under their words in TensorBoard's projector.
+
+    Args:
+        run: The `runs.Run`.
+        vectors: `(N, D)` array.
+        words: N strings.
+    """
+    # TensorBoard looks for the projector's files only in a folder that holds
+    # event files, and reads tab-separated values; checkpoints of Keras 3 it
+    # cannot read.
+    folder = run.file("tensorboard") / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "vectors.tsv", "w", encoding="utf-8") as file:
+        for vector in vectors:
+            file.write("\t".join(f"{x:.5f}" for x in vector) + "\n")
+    (folder / "words.tsv").write_text("\n".join(words) + "\n", "utf-8")
+    config = projector.ProjectorConfig()
+    embedding = config.embeddings.add()
+    embedding.tensor_name = "words"
+    embedding.tensor_path = "vectors.tsv"
+    embedding.metadata_path = "words.tsv"
+    projector.visualize_embeddings(str(folder), config)
