@@ -1,0 +1,23 @@
+"""Recurrent layers for Keras 3.
+
+    layer = rnn_layers.rnn("peephole_lstm", 128, return_sequences=True)
+
+Importing the package is all that `keras.models.load_model` needs to load a
+model with these layers.
+"""
+
+from rnn_layers.attention import AttentionPooling
+from rnn_layers.bidirectional import Bidirectional
+from rnn_layers.recurrent import Recurrent
+from rnn_layers.registry import names, rnn
+from rnn_layers.stack import Stack, stack
+
+__all__ = [
+    "AttentionPooling",
+    "Bidirectional",
+    "Recurrent",
+    "Stack",
+    "names",
+    "rnn",
+    "stack",
+]

@@ -1,0 +1,272 @@
+"""What every cell has in common: sizes, weights, and the two halves of a step.
+
+A cell is one time step of a recurrent network, written in two halves:
+
+    projected = cell.project(inputs)          all that looks only at the input
+    states = cell.step(projected, states)     the recurrence
+
+`project` takes one step `(B, F)` or a whole sequence `(..., F)`, so that the
+layer which runs the cell projects a sequence at once. `step` gives the list
+of new states, and the first state is the output. Every product with a
+recurrent kernel goes through the argument `matmul` of `step`, so that the
+layer can mask what enters it, and the compiled loop can keep what leaves it.
+
+Letters of shapes: B batch, F features, U units.
+"""
+
+import operator
+
+import keras
+from keras import ops
+
+
+def positive_int(name, value):
+    """Returns `value` as a Python int, or refuses it in one line."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be a positive integer, not {value!r}.")
+    return number
+
+
+def option(name, value, choices):
+    """Returns `value` if it is one of `choices`, or refuses it in one line."""
+    if value not in choices:
+        known = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{name}` must be one of {known}, not {value!r}.")
+    return value
+
+
+class Cell(keras.layers.Layer):
+    """Base of all cells: one kernel, one recurrent kernel and one bias.
+
+    Under a half-precision policy the products are computed in half precision
+    and everything else, the states above all, in float32: see `state_dtype`.
+
+    A cell has no dropout of its own: the layer that runs it draws one mask
+    per sequence (see `rnn_layers.Recurrent`).
+
+    Args:
+        units: Positive integer, the size U of the state.
+        activation: Name or function, the activation of the new content.
+        use_bias: Whether the cell has a bias.
+        kernel_initializer: Initializer of the input kernel.
+        recurrent_initializer: Initializer of the recurrent kernel.
+        bias_initializer: Initializer of the bias.
+        kernel_regularizer: Regularizer of the input kernel, or `None`.
+        recurrent_regularizer: Regularizer of the recurrent kernel, or `None`.
+        bias_regularizer: Regularizer of the bias, or `None`.
+        kernel_constraint: Constraint on the input kernel, or `None`.
+        recurrent_constraint: Constraint on the recurrent kernel, or `None`.
+        bias_constraint: Constraint on the bias, or `None`.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+    """
+
+    gates = 1  # blocks of U columns in the kernels
+    state_count = 1  # states of U units
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.autocast = False  # `product` and `state_dtype` say what is cast
+        self.units = positive_int("units", units)
+        self.state_size = [self.units] * self.state_count
+        self.output_size = self.units
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.recurrent_initializer = keras.initializers.get(
+            recurrent_initializer
+        )
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = keras.regularizers.get(
+            recurrent_regularizer
+        )
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.recurrent_constraint = keras.constraints.get(recurrent_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+
+    @property
+    def state_dtype(self):
+        """Type of the states and of all arithmetic but the products."""
+        half = self.compute_dtype in ("float16", "bfloat16")
+        return "float32" if half else self.compute_dtype
+
+    def build(self, input_shape):
+        """Makes `kernel`, `recurrent_kernel` and `bias`."""
+        width = self.gates * self.units
+        self.kernel = self.add_kernel("kernel", (input_shape[-1], width))
+        self.recurrent_kernel = self.add_recurrent(
+            "recurrent_kernel", (self.units, width)
+        )
+        self.bias = self.add_bias("bias", (width,)) if self.use_bias else None
+
+    def add_kernel(self, name, shape):
+        """Adds a weight that multiplies the input."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=fresh(self.kernel_initializer),
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+
+    def add_recurrent(self, name, shape):
+        """Adds a weight that multiplies a state."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=fresh(self.recurrent_initializer),
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+
+    def add_bias(self, name, shape):
+        """Adds a weight that is added to a sum."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=self.initial_bias,
+            regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint,
+        )
+
+    def initial_bias(self, shape, dtype=None):
+        """Returns the first value of a bias; cells may start a gate open."""
+        return fresh(self.bias_initializer)(shape, dtype=dtype)
+
+    def product(self, left, right):
+        """Multiplies in the compute type and returns the type of the states."""
+        kind = self.compute_dtype
+        result = ops.matmul(ops.cast(left, kind), ops.cast(right, kind))
+        return ops.cast(result, self.state_dtype)
+
+    def project(self, inputs):
+        """Returns `inputs @ kernel + bias`, `(..., F)` to `(..., gates * U)`.
+
+        The result has the compute type: a sequence of it is large.
+        """
+        kind = self.compute_dtype
+        inputs = ops.cast(inputs, kind)
+        projected = ops.matmul(inputs, ops.cast(self.kernel, kind))
+        if self.use_bias:
+            projected = ops.add(projected, ops.cast(self.input_bias(), kind))
+        return projected
+
+    def input_bias(self):
+        """Returns the part of the bias that belongs to the projection."""
+        return self.bias
+
+    def step(self, projected, states, matmul=ops.matmul):
+        """Takes one time step and returns the list of new states.
+
+        Args:
+            projected: What `project` gave for this time step.
+            states: List of states, each `(B, U)`; the first is the output.
+            matmul: Function of a state-like tensor and a recurrent kernel.
+        """
+        raise NotImplementedError
+
+    def call(self, inputs, states, training=False):
+        """Takes one time step from raw inputs `(B, F)`.
+
+        Returns:
+            The output `(B, U)`, and the list of new states in the types in
+            which the states came.
+        """
+        kind = self.state_dtype
+        projected = ops.cast(self.project(inputs), kind)
+        old = [ops.cast(state, kind) for state in states]
+        new = self.step(projected, old, matmul=self.product)
+        output = ops.cast(new[0], self.compute_dtype)
+        return output, [
+            ops.cast(state, keras.backend.standardize_dtype(came.dtype))
+            for state, came in zip(new, states, strict=True)
+        ]
+
+    def get_initial_state(self, batch_size=None):
+        """Returns the states before the first step: zeros."""
+        return [
+            ops.zeros((batch_size, size), dtype=self.state_dtype)
+            for size in self.state_size
+        ]
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **{
+                name: keras.initializers.serialize(getattr(self, name))
+                for name in (
+                    "kernel_initializer",
+                    "recurrent_initializer",
+                    "bias_initializer",
+                )
+            },
+            **{
+                name: keras.regularizers.serialize(getattr(self, name))
+                for name in (
+                    "kernel_regularizer",
+                    "recurrent_regularizer",
+                    "bias_regularizer",
+                )
+            },
+            **{
+                name: keras.constraints.serialize(getattr(self, name))
+                for name in (
+                    "kernel_constraint",
+                    "recurrent_constraint",
+                    "bias_constraint",
+                )
+            },
+        }
+
+
+class GatedCell(Cell):
+    """Base of the cells with gates.
+
+    Args:
+        units: Positive integer, the size U of the state.
+        recurrent_activation: Name or function, the activation of the gates.
+        **kwargs: The arguments of `Cell`.
+    """
+
+    def __init__(self, units, recurrent_activation="sigmoid", **kwargs):
+        super().__init__(units, **kwargs)
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "recurrent_activation": keras.activations.serialize(
+                self.recurrent_activation
+            ),
+        }
+
+
+def fresh(initializer):
+    """Copies an initializer: one object draws the same values every time."""
+    clone = getattr(initializer, "clone", None)
+    return clone() if clone else initializer

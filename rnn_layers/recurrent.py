@@ -1,0 +1,341 @@
+"""The layer that runs a cell over a sequence.
+
+Letters of shapes: B batch, T time, F features, U units.
+"""
+
+import keras
+from keras import ops
+
+from rnn_layers.cell import Cell
+
+if keras.backend.backend() == "tensorflow":
+    from rnn_layers import fast_loop
+
+
+@keras.saving.register_keras_serializable(package="rnn_layers")
+class Recurrent(keras.layers.RNN):
+    """Runs a cell of this package over a sequence.
+
+    A `keras.layers.RNN` with every keyword of it. The whole sequence is
+    projected at once, and only the recurrence runs step by step.
+
+    Args:
+        cell: A `rnn_layers.cell.Cell`.
+        return_sequences: Whether to return all outputs or only the last one.
+        return_state: Whether to return the last states too.
+        go_backwards: Whether to run from the last step to the first; the
+            outputs then come in the order in which they were computed.
+        stateful: Whether a batch starts from the last states of the one
+            before. The batch size must then be fixed.
+        unroll: Whether to unroll the loop. The length must then be fixed.
+        zero_output_for_mask: Whether the output at a masked step is zero, and
+            not the output of the last step that was not masked.
+        dropout: Rate in [0, 1) at which inputs are dropped in training, by one
+            mask per sequence.
+        recurrent_dropout: Rate in [0, 1) at which what enters a recurrent
+            product is dropped in training, by one mask per sequence.
+        seed: Integer, seed of the dropout masks, or `None`.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        sequences: `(B, T, F)`.
+        initial_state: List of the states before the first step, or `None` for
+            zeros; a single tensor will do for a cell with one state.
+        mask: Boolean `(B, T)`, false where the step is to be skipped, of any
+            form; by default the mask that `sequences` carries, if any.
+        training: Whether to drop.
+
+    Returns:
+        The outputs `(B, T, U)`, or the last output `(B, U)`; with
+        `return_state=True` a tuple of that and the last states.
+
+    Masking:
+        A masked step copies the states. Its output is the output before it,
+        zero if there is none, and always zero with `zero_output_for_mask`. The
+        last output is that of the last step that was not masked, zero if all
+        were. The mask is passed on with `return_sequences=True`.
+
+    Example:
+        >>> cell = rnn_layers.lstm.LSTMCell(4)
+        >>> layer = rnn_layers.Recurrent(cell, return_state=True)
+        >>> [t.shape for t in layer(np.ones((2, 5, 3), "float32"))]
+        [TensorShape([2, 4]), TensorShape([2, 4]), TensorShape([2, 4])]
+    """
+
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        zero_output_for_mask=False,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        if not isinstance(cell, Cell):
+            raise ValueError(
+                "`cell` must be a cell of rnn_layers (for other cells take "
+                f"keras.layers.RNN), not {cell!r}."
+            )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            zero_output_for_mask=zero_output_for_mask,
+            **_same_dtype(cell, kwargs),
+        )
+        self.supports_masking = True  # Keras 3.16 turns it off
+        self.autocast = False  # the cell casts; float32 states stay so
+        self.dropout = rate("dropout", dropout)
+        self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
+        self.seed = seed
+        if self.dropout or self.recurrent_dropout:
+            self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def units(self):
+        """Size of the state."""
+        return self.cell.units
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        """Builds the cell and, if stateful, makes the carried states."""
+        _check_shape(sequences_shape)
+        batch_size, _, features = sequences_shape
+        self.input_spec = keras.layers.InputSpec(
+            ndim=3, axes={} if features is None else {-1: features}
+        )
+        if not self.cell.built:
+            self.cell.build((batch_size, features))
+            self.cell.built = True
+        if self.stateful:
+            self._make_states(batch_size)
+
+    def _make_states(self, batch_size):
+        if batch_size is None:
+            raise ValueError(
+                "A stateful layer needs a fixed batch size: give "
+                "`batch_shape=(batch, time, features)` to `keras.Input`."
+            )
+        self._expected_batch_size = batch_size
+        self.states = [
+            self.add_weight(
+                name=f"state_{index}",
+                shape=(batch_size, size),
+                initializer="zeros",
+                dtype=self.cell.state_dtype,
+                trainable=False,
+            )
+            for index, size in enumerate(self.cell.state_size)
+        ]
+
+    def reset_state(self, states=None):
+        """Sets the carried states to `states`, by default to zero."""
+        for index, variable in enumerate(self.states or []):
+            new = ops.zeros_like(variable) if states is None else states[index]
+            variable.assign(new)
+
+    def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
+        """Calls the layer with the mask that `sequences` carries, if any."""
+        if type(sequences).__name__ == "RaggedTensor":
+            raise ValueError(
+                "Ragged sequences are not supported: pad them (`to_tensor()`) "
+                "and pass `mask`."
+            )
+        if mask is None:  # Keras drops it beside an initial state
+            mask = getattr(sequences, "_keras_mask", None)
+        return super().__call__(
+            sequences, initial_state=initial_state, mask=mask, **kwargs
+        )
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        """Runs the cell over the sequences."""
+        states = self._first_states(sequences, initial_state)
+        sequences = ops.transpose(sequences, (1, 0, 2))  # (T, B, F)
+        if mask is not None:
+            mask = ops.transpose(ops.cast(mask, "bool"))  # (T, B)
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=0)
+            mask = None if mask is None else ops.flip(mask, axis=0)
+        outputs, states = self._loop(sequences, states, mask, training)
+        if self.stateful:
+            for variable, state in zip(self.states, states, strict=True):
+                variable.assign(state)
+        result = self._result(outputs, states, mask)
+        return (result, *states) if self.return_state else result
+
+    def _first_states(self, sequences, initial_state):
+        batch_size = ops.shape(sequences)[0]
+        expected = self._expected_batch_size
+        if self.stateful and batch_size not in (None, expected):
+            _check_batch(batch_size, expected)
+        if initial_state is None:
+            if not self.stateful:
+                return self.cell.get_initial_state(batch_size)
+            # Copies, since torch would change the variables in place.
+            return [ops.copy(state.value) for state in self.states]
+        if not isinstance(initial_state, (list, tuple)):
+            initial_state = [initial_state]
+        if len(initial_state) != len(self.cell.state_size):
+            raise ValueError(
+                f"`initial_state` needs {len(self.cell.state_size)} tensors, "
+                f"not {len(initial_state)}."
+            )
+        return [ops.cast(s, self.cell.state_dtype) for s in initial_state]
+
+    def _loop(self, sequences, states, mask, training):
+        """Returns the outputs `(T, B, U)` of all steps and the last states."""
+        if training and self.dropout:
+            sequences = sequences * self._keep(sequences[0], self.dropout)
+        projected = self.cell.project(sequences)  # (T, B, gates * U)
+        step = self._step_function(states, mask is not None, training)
+        inputs = [projected] if mask is None else [projected, mask]
+        if self.unroll:
+            return _unrolled(step, inputs, states)
+        if keras.backend.backend() == "tensorflow":
+            states, outputs = fast_loop.scan(step, states, inputs)
+            return outputs, states
+        states, history = ops.scan(step, states, inputs)
+        return history[0], states
+
+    def _keep(self, like, drop):
+        """Draws a mask of zeros and 1 / (1 - rate)."""
+        ones = ops.ones_like(like)
+        return keras.random.dropout(ones, drop, seed=self.seed_generator)
+
+    def _step_function(self, states, masked, training):
+        """Returns one step as `keras.ops.scan` wants it."""
+        cell, matmul = self.cell, self.cell.product
+        if training and self.recurrent_dropout:
+            matmul = self._dropping(matmul, states)
+
+        def step(states, inputs):
+            projected = ops.cast(inputs[0], cell.state_dtype)
+            new = cell.step(projected, states, matmul=matmul)
+            if masked:
+                valid = ops.expand_dims(inputs[1], -1)  # (B, 1)
+                new = [
+                    ops.where(valid, after, before)
+                    for after, before in zip(new, states, strict=True)
+                ]
+            return list(new), list(new)
+
+        return step
+
+    def _dropping(self, matmul, states):
+        """Returns `matmul` behind one dropout mask per size of state."""
+        masks = {
+            state.shape[-1]: self._keep(state, self.recurrent_dropout)
+            for state in states
+        }
+        return lambda m, kernel: matmul(m * masks[m.shape[-1]], kernel)
+
+    def _result(self, outputs, states, mask):
+        """Returns all outputs `(B, T, U)` or the last one `(B, U)`."""
+        kind = self.compute_dtype
+        if not self.return_sequences:
+            last = states[0]
+            if mask is not None:
+                seen = ops.any(mask, axis=0)  # (B,)
+                last = ops.where(ops.expand_dims(seen, -1), last, 0)
+            return ops.cast(last, kind)
+        if mask is not None:
+            shown = mask
+            if not self.zero_output_for_mask:
+                shown = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
+            outputs = ops.where(ops.expand_dims(shown, -1), outputs, 0)
+        return ops.cast(ops.transpose(outputs, (1, 0, 2)), kind)
+
+    def compute_output_spec(
+        self, sequences, initial_state=None, mask=None, training=False
+    ):
+        """Returns shapes and types without running the loop."""
+        shape = self.compute_output_shape(sequences.shape)
+        if not self.return_state:
+            return keras.KerasTensor(shape, self.compute_dtype)
+        output, *states = shape
+        return (
+            keras.KerasTensor(output, self.compute_dtype),
+            *(keras.KerasTensor(s, self.cell.state_dtype) for s in states),
+        )
+
+    def compute_mask(self, sequences, mask):
+        """Passes the mask on, in the order of the outputs."""
+        if isinstance(mask, (list, tuple)):
+            mask = mask[0]
+        if not self.return_sequences:
+            mask = None
+        elif mask is not None and self.go_backwards:
+            mask = ops.flip(mask, axis=1)
+        if self.return_state:
+            return [mask] + [None] * len(self.cell.state_size)
+        return mask
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
+        }
+
+
+def rate(name, value):
+    """Returns `value` as a float in [0, 1), or refuses it in one line."""
+    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(
+            f"`{name}` must be a number of at least 0 and less than 1, not "
+            f"{value!r}."
+        )
+    return float(value)
+
+
+def _same_dtype(cell, kwargs):
+    """Gives the layer its cell's dtype policy, or refuses another one."""
+    dtype = kwargs.get("dtype")
+    if dtype is not None:
+        policy = keras.dtype_policies.get(dtype)
+        if policy.name != cell.dtype_policy.name:
+            raise ValueError(
+                f"The layer's dtype {policy.name} differs from its cell's, "
+                f"{cell.dtype_policy.name}: give the cell the same `dtype`."
+            )
+    return {**kwargs, "dtype": cell.dtype_policy}
+
+
+def _check_shape(shape):
+    if len(shape) != 3 or shape[-1] is None:
+        raise ValueError(
+            "`sequences` must have the shape (batch, time, features) with a "
+            f"fixed number of features, not {tuple(shape)}."
+        )
+
+
+def _check_batch(batch_size, expected):
+    if isinstance(batch_size, int):
+        raise ValueError(
+            f"This stateful layer was built for batches of {expected}, not "
+            f"{batch_size}: drop the remainder of the data."
+        )
+
+
+def _unrolled(step, inputs, states):
+    """Does what `keras.ops.scan` does, in a Python loop."""
+    length = inputs[0].shape[0]
+    if length is None:
+        raise ValueError(
+            "`unroll=True` needs a fixed number of time steps: give "
+            "`shape=(time, features)` to `keras.Input`."
+        )
+    outputs = []
+    for t in range(length):
+        states, _ = step(states, [x[t] for x in inputs])
+        outputs.append(states[0])
+    return ops.stack(outputs), states

@@ -1,0 +1,90 @@
+"""Recurrent layers by name.
+
+layer = rnn_layers.rnn("peephole_lstm", 128, return_sequences=True)
+"""
+
+import inspect
+
+from rnn_layers.cell import Cell
+from rnn_layers.coupled_lstm import CoupledLSTMCell
+from rnn_layers.gru import GRUCell
+from rnn_layers.lstm import LSTMCell
+from rnn_layers.peephole_lstm import PeepholeLSTMCell
+from rnn_layers.recurrent import Recurrent
+from rnn_layers.simple_rnn import SimpleRNNCell
+
+CELLS = {
+    "simple_rnn": SimpleRNNCell,
+    "lstm": LSTMCell,
+    "peephole_lstm": PeepholeLSTMCell,
+    "coupled_lstm": CoupledLSTMCell,
+    "gru": GRUCell,
+}
+
+SHARED_OPTIONS = ("dtype", "trainable")
+
+
+def names():
+    """Returns the names that `rnn` knows, in the order of the table."""
+    return list(CELLS)
+
+
+def cell_class(name):
+    """Returns the class of a cell by its name."""
+    if name not in CELLS:
+        raise ValueError(
+            f"There is no cell {name!r}; there are {', '.join(names())}."
+        )
+    return CELLS[name]
+
+
+def cell_options(name):
+    """Returns the keywords that the cell of this name takes itself."""
+    found = {}
+    for base in cell_class(name).__mro__:
+        found |= dict.fromkeys(_keywords(base))
+        if base is Cell:
+            break
+    return list(found)
+
+
+def layer_options():
+    """Returns the keywords that every recurrent layer takes."""
+    own = [key for key in _keywords(Recurrent) if key != "cell"]
+    return ["name", *SHARED_OPTIONS, *own]
+
+
+def rnn(name, /, units, **kwargs):
+    """Returns a recurrent layer by the name of its cell.
+
+    Args:
+        name: One of `names()`.
+        units: Positive integer, the size of the state.
+        **kwargs: Options of the layer (`layer_options()`) and of the cell
+            (`cell_options(name)`), for example `return_sequences=True`.
+
+    Returns:
+        A `rnn_layers.Recurrent`.
+    """
+    of_cell, of_layer = cell_options(name), layer_options()
+    for key in kwargs:
+        if key not in of_cell + of_layer:
+            known = ", ".join(sorted([*of_cell, *of_layer]))
+            raise ValueError(f"{name} has no option {key!r}; it has {known}.")
+
+    def pick(keys):
+        return {key: kwargs[key] for key in kwargs if key in keys}
+
+    cell = cell_class(name)(units, **pick([*of_cell, *SHARED_OPTIONS]))
+    return Recurrent(cell, **pick(of_layer))
+
+
+def _keywords(base):
+    """Returns the explicit parameters of a class but `self` and `units`."""
+    if "__init__" not in vars(base):
+        return []
+    return [
+        name
+        for name, parameter in inspect.signature(base).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD and name != "units"
+    ]
