@@ -1,1 +1,1 @@
-"""Records from disk to tf.data batches, one module a task."""
+"""Records in, batches out: one module per task, shared parts beside it."""

@@ -1,9 +1,9 @@
-"""The one error of the pipelines."""
+"""What is wrong with the data, said in one line."""
 
 
 class DataError(ValueError):
-    """Bad input.
+    """Bad input: what is wrong, where, and what would be right.
 
-    The message is one clear line: what is wrong, in which file and line, and
-    what would be right.  Command lines print it and end with status 2.
+    The message is one line, `file:line: ...` where there is a line, written
+    for the person who brought the data.  Command lines print it and exit 2.
     """

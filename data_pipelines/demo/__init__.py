@@ -1,0 +1,1 @@
+"""Demo data, written as files in the format that a user brings."""
