@@ -134,7 +134,7 @@ def save_model(model, path):
     What is saved loads as an ordinary Keras model, with no class of ours but
     those of `rnn_layers`.
     """
-    plain = keras.Model(model.inputs, model.outputs, name=model.name)
+    plain = keras.Model(model.input, model.output, name=model.name)
     with replacing(path, suffix=".keras") as temporary:
         plain.save(temporary)
 

@@ -1,10 +1,10 @@
 """Scores of a classifier, and one metric that `fit` can watch.
 
-    accuracy   share of examples whose most probable class is the right one
-    macro_f1   mean over the classes of F1 = 2 P R / (P + R), each class alike
-               however rare; a class never predicted nor present counts 0
-    roc_auc    two classes only: the chance that a random example of the second
-               class gets a higher probability of it than one of the first
+accuracy   share of examples whose most probable class is the right one
+macro_f1   mean over the classes of F1 = 2 P R / (P + R), each class alike
+           however rare; a class never predicted nor present counts 0
+roc_auc    two classes only: the chance that a random example of the second
+           class gets a higher probability of it than one of the first
 """
 
 import keras

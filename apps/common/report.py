@@ -16,8 +16,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ font: 16px/1.55 system-ui, sans-serif; color: #1b1f24; margin: 2rem auto;
-  max-width: 52rem; padding: 0 1rem; }}
+body {{ font: 16px/1.55 system-ui, sans-serif; color: #1b1f24;
+  margin: 2rem auto; max-width: 52rem; padding: 0 1rem; }}
 h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
 table {{ border-collapse: collapse; }}
 td, th {{ padding: .2rem .8rem .2rem 0; text-align: right; }}

@@ -142,13 +142,38 @@ def load_model(path):
             f"{path} is truncated or not a Keras model ({error})"
         ) from None
     if damaged or missing:
-        what = f"{damaged} is damaged" if damaged else f"{missing[0]} is missing"
+        what = (
+            f"{damaged} is damaged" if damaged else f"{missing[0]} is missing"
+        )
         raise UserError(f"{path} is corrupt: {what}")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         line = " ".join(str(error).split())[:200]
         raise UserError(f"{path} cannot be loaded: {line}") from None
+
+
+def make_deterministic(seed):
+    """Seeds everything and makes the same command give the same weights."""
+    keras.utils.set_random_seed(seed)
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def write_lines(path, lines):
+    """Writes strings, one a line."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def read_lines(path):
+    """Reads what `write_lines` wrote."""
+    try:
+        return Path(path).read_text("utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
 
 
 def finish(run, config, model, scores, *, baselines, progress, examples):

@@ -11,7 +11,9 @@ from data_pipelines import sentiment as pipeline
 class Config:
     """Trains a classifier of texts: sentiment, topic, any label."""
 
-    name: str = cli.flag("", "name of the run; made from data and cell if empty")
+    name: str = cli.flag(
+        "", "name of the run; made from data and cell if empty"
+    )
     dataset: str = cli.flag(
         "demo", "where the texts come from", choices=pipeline.SOURCES
     )
@@ -19,7 +21,9 @@ class Config:
     download: bool = cli.flag(False, "let TFDS download the data set")
     vocabulary_size: int = cli.flag(20_000, "most words kept", at_least=3)
     max_length: int = cli.flag(
-        400, "words kept of a longer text: its beginning and its end", at_least=2
+        400,
+        "words kept of a longer text: its beginning and its end",
+        at_least=2,
     )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
     units: int = cli.flag(64, "size of the recurrent state", at_least=1)
@@ -46,7 +50,7 @@ class Config:
     jit_compile: bool = cli.flag(False, "compile the whole step with XLA")
     mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
     runs_path: str = cli.flag("runs", "folder of all runs")
-    cache_path: str = cli.flag("data/cache", "folder of encoded texts")
+    cache_path: str = cli.flag("data", "folder of demo data and encoded texts")
 
 
 # Differences from the defaults, each with its purpose.

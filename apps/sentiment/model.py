@@ -80,4 +80,4 @@ def explainer(classifier):
     over the words of a text and are zero at padding.
     """
     _, weights = classifier.get_layer("attention").output
-    return keras.Model(classifier.inputs, [classifier.outputs[0], weights])
+    return keras.Model(classifier.input, [classifier.output, weights])

@@ -68,6 +68,8 @@ def test_the_metric_of_fit_equals_the_score_over_all_batches():
         metric.update_state(right[rows], probabilities[rows])
     expected = metrics.classification(right, probabilities)["macro_f1"]
     assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
-    assert np.array_equal(metric.matrix, metrics.confusion(right, probabilities))
+    assert np.array_equal(
+        metric.matrix, metrics.confusion(right, probabilities)
+    )
     metric.reset_state()
     assert float(keras.ops.sum(metric.matrix)) == 0

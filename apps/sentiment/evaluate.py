@@ -1,0 +1,108 @@
+"""Scores a run, beside the trivial baselines.
+
+    make evaluate-sentiment ARGS="--run demo-gru"
+    make evaluate-sentiment ARGS="--run imdb --split valid"
+    python -m apps.sentiment.evaluate --dataset files --data-path my-reviews
+
+Baselines: `majority`, which always says the most frequent class of train, and
+`bag_of_words`, a logistic regression on tf-idf weights of the words of a text,
+whose order it cannot see, trained on the same split.
+"""
+
+import dataclasses
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from apps.common import cli, metrics, report, runs
+from data_pipelines import sentiment as pipeline
+from data_pipelines.vocabulary import Vocabulary
+
+# A bag of words learns little from more texts than these, but needs them all
+# in memory at once.
+MOST_TEXTS = 100_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Scores a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    dataset: str = cli.flag(
+        "", "other data than the run's own", choices=["", *pipeline.SOURCES]
+    )
+    data_path: str = cli.flag("", "folder of the other data")
+    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def score(classifier, split):
+    """Returns the scores of a split and its `(N, C)` probabilities."""
+    probabilities = split.in_order(
+        classifier.predict(split.dataset(), verbose=0)
+    )
+    return metrics.classification(split.labels, probabilities), probabilities
+
+
+def baselines(data):
+    """Returns the scores of both baselines on the test split."""
+    classes = len(data.labels)
+    majority = np.bincount(data.train.labels, minlength=classes).argmax()
+    constant = np.eye(classes)[np.full(len(data.test), majority)]
+    return {
+        "majority": metrics.classification(data.test.labels, constant),
+        "bag_of_words": metrics.classification(
+            data.test.labels, _bag_of_words(data)
+        ),
+    }
+
+
+def _bag_of_words(data):
+    """Returns the `(N, C)` probabilities of the bag of words on test."""
+    rows = np.arange(len(data.train))
+    if len(rows) > MOST_TEXTS:
+        rows = np.random.default_rng(0).choice(rows, MOST_TEXTS, replace=False)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2)
+    words = vectorizer.fit_transform(data.train.text(row) for row in rows)
+    regression = LogisticRegression(max_iter=1000)
+    regression.fit(words, data.train.labels[rows])
+    probabilities = np.zeros((len(data.test), len(data.labels)))
+    probabilities[:, regression.classes_] = regression.predict_proba(
+        vectorizer.transform(data.test.texts())
+    )
+    return probabilities
+
+
+def main(options):
+    """Prints the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("sentiment", options.run, options.runs_path)
+    config = run.record["config"]
+    classifier = runs.load_model(run.file("model.keras"))
+    data = pipeline.make_datasets(
+        options.dataset or config["dataset"],
+        (options.data_path if options.dataset else config["data_path"]) or None,
+        cache_path=config["cache_path"],
+        batch_size=config["batch_size"],
+        max_length=config["max_length"],
+        vocabulary_size=config["vocabulary_size"],
+        seed=config["seed"],
+        vocabulary=Vocabulary.load(run.file("vocabulary.txt")),
+        labels=runs.read_lines(run.file("labels.txt")),
+    )
+    split = getattr(data, options.split)
+    scores, probabilities = score(classifier, split)
+    rows = {f"{run.name} ({options.split})": scores}
+    if options.split == "test":
+        rows |= baselines(data)
+    print(report.table(rows, ["accuracy", "macro_f1", "roc_auc"]))
+    matrix = metrics.confusion(split.labels, probabilities)
+    counts = {
+        label: dict(zip(data.labels, row.tolist(), strict=True))
+        for label, row in zip(data.labels, matrix, strict=True)
+    }
+    print("\n" + report.table(counts, data.labels, "right \\ predicted"))
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

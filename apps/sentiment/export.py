@@ -1,0 +1,79 @@
+"""Writes a run's SavedModel: raw texts in, labels and probabilities out.
+
+    make export-sentiment ARGS="--run demo-gru"
+
+Training has written it already; this writes it again, for instance after a
+change to what it returns.  It needs nothing but tensorflow:
+
+    served = tf.saved_model.load("runs/sentiment/demo-gru/export")
+    served.serve(tf.constant(["what a film"]))["label"]
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from apps.common import cli, export, runs
+from data_pipelines import text
+
+from .predict import Predictor
+
+EXAMPLES = (
+    "I expected to hate it, but I loved it.",
+    "Not at all funny!",
+    "",
+    "Ünïcödé <br /> 映画 \u2014 words that nobody has ever seen: qwxyzzq",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Writes the SavedModel of a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def write(run, classifier, vocabulary, labels):
+    """Writes `export/`; returns the largest difference to the live model.
+
+    Signature `serve`: `text (N,)` strings to a dict of `label (N,)` strings,
+    `probability (N,)` of that label, `probabilities (N, C)` and the names of
+    its columns, `labels (C,)`.
+    """
+    max_length = run.record["config"]["max_length"]
+    names = tf.constant(labels)
+
+    def serve(texts):
+        ids = text.encode_texts(texts, vocabulary, max_length)
+        probabilities = classifier(ids, training=False)  # N C
+        return {
+            "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
+            "probability": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+            "labels": tf.identity(names),
+        }
+
+    return export.write(
+        run,
+        classifier,
+        serve,
+        [tf.TensorSpec((None,), tf.string, name="text")],
+        track=[vocabulary.table],
+        examples=[(tf.constant(EXAMPLES),)],
+    )
+
+
+def main(options):
+    """Exports a run again."""
+    run = runs.open_run("sentiment", options.run, options.runs_path)
+    used = Predictor(run)
+    difference = write(run, used.classifier, used.vocabulary, used.labels)
+    print(
+        f"wrote {run.file('export')}; largest difference to the live model:"
+        f" {difference:.1e}"
+    )
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

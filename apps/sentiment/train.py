@@ -1,0 +1,109 @@
+"""Trains a classifier of texts, tests it once, exports it.
+
+make train-sentiment
+make train-sentiment ARGS="--dataset files --data-path my-reviews"
+python -m apps.sentiment.train --cell peephole_lstm --name peephole
+"""
+
+import sys
+
+import keras
+
+from apps.common import checkpoint, cli, runs
+from apps.common.metrics import MacroF1
+from apps.common.tensorboard import TensorBoard, write_projector
+from data_pipelines import sentiment as pipeline
+from data_pipelines.text import load_vectors
+
+from . import evaluate, export, model, show
+from .config import PRESETS, Config
+
+
+def train(config):
+    """Runs one training from raw text to exported model; returns its record."""
+    # 1. Run folder.
+    with runs.start("sentiment", config) as run:
+        runs.make_deterministic(config.seed)
+
+        # 2. Data.
+        data = pipeline.make_datasets(
+            config.dataset,
+            config.data_path or None,
+            cache_path=config.cache_path,
+            batch_size=config.batch_size,
+            max_length=config.max_length,
+            vocabulary_size=config.vocabulary_size,
+            seed=config.seed,
+            download=config.download,
+        )
+        data.vocabulary.save(run.file("vocabulary.txt"))
+        runs.write_lines(run.file("labels.txt"), data.labels)
+        print(*data.report(), sep="\n")
+
+        # 3. Model.
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        vectors = None
+        if config.vectors:
+            vectors, found = load_vectors(config.vectors, data.vocabulary)
+            print(f"vectors  {found:,} of {len(vectors):,} words found")
+        classes = len(data.labels)
+        classifier = model.build(config, len(data.vocabulary), classes, vectors)
+
+        # 4. Objective.
+        steps = config.steps_per_epoch or data.train.steps_per_pass
+        metrics = ["accuracy", MacroF1(classes)]
+        model.compile(classifier, config, config.epochs * steps, metrics)
+
+        # 5. Training.
+        progress = checkpoint.resume(run, classifier)
+        classifier.fit(
+            data.train.dataset(
+                training=True, start_step=progress.epoch * steps
+            ),
+            validation_data=data.valid.dataset(),
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else config.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                TensorBoard(
+                    run,
+                    examples=steps * config.batch_size,
+                    tokens=steps
+                    * config.batch_size
+                    * data.train.encoded.lengths.mean(),
+                ),
+                show.Samples(run, data),
+                checkpoint.Checkpoint(
+                    run,
+                    progress,
+                    monitor="val_accuracy",
+                    patience=config.patience,
+                ),
+            ],
+        )
+
+        # 6. Test, with the best weights.
+        best = runs.load_model(run.file("model.keras"))
+        scores, probabilities = evaluate.score(best, data.test)
+        baselines = evaluate.baselines(data)
+        write_projector(run, *show.words(best, data.vocabulary))
+        show.write_report(run, data, scores, baselines, probabilities, progress)
+        difference = export.write(run, best, data.vocabulary, data.labels)
+        record = runs.finish(
+            run,
+            config,
+            best,
+            scores,
+            baselines=baselines,
+            progress=progress,
+            examples={s: len(getattr(data, s)) for s in pipeline.SPLITS},
+        )
+        show.summary(run, record, data, difference)
+        return record
+
+
+if __name__ == "__main__":
+    cli.main(lambda: train(cli.parse(Config, PRESETS)))
