@@ -17,13 +17,26 @@ class AdamW(keras.optimizers.AdamW):
         super().build(variables)
 
     def apply(self, grads, trainable_variables=None):
-        # The gradient of an embedding comes as rows of which several may
-        # belong to one word; as a dense tensor they are added up.
-        grads = [g if g is None else ops.convert_to_tensor(g) for g in grads]
+        grads = [_dense(gradient) for gradient in grads]
         super().apply(grads, trainable_variables)
         squares = [
-            ops.sum(ops.square(ops.cast(g, "float32")))
-            for g in grads
-            if g is not None
+            ops.sum(ops.square(ops.cast(gradient, "float32")))
+            for gradient in grads
+            if gradient is not None
         ]
         self.gradient_norm.assign(ops.sqrt(sum(squares)))
+
+
+def _dense(gradient):
+    """Adds up the rows of an embedding's gradient that belong to one word.
+
+    TensorFlow gives them one by one, and Keras would take the norm of those
+    rows when it clips, not the norm of the gradient.
+    """
+    if not hasattr(gradient, "dense_shape"):
+        return gradient
+    return ops.segment_sum(
+        gradient.values,
+        gradient.indices,
+        num_segments=gradient.shape[0],
+    )

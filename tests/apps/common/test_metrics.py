@@ -11,7 +11,9 @@ def by_definition(right, predicted, classes):
     """Accuracy and macro-F1 counted one example at a time."""
     f1 = []
     for c in range(classes):
-        both = sum(r == c and p == c for r, p in zip(right, predicted))
+        both = sum(
+            r == c and p == c for r, p in zip(right, predicted, strict=True)
+        )
         total = sum(r == c for r in right) + sum(p == c for p in predicted)
         f1.append(2 * both / total if total else 0.0)
     return np.mean(np.equal(right, predicted)), np.mean(f1)

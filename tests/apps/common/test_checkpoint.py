@@ -1,0 +1,237 @@
+"""A run that was killed ends as one that was not."""
+
+import csv
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps.common import checkpoint
+from apps.common.cli import UserError
+from apps.common.optimizer import AdamW
+
+STEPS, EPOCHS = 4, 5
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    def make(name):
+        path = tmp_path / name
+        path.mkdir(exist_ok=True)
+        return types.SimpleNamespace(path=path, file=lambda n: path / n)
+
+    return make
+
+
+def make_model(units=5):
+    keras.utils.clear_session()  # names as in a new process
+    keras.utils.set_random_seed(7)
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(units)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, STEPS * EPOCHS)
+    model.compile(AdamW(schedule, global_clipnorm=1.0), "mse")
+    return model
+
+
+def stream(start):
+    """Batch k is a function of k alone."""
+
+    def batches():
+        k = start
+        while True:
+            x = np.random.default_rng(k).normal(size=(8, 3)).astype("float32")
+            yield x, x.sum(1, keepdims=True)
+            k += 1
+
+    spec = (tf.TensorSpec((8, 3)), tf.TensorSpec((8, 1)))
+    return tf.data.Dataset.from_generator(batches, output_signature=spec)
+
+
+class Score(keras.callbacks.Callback):
+    """Gives each epoch the score that a list says."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_score"] = self.scores[epoch]
+
+
+class KilledError(Exception):
+    pass
+
+
+class KillAt(keras.callbacks.Callback):
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == self.step:
+            raise KilledError
+
+
+def fit(run, scores, *, patience=99, kill_at=None):
+    model = make_model()
+    progress = checkpoint.resume(run, model)
+    model.fit(
+        stream(progress.epoch * STEPS),
+        initial_epoch=progress.epoch,
+        epochs=progress.epoch if progress.stopped else EPOCHS,
+        steps_per_epoch=STEPS,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            Score(scores),
+            checkpoint.Checkpoint(
+                run, progress, monitor="val_score", patience=patience
+            ),
+            KillAt(kill_at),
+        ],
+    )
+    return model, progress
+
+
+RISING = [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+@pytest.mark.parametrize("kill_at", [2, 9, 16])
+def test_a_killed_run_reaches_the_same_weights(make_run, kill_at):
+    whole, _ = fit(make_run("whole"), RISING)
+    with pytest.raises(KilledError):
+        fit(make_run("killed"), RISING, kill_at=kill_at)
+    resumed, _ = fit(make_run("killed"), RISING)
+    assert int(resumed.optimizer.iterations) == STEPS * EPOCHS
+    for ours, theirs in zip(resumed.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    logs = [make_run(n).file("log.csv") for n in ("whole", "killed")]
+    assert logs[0].read_text() == logs[1].read_text()
+
+
+def test_without_the_random_state_the_weights_would_differ(
+    make_run, monkeypatch
+):
+    whole, _ = fit(make_run("whole"), RISING)
+    with pytest.raises(KilledError):
+        fit(make_run("killed"), RISING, kill_at=9)
+    variables = checkpoint._variables
+
+    def forgetful(model):
+        return {n: v for n, v in variables(model).items() if "seed" not in n}
+
+    # As if the backup had been written without the state of dropout.
+    path = make_run("killed").file("backup/state.npz")
+    with np.load(path) as stored:
+        kept = {n: stored[n] for n in stored.files if "seed" not in n}
+    np.savez(path, **kept)
+    monkeypatch.setattr(checkpoint, "_variables", forgetful)
+    resumed, _ = fit(make_run("killed"), RISING)
+    assert not np.array_equal(resumed.weights[0], whole.weights[0])
+
+
+def test_the_best_model_is_kept_and_patience_ends_the_run(make_run):
+    run = make_run("run")
+    model, progress = fit(run, [0.1, 0.5, 0.3, 0.2, 0.9], patience=2)
+    assert (progress.epoch, progress.best_epoch) == (4, 2)
+    assert progress.stopped
+    best = keras.models.load_model(run.file("model.keras"))
+    shorter = make_run("shorter")
+    with pytest.raises(KilledError):
+        fit(shorter, [0.1, 0.5, 0, 0, 0], kill_at=9)
+    expected = keras.models.load_model(shorter.file("model.keras"))
+    for ours, theirs in zip(best.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(best.weights[0], model.weights[0])
+
+
+def test_patience_and_the_best_score_survive_a_kill(make_run):
+    scores = [0.5, 0.3, 0.4, 0.4, 0.4]
+    with pytest.raises(KilledError):
+        fit(make_run("killed"), scores, patience=3, kill_at=10)
+    _, progress = fit(make_run("killed"), scores, patience=3)
+    assert (progress.epoch, progress.best, progress.best_epoch) == (4, 0.5, 1)
+    _, again = fit(make_run("killed"), scores, patience=3)
+    assert again.epoch == 4  # a stopped run does not go on
+
+
+def test_the_log_has_a_row_an_epoch(make_run):
+    run = make_run("run")
+    fit(run, RISING)
+    rows = list(csv.DictReader(run.file("log.csv").read_text().splitlines()))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5]
+    assert [float(row["val_score"]) for row in rows] == RISING
+
+
+def test_a_backup_of_another_model_is_refused(make_run):
+    run = make_run("run")
+    fit(run, RISING)
+    other = make_model(units=5)
+    other.compile("sgd", "mse")
+    with pytest.raises(UserError, match="belongs to another model"):
+        checkpoint.resume(run, other)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(make_run):
+    model = make_model()
+    run = make_run("run")
+    callback = checkpoint.Checkpoint(
+        run, checkpoint.Progress(), monitor="val_score", patience=1
+    )
+    callback.set_model(model)
+    callback.on_epoch_begin(0)
+    with pytest.raises(UserError, match="smaller --learning-rate"):
+        callback.on_epoch_end(0, {"loss": float("nan"), "val_score": 0.5})
+    assert not run.file("model.keras").exists()
+
+
+def test_a_failed_save_leaves_the_old_model(make_run, monkeypatch):
+    path = make_run("run").file("model.keras")
+    checkpoint.save_model(make_model(), path)
+    before = path.read_bytes()
+
+    def torn(self, target):
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(keras.Model, "save", torn)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save_model(make_model(), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["model.keras"]
+
+
+def test_the_gradient_norm_is_that_of_all_gradients_before_clipping():
+    model = make_model()
+    x, y = next(iter(stream(0)))
+    optimizer = AdamW(0.1, global_clipnorm=1e-3)
+    model.compile(optimizer, "mse")
+    keras.utils.set_random_seed(3)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(x) - y) ** 2)
+    variables = [v.value for v in model.trainable_variables]
+    gradients = tape.gradient(loss, variables)
+    optimizer.apply(gradients, model.trainable_variables)
+    expected = np.sqrt(sum(np.sum(np.square(g)) for g in gradients))
+    assert float(optimizer.gradient_norm) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_rows_of_one_word_are_added_up_in_the_gradient_norm(graph):
+    table = keras.layers.Embedding(5, 2)
+    table.build()
+    optimizer = AdamW(0.1)
+    optimizer.build([table.embeddings])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(table(np.array([3, 3, 1])))
+        gradients = tape.gradient(loss, [table.embeddings.value])
+        optimizer.apply(gradients, [table.embeddings])
+
+    (tf.function(step) if graph else step)()
+    # Row 3 has the gradient (2, 2), row 1 has (1, 1).
+    assert float(optimizer.gradient_norm) == pytest.approx(np.sqrt(10))

@@ -1,0 +1,245 @@
+"""Run folders: names, resuming, refusing, loading."""
+
+import dataclasses
+import json
+import os
+import zipfile
+
+import keras
+import pytest
+
+from apps.common import checkpoint, runs
+from apps.common.cli import UserError
+from data_pipelines.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    runs_path: str
+    name: str = ""
+    dataset: str = "demo"
+    cell: str = "gru"
+    units: int = 4
+    seed: int = 0
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(str(tmp_path))
+
+
+def start(config):
+    return runs.start("sentiment", config)
+
+
+def finish(run):
+    run.file("metrics.json").write_text("{}")
+
+
+def begin(run):
+    run.file("backup").mkdir()
+    run.file("backup/state.npz").write_bytes(b"")
+
+
+def test_a_new_run_records_its_configuration(config, tmp_path):
+    with start(config) as run:
+        assert run.path == tmp_path / "sentiment" / "demo-gru"
+        record = json.loads(run.file("config.json").read_text())
+    assert record["config"] == dataclasses.asdict(config)
+    assert record["app"] == "sentiment"
+    assert record["command"].startswith("python -m apps.sentiment.train")
+    assert record["versions"]["keras"] == keras.version()
+
+
+def test_the_same_command_resumes_an_unfinished_run(config):
+    with start(config) as first:
+        begin(first)
+    with start(config) as second:
+        assert second.path == first.path
+
+
+def test_a_finished_run_is_never_touched_again(config):
+    with start(config) as first:
+        finish(first)
+    with start(config) as second:
+        assert second.name == "demo-gru-2"
+        finish(second)
+    with start(config) as third:
+        assert third.name == "demo-gru-3"
+
+
+def test_other_settings_take_the_next_name_if_none_was_given(config):
+    with start(config) as first:
+        begin(first)
+    with start(dataclasses.replace(config, units=8)) as second:
+        assert second.name == "demo-gru-2"
+        begin(second)
+    with start(config) as third:
+        assert third.name == first.name
+
+
+def test_other_settings_under_a_given_name_are_refused(config):
+    config = dataclasses.replace(config, name="x")
+    with start(config) as run:
+        begin(run)
+    with (
+        pytest.raises(UserError, match=r"--units was 4, is 8"),
+        start(dataclasses.replace(config, units=8)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["a/b", ".hidden", "../x"])
+def test_a_name_is_a_plain_folder_name(config, name):
+    with (
+        pytest.raises(UserError, match="plain folder name"),
+        start(dataclasses.replace(config, name=name)),
+    ):
+        pass
+
+
+def test_a_run_in_use_is_refused(config):
+    with (
+        start(config),
+        pytest.raises(UserError, match="by another process"),
+        start(config),
+    ):
+        pass
+
+
+def test_a_folder_that_is_no_run_is_refused_or_passed_over(config, tmp_path):
+    (tmp_path / "sentiment" / "demo-gru").mkdir(parents=True)
+    with start(config) as run:
+        assert run.name == "demo-gru-2"
+    with (
+        pytest.raises(UserError, match="is not a run folder"),
+        start(dataclasses.replace(config, name="demo-gru")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("error", [UserError, DataError])
+def test_bad_input_leaves_nothing_behind(config, tmp_path, error):
+    with pytest.raises(error), start(config):
+        raise error("train.csv: empty")
+    assert list((tmp_path / "sentiment").iterdir()) == []
+
+
+def test_bad_input_spares_a_run_that_has_begun(config):
+    with start(config) as run:
+        begin(run)
+    with pytest.raises(DataError), start(config):
+        raise DataError("train.csv: empty")
+    assert run.file("backup/state.npz").exists()
+
+
+def test_what_a_killed_run_left_half_written_is_swept(config, tmp_path):
+    with start(config) as run:
+        begin(run)
+        run.file(".tmp-a.keras").write_bytes(b"half")
+        (run.path / ".tmp-b").mkdir()
+    with start(config):
+        pass
+    assert not list(run.path.glob(".tmp-*"))
+
+
+def model():
+    inputs = keras.Input((3,))
+    outputs = keras.layers.Dense(2, activation="softmax")(inputs)
+    return keras.Model(inputs, outputs)
+
+
+def trained(config, name, seconds):
+    with start(dataclasses.replace(config, name=name)) as run:
+        checkpoint.save_model(model(), run.file("model.keras"))
+        finish(run)
+        os.utime(run.file("metrics.json"), (seconds, seconds))
+    return run
+
+
+def test_open_run_by_name_by_path_and_the_newest(config, tmp_path):
+    old = trained(config, "old", 1)
+    new = trained(config, "new", 2)
+    for asked, run in [("old", old), (str(new.path), new), ("", new)]:
+        found = runs.open_run("sentiment", asked, str(tmp_path))
+        assert found.path == run.path
+
+
+def test_open_run_says_what_there_is(config, tmp_path):
+    with pytest.raises(UserError, match="make train-sentiment"):
+        runs.open_run("sentiment", "", str(tmp_path))
+    trained(config, "old", 1)
+    with pytest.raises(UserError, match=r"no run 'x'; the runs are: old"):
+        runs.open_run("sentiment", "x", str(tmp_path))
+    with pytest.raises(UserError, match="is not a run folder"):
+        runs.open_run("sentiment", str(tmp_path), str(tmp_path))
+    with pytest.raises(UserError, match="is a run of sentiment, not video"):
+        runs.open_run("video", str(tmp_path / "sentiment/old"), str(tmp_path))
+    with start(dataclasses.replace(config, name="young")) as young:
+        pass
+    with pytest.raises(UserError, match=r"no model\.keras yet"):
+        runs.open_run("sentiment", str(young.path), str(tmp_path))
+
+
+def test_a_torn_or_damaged_model_is_one_clear_line(tmp_path):
+    whole = tmp_path / "whole.keras"
+    checkpoint.save_model(model(), whole)
+    data = whole.read_bytes()
+    assert runs.load_model(whole).count_params() == 8
+    damaged = bytearray(data)
+    place = data.index(b"model.weights.h5") + 400
+    damaged[place] ^= 0xFF
+    for content, message in [
+        (b"", "truncated or not a Keras model"),
+        (data[: len(data) // 2], "truncated or not a Keras model"),
+        (data[:-1], "truncated or not a Keras model"),
+        (b"hello", "truncated or not a Keras model"),
+        (bytes(damaged), "is corrupt"),
+    ]:
+        path = tmp_path / "bad.keras"
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message) as caught:
+            runs.load_model(path)
+        assert "\n" not in str(caught.value)
+        assert str(path) in str(caught.value)
+
+
+def test_a_model_without_weights_is_named(tmp_path):
+    whole, bare = tmp_path / "whole.keras", tmp_path / "bare.keras"
+    checkpoint.save_model(model(), whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(bare, "w") as target:
+        target.writestr("config.json", source.read("config.json"))
+        target.writestr("metadata.json", source.read("metadata.json"))
+    with pytest.raises(UserError, match=r"model\.weights\.h5 is missing"):
+        runs.load_model(bare)
+
+
+def test_a_model_that_would_run_code_is_refused(tmp_path):
+    inputs = keras.Input((3,))
+    harmful = keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs))
+    harmful.save(tmp_path / "harmful.keras")
+    with pytest.raises(UserError, match="cannot be loaded") as caught:
+        runs.load_model(tmp_path / "harmful.keras")
+    assert "\n" not in str(caught.value)
+
+
+def test_finish_writes_every_promised_key(config, tmp_path):
+    with start(config) as run:
+        progress = checkpoint.Progress(epoch=3, best_epoch=2, seconds=1.23)
+        runs.finish(
+            run,
+            config,
+            model(),
+            {"accuracy": 0.5},
+            baselines={"majority": {"accuracy": 0.4}},
+            progress=progress,
+            examples={"train": 3, "valid": 2, "test": 1},
+        )
+    record = json.loads(run.file("metrics.json").read_text())
+    assert record["metrics"] == {"accuracy": 0.5}
+    assert record["baselines"] == {"majority": {"accuracy": 0.4}}
+    assert record["parameters"] == 3 * 2 + 2
+    assert record["examples"] == {"train": 3, "valid": 2, "test": 1}
+    expected = "app run dataset command epochs train_seconds seed versions"
+    assert {*expected.split(), "device", "commit"} <= set(record)
+    assert (record["epochs"], record["train_seconds"]) == (3, 1.2)
