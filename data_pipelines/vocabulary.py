@@ -6,8 +6,6 @@ both at their brackets, so no text can contain them.
 """
 
 import functools
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.errors import DataError
+from data_pipelines.files import replacing
 
 PADDING, UNKNOWN = 0, 1
 SPECIALS = ("[PAD]", "[UNK]")
@@ -83,18 +82,11 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Writes one word per line; a torn file is never left at `path`."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-        try:
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(word + "\n" for word in self.words)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        with (
+            replacing(path) as temporary,
+            temporary.open("w", encoding="utf-8", newline="\n") as file,
+        ):
+            file.writelines(word + "\n" for word in self.words)
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":

@@ -8,26 +8,33 @@ so in one or two of these ways, L being its label and its opposite in brackets
     contrast     A was [L], but B was L; B was L, although A was [L]
     surprise     I expected something [L].  How wrong I was.
     time         Years ago I found it [L], today I find it L.
-    others       My sister calls it [L].  I see it differently.
+    others       My sister calls it [L].  I see it another way.
 and between them stand facts, and opinions of other people that the writer
-leaves open.  Nearly every word is as likely in one class as in the other, so
-a bag of words finds little, and a model that reads in order finds all.  A
-seventh of the pairs of noun and adjective occur in valid and test only.
+leaves open.  Every word occurs in both classes, so a bag of words finds
+little (0.69 of test; 0.74 with pairs of words), and a model that reads in
+order finds nearly all (a bidirectional GRU 0.99).  A seventh of the pairs of
+noun and adjective occur in valid and test only.
 """
 
 import csv
-import io
-import os
 import random
-import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data_pipelines.demo import sentiment_words as words
+from data_pipelines.files import replacing
 
 SIZES = {"train": 7000, "valid": 1000, "test": 1000}
 LABELS = ("neg", "pos")
+
+# Words of a review, more or less.
+SHORTEST, LONGEST = 15, 60
+
+# How often a clause says what it means without a negation, an expectation is
+# met, and the writer agrees with others.  At one half no single word would
+# tell anything, and the beginning of training would be hard.
+STRAIGHT = 0.75
 
 
 def write(folder: str | Path, seed: int = 0) -> None:
@@ -42,7 +49,7 @@ def write(folder: str | Path, seed: int = 0) -> None:
         path = folder / f"{split}.csv"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(path, _table(split, seed))
+            _write(path, reviews(split, seed))
 
 
 def reviews(split: str, seed: int = 0) -> Iterator[tuple[str, str]]:
@@ -55,24 +62,14 @@ def reviews(split: str, seed: int = 0) -> Iterator[tuple[str, str]]:
         yield writer.review(label == "pos"), label
 
 
-def _table(split: str, seed: int) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("text", "label"))
-    writer.writerows(reviews(split, seed))
-    return table.getvalue()
-
-
-def _replace(path: Path, content: str) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+def _write(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("text", "label"))
+        writer.writerows(rows)
 
 
 def held_out(noun: str, adjective: str) -> bool:
@@ -95,22 +92,29 @@ class Writer:
     def review(self, good: bool) -> str:
         """A review whose writer thinks well of the film, or does not."""
         ways = (
-            (self.plain, 6),
+            (self.plain, 8),
             (self.contrast, 5),
             (self.surprise, 3),
             (self.time, 3),
             (self.others, 3),
         )
-        count = 1 if self.chance.random() < 0.5 else 2
-        chosen = self.chance.choices(
-            [way for way, _ in ways], [weight for _, weight in ways], k=count
-        )
-        sentences = [way(good) for way in chosen]
-        for _ in range(self.chance.choice((1, 1, 2))):
-            self._insert(sentences, self.fact())
+        names, weights = zip(*ways, strict=True)
+        while True:
+            count = self.chance.choice((1, 2))
+            chosen = self.chance.choices(names, weights, k=count)
+            sentences = [way(good) for way in chosen]
+            self._surround(sentences)
+            text = " ".join(sentences)
+            if text.count(" ") < LONGEST:
+                return text
+
+    def _surround(self, sentences: list[str]) -> None:
+        """Puts sentences without a verdict anywhere between the others."""
         if self.chance.random() < 0.4:
             self._insert(sentences, self.rumour())
-        return " ".join(sentences)
+        self._insert(sentences, self.fact())
+        while " ".join(sentences).count(" ") < SHORTEST:
+            self._insert(sentences, self.fact())
 
     def _insert(self, sentences: list[str], sentence: str) -> None:
         sentences.insert(self.chance.randint(0, len(sentences)), sentence)
@@ -127,16 +131,19 @@ class Writer:
                 return found
 
     def clause(self, good: bool) -> str:
-        """Says that a part of the film was good, or bad; half of it negated."""
+        """Says that a part of the film was good, or bad."""
         noun = self.pick(words.NOUNS)
-        if self.chance.random() < 0.5:
+        if self.chance.random() < STRAIGHT:
             form, judged = self.pick(words.CLAUSES), good
         else:
             form, judged = self.pick(words.NEGATED), not good
+        first = second = self.adjective(judged, noun)
+        while second == first:
+            second = self.adjective(judged, noun)
         return form.format(
             noun=noun,
-            adjective=self.adjective(judged, noun),
-            another=self.adjective(judged, noun),
+            adjective=first,
+            second=second,
             degree=self.pick(words.DEGREES),
             negation=self.pick(words.NEGATIONS),
         )
@@ -157,7 +164,7 @@ class Writer:
 
     def surprise(self, good: bool) -> str:
         """What was expected, and how that went."""
-        met = self.chance.random() < 0.5
+        met = self.chance.random() < STRAIGHT
         before = self.pick(words.EXPECTATIONS).format(
             adjective=self.adjective(good == met),
             degree=self.pick(words.DEGREES),
@@ -175,7 +182,7 @@ class Writer:
 
     def others(self, good: bool) -> str:
         """What somebody else thinks, and whether the writer does."""
-        agrees = self.chance.random() < 0.5
+        agrees = self.chance.random() < STRAIGHT
         before = self.pick(words.REPORTS).format(
             person=self.pick(words.PEOPLE),
             noun=self.pick(words.NOUNS),

@@ -25,6 +25,18 @@ GOOD = (
     "tender",
     "exciting",
     "superb",
+    "graceful",
+    "vivid",
+    "witty",
+    "subtle",
+    "rich",
+    "bold",
+    "joyful",
+    "splendid",
+    "intelligent",
+    "lovely",
+    "playful",
+    "powerful",
 )
 
 BAD = (
@@ -52,6 +64,18 @@ BAD = (
     "tiresome",
     "confused",
     "false",
+    "noisy",
+    "empty",
+    "cheap",
+    "grating",
+    "pointless",
+    "crude",
+    "sloppy",
+    "wooden",
+    "trivial",
+    "sour",
+    "stiff",
+    "heavy",
 )
 
 NOUNS = (
@@ -81,6 +105,20 @@ NOUNS = (
     "the old captain",
     "the song in the middle",
     "the way it was lit",
+    "the little sister",
+    "the detective",
+    "the wedding",
+    "the last line",
+    "the make-up",
+    "the pace",
+    "the tone",
+    "the scene on the bridge",
+    "the grandmother",
+    "the sound",
+    "the story of the two brothers",
+    "the voice of the radio man",
+    "the quarrel in the kitchen",
+    "the beginning",
 )
 
 DEGREES = ("very", "quite", "really", "so", "rather", "truly", "utterly")
@@ -88,34 +126,40 @@ DEGREES = ("very", "quite", "really", "so", "rather", "truly", "utterly")
 NEGATIONS = (
     "not",
     "not at all",
-    "never",
+    "not really",
     "hardly",
     "anything but",
     "far from",
     "by no means",
     "not in the least",
+    "not for a moment",
 )
 
 CLAUSES = (
     "{noun} was {degree} {adjective}",
     "{noun} seemed {adjective} to me",
     "I found {noun} {degree} {adjective}",
-    "{noun} was not only {adjective} but also {another}",
+    "{noun} was not only {adjective} but also {second}",
     "{noun} was nothing if not {adjective}",
     "I have never seen anything as {adjective} as {noun}",
+    "few things are more {adjective} than {noun}",
     "nobody could say that {noun} was less than {adjective}",
-    "{noun} was {adjective} and {another}",
+    "{noun} was {adjective} and {second}",
+    "{noun} was always {adjective}",
+    "everything about {noun} was {adjective}",
 )
 
 NEGATED = (
     "{noun} was {negation} {adjective}",
-    "{noun} seemed {negation} {adjective} to me",
+    "{noun} did not seem {adjective} to me",
     "I found {noun} {negation} {adjective}",
     "I would not call {noun} {adjective}",
     "there was nothing {adjective} about {noun}",
+    "few things are less {adjective} than {noun}",
     "nobody could say that {noun} was {degree} {adjective}",
-    "{noun} was neither {adjective} nor {another}",
-    "I have seen more {adjective} things than {noun}",
+    "{noun} was neither {adjective} nor {second}",
+    "{noun} was never {adjective}",
+    "nothing about {noun} was {adjective}",
 )
 
 CONTRASTS = (
@@ -231,4 +275,4 @@ PLACES = (
     "Naples",
 )
 
-DAYS = ("Monday", "Tuesday", "Friday", "Saturday", "Sunday", "holiday")
+DAYS = ("Monday", "Tuesday", "Friday", "Saturday", "Sunday")
