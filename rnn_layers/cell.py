@@ -127,6 +127,7 @@ class Cell(keras.layers.Layer):
             initializer=fresh(self.kernel_initializer),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
+            autocast=False,
         )
 
     def add_recurrent(self, name, shape):
@@ -137,6 +138,7 @@ class Cell(keras.layers.Layer):
             initializer=fresh(self.recurrent_initializer),
             regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
+            autocast=False,
         )
 
     def add_bias(self, name, shape):
@@ -147,6 +149,7 @@ class Cell(keras.layers.Layer):
             initializer=self.initial_bias,
             regularizer=self.bias_regularizer,
             constraint=self.bias_constraint,
+            autocast=False,
         )
 
     def initial_bias(self, shape, dtype=None):

@@ -131,6 +131,7 @@ class Recurrent(keras.layers.RNN):
                 initializer="zeros",
                 dtype=self.cell.state_dtype,
                 trainable=False,
+                autocast=False,
             )
             for index, size in enumerate(self.cell.state_size)
         ]
@@ -156,6 +157,7 @@ class Recurrent(keras.layers.RNN):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs the cell over the sequences."""
+        self._check_length(sequences)
         states = self._first_states(sequences, initial_state)
         sequences = ops.transpose(sequences, (1, 0, 2))  # (T, B, F)
         if mask is not None:
@@ -188,6 +190,13 @@ class Recurrent(keras.layers.RNN):
                 f"not {len(initial_state)}."
             )
         return [ops.cast(s, self.cell.state_dtype) for s in initial_state]
+
+    def _check_length(self, sequences):
+        if self.unroll and sequences.shape[1] is None:
+            raise ValueError(
+                "`unroll=True` needs a fixed number of time steps: give "
+                "`shape=(time, features)` to `keras.Input`."
+            )
 
     def _loop(self, sequences, states, mask, training):
         """Returns the outputs `(T, B, U)` of all steps and the last states."""
@@ -256,6 +265,7 @@ class Recurrent(keras.layers.RNN):
         self, sequences, initial_state=None, mask=None, training=False
     ):
         """Returns shapes and types without running the loop."""
+        self._check_length(sequences)
         shape = self.compute_output_shape(sequences.shape)
         if not self.return_state:
             return keras.KerasTensor(shape, self.compute_dtype)
@@ -328,14 +338,8 @@ def _check_batch(batch_size, expected):
 
 def _unrolled(step, inputs, states):
     """Does what `keras.ops.scan` does, in a Python loop."""
-    length = inputs[0].shape[0]
-    if length is None:
-        raise ValueError(
-            "`unroll=True` needs a fixed number of time steps: give "
-            "`shape=(time, features)` to `keras.Input`."
-        )
     outputs = []
-    for t in range(length):
+    for t in range(inputs[0].shape[0]):
         states, _ = step(states, [x[t] for x in inputs])
         outputs.append(states[0])
     return ops.stack(outputs), states

@@ -1,0 +1,402 @@
+"""One battery for every cell of the registry, in each of its forms."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import rnn_layers
+from tests.rnn_layers import numpy_cells
+from tests.rnn_layers.tools import (
+    BATCH,
+    CASE_IDS,
+    CASES,
+    FEATURES,
+    MASK,
+    SEQUENCES,
+    TIME,
+    UNITS,
+    array,
+    close,
+    gradients,
+    initial_states,
+    make,
+    random,
+    randomize,
+    weights_by_name,
+)
+
+every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
+ALL = {"return_sequences": True, "return_state": True}
+
+
+@every_case
+def test_equals_the_numpy_twin(name, options):
+    layer = make(name, options, **ALL)
+    states = initial_states(layer)
+    outputs, *last = layer(SEQUENCES, initial_state=states)
+    history = numpy_cells.run(
+        name, weights_by_name(layer), SEQUENCES, states, **options
+    )
+    close(outputs, np.stack([step[0] for step in history], axis=1), 1e-12)
+    close(last, history[-1], 1e-12)
+
+
+@every_case
+def test_unrolled_equals_the_loop(name, options):
+    loop = make(name, options, **ALL)
+    flat = make(name, options, unroll=True, **ALL)
+    states = initial_states(loop)
+    close(
+        flat(SEQUENCES, initial_state=states, mask=MASK),
+        loop(SEQUENCES, initial_state=states, mask=MASK),
+        1e-12,
+    )
+
+
+def each_row_alone(layer, states):
+    """What a masked call must give: each row run alone without padding."""
+    outputs = np.zeros((BATCH, TIME, layer.cell.state_size[0]))
+    last = [np.array(state) for state in states]
+    for row, valid in enumerate(MASK):
+        steps = np.flatnonzero(valid)
+        if not len(steps):
+            continue
+        alone, *ends = layer(
+            SEQUENCES[row : row + 1, steps],
+            initial_state=[state[row : row + 1] for state in states],
+        )
+        for k, end in enumerate(ends):
+            last[k][row] = array(end)[0]
+        for t in range(steps[0], TIME):
+            before = np.searchsorted(steps, t, side="right") - 1
+            outputs[row, t] = array(alone)[0, before]
+    return outputs, last
+
+
+@every_case
+def test_masked_equals_each_row_alone(name, options):
+    layer = make(name, options, **ALL)
+    states = initial_states(layer)
+    outputs, last = each_row_alone(layer, states)
+    close(layer(SEQUENCES, initial_state=states, mask=MASK), [outputs, *last])
+    layer.zero_output_for_mask = True
+    close(
+        layer(SEQUENCES, initial_state=states, mask=MASK)[0],
+        outputs * MASK[..., None],
+    )
+    layer.return_sequences = False
+    close(layer(SEQUENCES, initial_state=states, mask=MASK)[0], outputs[:, -1])
+
+
+@every_case
+def test_gradients_equal_finite_differences(name, options):
+    layer = make(name, options, **ALL)
+    states = initial_states(layer)
+    toward = random(BATCH, TIME, layer.cell.state_size[0], seed=5)
+
+    def loss(sequences, *states):
+        outputs, *last = layer(sequences, initial_state=list(states), mask=MASK)
+        ends = sum(ops.sum(ops.sin(end)) for end in last)
+        return ops.sum(outputs * toward) + ends
+
+    inputs = [SEQUENCES, *states]
+    found = gradients(loss, layer, inputs)
+    count = len(layer.trainable_variables)
+    for k, gradient in enumerate(found):
+        direction = random(*gradient.shape, seed=100 + k)
+
+        def shifted(size, k=k, direction=direction):
+            if k >= count:
+                moved = list(inputs)
+                moved[k - count] = moved[k - count] + size * direction
+                return float(loss(*moved))
+            weight = layer.trainable_variables[k]
+            value = array(weight)
+            weight.assign(value + size * direction)
+            result = float(loss(*inputs))
+            weight.assign(value)
+            return result
+
+        expected = (shifted(1e-5) - shifted(-1e-5)) / 2e-5
+        np.testing.assert_allclose(
+            np.sum(gradient * direction), expected, rtol=1e-6, atol=1e-7
+        )
+
+
+@every_case
+def test_step_by_step_equals_the_sequence(name, options):
+    layer = make(name, options, **ALL)
+    states = initial_states(layer)
+    outputs, *last = layer(SEQUENCES, initial_state=states)
+    states = [ops.convert_to_tensor(state) for state in states]
+    for t in range(TIME):
+        output, states = layer.cell(SEQUENCES[:, t], states)
+        close(output, outputs[:, t])
+    close(states, last)
+
+
+@every_case
+def test_chunks_with_carried_state_equal_one_run(name, options):
+    layer = make(name, options, **ALL)
+    outputs, *last = layer(SEQUENCES, mask=MASK)
+    first, *states = layer(SEQUENCES[:, :2], mask=MASK[:, :2])
+    second, *states = layer(
+        SEQUENCES[:, 2:], initial_state=states, mask=MASK[:, 2:]
+    )
+    # A masked beginning of the second chunk has no output of its own.
+    seen = np.cumsum(MASK[:, 2:], axis=1) > 0
+    close(first, outputs[:, :2])
+    close(second * seen[..., None], outputs[:, 2:] * seen[..., None])
+    close(states, last)
+
+
+@every_case
+def test_stateful_equals_one_run(name, options):
+    whole = make(name, options, **ALL)
+    parts = make(name, options, stateful=True, **ALL)
+    outputs, *last = whole(SEQUENCES)
+    for _ in range(2):
+        close(parts(SEQUENCES[:, :4])[0], outputs[:, :4])
+        close(parts(SEQUENCES[:, 4:]), [outputs[:, 4:], *last])
+        parts.reset_state()
+
+
+@every_case
+def test_backwards_equals_the_flipped_sequence(name, options):
+    forward = make(name, options, **ALL)
+    backward = make(name, options, go_backwards=True, **ALL)
+    states = initial_states(forward)
+    close(
+        backward(SEQUENCES, initial_state=states, mask=MASK),
+        forward(SEQUENCES[:, ::-1], initial_state=states, mask=MASK[:, ::-1]),
+    )
+
+
+@every_case
+def test_bidirectional_equals_both_directions(name, options):
+    layer = make(name, options, **ALL)
+    both = rnn_layers.Bidirectional(layer, dtype="float64", merge_mode=None)
+    both.build(SEQUENCES.shape)
+    randomize(both.forward_layer)
+    for weight, copied in zip(
+        both.backward_layer.trainable_variables,
+        both.forward_layer.trainable_variables,
+        strict=True,
+    ):
+        weight.assign(copied * 0.5)
+    states = initial_states(layer)
+    n = len(states)
+    ahead, back, *last = both(
+        SEQUENCES, initial_state=states + states[::-1], mask=MASK
+    )
+    layer.zero_output_for_mask = True
+    expected, *ends = layer(SEQUENCES, initial_state=states, mask=MASK)
+    close([ahead, *last[:n]], [expected, *ends])
+    for weight in layer.trainable_variables:
+        weight.assign(weight * 0.5)
+    expected, *ends = layer(
+        SEQUENCES[:, ::-1], initial_state=states[::-1], mask=MASK[:, ::-1]
+    )
+    close([back, *last[n:]], [ops.flip(expected, axis=1), *ends])
+
+
+@every_case
+def test_config_survives_a_round_trip(name, options):
+    layer = make(name, options, dropout=0.1, recurrent_dropout=0.2, seed=3)
+    config = json.loads(json.dumps(layer.get_config()))
+    again = rnn_layers.Recurrent.from_config(config)
+    assert json.loads(json.dumps(again.get_config())) == json.loads(
+        json.dumps(layer.get_config())
+    )
+    again.build((None, None, FEATURES))
+    again.set_weights(layer.get_weights())
+    close(again(SEQUENCES), layer(SEQUENCES), 0)
+
+
+@every_case
+def test_half_precision_is_close_and_keeps_float32_states(name, options):
+    full = make(name, options, dtype="float32", **ALL)
+    half = make(name, options, dtype="mixed_float16", **ALL)
+    states = initial_states(full)
+    outputs, *last = half(SEQUENCES, initial_state=states, mask=MASK)
+    assert keras.backend.standardize_dtype(outputs.dtype) == "float16"
+    for state in last:
+        assert keras.backend.standardize_dtype(state.dtype) == "float32"
+    for weight in half.weights:
+        assert weight.dtype == "float32"
+    close(
+        [outputs, *last],
+        full(SEQUENCES, initial_state=states, mask=MASK),
+        0.02,
+    )
+
+
+@every_case
+def test_time_distributed_equals_a_loop(name, options):
+    layer = make(name, options)
+    many = random(2, BATCH, TIME, FEATURES)
+    spread = keras.layers.TimeDistributed(layer, dtype="float64")
+    close(spread(many), np.stack([array(layer(one)) for one in many]))
+
+
+@every_case
+def test_dropout_is_one_mask_per_sequence(name, options):
+    layer = make(name, options, dropout=0.5, seed=1, return_sequences=True)
+    plain = make(name, options, return_sequences=True)
+    close(layer(SEQUENCES), plain(SEQUENCES), 0)
+    kept = keras.random.dropout(
+        ops.ones((BATCH, FEATURES), "float64"),
+        0.5,
+        seed=keras.random.SeedGenerator(1),
+    )
+    close(
+        layer(SEQUENCES, training=True),
+        plain(SEQUENCES * array(kept)[:, None]),
+    )
+
+
+@every_case
+def test_recurrent_dropout_acts_in_training_only(name, options):
+    layer = make(name, options, recurrent_dropout=0.5, return_sequences=True)
+    plain = make(name, options, return_sequences=True)
+    close(layer(SEQUENCES), plain(SEQUENCES), 0)
+    trained = array(layer(SEQUENCES, training=True))
+    assert np.isfinite(trained).all()
+    if "recurrent_kernel" in weights_by_name(layer):
+        assert np.abs(trained - array(plain(SEQUENCES))).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", rnn_layers.names())
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_stack_equals_its_layers_by_hand(name, bidirectional):
+    for return_sequences in (False, True):
+        stack = rnn_layers.stack(
+            name,
+            UNITS,
+            depth=2,
+            bidirectional=bidirectional,
+            residual=True,
+            return_sequences=return_sequences,
+            dtype="float64",
+        )
+        result = stack(SEQUENCES, mask=MASK)
+        one, two = stack.layers
+        below = one(SEQUENCES, mask=MASK)
+        expected = two(below, mask=MASK)
+        for layer in (one, two):
+            for part in ("forward_layer", "backward_layer"):
+                part = getattr(layer, part, layer)
+                part.return_sequences = return_sequences
+            layer.return_sequences = return_sequences
+        close(result, expected + one(SEQUENCES, mask=MASK))
+
+
+class Subclassed(keras.Model):
+    """A model that is a class: the layer sees masks and lengths at call."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.supports_masking = True
+        self.layer = layer
+
+    def call(self, sequences, mask=None):
+        return self.layer(sequences, mask=mask)
+
+
+def model_of_all(**kwargs):
+    """A functional model of unknown length with one output per case."""
+    inputs = keras.Input((None, FEATURES), name="sequences")
+    masked = keras.layers.Masking()(inputs)
+    outputs = {
+        case: keras.layers.Dense(1, name=case)(
+            rnn_layers.rnn(name, UNITS, **options, **kwargs)(masked)
+        )
+        for (name, options), case in zip(CASES, CASE_IDS, strict=True)
+    }
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit_lowers_every_loss(jit_compile):
+    keras.utils.set_random_seed(0)
+    model = model_of_all()
+    model.compile(
+        keras.optimizers.Adam(0.02), loss="mse", jit_compile=jit_compile
+    )
+    sequences = (random(BATCH, TIME, FEATURES) * MASK[..., None]).astype(
+        "float32"
+    )
+    target = np.arange(BATCH, dtype="float32")[:, None] / BATCH
+    targets = dict.fromkeys(CASE_IDS, target)
+    history = model.fit(
+        sequences, targets, batch_size=BATCH, epochs=8, verbose=0
+    ).history
+    for case in CASE_IDS:
+        losses = history[f"{case}_loss" if len(CASES) > 1 else "loss"]
+        assert losses[-1] < losses[0], case
+
+
+LOAD_AND_PREDICT = """
+import sys
+import keras, numpy as np
+import rnn_layers
+model = keras.models.load_model(sys.argv[1])
+sequences = np.load(sys.argv[2])
+results = model.predict(sequences, verbose=0)
+np.savez(sys.argv[3], **results)
+"""
+
+
+def test_saved_model_loads_in_a_new_process(tmp_path):
+    model = model_of_all(dropout=0.1, recurrent_dropout=0.1)
+    for layer in model.layers:
+        randomize(layer)
+    sequences = random(2, 9, FEATURES).astype("float32")
+    sequences[0, 5:] = 0
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "sequences.npy", sequences)
+    paths = [
+        str(tmp_path / name)
+        for name in ("model.keras", "sequences.npy", "results.npz")
+    ]
+    subprocess.run(
+        [sys.executable, "-c", LOAD_AND_PREDICT, *paths],
+        check=True,
+        cwd=os.getcwd(),
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    results = np.load(paths[-1])
+    for case, expected in model.predict(sequences, verbose=0).items():
+        close(results[case], expected, 1e-6)
+
+
+def test_subclassed_model_sees_every_length():
+    for name in ("lstm", "gru"):
+        layer = make(name, dtype="float32")
+        model = Subclassed(layer)
+        for length in (1, 4):
+            sequences = random(2, length, FEATURES).astype("float32")
+            close(model(sequences), layer(sequences), 0)
+        assert model(np.ones((2, 3, FEATURES)), mask=np.zeros((2, 3))).shape
+
+
+def test_nobody_escapes(request):
+    """Every cell has a file, a twin, and a row with its parameters."""
+    package = request.config.rootpath / "rnn_layers"
+    rows = {
+        line.split("`")[1]: line
+        for line in (package / "README.md").read_text().splitlines()
+        if line.startswith("| `")
+    }
+    assert list(numpy_cells.TWINS) == rnn_layers.names()
+    for name in rnn_layers.names():
+        assert (package / f"{name}.py").is_file(), name
+        formula = rows[name].split("`")[3]
+        count = make(name, dtype="float32").count_params()
+        assert eval(formula, {"F": FEATURES, "U": UNITS}) == count, name

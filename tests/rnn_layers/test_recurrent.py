@@ -1,0 +1,367 @@
+"""Parity with Keras's own layers, the traps of Keras 3.15, and bad input."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import rnn_layers
+from rnn_layers.lstm import LSTMCell
+from tests.rnn_layers.tools import (
+    BATCH,
+    FEATURES,
+    MASK,
+    SEQUENCES,
+    TIME,
+    UNITS,
+    array,
+    close,
+    gradients,
+    initial_states,
+    make,
+    random,
+)
+
+ALL = {"return_sequences": True, "return_state": True}
+TOKENS = np.where(MASK, np.arange(1, TIME + 1), 0)
+
+
+def embedded(mask_zero=True):
+    layer = keras.layers.Embedding(
+        TIME + 1, FEATURES, mask_zero=mask_zero, dtype="float64"
+    )
+    layer.build()
+    layer.set_weights([random(TIME + 1, FEATURES)])
+    return layer
+
+
+STOCK = [
+    ("simple_rnn", keras.layers.SimpleRNN, {}),
+    ("lstm", keras.layers.LSTM, {}),
+    ("lstm", keras.layers.LSTM, {"use_bias": False}),
+    ("lstm", keras.layers.LSTM, {"activation": "relu"}),
+    ("gru", keras.layers.GRU, {}),
+    ("gru", keras.layers.GRU, {"reset_after": False}),
+    ("gru", keras.layers.GRU, {"use_bias": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "stock", "options"), STOCK)
+@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
+def test_equals_the_layer_of_keras(name, stock, options, mask):
+    ours = make(name, options, **ALL)
+    theirs = stock(UNITS, dtype="float64", **options, **ALL)
+    theirs.build(SEQUENCES.shape)
+    theirs.set_weights(ours.get_weights())
+    states = initial_states(ours)
+    mask = None if mask is None else ops.convert_to_tensor(mask)
+    losses = []
+    for layer in (ours, theirs):
+
+        def loss(x, *states, layer=layer):
+            outputs = layer(x, initial_state=list(states), mask=mask)
+            return sum(ops.sum(ops.sin(part)) for part in outputs)
+
+        losses.append(gradients(loss, layer, [SEQUENCES, *states]))
+    close(*losses)
+    # Keras repeats nothing before the first valid step either.
+    close(
+        ours(SEQUENCES, initial_state=states, mask=mask),
+        theirs(SEQUENCES, initial_state=[*map(ops.array, states)], mask=mask),
+    )
+
+
+@pytest.mark.parametrize(("name", "stock", "options"), STOCK[::3])
+def test_weights_have_the_names_and_config_the_keys_of_keras(
+    name, stock, options
+):
+    ours, theirs = make(name, options), stock(UNITS, **options)
+    theirs.build(SEQUENCES.shape)
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    config = {**ours.get_config(), **ours.get_config()["cell"]["config"]}
+    # Penalties on outputs belong to any layer and are not ours to repeat.
+    left_out = {"activity_regularizer"}
+    assert set(theirs.get_config()) - left_out <= set(config)
+
+
+def test_trap_implicit_mask_beside_initial_state():
+    layer = make("gru", return_sequences=True)
+    states = initial_states(layer)
+    x = embedded()(TOKENS)
+    expected = layer(array(x), initial_state=states, mask=MASK)
+    close(layer(x, initial_state=states), expected)
+    tokens = keras.Input((None,), dtype="int32")
+    state = keras.Input((UNITS,), dtype="float64")
+    embedding = embedded()
+    model = keras.Model(
+        [tokens, state], layer(embedding(tokens), initial_state=[state])
+    )
+    close(model([TOKENS, states[0]]), expected)
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    close(again([TOKENS, states[0]]), expected)
+
+
+def test_trap_implicit_mask_beside_initial_state_of_bidirectional():
+    both = rnn_layers.Bidirectional(
+        make("gru", return_sequences=True), dtype="float64"
+    )
+    states = [random(BATCH, UNITS, seed=k) for k in range(2)]
+    x = embedded()(TOKENS)
+    close(
+        both(x, initial_state=states),
+        both(array(x), initial_state=states, mask=MASK),
+    )
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_trap_mask_passes_on_through_layers(wrap):
+    layers = [
+        rnn_layers.rnn("lstm", UNITS, dtype="float64", return_sequences=True)
+        for _ in range(2)
+    ]
+    if wrap:
+        layers = [
+            rnn_layers.Bidirectional(layer, dtype="float64") for layer in layers
+        ]
+    x = embedded()(TOKENS)
+    y = layers[1](layers[0](x))
+    assert (array(y._keras_mask) == MASK).all()
+    below = layers[0](array(x), mask=MASK)
+    close(y, layers[1](array(below), mask=MASK))
+
+
+def test_trap_mask_follows_outputs_that_run_backwards():
+    layer = make("gru", return_sequences=True, go_backwards=True)
+    y = layer(embedded()(TOKENS))
+    assert (array(y._keras_mask) == MASK[:, ::-1]).all()
+
+
+def test_trap_stateful_is_tracked_in_fit_and_predict():
+    inputs = keras.Input(batch_shape=(BATCH, 2, FEATURES))
+    layer = rnn_layers.rnn("lstm", UNITS, stateful=True)
+    model = keras.Model(inputs, layer(inputs))
+    model.compile("sgd", "mse")
+    x = random(BATCH, 2, FEATURES).astype("float32")
+    once, twice = (model.predict(x, verbose=0) for _ in range(2))
+    assert np.abs(once - twice).max() > 1e-3
+    layer.reset_state()
+    close(model.predict(x, verbose=0), once, 1e-6)
+    close(model.predict(x, verbose=0), twice, 1e-6)
+    layer.reset_state()
+    model.fit(x, once, batch_size=BATCH, verbose=0)
+    assert np.abs(array(layer.states[0])).max() > 1e-3
+
+
+def test_trap_reset_state_takes_states():
+    layer = make("lstm", stateful=True)
+    states = initial_states(layer)
+    layer.reset_state(states)
+    close(layer(SEQUENCES), make("lstm")(SEQUENCES, initial_state=states))
+
+
+def test_trap_states_are_weights_of_the_layer_and_not_of_the_cell():
+    layer = make("lstm", stateful=True)
+    own = {w.name for w in layer.weights} - {w.name for w in layer.cell.weights}
+    assert own == {"state_0", "state_1"}
+    stock = keras.layers.LSTM(UNITS, dtype="float64")
+    stock.build(SEQUENCES.shape)
+    layer.cell.set_weights(stock.get_weights())
+    close(layer(SEQUENCES), stock(SEQUENCES))
+
+
+def test_trap_zero_output_leaves_the_last_output_alone():
+    plain = make("gru")
+    zeroed = make("gru", zero_output_for_mask=True)
+    states = initial_states(plain)
+    expected = array(plain(SEQUENCES, initial_state=states, mask=MASK))
+    close(zeroed(SEQUENCES, initial_state=states, mask=MASK), expected)
+    assert np.abs(expected[0]).max() > 1e-3  # its last step is masked
+
+
+def test_trap_leading_masked_steps_output_zero():
+    layer = make("gru", return_sequences=True)
+    states = [np.ones((BATCH, UNITS))]
+    outputs = array(layer(SEQUENCES, initial_state=states, mask=MASK))
+    assert (outputs[1, :2] == 0).all()
+    assert (outputs[3] == 0).all()
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_trap_unrolled_masks_backwards(zero):
+    options = {"go_backwards": True, "zero_output_for_mask": zero, **ALL}
+    close(
+        make("lstm", unroll=True, **options)(SEQUENCES, mask=MASK),
+        make("lstm", **options)(SEQUENCES, mask=MASK),
+    )
+
+
+@pytest.mark.parametrize("merge_mode", ["concat", None])
+def test_trap_stateful_bidirectional_returns_states(merge_mode):
+    both = rnn_layers.Bidirectional(
+        make("lstm", stateful=True, **ALL),
+        merge_mode=merge_mode,
+        dtype="float64",
+    )
+    x = embedded()(TOKENS)
+    first = both(x)
+    assert len(first) == 5 if merge_mode else 6
+    carried = [array(state) for state in first[-4:]]
+    second = [array(part) for part in both(x)]
+    both.reset_state()
+    close(both(x, initial_state=carried), second)
+
+
+def test_trap_inference_leaves_the_seed_alone():
+    layer = make("lstm", dropout=0.5, recurrent_dropout=0.5, seed=1)
+    before = array(layer.seed_generator.state)
+    layer(SEQUENCES)
+    assert (array(layer.seed_generator.state) == before).all()
+    layer(SEQUENCES, training=True)
+    assert (array(layer.seed_generator.state) != before).any()
+
+
+def test_trap_dropout_masks_do_not_outlive_a_call():
+    layer = make("lstm", dropout=0.5, recurrent_dropout=0.5, seed=1)
+    one, two = (array(layer(SEQUENCES, training=True)) for _ in range(2))
+    assert np.abs(one - two).max() > 1e-3
+    assert layer(SEQUENCES[:2], training=True).shape == (2, UNITS)
+
+
+def test_trap_numpy_integers_are_units():
+    layer = rnn_layers.rnn("lstm", np.int64(UNITS))
+    assert type(layer.units) is int
+    assert layer(SEQUENCES.astype("float32")).shape == (BATCH, UNITS)
+
+
+def test_trap_layer_and_cell_share_a_dtype_policy():
+    layer = rnn_layers.rnn("lstm", UNITS, dtype="mixed_float16")
+    assert layer.cell.compute_dtype == layer.compute_dtype == "float16"
+    with pytest.raises(ValueError, match=r"float16 differs from its cell's"):
+        rnn_layers.Recurrent(LSTMCell(UNITS), dtype="mixed_float16")
+
+
+def test_trap_float16_states_do_not_overflow():
+    layer = rnn_layers.rnn("lstm", 1, dtype="mixed_float16", return_state=True)
+    layer.build((1, None, 1))
+    start = [np.zeros((1, 1)), np.full((1, 1), 1e6)]  # float16 ends at 65504
+    bias = np.array([9, 9, 0, 0])
+    layer.set_weights([np.zeros((1, 4)), np.zeros((1, 4)), bias])
+    _, _, c = layer(np.ones((1, 3, 1)), initial_state=start)
+    assert 9e5 < float(c[0, 0]) < 1e6
+
+
+def test_trap_initializers_draw_anew_for_every_weight():
+    layer = rnn_layers.rnn(
+        "peephole_lstm", UNITS, recurrent_initializer="glorot_uniform"
+    )
+    layer.build((None, None, UNITS))
+    weights = [array(weight) for weight in layer.weights]
+    assert np.abs(weights[0] - weights[1]).max() > 1e-3
+
+
+def test_float16_layer_in_a_model_masks_and_trains():
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(9, 4, mask_zero=True),
+            rnn_layers.stack("lstm", 4, depth=2, bidirectional=True),
+            keras.layers.Dense(1, dtype="float32"),
+        ]
+    )
+    for layer in model.layers[:2]:
+        layer.dtype_policy = keras.DTypePolicy("mixed_float16")
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones(4), verbose=0)
+
+
+BAD_CALLS = {
+    "units must be positive": (
+        lambda: rnn_layers.rnn("lstm", 0),
+        r"`units` must be a positive integer, not 0\.",
+    ),
+    "units must be an integer": (
+        lambda: rnn_layers.rnn("lstm", 2.5),
+        r"`units` must be a positive integer, not 2\.5\.",
+    ),
+    "unknown cell": (
+        lambda: rnn_layers.rnn("ltsm", 4),
+        r"no cell 'ltsm'; there are simple_rnn, lstm",
+    ),
+    "unknown option": (
+        lambda: rnn_layers.rnn("gru", 4, peephole="full"),
+        r"gru has no option 'peephole'; it has .*reset_after",
+    ),
+    "unknown choice": (
+        lambda: rnn_layers.rnn("peephole_lstm", 4, peephole="some"),
+        r"`peephole` must be one of 'diagonal', 'full', not 'some'",
+    ),
+    "rate of one": (
+        lambda: rnn_layers.rnn("lstm", 4, dropout=1.0),
+        r"`dropout` must be a number of at least 0 and less than 1, not 1",
+    ),
+    "negative rate": (
+        lambda: rnn_layers.rnn("lstm", 4, recurrent_dropout=-0.1),
+        r"`recurrent_dropout` must be a number of at least 0",
+    ),
+    "other cell": (
+        lambda: rnn_layers.Recurrent(keras.layers.LSTMCell(4)),
+        r"`cell` must be a cell of rnn_layers",
+    ),
+    "rank": (
+        lambda: rnn_layers.rnn("lstm", 4)(np.ones((2, 3))),
+        r"shape \(batch, time, features\)",
+    ),
+    "count of states": (
+        lambda: make("lstm")(SEQUENCES, initial_state=[SEQUENCES[:, 0]]),
+        r"`initial_state` needs 2 tensors, not 1",
+    ),
+    "stateful without batch size": (
+        lambda: rnn_layers.rnn("lstm", 4, stateful=True)(
+            keras.Input((3, FEATURES))
+        ),
+        r"stateful layer needs a fixed batch size",
+    ),
+    "stateful with another batch size": (
+        lambda: make("lstm", stateful=True)(SEQUENCES[:2]),
+        r"built for batches of 5, not 2",
+    ),
+    "unroll without length": (
+        lambda: keras.Sequential(
+            [
+                keras.Input((None, FEATURES)),
+                rnn_layers.rnn("lstm", 4, unroll=True),
+            ]
+        ),
+        r"`unroll=True` needs a fixed number of time steps",
+    ),
+    "depth": (
+        lambda: rnn_layers.stack("lstm", 4, depth=5),
+        r"`depth` must be at most 4, not 5",
+    ),
+    "option of a stack": (
+        lambda: rnn_layers.stack("lstm", 4, go_backwards=True),
+        r"A stack of lstm has no option 'go_backwards'",
+    ),
+    "heads": (
+        lambda: rnn_layers.AttentionPooling(heads=3)(np.ones((1, 2, 4))),
+        r"`heads` must divide the width 4, not be 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_calls_are_one_clear_line(case):
+    call, message = BAD_CALLS[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="ragged is TensorFlow's"
+)
+def test_ragged_sequences_are_refused():
+    import tensorflow as tf
+
+    ragged = tf.ragged.constant([[[1.0]], [[1.0], [2.0]]], ragged_rank=1)
+    with pytest.raises(ValueError, match="Ragged sequences are not supported"):
+        rnn_layers.rnn("lstm", 4)(ragged)

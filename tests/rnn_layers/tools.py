@@ -1,0 +1,105 @@
+"""What the tests of the layers share: cases, weights, gradients."""
+
+import keras
+import numpy as np
+from keras import ops
+
+import rnn_layers
+from tests.rnn_layers import numpy_cells
+
+BATCH, TIME, FEATURES, UNITS = 5, 6, 3, 4
+
+CASES = [
+    (name, options)
+    for name in rnn_layers.names()
+    for options in ({}, *numpy_cells.FORMS.get(name, []))
+]
+CASE_IDS = ["-".join([n, *map(str, o.values())]) for n, o in CASES]
+
+# One row each: right, left, holes, whole row, none.
+MASK = np.array(
+    [
+        [1, 1, 1, 1, 0, 0],
+        [0, 0, 1, 1, 1, 1],
+        [0, 1, 0, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1, 1],
+    ],
+    bool,
+)
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).normal(size=shape)
+
+
+SEQUENCES = random(BATCH, TIME, FEATURES)
+
+
+def make(name, options=None, dtype="float64", **kwargs):
+    """A layer with random weights, so that no two gates are alike."""
+    layer = rnn_layers.rnn(
+        name, UNITS, dtype=dtype, **{**(options or {}), **kwargs}
+    )
+    layer.build((BATCH, TIME, FEATURES))
+    randomize(layer)
+    return layer
+
+
+def randomize(layer):
+    for seed, weight in enumerate(layer.trainable_variables):
+        weight.assign(0.7 * random(*weight.shape, seed=seed))
+
+
+def initial_states(layer, batch=BATCH):
+    return [
+        0.6 * random(batch, size, seed=9 + k)
+        for k, size in enumerate(layer.cell.state_size)
+    ]
+
+
+def weights_by_name(layer):
+    return {w.name: array(w) for w in layer.cell.weights}
+
+
+def array(tensor):
+    if isinstance(tensor, keras.Variable):
+        tensor = tensor.value
+    return np.array(tensor.numpy() if hasattr(tensor, "numpy") else tensor)
+
+
+def arrays(tensors):
+    return [array(tensor) for tensor in keras.tree.flatten(tensors)]
+
+
+def close(actual, expected, tolerance=1e-10):
+    actual, expected = arrays(actual), arrays(expected)
+    assert len(actual) == len(expected)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+def gradients(function, layer, inputs):
+    """Gradients of function(*inputs) by the weights of a layer and inputs."""
+    variables = layer.trainable_variables
+    inputs = [ops.convert_to_tensor(x) for x in inputs]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = function(*inputs)
+        found = tape.gradient(
+            loss,
+            [v.value for v in variables] + inputs,
+            unconnected_gradients="zero",
+        )
+        return arrays(found)
+    import jax
+
+    def loss(values, inputs):
+        pairs = zip(variables, values, strict=True)
+        with keras.StatelessScope(state_mapping=list(pairs)):
+            return function(*inputs)
+
+    return arrays(jax.grad(loss, (0, 1))([v.value for v in variables], inputs))
