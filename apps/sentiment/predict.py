@@ -16,6 +16,8 @@ import itertools
 import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from apps.common import cli, report, runs
@@ -65,14 +67,14 @@ class Predictor:
                 f"{run.path}: model.keras was trained for another"
                 " vocabulary.txt or labels.txt"
             )
-        self.explainer = model.explainer(self.classifier)
+        self.explain = compiled(model.explainer(self.classifier))
 
     def __call__(self, texts):
         """Yields label, probability, words and their weights of each text."""
         strings = tf.constant([t.encode("utf-8", "replace") for t in texts])
         ids = text.encode_texts(strings, self.vocabulary, self.max_length)
         cropped = text.crop(text.tokenize(strings), self.max_length)
-        probabilities, weights = self.explainer.predict_on_batch(ids)
+        probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
             words = [word.decode() for word in cropped[row].numpy()]
             yield (
@@ -81,6 +83,16 @@ class Predictor:
                 words,
                 weights[row, : len(words)].tolist(),
             )
+
+
+def compiled(explainer):
+    """Returns a function of `(B, T)` ids, compiled once for all shapes."""
+    if keras.config.backend() != "tensorflow":
+        return explainer
+    return tf.function(
+        lambda ids: explainer(ids, training=False),
+        input_signature=[tf.TensorSpec((None, None), tf.int32)],
+    )
 
 
 def read_texts(options):
