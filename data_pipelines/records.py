@@ -16,6 +16,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from data_pipelines.errors import DataError
 
@@ -105,19 +106,24 @@ def suffix_of(path: Path) -> str:
     return Path(name).suffix
 
 
-def _open(path: Path):
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
-        start = file.peek(2)[:2]
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    if not start:
-        file.close()
-        raise DataError(f"{path}: the file is empty")
-    # The first two bytes tell more than the name does.
-    return gzip.open(file) if start == b"\x1f\x8b" else file
+    with file:
+        # The first two bytes tell more than the name does.
+        start = file.peek(2)[:2]
+        if not start:
+            raise DataError(f"{path}: the file is empty")
+        if start == b"\x1f\x8b":
+            with gzip.open(file) as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
 def _csv(records: Records) -> Iterator[Record]:
