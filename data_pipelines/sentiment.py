@@ -36,7 +36,7 @@ from data_pipelines import batching, buckets, cache, corpus, public
 from data_pipelines.demo import sentiment as demo
 from data_pipelines.errors import DataError
 from data_pipelines.records import SUFFIXES, Records, suffix_of
-from data_pipelines.text import KEEP, UNKNOWN, VERSION, Vocabulary
+from data_pipelines.text import KEEP, UNKNOWN, VERSION, Vocabulary, halves
 
 __all__ = ["KEEP", "SOURCES", "Datasets", "Split", "make_datasets"]
 
@@ -227,6 +227,7 @@ def make_datasets(
     Raises:
         DataError: if the data are not as described; the message says where.
     """
+    halves(max_length, keep)  # refuses wrong ones before anything is read
     cache_path = Path(cache_path)
     sources, stamp = SOURCES[dataset](data_path, cache_path, seed, download)
     found = _corpus(sources, stamp, cache_path, seed)
@@ -279,10 +280,13 @@ def _labels(found: corpus.Corpus, given: Sequence[str] | None) -> list[str]:
     if given is None:
         train = next(s for s in found.sources if "train" in s["splits"])
         labels = _sorted(train["first"])
-        if len(labels) < 2:
+        # Not of the file: a cut of very few texts can leave one class.
+        classes = np.unique(found.parts["train"].labels)
+        if len(classes) < 2:
+            only = found.labels[classes[0]]
             raise DataError(
-                f"{train['name']}: all texts have the label {labels[0]!r}; "
-                "expected at least two classes"
+                f"{train['name']}: all texts for train have the label "
+                f"{only!r}; expected at least two classes"
             )
     else:
         labels = list(given)

@@ -183,21 +183,23 @@ class Writer:
     def others(self, good: bool) -> str:
         """What somebody else thinks, and whether the writer does."""
         agrees = self.chance.random() < STRAIGHT
+        noun = self.pick(words.NOUNS)
         before = self.pick(words.REPORTS).format(
             person=self.pick(words.PEOPLE),
-            noun=self.pick(words.NOUNS),
-            adjective=self.adjective(good == agrees),
+            noun=noun,
+            adjective=self.adjective(good == agrees, noun),
         )
         after = self.pick(words.AGREES if agrees else words.DISAGREES)
         return self._apart(before, after)
 
     def rumour(self) -> str:
         """An opinion of others that says nothing about the writer's."""
+        noun = self.pick(words.NOUNS)
         return _sentence(
             self.pick(words.RUMOURS).format(
                 person=self.pick(words.PEOPLE),
-                noun=self.pick(words.NOUNS),
-                adjective=self.adjective(self.chance.random() < 0.5),
+                noun=noun,
+                adjective=self.adjective(self.chance.random() < 0.5, noun),
             )
         )
 
