@@ -19,16 +19,17 @@ class TensorBoard(keras.callbacks.Callback):
     Args:
         run: The `runs.Run`.
         examples: Examples in one epoch.
-        tokens: Real tokens (or frames) in one epoch.
+        lengths: `(N,)` real tokens (or frames) of all training examples.
     """
 
-    def __init__(self, run, *, examples, tokens):
+    def __init__(self, run, examples, lengths):
         super().__init__()
         folder = run.file("tensorboard")
         self.train = tf.summary.create_file_writer(str(folder / "train"))
         self.validation = tf.summary.create_file_writer(
             str(folder / "validation")
         )
+        tokens = examples * float(lengths.mean())
         self.amounts = {"examples": examples, "tokens": tokens}
 
     def on_epoch_begin(self, epoch, logs=None):

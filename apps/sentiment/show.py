@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from apps.common import metrics, report
+from apps.common.tensorboard import write_projector
 
 from .predict import Predictor, article
 
@@ -80,15 +81,13 @@ def _markdown(lines):
         yield "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
 
 
-def words(classifier, vocabulary):
-    """Returns vectors and words for the projector: the most frequent ones."""
-    vectors = classifier.get_layer("words").get_weights()[0]
+def write_report(
+    run, classifier, data, scores, baselines, probabilities, progress
+):
+    """Writes `report.html` with its pictures, and the words' projector."""
     chosen = slice(2, 2 + PROJECTED_WORDS)  # without padding and unknown
-    return vectors[chosen], vocabulary.words[chosen]
-
-
-def write_report(run, data, scores, baselines, probabilities, progress):
-    """Writes `report.html`, `curve.png` and `confusion.png` into the run."""
+    vectors = classifier.get_layer("words").get_weights()[0]
+    write_projector(run, vectors[chosen], data.vocabulary.words[chosen])
     matrix = metrics.confusion(data.test.labels, probabilities)
     run.file("confusion.png").write_bytes(
         report.confusion_picture(matrix, data.labels)

@@ -11,7 +11,7 @@ import keras
 
 from apps.common import checkpoint, cli, runs
 from apps.common.metrics import MacroF1
-from apps.common.tensorboard import TensorBoard, write_projector
+from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
 from data_pipelines.text import load_vectors
 
@@ -69,11 +69,7 @@ def train(config):
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
                 TensorBoard(
-                    run,
-                    examples=steps * config.batch_size,
-                    tokens=steps
-                    * config.batch_size
-                    * data.train.encoded.lengths.mean(),
+                    run, steps * config.batch_size, data.train.encoded.lengths
                 ),
                 show.Samples(run, data),
                 checkpoint.Checkpoint(
@@ -89,8 +85,9 @@ def train(config):
         best = runs.load_model(run.file("model.keras"))
         scores, probabilities = evaluate.score(best, data.test)
         baselines = evaluate.baselines(data)
-        write_projector(run, *show.words(best, data.vocabulary))
-        show.write_report(run, data, scores, baselines, probabilities, progress)
+        show.write_report(
+            run, best, data, scores, baselines, probabilities, progress
+        )
         difference = export.write(run, best, data.vocabulary, data.labels)
         record = runs.finish(
             run,

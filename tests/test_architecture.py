@@ -1,0 +1,276 @@
+"""The plan of the house, kept by a machine.
+
+One task has one name in four places; arrows point down only; what is copied
+from app to app stays equal; every command in a README is a real one.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import importlib
+import io
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from apps.common import cli
+
+ROOT = Path(__file__).parents[1]
+APPS = sorted(
+    path.parent.name
+    for path in (ROOT / "apps").glob("*/__init__.py")
+    if path.parent.name != "common"
+)
+FILES = {
+    "README.md",
+    "__init__.py",
+    "config.py",
+    "evaluate.py",
+    "export.py",
+    "model.py",
+    "predict.py",
+    "train.py",
+}
+HEADINGS = [
+    "# 1. Run folder.",
+    "# 2. Data.",
+    "# 3. Model.",
+    "# 4. Objective.",
+    "# 5. Training.",
+    "# 6. Test, with the best weights.",
+]
+OURS = {"apps", "benchmarks", "data_pipelines", "rnn_layers", "tests"}
+PYTHON = sorted(
+    path for folder in sorted(OURS) for path in (ROOT / folder).rglob("*.py")
+)
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", "runs", "data", ".pytest_cache"} & set(path.parts)
+)
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+# The grid.
+
+
+def test_there_are_apps():
+    assert "sentiment" in APPS
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_task_has_one_name_in_four_places(app):
+    files = {path.name for path in (ROOT / "apps" / app).iterdir()}
+    assert files >= FILES
+    for place in (
+        f"data_pipelines/{app}.py",
+        f"data_pipelines/demo/{app}.py",
+        f"tests/apps/test_{app}.py",
+        f"tests/data_pipelines/test_{app}.py",
+    ):
+        assert (ROOT / place).exists(), place
+    assert f"train-{app.replace('_', '-')}" in targets()
+
+
+def test_a_pipeline_with_sources_belongs_to_an_app():
+    for path in (ROOT / "data_pipelines").glob("*.py"):
+        module = importlib.import_module(f"data_pipelines.{path.stem}")
+        if hasattr(module, "SOURCES"):
+            assert path.stem in APPS
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_every_pipeline_keeps_its_contract(app):
+    pipeline = importlib.import_module(f"data_pipelines.{app}")
+    assert {"demo", "files"} <= set(pipeline.SOURCES)
+    for heading in ("Record ", "Files ", "Batch "):
+        assert "\n" + heading in "\n" + pipeline.__doc__
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_train_has_the_six_steps(app):
+    text = (ROOT / "apps" / app / "train.py").read_text()
+    found = re.findall(r"^ *(# \d\. .*)$", text, re.MULTILINE)
+    assert found == HEADINGS
+
+
+# Imports.
+
+
+def imports(path):
+    """Yields (module, level) of every import in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                yield module, node.level
+                continue
+            for alias in node.names:
+                yield f"{module}.{alias.name}", 0
+
+
+ALLOWED = {
+    "rnn_layers": {"rnn_layers"},
+    "data_pipelines": {"data_pipelines"},
+    "common": {"apps.common", "data_pipelines"},
+    "app": {"apps.common", "data_pipelines", "rnn_layers"},
+}
+
+
+def part_of_house(path):
+    parts = path.relative_to(ROOT).parts
+    if parts[0] == "apps" and len(parts) > 2:
+        return "common" if parts[1] == "common" else "app"
+    return parts[0]
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_arrows_point_down_only(path):
+    allowed = ALLOWED.get(part_of_house(path))
+    for module, level in imports(path):
+        # Two dots would reach a neighbour.
+        assert level <= 1, f"{name(path)} imports from above: {module}"
+        if allowed is None or module.split(".")[0] not in OURS:
+            continue
+        assert any(
+            module == base or module.startswith(base + ".") for base in allowed
+        ), f"{name(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_nothing_private_of_keras_is_imported(path):
+    for module, _ in imports(path):
+        assert not module.startswith("keras.src")
+
+
+def test_the_library_is_keras_alone():
+    """TensorFlow is known to one file, and only behind the backend's name."""
+    for path in (ROOT / "rnn_layers").glob("*.py"):
+        if path.name != "fast_loop.py":
+            modules = {module.split(".")[0] for module, _ in imports(path)}
+            assert not modules & {"tensorflow", "jax", "torch"}, name(path)
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_functions_are_short(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            first = node.body[0]
+            if isinstance(node, ast.ClassDef):
+                continue
+            documented = isinstance(first, ast.Expr) and isinstance(
+                first.value, ast.Constant
+            )
+            start = first.end_lineno if documented else node.lineno
+            length = node.end_lineno - start
+            # A training is read from top to bottom: that is its form.
+            most = 80 if node.name == "train" else 60
+            assert length <= most, f"{name(path)}: {node.name} has {length}"
+
+
+# Configuration.
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_configurations_are_flat_and_frozen(app):
+    config = importlib.import_module(f"apps.{app}.config")
+    assert config.Config.__dataclass_params__.frozen
+    fields = dataclasses.fields(config.Config)
+    assert all(f.type in (bool, int, float, str) for f in fields)
+    every_app_has = """name dataset data_path cell epochs batch_size seed
+        download jit_compile mixed_precision"""
+    names = {field.name for field in fields}
+    assert set(every_app_has.split()) <= names
+    for preset in config.PRESETS.values():
+        assert set(preset) <= names
+
+
+def test_fields_of_the_same_name_mean_the_same():
+    seen = {}
+    for app in APPS:
+        config = importlib.import_module(f"apps.{app}.config").Config
+        for field in dataclasses.fields(config):
+            meaning = (field.type, field.metadata["help"])
+            assert seen.setdefault(field.name, meaning) == meaning, field.name
+
+
+# Commands in the READMEs.
+
+
+def targets():
+    """Names of the Makefile's targets, as `make` alone prints them."""
+    printed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return [line.split()[0] for line in printed.splitlines()[1:]]
+
+
+def commands():
+    """Every command of every page, with its page and line."""
+    for page in PAGES:
+        text = page.read_text()
+        for number, line in enumerate(text.splitlines(), 1):
+            for found in re.findall(
+                r"(?:^ *|`)((?:make|python -m) [^`#\n]+)", line
+            ):
+                yield pytest.param(found, id=f"{name(page)}:{number}")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_every_command_in_a_readme_is_real(command):
+    words = shlex.split(command)
+    if words[0] == "make":
+        variables = dict(word.split("=", 1) for word in words if "=" in word)
+        assert set(variables) <= {"ARGS", "TENSORFLOW", "PYTHON"}
+        arguments = shlex.split(variables.get("ARGS", ""))
+        for target in (w for w in words[1:] if "=" not in w):
+            assert target in [*targets(), "<target>"]
+            verb, _, app = target.partition("-")
+            if app.replace("-", "_") in APPS:
+                check_flags(f"apps.{app.replace('-', '_')}.{verb}", arguments)
+    elif words[2].startswith("apps."):
+        check_flags(words[2], [w for w in words[3:] if w not in ("<", "|")])
+    else:
+        assert importlib.util.find_spec(words[2])
+
+
+def check_flags(module, arguments):
+    """Parses arguments as the module itself would."""
+    package, _, verb = module.rpartition(".")
+    if verb == "train":
+        config = importlib.import_module(package + ".config")
+        options, presets = config.Config, config.PRESETS
+    else:
+        options, presets = importlib.import_module(module).Options, None
+    printed = io.StringIO()
+    try:
+        with (
+            contextlib.redirect_stderr(printed),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            cli.parse(options, presets, arguments)
+    except SystemExit as end:  # --help ends with 0
+        if end.code:
+            pytest.fail(printed.getvalue())
+
+
+def test_every_target_is_explained_somewhere():
+    text = "\n".join(page.read_text() for page in PAGES)
+    for target in targets():
+        assert f"make {target}" in text, target
+
+
+def test_the_project_speaks_of_itself_alone():
+    """No machine paths in what is published."""
+    for path in [*PYTHON, *PAGES, ROOT / "Makefile", ROOT / ".ci/run"]:
+        assert not re.search(
+            r"(?<![\w.])/(?:work|home|root)/", path.read_text()
+        )
