@@ -34,8 +34,11 @@ FIELDS = {
     "labels": np.int32,  # (N,) labels by order of appearance
     "digests": np.int64,  # (N,) equal for texts with equal words
     "texts": np.uint8,  # the texts as they came, UTF-8
-    "bytes": np.int32,  # (N,) bytes of each text
+    "text_sizes": np.int32,  # (N,) bytes of each text
 }
+
+# Part of the key of every corpus: raise it with any change of the folder.
+FORMAT = 1
 
 # A chunk ends at whichever comes first.
 _CHUNK_TEXTS = 512
@@ -68,7 +71,7 @@ class Part:
     labels: np.ndarray
     digests: np.ndarray
     texts: np.ndarray
-    bytes: np.ndarray
+    text_sizes: np.ndarray
     counts: np.ndarray  # (L,) occurrences of each number in this split
 
     def __len__(self) -> int:
@@ -238,7 +241,8 @@ class _Builder:
             self._write(split, "sizes", sizes[rows])
             self._write(split, "labels", labels[rows])
             self._write(split, "digests", digests[rows])
-            self._write(split, "bytes", [len(choice) for choice in chosen])
+            lengths = [len(choice) for choice in chosen]
+            self._write(split, "text_sizes", lengths)
             self.files[split, "texts"].write(b"".join(chosen))
         self.lexicon.prune()
         return int((sizes == 0).sum())

@@ -45,6 +45,9 @@ SPLITS = ("train", "valid", "test")
 # What is cut from train for each split that is missing.
 _SHARE = 0.1
 
+# Labels named in one line.
+_MOST_SHOWN = 20
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -111,7 +114,7 @@ class Split:
     def text(self, row: int) -> str:
         """The text of one example, as it stands in the file."""
         start = self._text_starts[row]
-        found = self.part.texts[start : start + self.part.bytes[row]]
+        found = self.part.texts[start : start + self.part.text_sizes[row]]
         return found.tobytes().decode("utf-8")
 
     def texts(self) -> Iterator[str]:
@@ -120,7 +123,7 @@ class Split:
 
     @functools.cached_property
     def _text_starts(self) -> np.ndarray:
-        return _starts(self.part.bytes)
+        return _starts(self.part.text_sizes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,7 +262,7 @@ def _corpus(
     shares = [source.shares for source in sources]
     if all(len(share) == 1 for share in shares):
         seed = 0  # nothing is cut, so every seed has the same corpus
-    name = cache.key("sentiment", VERSION, stamp, shares, seed)
+    name = cache.key(corpus.FORMAT, VERSION, stamp, shares, seed)
     folder = cache.folder(
         cache_path / name,
         lambda place: corpus.build(place, sources, SPLITS, seed),
@@ -290,15 +293,21 @@ def _labels(found: corpus.Corpus, given: Sequence[str] | None) -> list[str]:
             )
     else:
         labels = list(given)
+    known = set(labels)
     for source in found.sources:
         for label, line in source["first"].items():
-            if label not in labels:
+            if label not in known:
                 raise DataError(
                     f"{source['name']}:{line}: unknown label {label!r}; the "
-                    "labels known from training are "
-                    f"{', '.join(repr(known) for known in labels)}"
+                    f"labels known from training are {_listed(labels)}"
                 )
     return labels
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:_MOST_SHOWN])
+    more = len(labels) - _MOST_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _sorted(labels: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ so in one or two of these ways, L being its label and its opposite in brackets
     others       My sister calls it [L].  I see it another way.
 and between them stand facts, and opinions of other people that the writer
 leaves open.  Every word occurs in both classes, so a bag of words finds
-little (0.69 of test; 0.74 with pairs of words), and a model that reads in
+little (0.66 of test; 0.72 with pairs of words), and a model that reads in
 order finds nearly all (a bidirectional GRU 0.99).  A seventh of the pairs of
 noun and adjective occur in valid and test only.
 """

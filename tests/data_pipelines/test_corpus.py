@@ -52,7 +52,7 @@ def test_arrays(small):
     assert small.parts["test"].labels.tolist() == [1, 0]
     raw = small.parts["test"].texts.tobytes().decode()
     assert raw == "good  FILM,\nbad?unseen words"
-    assert small.parts["test"].bytes.tolist() == [16, 12]
+    assert small.parts["test"].text_sizes.tolist() == [16, 12]
 
 
 def test_counts_are_per_split(small):

@@ -305,6 +305,14 @@ def test_label_that_train_has_not(folder, split):
         )
 
 
+def test_of_many_known_labels_some_are_named(folder):
+    rows = [(t, i % 25) for i, (t, _) in enumerate(texts(50))]
+    table(folder / "train.csv", rows)
+    message = fails(folder)
+    assert message.startswith("FOLDER/valid.csv:2: unknown label 'neg'; the ")
+    assert message.endswith("'18', '19' and 5 more")
+
+
 def test_one_class_only(folder):
     table(folder / "train.csv", [(t, "pos") for t, _ in texts(10)])
     assert fails(folder) == (
