@@ -35,6 +35,7 @@ class Recurrent(keras.layers.RNN):
         recurrent_dropout: Rate in [0, 1) at which what enters a recurrent
             product is dropped in training, by one mask per sequence.
         seed: Integer, seed of the dropout masks, or `None`.
+        compiled: Whether XLA compiles the loop, on TensorFlow in a graph.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -74,6 +75,7 @@ class Recurrent(keras.layers.RNN):
         dropout=0.0,
         recurrent_dropout=0.0,
         seed=None,
+        compiled=True,
         **kwargs,
     ):
         if not isinstance(cell, Cell):
@@ -96,6 +98,9 @@ class Recurrent(keras.layers.RNN):
         self.dropout = rate("dropout", dropout)
         self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
         self.seed = seed
+        self.compiled = compiled
+        if keras.backend.backend() == "tensorflow":
+            self.loops = fast_loop.Loops(self)
         if self.dropout or self.recurrent_dropout:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -202,48 +207,42 @@ class Recurrent(keras.layers.RNN):
         """Returns the outputs `(T, B, U)` of all steps and the last states."""
         if training and self.dropout:
             sequences = sequences * self._keep(sequences[0], self.dropout)
-        projected = self.cell.project(sequences)  # (T, B, gates * U)
-        step = self._step_function(states, mask is not None, training)
-        inputs = [projected] if mask is None else [projected, mask]
+        inputs = [self.cell.project(sequences)]  # (T, B, gates * U)
+        if mask is not None:
+            inputs.append(ops.expand_dims(mask, -1))  # (T, B, 1)
+        constants = []
+        if training and self.recurrent_dropout:
+            constants = [self._keep(s, self.recurrent_dropout) for s in states]
         if self.unroll:
-            return _unrolled(step, inputs, states)
+            return _unrolled(self.step, inputs, states, constants, self.cell)
         if keras.backend.backend() == "tensorflow":
-            states, outputs = fast_loop.scan(step, states, inputs)
-            return outputs, states
-        states, history = ops.scan(step, states, inputs)
-        return history[0], states
+            return self.loops(inputs, states, constants, training)
+        return _scanned(self.step, inputs, states, constants, self.cell)
 
     def _keep(self, like, drop):
         """Draws a mask of zeros and 1 / (1 - rate)."""
         ones = ops.ones_like(like)
         return keras.random.dropout(ones, drop, seed=self.seed_generator)
 
-    def _step_function(self, states, masked, training):
-        """Returns one step as `keras.ops.scan` wants it."""
-        cell, matmul = self.cell, self.cell.product
-        if training and self.recurrent_dropout:
-            matmul = self._dropping(matmul, states)
+    def step(self, inputs, states, constants, matmul):
+        """Takes one step of the loop.
 
-        def step(states, inputs):
-            projected = ops.cast(inputs[0], cell.state_dtype)
-            new = cell.step(projected, states, matmul=matmul)
-            if masked:
-                valid = ops.expand_dims(inputs[1], -1)  # (B, 1)
-                new = [
-                    ops.where(valid, after, before)
-                    for after, before in zip(new, states, strict=True)
-                ]
-            return list(new), list(new)
-
-        return step
-
-    def _dropping(self, matmul, states):
-        """Returns `matmul` behind one dropout mask per size of state."""
-        masks = {
-            state.shape[-1]: self._keep(state, self.recurrent_dropout)
-            for state in states
-        }
-        return lambda m, kernel: matmul(m * masks[m.shape[-1]], kernel)
+        Args:
+            inputs: The projected input and, if masked, the mask `(B, 1)`.
+            states: The states before the step.
+            constants: Dropout masks like the states, if any.
+            matmul: How recurrent products are computed.
+        """
+        projected = ops.cast(inputs[0], self.cell.state_dtype)
+        if constants:
+            matmul = _dropping(matmul, constants)
+        new = self.cell.step(projected, states, matmul=matmul)
+        for valid in inputs[1:]:
+            new = [
+                ops.where(valid, after, before)
+                for after, before in zip(new, states, strict=True)
+            ]
+        return list(new)
 
     def _result(self, outputs, states, mask):
         """Returns all outputs `(B, T, U)` or the last one `(B, U)`."""
@@ -294,6 +293,7 @@ class Recurrent(keras.layers.RNN):
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
             "seed": self.seed,
+            "compiled": self.compiled,
         }
 
 
@@ -336,10 +336,28 @@ def _check_batch(batch_size, expected):
         )
 
 
-def _unrolled(step, inputs, states):
-    """Does what `keras.ops.scan` does, in a Python loop."""
+def _dropping(matmul, masks):
+    """Returns `matmul` with one dropout mask per size of state before it."""
+    masks = {mask.shape[-1]: mask for mask in masks}
+    return lambda m, kernel: matmul(m * masks[m.shape[-1]], kernel)
+
+
+def _unrolled(step, inputs, states, constants, cell):
+    """Runs the loop in Python."""
     outputs = []
     for t in range(inputs[0].shape[0]):
-        states, _ = step(states, [x[t] for x in inputs])
+        now = [x[t] for x in inputs]
+        states = step(now, states, constants, cell.product)
         outputs.append(states[0])
     return ops.stack(outputs), states
+
+
+def _scanned(step, inputs, states, constants, cell):
+    """Runs the loop by `keras.ops.scan`."""
+
+    def body(states, inputs):
+        new = step(inputs, states, constants, cell.product)
+        return new, list(new)
+
+    states, history = ops.scan(body, states, inputs)
+    return history[0], states
