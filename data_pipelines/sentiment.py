@@ -24,168 +24,33 @@ The vocabulary comes from train only.  To evaluate an old run on new data pass
 its `vocabulary` and `labels`.
 """
 
-import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from data_pipelines import batching, buckets, cache, corpus, public
+from data_pipelines import (
+    batching,
+    buckets,
+    cache,
+    corpus,
+    corpus_builder,
+    public,
+    splits,
+)
+from data_pipelines.classified import Datasets, Split
+from data_pipelines.corpus_builder import Source
 from data_pipelines.demo import sentiment as demo
 from data_pipelines.errors import DataError
-from data_pipelines.records import SUFFIXES, Records, suffix_of
-from data_pipelines.text import KEEP, UNKNOWN, VERSION, Vocabulary, halves
+from data_pipelines.records import SUFFIXES, Records
+from data_pipelines.splits import SPLITS
+from data_pipelines.text import KEEP, VERSION, Vocabulary, halves
 
-__all__ = ["KEEP", "SOURCES", "Datasets", "Split", "make_datasets"]
-
-SPLITS = ("train", "valid", "test")
-
-# What is cut from train for each split that is missing.
-_SHARE = 0.1
+__all__ = ["KEEP", "SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
 
 # Labels named in one line.
 _MOST_SHOWN = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """Examples of one split; nothing of the size of the texts is in memory.
-
-    Attributes:
-        encoded: words as ids; `make_dataset` of `batching` takes it.
-        part: the arrays on disk.
-        batch_size: examples in a batch.
-        seed: of the order of the training passes.
-        drop_remainder: see `batching.make_dataset`.
-    """
-
-    encoded: batching.Encoded
-    part: corpus.Part
-    batch_size: int
-    seed: int
-    drop_remainder: bool
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Index of each example's label, `(N,)` int32, order of the file."""
-        return self.encoded.labels
-
-    @property
-    def order(self) -> np.ndarray:
-        """Row numbers in the order of `dataset()`, `(N,)`."""
-        return self.encoded.order
-
-    @property
-    def steps_per_pass(self) -> int:
-        """Number of batches in each training pass."""
-        return batching.steps_per_pass(
-            len(self), self.batch_size, self.drop_remainder
-        )
-
-    def dataset(
-        self, training: bool = False, start_step: int = 0
-    ) -> tf.data.Dataset:
-        """Batches: one pass sorted by length, or the endless training stream.
-
-        Args:
-            training: whether to make the stream.
-            start_step: batches of the stream to leave out.
-        """
-        return batching.make_dataset(
-            self.encoded,
-            batch_size=self.batch_size,
-            seed=self.seed,
-            training=training,
-            start_step=start_step,
-            drop_remainder=self.drop_remainder,
-        )
-
-    def in_order(self, predictions: np.ndarray) -> np.ndarray:
-        """Puts rows made from `dataset()` back into the order of the file."""
-        sorted_back = np.empty_like(predictions)
-        sorted_back[self.order] = predictions
-        return sorted_back
-
-    def text(self, row: int) -> str:
-        """The text of one example, as it stands in the file."""
-        start = self._text_starts[row]
-        found = self.part.texts[start : start + self.part.text_sizes[row]]
-        return found.tobytes().decode("utf-8")
-
-    def texts(self) -> Iterator[str]:
-        """All texts, one after another, in the order of the file."""
-        return map(self.text, range(len(self)))
-
-    @functools.cached_property
-    def _text_starts(self) -> np.ndarray:
-        return _starts(self.part.text_sizes)
-
-
-@dataclasses.dataclass(frozen=True)
-class Datasets:
-    """What `make_datasets` returns.
-
-    Attributes:
-        train: the split that vocabulary, widths and labels come from.
-        valid: for every choice.
-        test: to be read once, at the end.
-        vocabulary: words and ids.
-        labels: names of the classes; numbers in their order, else sorted.
-        unknown_rate: split -> share of its words not in the vocabulary.
-        sources: what was read, see `corpus.Corpus`.
-    """
-
-    train: Split
-    valid: Split
-    test: Split
-    vocabulary: Vocabulary
-    labels: list[str]
-    unknown_rate: dict[str, float]
-    sources: list[dict]
-
-    @functools.cached_property
-    def repeated(self) -> int:
-        """How many test texts have the very words of a training text."""
-        digests = self.test.part.digests
-        return int(np.isin(digests, self.train.part.digests).sum())
-
-    def report(self) -> list[str]:
-        """A few lines for the terminal."""
-        lines = [self._about(split) for split in SPLITS]
-        encoded = self.train.encoded
-        share = batching.efficiency(encoded, self.train.batch_size, 0)
-        lines.append(
-            f"batches  {share:.1%} of the positions are words; "
-            f"{len(encoded.widths)} widths, {encoded.widths[0]} to "
-            f"{encoded.widths[-1]}"
-        )
-        if self.repeated:
-            lines.append(f"note     {self.repeated:,} test texts are in train")
-        for source in self.sources:
-            for key, what in (
-                ("empty", "texts without any word left out"),
-                ("repaired", "bytes that are not UTF-8 replaced"),
-            ):
-                if source[key]:
-                    lines.append(
-                        f"note     {source['name']}: {source[key]:,} {what}"
-                    )
-        return lines
-
-    def _about(self, name: str) -> str:
-        split = getattr(self, name)
-        counts = np.bincount(split.labels, minlength=len(self.labels))
-        pairs = zip(self.labels, counts.tolist(), strict=True)
-        classes = ", ".join(f"{label} {count:,}" for label, count in pairs)
-        return (
-            f"{name:8} {len(split):,} texts ({classes}), "
-            f"{self.unknown_rate[name]:.1%} unknown words"
-        )
 
 
 def make_datasets(
@@ -240,24 +105,19 @@ def make_datasets(
             found.counts("train"), vocabulary_size, minimum_count
         )
     encoded = _encode(found, vocabulary, labels, max_length, keep, widths)
-    splits = {
+    parts = {
         name: Split(
             encoded[name], found.parts[name], batch_size, seed, drop_remainder
         )
         for name in SPLITS
     }
-    unknown = {name: _unknown_rate(split) for name, split in splits.items()}
     return Datasets(
-        **splits,
-        vocabulary=vocabulary,
-        labels=labels,
-        unknown_rate=unknown,
-        sources=found.sources,
+        **parts, vocabulary=vocabulary, labels=labels, sources=found.sources
     )
 
 
 def _corpus(
-    sources: list[corpus.Source], stamp: list, cache_path: Path, seed: int
+    sources: list[Source], stamp: list, cache_path: Path, seed: int
 ) -> corpus.Corpus:
     shares = [source.shares for source in sources]
     if all(len(share) == 1 for share in shares):
@@ -265,7 +125,7 @@ def _corpus(
     name = cache.key(corpus.FORMAT, VERSION, stamp, shares, seed)
     folder = cache.folder(
         cache_path / name,
-        lambda place: corpus.build(place, sources, SPLITS, seed),
+        lambda place: corpus_builder.build(place, sources, SPLITS, seed),
     )
     found = corpus.Corpus.load(folder)
     for split in SPLITS:
@@ -333,7 +193,7 @@ def _encode(
     return {
         name: batching.Encoded(
             tokens=part.tokens,
-            starts=_starts(part.sizes),
+            starts=part.starts,
             sizes=np.array(part.sizes),
             labels=classes[part.labels],
             mapping=mapping,
@@ -345,63 +205,21 @@ def _encode(
     }
 
 
-def _starts(sizes: np.ndarray) -> np.ndarray:
-    ends = np.cumsum(sizes, dtype=np.int64)
-    return ends - sizes
-
-
-def _unknown_rate(split: Split) -> float:
-    counts = np.asarray(split.part.counts)
-    unknown = split.encoded.mapping == UNKNOWN
-    return float(counts[unknown].sum() / counts.sum())
-
-
 def _files(
     data_path: str | Path | None, cache_path: Path, seed: int, download: bool
-) -> tuple[list[corpus.Source], list]:
+) -> tuple[list[Source], list]:
     """A folder of the user's."""
-    if data_path is None:
-        raise DataError("--data-path FOLDER is needed to read files")
-    folder = Path(data_path)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
-    paths = {split: _find(folder, split) for split in SPLITS}
-    if paths["train"] is None:
-        raise DataError(
-            f"{folder}: has no train file; expected train.csv, train.tsv or "
-            "train.jsonl, or one of these with .gz"
-        )
-    missing = [split for split, path in paths.items() if path is None]
+    paths = splits.find(data_path, SUFFIXES)
     sources = [
-        corpus.Source(str(path), Records(path), _shares(split, missing))
+        Source(str(path), Records(path), splits.shares(split, paths))
         for split, path in paths.items()
-        if path is not None
     ]
-    return sources, [cache.stamp(path) for path in paths.values() if path]
-
-
-def _find(folder: Path, split: str) -> Path | None:
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if suffix_of(path) in SUFFIXES and path.name.split(".")[0] == split
-    )
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        raise DataError(f"{folder}: holds {names}; expected one {split} file")
-    return found[0] if found else None
-
-
-def _shares(split: str, missing: Sequence[str]) -> dict[str, float]:
-    if split != "train":
-        return {split: 1.0}
-    cut = dict.fromkeys(missing, _SHARE)
-    return {"train": 1.0 - sum(cut.values()), **cut}
+    return sources, [cache.stamp(path) for path in paths.values()]
 
 
 def _demo(
     data_path: str | Path | None, cache_path: Path, seed: int, download: bool
-) -> tuple[list[corpus.Source], list]:
+) -> tuple[list[Source], list]:
     """Reviews by our own grammar, the same ones for every seed."""
     folder = Path(data_path or cache_path / "demo" / "sentiment")
     demo.write(folder)
@@ -415,14 +233,14 @@ def _public(
     cache_path: Path,
     seed: int,
     download: bool,
-) -> tuple[list[corpus.Source], list]:
+) -> tuple[list[Source], list]:
     """A set of TFDS; its test split stays whole, valid is cut from train."""
     builder = public.prepared(name, data_path, download)
     sources = [
-        corpus.Source(
+        Source(
             f"{name} ({split})",
             public.TextRecords(builder, split, texts, "label"),
-            _shares(split, ["valid"]),
+            splits.shares(split, ("train", "test")),
         )
         for split in ("train", "test")
     ]

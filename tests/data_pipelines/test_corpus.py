@@ -3,8 +3,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from data_pipelines import corpus, lexicon, text
-from data_pipelines.corpus import Corpus, Source, build
+from data_pipelines import corpus_builder, lexicon, text
+from data_pipelines.corpus import Corpus
+from data_pipelines.corpus_builder import Source, build
 from data_pipelines.errors import DataError
 
 SPLITS = ("train", "test")
@@ -118,9 +119,9 @@ def test_cut_keeps_equal_words_on_one_side_and_follows_the_seed(tmp_path):
 def test_many_chunks_equal_one(tmp_path, monkeypatch):
     records = list(many(100))
     one = made(tmp_path / "one", [Source("a", records, WHOLE)])
-    monkeypatch.setattr(corpus, "_CHUNK_TEXTS", 7)
+    monkeypatch.setattr(corpus_builder, "_CHUNK_TEXTS", 7)
     seven = made(tmp_path / "seven", [Source("a", records, WHOLE)])
-    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(corpus_builder, "_CHUNK_BYTES", 1)
     single = made(tmp_path / "single", [Source("a", records, WHOLE)])
     for other in (seven, single):
         assert other.counts("train") == one.counts("train")
@@ -134,7 +135,7 @@ def test_many_chunks_equal_one(tmp_path, monkeypatch):
 
 def test_forgotten_words_are_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(lexicon.Lexicon.__init__, "__defaults__", (5,))
-    monkeypatch.setattr(corpus, "_CHUNK_TEXTS", 2)
+    monkeypatch.setattr(corpus_builder, "_CHUNK_TEXTS", 2)
     rare = [(f"often rare{i} often", str(i % 2), i) for i in range(50)]
     found = made(tmp_path / "c", [Source("a", rare, WHOLE)])
     assert len(found.words) <= 5
@@ -145,7 +146,7 @@ def test_forgotten_words_are_unknown(tmp_path, monkeypatch):
 
 
 def test_too_many_labels(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "_MOST_LABELS", 10)
+    monkeypatch.setattr(corpus_builder, "_MOST_LABELS", 10)
     records = [("a", f"label {i}", i + 2) for i in range(20)]
     with pytest.raises(DataError, match=r"^a\.csv:12: more than 10 different"):
         made(tmp_path / "c", [Source("a.csv", records, WHOLE)])
@@ -168,12 +169,15 @@ def test_errors_of_records_come_through(tmp_path):
 def test_progress_is_shown_when_it_takes_long(tmp_path, monkeypatch, capsys):
     made(tmp_path / "quick", [Source("a.csv", TRAIN, WHOLE)])
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(corpus, "_PATIENCE", 0.0)
+    monkeypatch.setattr(corpus_builder, "_PATIENCE", 0.0)
     made(tmp_path / "slow", [Source("a.csv", TRAIN, WHOLE)])
     assert capsys.readouterr().err == "\rreading a.csv: 4 texts\n"
 
 
-def test_texts_do_not_enter_memory(tmp_path):
+def test_texts_do_not_enter_memory(tmp_path, monkeypatch):
+    # A few chunks are in memory at once; small ones make the limit sharp.
+    monkeypatch.setattr(corpus_builder, "_CHUNK_TEXTS", 128)
+
     def records():
         for line in range(12_000):
             yield f"text number {line}, " * 100, str(line % 2), line

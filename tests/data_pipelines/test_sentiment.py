@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines import corpus, sentiment, text
+from data_pipelines import corpus_builder, sentiment, text
 from data_pipelines.errors import DataError
 from data_pipelines.vocabulary import Vocabulary
 
@@ -148,7 +148,7 @@ def test_the_second_time_nothing_is_read(folder, monkeypatch):
     def never(*_):
         raise AssertionError("read again")
 
-    monkeypatch.setattr(corpus, "build", never)
+    monkeypatch.setattr(corpus_builder, "build", never)
     for changes in ({}, {"seed": 5}, {"max_length": 3, "vocabulary_size": 9}):
         again = make(folder, **changes)
         assert list(again.test.texts()) == list(first.test.texts())

@@ -1,0 +1,240 @@
+"""Writes a corpus folder: reads, tokenizes and counts, a chunk at a time."""
+
+import dataclasses
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines import text
+from data_pipelines.corpus import FIELDS
+from data_pipelines.errors import DataError
+from data_pipelines.lexicon import Lexicon
+from data_pipelines.records import Record
+
+# A chunk ends at whichever comes first.
+_CHUNK_TEXTS = 512
+_CHUNK_BYTES = 2**22
+_MOST_LABELS = 10_000
+_PATIENCE = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One file, or the like, and the splits it goes to.
+
+    Attributes:
+        name: what messages call it.
+        records: yields (text, label, line); may have a count `repaired`.
+        shares: split name -> its share; the shares add up to 1.
+    """
+
+    name: str
+    records: Iterable[Record]
+    shares: dict[str, float]
+
+
+def build(
+    folder: Path, sources: Sequence[Source], splits: Sequence[str], seed: int
+) -> None:
+    """Reads all sources, in order, into a corpus folder.
+
+    Texts without any word are left out and counted.  A source with several
+    shares is cut by a hash of the words of each text and the seed, so that
+    texts with equal words are on one side.
+
+    Args:
+        folder: an existing empty folder.
+        sources: what to read.
+        splits: names of the splits.
+        seed: of the cut.
+    """
+    builder = _Builder(folder, splits, seed)
+    with builder:
+        for source in sources:
+            builder.read(source)
+    builder.finish()
+
+
+class _Builder:
+    """Appends examples to the arrays of their splits."""
+
+    def __init__(self, folder: Path, splits: Sequence[str], seed: int) -> None:
+        self.folder = folder
+        self.splits = list(splits)
+        self.seed = seed
+        self.lexicon = Lexicon(splits)
+        self.labels: dict[str, int] = {}
+        self.sources: list[dict] = []
+        self.files = {
+            (split, field): (folder / f"{split}.{field}").open("wb")
+            for split in splits
+            for field in FIELDS
+        }
+
+    def __enter__(self) -> "_Builder":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self.files.values():
+            file.close()
+
+    def read(self, source: Source) -> None:
+        """Reads one source to its end."""
+        about = {
+            "name": source.name,
+            "splits": list(source.shares),
+            "examples": 0,
+            "empty": 0,
+            "first": {},
+        }
+        progress = _Progress(source.name)
+        chunks = self._chunks(source, about["first"])
+        for chunk, analysis in _ahead(_analyze, chunks):
+            about["empty"] += self._append(chunk, analysis, source.shares)
+            about["examples"] += len(chunk[0])
+            progress.show(about["examples"])
+        progress.done()
+        about["repaired"] = getattr(source.records, "repaired", 0)
+        self.sources.append(about)
+
+    def _chunks(
+        self, source: Source, first: dict[str, int]
+    ) -> Iterator[tuple[list[bytes], np.ndarray]]:
+        texts: list[bytes] = []
+        labels: list[int] = []
+        size = 0
+        for words, label, line in source.records:
+            if label not in first:
+                first[label] = line
+                self._new_label(label, f"{source.name}:{line}")
+            # JSON can hold halves of surrogate pairs, UTF-8 cannot.
+            texts.append(words.encode("utf-8", "replace"))
+            labels.append(self.labels[label])
+            size += len(texts[-1])
+            if len(texts) == _CHUNK_TEXTS or size > _CHUNK_BYTES:
+                yield texts, np.array(labels, np.int32)
+                texts, labels, size = [], [], 0
+        if texts:
+            yield texts, np.array(labels, np.int32)
+
+    def _new_label(self, label: str, where: str) -> None:
+        self.labels.setdefault(label, len(self.labels))
+        if len(self.labels) > _MOST_LABELS:
+            raise DataError(
+                f"{where}: more than {_MOST_LABELS:,} different labels so "
+                "far; expected a few classes"
+            )
+
+    def _append(self, chunk, analysis, shares: dict[str, float]) -> int:
+        """Writes one chunk; returns how many of its texts were empty."""
+        texts, labels = chunk
+        words, index, sizes, digests = analysis
+        numbers = self.lexicon.number(words)
+        where = _side(digests, shares, self.seed)
+        for side, split in enumerate(shares):
+            rows = (where == side) & (sizes > 0)
+            kept = np.repeat(rows, sizes)
+            counts = np.bincount(index[kept], minlength=len(words))
+            self.lexicon.add(self.splits.index(split), numbers, counts)
+            chosen = [texts[row] for row in np.flatnonzero(rows)]
+            self._write(split, "tokens", numbers[index[kept]])
+            self._write(split, "sizes", sizes[rows])
+            self._write(split, "labels", labels[rows])
+            self._write(split, "digests", digests[rows])
+            lengths = [len(choice) for choice in chosen]
+            self._write(split, "text_sizes", lengths)
+            self.files[split, "texts"].write(b"".join(chosen))
+        self.lexicon.prune()
+        return int((sizes == 0).sum())
+
+    def _write(self, split: str, field: str, values) -> None:
+        array = np.asarray(values, FIELDS[field])
+        self.files[split, field].write(array.tobytes())
+
+    def finish(self) -> None:
+        """Writes what is known only at the end."""
+        numbers = self.lexicon.numbers
+        with (self.folder / "words.txt").open("wb") as file:
+            file.writelines(word + b"\n" for word in numbers)
+        values = np.fromiter(numbers.values(), np.int32, len(numbers))
+        np.save(self.folder / "numbers.npy", values)
+        np.save(self.folder / "counts.npy", self.lexicon.counts)
+        meta = {
+            "splits": self.splits,
+            "labels": list(self.labels),
+            "sources": self.sources,
+        }
+        written = json.dumps(meta, ensure_ascii=False, indent=1)
+        (self.folder / "meta.json").write_text(written, "utf-8")
+
+
+def _side(
+    digests: np.ndarray, shares: dict[str, float], seed: int
+) -> np.ndarray:
+    """Which share each text falls into, `(N,)` indices."""
+    # The finalizer of splitmix64 over the digest and the seed.
+    mixed = digests.astype(np.uint64)
+    mixed = mixed ^ np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed = mixed ^ (mixed >> np.uint64(31))
+    cuts = np.cumsum(list(shares.values()))[:-1]
+    return np.searchsorted(cuts, mixed / 2.0**64, side="right")
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def _graph(texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    spaced = text.normalize(texts)
+    tokens = tf.strings.split(spaced)
+    words, index = tf.unique(tokens.flat_values)
+    digests = tf.strings.to_hash_bucket_strong(
+        tf.strings.regex_replace(spaced, r"\s+", ""), 2**63 - 1, [1, 2]
+    )
+    return words, index, tokens.row_lengths(), digests
+
+
+def _analyze(chunk) -> tuple:
+    words, index, sizes, digests = _graph(tf.constant(chunk[0], tf.string))
+    return words.numpy().tolist(), index.numpy(), sizes.numpy(), digests.numpy()
+
+
+def _ahead(work: Callable, items: Iterable) -> Iterator[tuple]:
+    """Yields (item, work(item)) in order; a few items are worked ahead."""
+    with ThreadPoolExecutor(2) as pool:
+        waiting: deque = deque()
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > 3:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+
+
+class _Progress:
+    """A line on the terminal, for what takes long."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.next = time.monotonic() + _PATIENCE
+        self.shown = False
+
+    def show(self, count: int) -> None:
+        """Says how far it is, now and then."""
+        if time.monotonic() >= self.next:
+            self.next = time.monotonic() + 1.0
+            self.shown = True
+            line = f"\rreading {self.name}: {count:,} texts"
+            print(line, end="", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """Ends the line, if there is one."""
+        if self.shown:
+            print(file=sys.stderr, flush=True)
