@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_pipelines.errors import DataError
-from data_pipelines.records import suffix_of
 
 SPLITS = ("train", "valid", "test")
 
@@ -29,8 +28,11 @@ def find(data_path: str | Path | None, suffixes: Sequence[str]) -> dict:
         raise DataError(f"{folder}: there is no such folder")
     found = {}
     for path in sorted(folder.iterdir()):
-        split = path.name.split(".")[0]
-        if split not in SPLITS or suffix_of(path) not in suffixes:
+        split, _, rest = path.name.partition(".")
+        if (
+            split not in SPLITS
+            or f".{rest.removesuffix('.gz')}" not in suffixes
+        ):
             continue
         if split in found:
             raise DataError(

@@ -290,7 +290,9 @@ def test_two_train_files(folder):
 
 def test_files_of_other_names_are_let_be(folder):
     (folder / "train_old.csv").write_text("nonsense")
-    (folder / "notes.txt").write_text("nonsense")
+    (folder / "train.backup.csv").write_text("nonsense")
+    (folder / "train.csv.bak").write_text("nonsense")
+    (folder / "train").mkdir()
     assert len(make(folder).train) == 60
 
 
