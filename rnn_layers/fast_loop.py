@@ -18,10 +18,13 @@ Letters of shapes: B batch, T time, N number of pieces, P steps of a piece,
 U units.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
-PIECE = 32
+PIECE = 32  # steps of a compiled loop, where the length is unknown
+UNCOMPILED_UNITS = 256  # from where on products outweigh what XLA saves
 
 
 def eager_loop(step, inputs, states, constants, product):
@@ -57,19 +60,32 @@ class Loops:
         self.layer = layer
         self.loops = {}
 
-    def __call__(self, inputs, states, constants, training):
-        """Runs the layer's step over time: see `FastLoop`."""
+    def __call__(self, form, inputs, states, constants, training):
+        """Runs the layer's step over time.
+
+        Args:
+            form: As in the layer's `loop_step`.
+            inputs: As in `FastLoop`, and so on.
+            states: List of tensors.
+            constants: List of tensors.
+            training: Whether a gradient will be asked for.
+
+        Returns:
+            The first state of every step `(T, B, U)`, and the last states.
+        """
         layer, cell = self.layer, self.layer.cell
+        step = functools.partial(layer.loop_step, form)
         if tf.executing_eagerly():
-            return eager_loop(
-                layer.step, inputs, states, constants, cell.product
+            return eager_loop(step, inputs, states, constants, cell.product)
+        key = form, len(constants)
+        if key not in self.loops:
+            compiled = layer.compiled
+            if compiled is None:
+                compiled = layer.units < UNCOMPILED_UNITS
+            self.loops[key] = FastLoop(
+                step, cell.variables, cell.product, compiled
             )
-        form = len(inputs), len(constants)
-        if form not in self.loops:
-            self.loops[form] = FastLoop(
-                layer.step, cell.variables, cell.product, layer.compiled
-            )
-        return self.loops[form](inputs, states, constants, training)
+        return self.loops[key](inputs, states, constants, training)
 
 
 class FastLoop:
@@ -91,6 +107,7 @@ class FastLoop:
         self.variables = variables
         self.product = product
         self.form = None
+        self.compiled = compiled
         options = {"jit_compile": compiled, "autograph": False}
         self._forward = tf.function(self._run_forward, **options)
         self._infer = tf.function(self._run_inference, **options)
@@ -124,18 +141,18 @@ class FastLoop:
             start, kernels, small = _split(tensors[1:], sizes)
             rest = constants, kernels, small
             if training:
-                stacks, last = _in_pieces(
+                stacks, last = self._in_pieces(
                     self._forward, count, sequences, start, rest
                 )
             else:
-                stacks, last = _in_pieces(
+                stacks, last = self._in_pieces(
                     self._infer, 1, sequences, start, rest
                 )
 
             def gradient(d_outputs, *d_last):
                 kept = stacks
                 if not training:
-                    kept, _ = _in_pieces(
+                    kept, _ = self._in_pieces(
                         self._forward, count, sequences, start, rest
                     )
                 return self._gradients(
@@ -171,6 +188,43 @@ class FastLoop:
         mapping = [(v, values[id(v)]) for v in self.variables]
         with keras.StatelessScope(state_mapping=mapping):
             return list(self.step(inputs, states, constants, matmul))
+
+    def _in_pieces(self, run, count, sequences, carried, rest, reverse=False):
+        """Calls a loop, once or, if it is compiled for one length, in pieces.
+
+        Returns:
+            A list of `count` stacks, `(T, B, ...)` or longer by a part of a
+            piece, and what is carried.
+        """
+        n = tf.shape(sequences[-1])[0]
+        if not self.compiled or sequences[-1].shape[0] is not None:
+            return run(n, sequences, list(carried), *rest)
+        number = (n + PIECE - 1) // PIECE
+        pieces = [_pieces(x, number) for x in sequences]  # (N, P, B, ...)
+        arrays = [
+            tf.TensorArray(carried[0].dtype, number) for _ in range(count)
+        ]
+
+        def body(i, carried, arrays):
+            here = number - 1 - i if reverse else i
+            length = tf.minimum(PIECE, n - here * PIECE)
+            stacks, new = run(length, [x[here] for x in pieces], carried, *rest)
+            arrays = [
+                array.write(here, stack)
+                for array, stack in zip(arrays, stacks, strict=True)
+            ]
+            # The compiled loop does not tell a batch size that is known here.
+            new = [
+                tf.ensure_shape(state, before.shape)
+                for state, before in zip(new, carried, strict=True)
+            ]
+            return i + 1, new, arrays
+
+        _, carried, arrays = tf.while_loop(
+            lambda i, *_: i < number, body, (0, list(carried), arrays)
+        )
+        stacks = [array.stack() for array in arrays]
+        return [_joined(x, carried[0]) for x in stacks], carried
 
     def _run_forward(self, n, inputs, states, constants, kernels, small):
         """Runs n steps; returns states and products of each, last states."""
@@ -213,7 +267,7 @@ class FastLoop:
             for first, states in zip(start, kept, strict=False)
         ]  # (T, B, U), the states before each step
         carried = [*d_last, *(tf.zeros_like(x) for x in small)]
-        stacks, carried = _in_pieces(
+        stacks, carried = self._in_pieces(
             self._backward,
             1 + len(self.form.kept_widths),
             [d_outputs, *before, *kept[len(start) :], *sequences],
@@ -373,7 +427,8 @@ class _Form:
 
 def _loop(step, n, inputs, carried, widths, reverse=False):
     """Runs n steps; returns what each gave, stacked, and what is carried."""
-    size, kind = inputs[0].shape[0], carried[0].dtype
+    size, kind = tf.shape(inputs[0])[0], carried[0].dtype
+    size = size if inputs[0].shape[0] is None else inputs[0].shape[0]
     buffers = [
         tf.TensorArray(kind, size, element_shape=(carried[0].shape[0], width))
         for width in widths
@@ -396,38 +451,6 @@ def _loop(step, n, inputs, carried, widths, reverse=False):
         lambda t, *_: t < n, body, (0, list(carried), buffers)
     )
     return [buffer.stack() for buffer in buffers], carried
-
-
-def _in_pieces(run, count, sequences, carried, rest, reverse=False):
-    """Calls a compiled loop, once or, if the length is unknown, in pieces.
-
-    Returns:
-        A list of `count` stacks, `(T, B, ...)` or longer by a part of a
-        piece, and what is carried.
-    """
-    if sequences[0].shape[0] is not None:
-        n = tf.constant(sequences[0].shape[0])
-        return run(n, sequences, list(carried), *rest)
-    n = tf.shape(sequences[-1])[0]
-    number = (n + PIECE - 1) // PIECE
-    pieces = [_pieces(x, number) for x in sequences]  # (N, P, B, ...)
-    arrays = [tf.TensorArray(carried[0].dtype, number) for _ in range(count)]
-
-    def body(i, carried, arrays):
-        here = number - 1 - i if reverse else i
-        length = tf.minimum(PIECE, n - here * PIECE)
-        stacks, new = run(length, [x[here] for x in pieces], carried, *rest)
-        arrays = [
-            array.write(here, stack)
-            for array, stack in zip(arrays, stacks, strict=True)
-        ]
-        return i + 1, list(new), arrays
-
-    _, carried, arrays = tf.while_loop(
-        lambda i, *_: i < number, body, (0, list(carried), arrays)
-    )
-    stacks = [array.stack() for array in arrays]
-    return [_joined(x, carried[0]) for x in stacks], carried
 
 
 def _pieces(x, number):

@@ -365,3 +365,16 @@ def test_ragged_sequences_are_refused():
     ragged = tf.ragged.constant([[[1.0]], [[1.0], [2.0]]], ragged_rank=1)
     with pytest.raises(ValueError, match="Ragged sequences are not supported"):
         rnn_layers.rnn("lstm", 4)(ragged)
+
+
+def test_a_batch_size_known_beside_an_unknown_length():
+    """As `predict` traces it, after `fit` with neither of the two known."""
+    layer = make("gru", return_sequences=True)
+    expected = layer(SEQUENCES)
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("of tf.function alone")
+    for batch in (None, BATCH):
+        signature = [tf.TensorSpec((batch, None, FEATURES), SEQUENCES.dtype)]
+        outputs = tf.function(layer, input_signature=signature)(SEQUENCES)
+        close(outputs, expected)
