@@ -66,6 +66,7 @@ class Cell(keras.layers.Layer):
 
     gates = 1  # blocks of U columns in the kernels
     state_count = 1  # states of U units
+    has_products = True  # whether `step` multiplies by a matrix
 
     def __init__(
         self,
@@ -150,6 +151,18 @@ class Cell(keras.layers.Layer):
             regularizer=self.bias_regularizer,
             constraint=self.bias_constraint,
             autocast=False,
+        )
+
+    def add_scale(self, name, shape):
+        """Adds a weight that scales what was normalized; it starts at one."""
+        return self.add_weight(
+            name=name, shape=shape, initializer="ones", autocast=False
+        )
+
+    def add_shift(self, name, shape):
+        """Adds a weight that shifts what was normalized; it starts at zero."""
+        return self.add_weight(
+            name=name, shape=shape, initializer="zeros", autocast=False
         )
 
     def initial_bias(self, shape, dtype=None):
@@ -267,6 +280,51 @@ class GatedCell(Cell):
                 self.recurrent_activation
             ),
         }
+
+
+class ForgetCell(GatedCell):
+    """Base of the gated cells with a gate that keeps the old state.
+
+    Args:
+        units: Positive integer, the size U of the state.
+        unit_forget_bias: Whether that gate's bias starts at one.
+        **kwargs: The arguments of `GatedCell`.
+    """
+
+    forget_gate = 0  # its place in the order of the gates
+
+    def __init__(self, units, unit_forget_bias=True, **kwargs):
+        super().__init__(units, **kwargs)
+        self.unit_forget_bias = unit_forget_bias
+
+    def initial_bias(self, shape, dtype=None):
+        """Returns the first bias: the forget gate starts open if asked."""
+        bias = super().initial_bias(shape, dtype)
+        if not self.unit_forget_bias:
+            return bias
+        blocks = ops.split(bias, self.gates)
+        blocks[self.forget_gate] = ops.ones_like(blocks[self.forget_gate])
+        return ops.concatenate(blocks)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "unit_forget_bias": self.unit_forget_bias,
+        }
+
+
+def normalized(x, epsilon=1e-5):
+    """Shifts and scales the last axis to mean 0 and variance 1."""
+    mean = ops.mean(x, axis=-1, keepdims=True)
+    centered = x - mean
+    variance = ops.mean(centered * centered, axis=-1, keepdims=True)
+    return centered * ops.rsqrt(variance + epsilon)
+
+
+def positive(a):
+    """Returns a + 1/2 where a >= 0 and sigmoid(a) elsewhere."""
+    return ops.where(a >= 0, a + 0.5, ops.sigmoid(a))
 
 
 def fresh(initializer):

@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import GatedCell
+from rnn_layers.cell import ForgetCell
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
-class LSTMCell(GatedCell):
+class LSTMCell(ForgetCell):
     """Long short-term memory with input, forget and output gates.
 
     One time step, with `*` elementwise and `@` the matrix product:
@@ -27,8 +27,7 @@ class LSTMCell(GatedCell):
 
     Args:
         units: Positive integer, the size U of both states.
-        unit_forget_bias: Whether the forget gate's bias starts at one.
-        **kwargs: The arguments of `rnn_layers.cell.GatedCell`.
+        **kwargs: The arguments of `rnn_layers.cell.ForgetCell`.
 
     Call arguments:
         inputs: `(B, F)`.
@@ -52,21 +51,8 @@ class LSTMCell(GatedCell):
     """
 
     gates = 4
-    forget_gate = 1  # its place in the order of the gates
+    forget_gate = 1
     state_count = 2
-
-    def __init__(self, units, unit_forget_bias=True, **kwargs):
-        super().__init__(units, **kwargs)
-        self.unit_forget_bias = unit_forget_bias
-
-    def initial_bias(self, shape, dtype=None):
-        """Returns the first bias: the forget gate starts open if asked."""
-        bias = super().initial_bias(shape, dtype)
-        if not self.unit_forget_bias:
-            return bias
-        blocks = ops.split(bias, self.gates)
-        blocks[self.forget_gate] = ops.ones_like(blocks[self.forget_gate])
-        return ops.concatenate(blocks)
 
     def step(self, projected, states, matmul=ops.matmul):
         """Takes one time step, equations (1) to (6)."""
@@ -77,10 +63,3 @@ class LSTMCell(GatedCell):
         c = sigma(f) * c + sigma(i) * tanh(g)
         h = sigma(o) * tanh(c)
         return [h, c]
-
-    def get_config(self):
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "unit_forget_bias": self.unit_forget_bias,
-        }

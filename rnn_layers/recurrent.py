@@ -3,6 +3,8 @@
 Letters of shapes: B batch, T time, F features, U units.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -34,8 +36,13 @@ class Recurrent(keras.layers.RNN):
             mask per sequence.
         recurrent_dropout: Rate in [0, 1) at which what enters a recurrent
             product is dropped in training, by one mask per sequence.
-        seed: Integer, seed of the dropout masks, or `None`.
-        compiled: Whether XLA compiles the loop, on TensorFlow in a graph.
+        zoneout: Rate in [0, 1) at which a unit of a state keeps its old value
+            at a step in training, drawn anew at every step (Krueger et al.,
+            2017, https://arxiv.org/abs/1606.01305); else the mean of that.
+        seed: Integer, seed of dropout and zoneout, or `None`.
+        compiled: Whether XLA compiles the loop, on TensorFlow in a graph; by
+            default only up to 255 units, above which the products, which XLA
+            runs on one core, outweigh what it saves.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -74,8 +81,9 @@ class Recurrent(keras.layers.RNN):
         zero_output_for_mask=False,
         dropout=0.0,
         recurrent_dropout=0.0,
+        zoneout=0.0,
         seed=None,
-        compiled=True,
+        compiled=None,
         **kwargs,
     ):
         if not isinstance(cell, Cell):
@@ -97,11 +105,17 @@ class Recurrent(keras.layers.RNN):
         self.autocast = False  # the cell casts; float32 states stay so
         self.dropout = rate("dropout", dropout)
         self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
+        self.zoneout = rate("zoneout", zoneout)
         self.seed = seed
         self.compiled = compiled
+        if self.recurrent_dropout and not cell.has_products:
+            raise ValueError(
+                f"{type(cell).__name__} has no recurrent product, and so no "
+                "`recurrent_dropout`."
+            )
         if keras.backend.backend() == "tensorflow":
             self.loops = fast_loop.Loops(self)
-        if self.dropout or self.recurrent_dropout:
+        if self.dropout or self.recurrent_dropout or self.zoneout:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     @property
@@ -206,43 +220,86 @@ class Recurrent(keras.layers.RNN):
     def _loop(self, sequences, states, mask, training):
         """Returns the outputs `(T, B, U)` of all steps and the last states."""
         if training and self.dropout:
-            sequences = sequences * self._keep(sequences[0], self.dropout)
+            kept = self._kept(sequences[0], self.dropout)
+            sequences = sequences * kept
         inputs = [self.cell.project(sequences)]  # (T, B, gates * U)
         if mask is not None:
             inputs.append(ops.expand_dims(mask, -1))  # (T, B, 1)
+        zoning = training and self.zoneout > 0
+        if zoning:
+            inputs += self._stays(sequences, states)  # (T, B, U)
         constants = []
         if training and self.recurrent_dropout:
-            constants = [self._keep(s, self.recurrent_dropout) for s in states]
+            constants = [self._kept(s, self.recurrent_dropout) for s in states]
+        form = mask is not None, zoning
         if self.unroll:
-            return _unrolled(self.step, inputs, states, constants, self.cell)
+            step = functools.partial(self.loop_step, form)
+            return _unrolled(step, inputs, states, constants, self.cell)
         if keras.backend.backend() == "tensorflow":
-            return self.loops(inputs, states, constants, training)
-        return _scanned(self.step, inputs, states, constants, self.cell)
+            return self.loops(form, inputs, states, constants, training)
+        step = functools.partial(self.loop_step, form)
+        return _scanned(step, inputs, states, constants, self.cell)
 
-    def _keep(self, like, drop):
+    def _kept(self, like, drop):
         """Draws a mask of zeros and 1 / (1 - rate)."""
         ones = ops.ones_like(like)
         return keras.random.dropout(ones, drop, seed=self.seed_generator)
 
-    def step(self, inputs, states, constants, matmul):
+    def _stays(self, sequences, states):
+        """Draws for every step and unit whether zoneout keeps the old state."""
+        length = ops.shape(sequences)[0]
+        return [
+            keras.random.uniform(
+                (length, ops.shape(sequences)[1], state.shape[-1]),
+                seed=self.seed_generator,
+            )
+            < self.zoneout
+            for state in states
+        ]
+
+    def loop_step(self, form, inputs, states, constants, matmul):
         """Takes one step of the loop.
 
         Args:
-            inputs: The projected input and, if masked, the mask `(B, 1)`.
+            form: Whether there is a mask, and whether zoneout is drawn.
+            inputs: The projected input; if masked, the mask `(B, 1)`; if
+                zoneout is drawn, for each state where it stays `(B, U)`.
             states: The states before the step.
             constants: Dropout masks like the states, if any.
             matmul: How recurrent products are computed.
+
+        Returns:
+            The list of states after the step.
         """
+        masked, zoning = form
         projected = ops.cast(inputs[0], self.cell.state_dtype)
         if constants:
             matmul = _dropping(matmul, constants)
-        new = self.cell.step(projected, states, matmul=matmul)
-        for valid in inputs[1:]:
-            new = [
-                ops.where(valid, after, before)
-                for after, before in zip(new, states, strict=True)
-            ]
-        return list(new)
+        new = list(self.cell.step(projected, states, matmul=matmul))
+        if zoning:
+            new = _choose(inputs[1 + masked :], states, new)
+        elif self.zoneout:
+            new = _mix(self.zoneout, states, new)
+        if masked:
+            new = _choose([inputs[1]] * len(new), new, states)
+        return new
+
+    def step(self, inputs, states):
+        """Takes one time step outside of training, for decoding by hand.
+
+        Args:
+            inputs: `(B, F)`.
+            states: List of states, as `get_initial_state` or a call returns.
+
+        Returns:
+            The output `(B, U)` and the list of new states.
+        """
+        cell = self.cell
+        states = [ops.cast(state, cell.state_dtype) for state in states]
+        states = self.loop_step(
+            (False, False), [cell.project(inputs)], states, [], cell.product
+        )
+        return ops.cast(states[0], self.compute_dtype), states
 
     def _result(self, outputs, states, mask):
         """Returns all outputs `(B, T, U)` or the last one `(B, U)`."""
@@ -292,6 +349,7 @@ class Recurrent(keras.layers.RNN):
             **super().get_config(),
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
+            "zoneout": self.zoneout,
             "seed": self.seed,
             "compiled": self.compiled,
         }
@@ -334,6 +392,24 @@ def _check_batch(batch_size, expected):
             f"This stateful layer was built for batches of {expected}, not "
             f"{batch_size}: drop the remainder of the data."
         )
+
+
+def _choose(conditions, states, others):
+    """Takes each state where its condition holds, and elsewhere the other."""
+    return [
+        ops.where(condition, state, other)
+        for condition, state, other in zip(
+            conditions, states, others, strict=True
+        )
+    ]
+
+
+def _mix(share, states, others):
+    """Takes a share of each state and the rest of the other."""
+    return [
+        share * state + (1 - share) * other
+        for state, other in zip(states, others, strict=True)
+    ]
 
 
 def _dropping(matmul, masks):

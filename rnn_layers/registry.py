@@ -7,18 +7,66 @@ import inspect
 
 from rnn_layers.cell import Cell
 from rnn_layers.coupled_lstm import CoupledLSTMCell
+from rnn_layers.full_gate_lstm import FullGateLSTMCell
 from rnn_layers.gru import GRUCell
+from rnn_layers.ind_rnn import IndRNNCell
+from rnn_layers.janet import JANETCell
+from rnn_layers.jordan import JordanCell
+from rnn_layers.layer_norm_gru import LayerNormGRUCell
+from rnn_layers.layer_norm_lstm import LayerNormLSTMCell
+from rnn_layers.light_gru import LightGRUCell
 from rnn_layers.lstm import LSTMCell
+from rnn_layers.lstm_1997 import LSTM1997Cell
+from rnn_layers.mgu import MGUCell
+from rnn_layers.min_gru import MinGRUCell
+from rnn_layers.min_lstm import MinLSTMCell
+from rnn_layers.mut1 import MUT1Cell
+from rnn_layers.mut2 import MUT2Cell
+from rnn_layers.mut3 import MUT3Cell
+from rnn_layers.no_forget_gate_lstm import NoForgetGateLSTMCell
+from rnn_layers.no_input_activation_lstm import NoInputActivationLSTMCell
+from rnn_layers.no_input_gate_lstm import NoInputGateLSTMCell
+from rnn_layers.no_output_activation_lstm import NoOutputActivationLSTMCell
+from rnn_layers.no_output_gate_lstm import NoOutputGateLSTMCell
 from rnn_layers.peephole_lstm import PeepholeLSTMCell
+from rnn_layers.projection_lstm import ProjectionLSTMCell
 from rnn_layers.recurrent import Recurrent
 from rnn_layers.simple_rnn import SimpleRNNCell
+from rnn_layers.slim_gru import SlimGRUCell
+from rnn_layers.slstm import SLSTMCell
+from rnn_layers.sru import SRUCell
+from rnn_layers.ugrnn import UGRNNCell
 
 CELLS = {
     "simple_rnn": SimpleRNNCell,
+    "jordan": JordanCell,
+    "ind_rnn": IndRNNCell,
     "lstm": LSTMCell,
+    "lstm_1997": LSTM1997Cell,
     "peephole_lstm": PeepholeLSTMCell,
     "coupled_lstm": CoupledLSTMCell,
+    "no_input_gate_lstm": NoInputGateLSTMCell,
+    "no_forget_gate_lstm": NoForgetGateLSTMCell,
+    "no_output_gate_lstm": NoOutputGateLSTMCell,
+    "no_input_activation_lstm": NoInputActivationLSTMCell,
+    "no_output_activation_lstm": NoOutputActivationLSTMCell,
+    "full_gate_lstm": FullGateLSTMCell,
+    "janet": JANETCell,
+    "projection_lstm": ProjectionLSTMCell,
+    "layer_norm_lstm": LayerNormLSTMCell,
+    "slstm": SLSTMCell,
     "gru": GRUCell,
+    "layer_norm_gru": LayerNormGRUCell,
+    "mgu": MGUCell,
+    "light_gru": LightGRUCell,
+    "ugrnn": UGRNNCell,
+    "mut1": MUT1Cell,
+    "mut2": MUT2Cell,
+    "mut3": MUT3Cell,
+    "slim_gru": SlimGRUCell,
+    "min_gru": MinGRUCell,
+    "min_lstm": MinLSTMCell,
+    "sru": SRUCell,
 }
 
 SHARED_OPTIONS = ("dtype", "trainable")

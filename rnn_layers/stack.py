@@ -171,9 +171,8 @@ class Stack(keras.layers.Layer):
             )  # (B, W)
         if not self.bidirectional:
             return last
-        return ops.concatenate(
-            [last[:, : self.units], first[:, self.units :]], axis=-1
-        )
+        half = x.shape[-1] // 2
+        return ops.concatenate([last[:, :half], first[:, half:]], axis=-1)
 
     def compute_mask(self, sequences, mask=None):
         """Passes the mask on if there still is time."""

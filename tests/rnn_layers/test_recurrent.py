@@ -264,7 +264,7 @@ def test_float16_layer_in_a_model_masks_and_trains():
     model = keras.Sequential(
         [
             keras.layers.Embedding(9, 4, mask_zero=True),
-            rnn_layers.stack("lstm", 4, depth=2, bidirectional=True),
+            rnn_layers.stack("lstm", 4, depth=2, compiled=False),
             keras.layers.Dense(1, dtype="float32"),
         ]
     )
@@ -285,7 +285,7 @@ BAD_CALLS = {
     ),
     "unknown cell": (
         lambda: rnn_layers.rnn("ltsm", 4),
-        r"no cell 'ltsm'; there are simple_rnn, lstm",
+        r"no cell 'ltsm'; there are simple_rnn, jordan",
     ),
     "unknown option": (
         lambda: rnn_layers.rnn("gru", 4, peephole="full"),
