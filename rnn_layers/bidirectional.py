@@ -2,6 +2,8 @@
 
 import keras
 
+from rnn_layers.recurrent import share_loops
+
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
 class Bidirectional(keras.layers.Bidirectional):
@@ -36,6 +38,7 @@ class Bidirectional(keras.layers.Bidirectional):
     ):
         super().__init__(layer, merge_mode, weights, backward_layer, **kwargs)
         self.supports_masking = True  # Keras 3.16 turns it off
+        share_loops([self.forward_layer, self.backward_layer])
         self.autocast = False  # the layers inside cast; float32 states stay
 
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):

@@ -27,6 +27,11 @@ PIECE = 32  # steps of a compiled loop, where the length is unknown
 UNCOMPILED_UNITS = 256  # from where on products outweigh what XLA saves
 
 
+def require_batch(sequences, size, message):
+    """Stops a graph when a batch has another size."""
+    tf.debugging.assert_equal(tf.shape(sequences)[0], size, message)
+
+
 def eager_loop(step, inputs, states, constants, product):
     """Runs a step over time without compilation, for use outside of graphs.
 
@@ -50,20 +55,19 @@ def eager_loop(step, inputs, states, constants, product):
 
 
 class Loops:
-    """Keeps the compiled loops of a layer, one for each form of a call.
+    """Keeps the loops of layers with like cells, one for each form of a call.
 
-    Args:
-        layer: A `rnn_layers.Recurrent`.
+    Weights are arguments of the loops, so that such layers can share them.
     """
 
-    def __init__(self, layer):
-        self.layer = layer
+    def __init__(self):
         self.loops = {}
 
-    def __call__(self, form, inputs, states, constants, training):
-        """Runs the layer's step over time.
+    def __call__(self, layer, form, inputs, states, constants, training):
+        """Runs the step of a layer over time.
 
         Args:
+            layer: A `rnn_layers.Recurrent`.
             form: As in the layer's `loop_step`.
             inputs: As in `FastLoop`, and so on.
             states: List of tensors.
@@ -73,7 +77,7 @@ class Loops:
         Returns:
             The first state of every step `(T, B, U)`, and the last states.
         """
-        layer, cell = self.layer, self.layer.cell
+        cell = layer.cell
         step = functools.partial(layer.loop_step, form)
         if tf.executing_eagerly():
             return eager_loop(step, inputs, states, constants, cell.product)
@@ -85,7 +89,8 @@ class Loops:
             self.loops[key] = FastLoop(
                 step, cell.variables, cell.product, compiled
             )
-        return self.loops[key](inputs, states, constants, training)
+        loop = self.loops[key]
+        return loop(inputs, states, constants, training, step, cell.variables)
 
 
 class FastLoop:
@@ -97,7 +102,7 @@ class FastLoop:
             first input is differentiable; the others, such as masks, and the
             constants are not.
         variables: Variables of Keras that `step` may read. Gradients reach
-            them, as well as the kernels that `step` gives to `matmul`.
+            those of the caller, and the kernels that it gives to `matmul`.
         product: Function of two tensors: how `matmul` is to be computed.
         compiled: Whether XLA compiles the loops.
     """
@@ -113,7 +118,7 @@ class FastLoop:
         self._infer = tf.function(self._run_inference, **options)
         self._backward = tf.function(self._run_backward, **options)
 
-    def __call__(self, inputs, states, constants, training):
+    def __call__(self, inputs, states, constants, training, step, variables):
         """Runs the loop.
 
         Args:
@@ -122,14 +127,16 @@ class FastLoop:
             constants: List of tensors.
             training: Whether a gradient will be asked for. Without it one
                 costs another run forward.
+            step: The step of the caller, from which its kernels are taken.
+            variables: The variables of the caller.
 
         Returns:
             The first state of every step `(T, B, U)`, and the last states.
         """
         if self.form is None:
             self.form = _Form(self, inputs, states, constants)
-        kernels = self._kernels(inputs, states, constants)
-        small = [tf.convert_to_tensor(v) for v in self.form.small]
+        kernels = _kernels(step, inputs, states, constants)
+        small = [tf.convert_to_tensor(variables[k]) for k in self.form.small]
         sizes = [len(states), len(kernels)]
         count = len(states) + len(kernels)
 
@@ -164,29 +171,14 @@ class FastLoop:
         outputs, *last = run(inputs[0], *states, *kernels, *small)
         return outputs, last
 
-    def _kernels(self, inputs, states, constants):
-        """Collects the kernels of a step by taking one, on a row of ones.
-
-        The rest of the step is pruned from the graph.
-        """
-        kernels = []
-
-        def matmul(_, kernel):
-            kernels.append(tf.convert_to_tensor(kernel))
-            return tf.ones((1, kernel.shape[1]), states[0].dtype)
-
-        rows = _rows_of_ones([x[0] for x in inputs], states, constants, rows=1)
-        self.step(*rows, matmul)
-        return kernels
-
     def _step(self, inputs, states, constants, small, matmul):
         """Takes a step in which variables have the values `small`."""
-        values = {id(v): tf.zeros(v.shape, v.dtype) for v in self.variables}
-        variables = self.variables if self.form is None else self.form.small
-        for variable, value in zip(variables, small, strict=True):
-            values[id(variable)] = value
-        mapping = [(v, values[id(v)]) for v in self.variables]
-        with keras.StatelessScope(state_mapping=mapping):
+        values = [tf.zeros(v.shape, v.dtype) for v in self.variables]
+        places = range(len(values)) if self.form is None else self.form.small
+        for place, value in zip(places, small, strict=True):
+            values[place] = value
+        mapping = zip(self.variables, values, strict=True)
+        with keras.StatelessScope(state_mapping=list(mapping)):
             return list(self.step(inputs, states, constants, matmul))
 
     def _in_pieces(self, run, count, sequences, carried, rest, reverse=False):
@@ -348,7 +340,7 @@ class _Form:
     """What a step is made of, found by replaying one step of two rows.
 
     Attributes:
-        small: The variables that the step reads beside the kernels.
+        small: Places of the variables that the step reads beside kernels.
         inputs: Number of inputs.
         widths: Columns of the products.
         kept_widths: Columns of what the way back keeps beside d projected.
@@ -385,13 +377,7 @@ class _Form:
 
         tf.function(trace, autograph=False).get_concrete_function()
         reached = loop.reached[1 + len(states) :]
-        self.small = [
-            variable
-            for variable, is_reached in zip(
-                loop.variables, reached, strict=True
-            )
-            if is_reached
-        ]
+        self.small = [k for k, is_reached in enumerate(reached) if is_reached]
         self.inputs = len(inputs)
         self.widths = [shape[1] for shape in found["shapes"]]
         # A product of a state needs no copy of the state, and one that is
@@ -466,6 +452,22 @@ def _joined(stack, like):
     shape = tf.shape(stack)
     joined = tf.reshape(stack, tf.concat([[-1], shape[2:]], 0))
     return tf.ensure_shape(joined, (None, like.shape[0], stack.shape[-1]))
+
+
+def _kernels(step, inputs, states, constants):
+    """Collects the kernels of a step by taking one, on a row of ones.
+
+    The rest of the step is pruned from the graph.
+    """
+    kernels = []
+
+    def matmul(_, kernel):
+        kernels.append(tf.convert_to_tensor(kernel))
+        return tf.ones((1, kernel.shape[1]), states[0].dtype)
+
+    rows = _rows_of_ones([x[0] for x in inputs], states, constants, rows=1)
+    step(*rows, matmul)
+    return kernels
 
 
 def _sum_of_products(operands, gradients):

@@ -114,7 +114,7 @@ class Recurrent(keras.layers.RNN):
                 "`recurrent_dropout`."
             )
         if keras.backend.backend() == "tensorflow":
-            self.loops = fast_loop.Loops(self)
+            self.loops = fast_loop.Loops()
         if self.dropout or self.recurrent_dropout or self.zoneout:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -193,9 +193,8 @@ class Recurrent(keras.layers.RNN):
 
     def _first_states(self, sequences, initial_state):
         batch_size = ops.shape(sequences)[0]
-        expected = self._expected_batch_size
-        if self.stateful and batch_size not in (None, expected):
-            _check_batch(batch_size, expected)
+        if self.stateful:
+            _check_batch(sequences, self._expected_batch_size)
         if initial_state is None:
             if not self.stateful:
                 return self.cell.get_initial_state(batch_size)
@@ -236,7 +235,7 @@ class Recurrent(keras.layers.RNN):
             step = functools.partial(self.loop_step, form)
             return _unrolled(step, inputs, states, constants, self.cell)
         if keras.backend.backend() == "tensorflow":
-            return self.loops(form, inputs, states, constants, training)
+            return self.loops(self, form, inputs, states, constants, training)
         step = functools.partial(self.loop_step, form)
         return _scanned(step, inputs, states, constants, self.cell)
 
@@ -355,6 +354,22 @@ class Recurrent(keras.layers.RNN):
         }
 
 
+def share_loops(layers):
+    """Lets layers with like cells share their compiled loops."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    known = []
+    for layer in layers:
+        if not isinstance(layer, Recurrent):
+            continue
+        cell = {**layer.cell.get_config(), "name": None}
+        traits = type(layer.cell), cell, layer.zoneout, layer.compiled
+        for other, loops in known:
+            if other == traits:
+                layer.loops = loops
+        known.append((traits, layer.loops))
+
+
 def rate(name, value):
     """Returns `value` as a float in [0, 1), or refuses it in one line."""
     if not isinstance(value, (int, float)) or not 0 <= value < 1:
@@ -386,12 +401,17 @@ def _check_shape(shape):
         )
 
 
-def _check_batch(batch_size, expected):
-    if isinstance(batch_size, int):
-        raise ValueError(
-            f"This stateful layer was built for batches of {expected}, not "
-            f"{batch_size}: drop the remainder of the data."
-        )
+def _check_batch(sequences, expected):
+    """Refuses a batch of another size, in a graph when it comes."""
+    known = sequences.shape[0]
+    message = (
+        f"This stateful layer was built for batches of {expected}: drop the "
+        "remainder of the data."
+    )
+    if known is None and keras.backend.backend() == "tensorflow":
+        fast_loop.require_batch(sequences, expected, message)
+    elif known not in (None, expected):
+        raise ValueError(message)
 
 
 def _choose(conditions, states, others):

@@ -8,7 +8,7 @@ from keras import ops
 
 from rnn_layers.bidirectional import Bidirectional
 from rnn_layers.cell import positive_int
-from rnn_layers.recurrent import rate
+from rnn_layers.recurrent import rate, share_loops
 from rnn_layers.registry import cell_options, layer_options, rnn
 
 MAXIMUM_DEPTH = 4
@@ -118,6 +118,14 @@ class Stack(keras.layers.Layer):
         self.return_sequences = return_sequences
         self.options = _stackable(cell, options)
         self.layers = [self._layer(index) for index in range(self.depth)]
+        share_loops(
+            part
+            for layer in self.layers
+            for part in (
+                getattr(layer, "forward_layer", layer),
+                getattr(layer, "backward_layer", layer),
+            )
+        )
         self.between = keras.layers.Dropout(
             self.dropout, dtype=self.dtype_policy
         )

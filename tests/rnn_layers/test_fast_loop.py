@@ -1,0 +1,262 @@
+"""The compiled loop on TensorFlow against the plain loop and its autodiff."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import rnn_layers
+from tests.rnn_layers.tools import (
+    BATCH,
+    CASE_IDS,
+    CASES,
+    FEATURES,
+    MASK,
+    SEQUENCES,
+    TIME,
+    UNITS,
+    array,
+    close,
+    initial_states,
+    make,
+    random,
+)
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the fast loop is TensorFlow's", allow_module_level=True)
+
+import tensorflow as tf
+
+from rnn_layers import fast_loop
+
+STATIC = tf.TensorSpec((BATCH, TIME, FEATURES), tf.float64)
+DYNAMIC = tf.TensorSpec((None, None, FEATURES), tf.float64)
+LOOPS = {  # compiled, shape of the input
+    "compiled": (True, STATIC),
+    "compiled-in-pieces": (True, DYNAMIC),
+    "graph": (False, STATIC),
+    "graph-any-length": (False, DYNAMIC),
+}
+COMPILED = [loop for loop in LOOPS.values() if loop[0]]
+
+
+@pytest.fixture(autouse=True)
+def _short_pieces(monkeypatch):
+    """Pieces that do not divide the length."""
+    monkeypatch.setattr(fast_loop, "PIECE", 4)
+
+
+def results_and_gradients(layer, mask, training):
+    """A function of the inputs, to be run eagerly or traced."""
+    variables = [v.value for v in layer.trainable_variables]
+    toward = random(BATCH, TIME, layer.cell.state_size[0], seed=5)
+
+    def function(sequences, *states):
+        with tf.GradientTape() as tape:
+            tape.watch([sequences, *states])
+            outputs, *last = layer(
+                sequences,
+                initial_state=list(states),
+                mask=mask,
+                training=training,
+            )
+            loss = tf.reduce_sum(outputs * toward)
+            loss += sum(tf.reduce_sum(tf.sin(state)) for state in last)
+        found = tape.gradient(
+            loss,
+            [sequences, *states, *variables],
+            unconnected_gradients="zero",
+        )
+        return [outputs, *last, *found]
+
+    return function
+
+
+def check(name, options, compiled, spec, masked, training=True, **kwargs):
+    settings = {"return_sequences": True, "return_state": True, **kwargs}
+    layer = make(name, options, compiled=compiled, **settings)
+    states = [tf.constant(s) for s in initial_states(layer)]
+    mask = tf.constant(MASK) if masked else None
+    function = results_and_gradients(layer, mask, training)
+    expected = function(tf.constant(SEQUENCES), *states)
+    reset_seed(layer)
+    signature = [spec]
+    signature += [
+        tf.TensorSpec((spec.shape[0], s.shape[1]), s.dtype) for s in states
+    ]
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    close(traced(tf.constant(SEQUENCES), *states), expected, 1e-9)
+
+
+def reset_seed(layer):
+    if hasattr(layer, "seed_generator"):
+        state = layer.seed_generator.state
+        fresh = keras.random.SeedGenerator(layer.seed)
+        state.assign(fresh.state.value)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
+def test_graph_loop_is_exact(name, options):
+    check(name, options, *LOOPS["graph-any-length"], masked=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
+def test_compiled_loop_is_exact(name, options, masked):
+    check(name, options, *LOOPS["compiled-in-pieces"], masked=masked)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("name", ["peephole_lstm", "gru"])
+def test_every_kind_of_loop_is_exact(name, loop, masked):
+    options = {"peephole": "full"} if name == "peephole_lstm" else {}
+    check(name, options, *LOOPS[loop], masked=masked)
+
+
+def test_gradient_without_training_is_exact():
+    check("lstm", {}, *LOOPS["compiled"], masked=True, training=False)
+
+
+@pytest.mark.parametrize("loop", ["compiled-in-pieces", "graph"])
+def test_dropout_and_zoneout_are_exact(loop):
+    # Masks come out alike, since both draw from the same seed.
+    check(
+        "gru",
+        {"reset_after": False},
+        *LOOPS[loop],
+        masked=True,
+        recurrent_dropout=0.5,
+        zoneout=0.25,
+        dropout=0.25,
+        seed=3,
+    )
+
+
+def test_backward_and_bidirectional_are_exact():
+    check("gru", {}, *LOOPS["compiled"], masked=True, go_backwards=True)
+
+
+def test_model_compiled_as_a_whole_gives_the_same_gradients():
+    layer = make("peephole_lstm", return_sequences=True, return_state=True)
+    states = [tf.constant(s) for s in initial_states(layer)]
+    function = results_and_gradients(layer, tf.constant(MASK), True)
+    whole = tf.function(function, jit_compile=True, autograph=False)
+    expected = function(tf.constant(SEQUENCES), *states)
+    close(whole(tf.constant(SEQUENCES), *states), expected, 1e-9)
+
+
+def test_half_precision_gradients_are_close():
+    found = []
+    for dtype in ("float32", "mixed_float16"):
+        layer = make("lstm", dtype=dtype)
+        variables = [v.value for v in layer.trainable_variables]
+
+        @tf.function(autograph=False)
+        def function(x, layer=layer, variables=variables):
+            with tf.GradientTape() as tape:
+                outputs = layer(x, mask=MASK, training=True)
+                loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
+            return tape.gradient(loss, variables)
+
+        found.append(function(tf.constant(SEQUENCES, tf.float32)))
+    close(*found, 0.05)
+
+
+def test_one_compilation_serves_every_length():
+    layer = make("lstm", dtype="float32", compiled=True)
+    function = tf.function(
+        lambda x: layer(x),
+        input_signature=[tf.TensorSpec((None, None, FEATURES))],
+    )
+    for length in (1, 4, 5, 11):
+        x = random(2, length, FEATURES).astype("float32")
+        close(function(x), layer(x), 1e-5)
+    (loop,) = layer.loops.loops.values()
+    assert loop._infer.experimental_get_tracing_count() == 1
+
+
+def test_equal_cells_share_their_compilations():
+    stack = rnn_layers.stack(
+        "lstm", UNITS, depth=2, bidirectional=True, dtype="float64"
+    )
+    x = SEQUENCES
+    traced = tf.function(lambda x: stack(x, mask=MASK), autograph=False)
+    close(traced(x), stack(x, mask=MASK))
+    loops = {
+        id(part.loops)
+        for layer in stack.layers
+        for part in (layer.forward_layer, layer.backward_layer)
+    }
+    assert len(loops) == 1
+    other = rnn_layers.Bidirectional(
+        rnn_layers.rnn("lstm", 3),
+        backward_layer=rnn_layers.rnn("gru", 3, go_backwards=True),
+    )
+    assert other.forward_layer.loops is not other.backward_layer.loops
+
+
+def test_same_seed_gives_the_same_bits(tmp_path):
+    """Two processes that train alike under deterministic ops agree."""
+    script = """
+import json, keras, numpy as np, tensorflow as tf, rnn_layers
+keras.utils.set_random_seed(1)
+tf.config.experimental.enable_op_determinism()
+model = keras.Sequential([
+    keras.layers.Embedding(9, 8, mask_zero=True),
+    rnn_layers.stack("peephole_lstm", 16, depth=2, recurrent_dropout=0.1,
+                     bidirectional=True),
+    keras.layers.Dense(1),
+])
+model.compile("adam", "mse")
+tokens = np.random.default_rng(0).integers(0, 9, (12, 40))
+history = model.fit(tokens, tokens[:, 0], batch_size=4, epochs=2, verbose=0)
+sums = [float(np.sum(np.abs(w))) for w in model.get_weights()]
+print(json.dumps([history.history["loss"], sums]))
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.splitlines()[-1]
+        for _ in range(2)
+    ]
+    assert json.loads(runs[0]) == json.loads(runs[1])
+
+
+LOAD = """
+import sys
+import numpy as np, tensorflow as tf
+served = tf.saved_model.load(sys.argv[1])
+np.save(sys.argv[3], served.serve(np.load(sys.argv[2])))
+assert "rnn_layers" not in sys.modules
+"""
+
+
+def test_exported_model_serves_without_this_package(tmp_path):
+    inputs = keras.Input((None, FEATURES))
+    layer = rnn_layers.stack("peephole_lstm", UNITS, bidirectional=True)
+    model = keras.Model(inputs, layer(keras.layers.Masking()(inputs)))
+    x = random(3, 7, FEATURES).astype("float32")
+    x[0, 4:] = 0
+    model.export(tmp_path / "export", verbose=False)
+    paths = [str(tmp_path / p) for p in ("export", "x.npy", "y.npy")]
+    np.save(paths[1], x)
+    subprocess.run([sys.executable, "-c", LOAD, *paths], check=True)
+    close(np.load(paths[2]), model(x), 1e-6)
+
+
+def test_stateful_layer_refuses_another_batch_size_in_a_graph():
+    layer = make("lstm", stateful=True)
+    function = tf.function(lambda x: layer(x), input_signature=[DYNAMIC])
+    close(function(SEQUENCES), make("lstm")(SEQUENCES))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="built for batches of 5"
+    ):
+        array(function(SEQUENCES[:2]))
