@@ -1,0 +1,216 @@
+"""Weights from and to `keras.layers` and `torch.nn`.
+
+Weights of Keras and of this package have the same order of gates: i, f, c, o
+for an LSTM and z, r, h for a GRU. Weights of torch are transposed, its GRU has
+the order r, z, n, and every sum has two biases.
+
+Letters of shapes: F features, U units, P width of a projected output.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from rnn_layers.recurrent import Recurrent
+from rnn_layers.registry import CELLS, rnn
+
+STOCK = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+}
+CELL_OPTIONS = (
+    "units",
+    "activation",
+    "use_bias",
+    "kernel_initializer",
+    "recurrent_initializer",
+    "bias_initializer",
+    "kernel_regularizer",
+    "recurrent_regularizer",
+    "bias_regularizer",
+    "kernel_constraint",
+    "recurrent_constraint",
+    "bias_constraint",
+    "recurrent_activation",
+    "unit_forget_bias",
+    "reset_after",
+)
+LAYER_OPTIONS = (
+    "name",
+    "trainable",
+    "return_sequences",
+    "return_state",
+    "go_backwards",
+    "stateful",
+    "unroll",
+    "zero_output_for_mask",
+    "dropout",
+    "recurrent_dropout",
+    "seed",
+)
+TORCH_GATES = {"simple_rnn": [0], "lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
+
+
+def from_keras(layer):
+    """Returns the layer of this package that does what one of Keras does.
+
+    Args:
+        layer: A `keras.layers.SimpleRNN`, `LSTM` or `GRU`.
+
+    Returns:
+        A `Recurrent` of the same options, with the same weights if `layer` has
+        been built. Masked steps and the last states mean what they mean in
+        `Recurrent`.
+    """
+    names = [name for name, kind in STOCK.items() if type(layer) is kind]
+    if not names:
+        raise ValueError(
+            f"Only {_listed(STOCK.values())} can be converted, not "
+            f"{type(layer).__name__}."
+        )
+    config = layer.get_config()
+    keys = [*CELL_OPTIONS, *LAYER_OPTIONS]
+    options = {key: config[key] for key in keys if key in config}
+    result = rnn(names[0], dtype=layer.dtype_policy, **options)
+    if layer.built:
+        stock = layer.cell.get_weights()
+        batch = layer.states[0].shape[0] if layer.stateful else None
+        result.build((batch, None, stock[0].shape[0]))
+        result.cell.set_weights(stock)
+    return result
+
+
+def to_keras(layer):
+    """Returns the layer of Keras that does what one of this package does.
+
+    Args:
+        layer: A `Recurrent` with a cell `simple_rnn`, `lstm` or `gru`, without
+            zoneout.
+
+    Returns:
+        A `keras.layers.SimpleRNN`, `LSTM` or `GRU` of the same options, with
+        the same weights if `layer` has been built.
+    """
+    name = _name(layer)
+    if layer.zoneout:
+        raise ValueError("Keras has no zoneout.")
+    of_cell, of_layer = layer.cell.get_config(), layer.get_config()
+    options = {key: of_cell[key] for key in CELL_OPTIONS if key in of_cell}
+    options |= {key: of_layer[key] for key in LAYER_OPTIONS}
+    result = STOCK[name](dtype=layer.dtype_policy, **options)
+    if layer.built:
+        weights = layer.cell.get_weights()
+        batch = layer.states[0].shape[0] if layer.stateful else None
+        result.build((batch, None, weights[0].shape[0]))
+        result.cell.set_weights(weights)
+    return result
+
+
+def from_torch(layer, weights, suffix="l0"):
+    """Sets the weights of a layer to those of one of torch.
+
+    Args:
+        layer: A `Recurrent` with a cell `simple_rnn`, `lstm`,
+            `projection_lstm` or `gru` that resets after the product.
+        weights: The `state_dict()` of a `torch.nn.RNN`, `LSTM` or `GRU`: a dict
+            of tensors or arrays.
+        suffix: Which layer and direction, such as `"l1"` or `"l0_reverse"`.
+    """
+    found = {
+        key.removesuffix(f"_{suffix}"): np.asarray(value)
+        for key, value in weights.items()
+        if key.endswith(f"_{suffix}")
+    }
+    if "weight_ih" not in found:
+        raise ValueError(
+            f"There is no weight_ih_{suffix} among {', '.join(weights)}."
+        )
+    cell, order = layer.cell, _torch_order(layer)
+    layer.build((None, None, found["weight_ih"].shape[1]))
+    cell.kernel.assign(_reordered(found["weight_ih"], order).T)
+    cell.recurrent_kernel.assign(_reordered(found["weight_hh"], order).T)
+    if cell.use_bias:
+        b = _reordered(found["bias_ih"], order)
+        d = _reordered(found["bias_hh"], order)
+        two_rows = len(cell.bias.shape) == 2
+        cell.bias.assign(np.stack([b, d]) if two_rows else b + d)
+    if "weight_hr" in found:
+        cell.projection_kernel.assign(found["weight_hr"].T)
+
+
+def to_torch(layer, suffix="l0"):
+    """Returns the weights of a layer as torch names and lays them out.
+
+    Args:
+        layer: As in `from_torch`, built.
+        suffix: Which layer and direction, such as `"l1"` or `"l0_reverse"`.
+
+    Returns:
+        A dict of arrays, as for `load_state_dict` once made tensors. A single
+        bias comes as `bias_ih`, with `bias_hh` zero.
+    """
+    cell = layer.cell
+    back = np.argsort(_torch_order(layer))
+    weights = {
+        "weight_ih": _reordered(ops.convert_to_numpy(cell.kernel).T, back),
+        "weight_hh": _reordered(
+            ops.convert_to_numpy(cell.recurrent_kernel).T, back
+        ),
+    }
+    if cell.use_bias:
+        bias = ops.convert_to_numpy(cell.bias)
+        b, d = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
+        weights["bias_ih"] = _reordered(b, back)
+        weights["bias_hh"] = _reordered(d, back)
+    if hasattr(cell, "projection_kernel"):
+        weights["weight_hr"] = ops.convert_to_numpy(cell.projection_kernel).T
+    return {f"{key}_{suffix}": value for key, value in weights.items()}
+
+
+def flip_gate(weights, gate, gates):
+    """Gives a gate the opposite meaning: sigmoid(a) becomes 1 - sigmoid(a).
+
+    Some papers write a GRU as h' = (1 - z) * h + z * n, and some a coupled LSTM
+    with a learned input gate: their weights for that gate have the opposite
+    sign.
+
+    Args:
+        weights: List of arrays whose last axis has blocks of one per gate.
+        gate: Place of the gate among the blocks.
+        gates: Number of blocks.
+
+    Returns:
+        The list with that block of each array negated.
+    """
+    signs = np.where(np.arange(gates) == gate, -1, 1)
+    return [w * np.repeat(signs, w.shape[-1] // gates) for w in weights]
+
+
+def _name(layer):
+    """Returns the name of a layer's cell, if Keras has such a layer."""
+    for name in STOCK:
+        if isinstance(layer, Recurrent) and type(layer.cell) is CELLS[name]:
+            return name
+    raise ValueError(f"Only {', '.join(STOCK)} have a counterpart in Keras.")
+
+
+def _torch_order(layer):
+    """Returns, for each gate of ours, the place of that gate in torch."""
+    cell = layer.cell
+    if type(cell) is CELLS["projection_lstm"]:
+        return TORCH_GATES["lstm"]
+    name = _name(layer)
+    if name == "gru" and not cell.reset_after:
+        raise ValueError("torch.nn.GRU resets after the product only.")
+    return TORCH_GATES[name]
+
+
+def _reordered(rows, order):
+    """Reorders the blocks of rows."""
+    blocks = np.split(rows, len(order))
+    return np.concatenate([blocks[place] for place in order])
+
+
+def _listed(kinds):
+    return ", ".join(f"keras.layers.{kind.__name__}" for kind in kinds)
