@@ -68,14 +68,16 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         run: The `runs.Run`.
         progress: What `resume` returned; kept up to date.
+        artifact: The model to write, which shares the weights trained.
         monitor: Name of the score in the logs, larger is better.
         patience: Training ends after so many epochs without a better score.
     """
 
-    def __init__(self, run, progress, *, monitor, patience):
+    def __init__(self, run, progress, artifact, *, monitor, patience):
         super().__init__()
         self.run = run
         self.progress = progress
+        self.artifact = artifact
         self.monitor = monitor
         self.patience = patience
 
@@ -96,7 +98,7 @@ class Checkpoint(keras.callbacks.Callback):
         score = logs[self.monitor]
         if progress.best is None or score > progress.best:
             progress.best, progress.best_epoch = score, epoch + 1
-            save_model(self.model, self.run.file("model.keras"))
+            save_model(self.artifact, self.run.file("model.keras"))
         if epoch + 1 - progress.best_epoch >= self.patience:
             progress.stopped = self.model.stop_training = True
         self._write_log()
@@ -129,7 +131,9 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def save_model(model, path):
-    """Writes a model without its optimizer; a kill never leaves a torn file.
+    """Writes a model; a kill never leaves a torn file.
+
+    The optimizer, if there is one, stays out.
 
     What is saved loads as an ordinary Keras model, with no class of ours but
     those of `rnn_layers`.

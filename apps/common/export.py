@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from apps.common.cli import UserError
 
@@ -55,7 +56,14 @@ def write(run, model, serve, signature, *, track=(), examples):
 
 
 def _compare(folder, serve, examples):
-    loaded = tf.saved_model.load(str(folder))
+    level = logging.get_verbosity()
+    # TensorFlow warns that what it loads may have lost its gradients; it has,
+    # and needs none.
+    logging.set_verbosity(logging.ERROR)
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    finally:
+        logging.set_verbosity(level)
     largest = 0.0
     for example in examples:
         live, exported = serve(*example), loaded.serve(*example)

@@ -1,5 +1,6 @@
 """What people look at: tables in the terminal, pictures, HTML pages."""
 
+import base64
 import html
 import io
 
@@ -67,6 +68,13 @@ def html_table(rows, columns, first=""):
         for name, row in rows.items()
     )
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def image(png, description):
+    """Returns PNG bytes as HTML."""
+    data = base64.b64encode(png).decode()
+    text = html.escape(description)
+    return f'<img src="data:image/png;base64,{data}" alt="{text}">'
 
 
 def write_page(path, title, body):

@@ -19,25 +19,31 @@ class Config:
     )
     data_path: str = cli.flag("", "folder of your train.csv, or of a TFDS set")
     download: bool = cli.flag(False, "let TFDS download the data set")
-    vocabulary_size: int = cli.flag(20_000, "most words kept", at_least=3)
+    vocabulary_size: int = cli.flag(30_000, "most words kept", at_least=3)
     max_length: int = cli.flag(
         400,
         "words kept of a longer text: its beginning and its end",
         at_least=2,
     )
+    ngrams: int = cli.flag(
+        3,
+        "longest n-gram whose ratio is an input; 0: none",
+        at_least=0,
+        below=6,
+    )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
     units: int = cli.flag(64, "size of the recurrent state", at_least=1)
     depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
     bidirectional: bool = cli.flag(True, "read backwards as well")
-    embedding_size: int = cli.flag(100, "size of a word vector", at_least=1)
+    embedding_size: int = cli.flag(128, "size of a word vector", at_least=1)
     vectors: str = cli.flag("", "word2vec or GloVe text file to begin from")
     dropout: float = cli.flag(
-        0.3, "share of features dropped in training", at_least=0.0, below=1.0
+        0.5, "share of features dropped in training", at_least=0.0, below=1.0
     )
     word_dropout: float = cli.flag(
         0.1, "share of words hidden in training", at_least=0.0, below=1.0
     )
-    learning_rate: float = cli.flag(1e-3, "largest step size", at_least=0.0)
+    learning_rate: float = cli.flag(2e-3, "largest step size", at_least=0.0)
     weight_decay: float = cli.flag(1e-2, "of AdamW", at_least=0.0)
     clip_norm: float = cli.flag(1.0, "longest gradient of all", at_least=0.0)
     batch_size: int = cli.flag(64, "texts in a batch", at_least=1)

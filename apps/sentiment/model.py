@@ -1,41 +1,58 @@
 """Text classifier: words read by a recurrent stack, pooled by attention.
 
-    tokens [B, T] -> word vectors [B, T, D] -> states [B, T, U] -> pooled [B, U]
-    -> probabilities [B, C]
+    tokens [B, T] -> word vectors and n-gram ratios [B, T, D + K]
+    -> states [B, T, U] -> pooled [B, U] -> probabilities [B, C]
 
-Letters of shapes: B batch, T words, D size of a word vector, U units (twice as
-many when bidirectional), C classes, V vocabulary.  Word 0 is padding.
+Letters of shapes: B batch, T words, D size of a word vector, K n-gram ratios of
+a word, U units (twice as many when bidirectional), C classes, V vocabulary.
+Word 0 is padding.
 """
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 import rnn_layers
 from apps.common.optimizer import AdamW
 
 
-def build(config, vocabulary_size, classes, vectors=None):
-    """Returns the classifier: `(B, T)` word numbers in, `(B, C)` out.
+def build(config, vocabulary_size, classes, ratios, vectors=None):
+    """Returns the model to train and the classifier to keep.
+
+    They share all trained weights.  The classifier turns `(B, T)` word numbers
+    into `(B, C)` probabilities.  The model to train is the same one, or, if
+    there are ratios, takes them as a second input `(B, T, K)`, because a
+    training text needs other ratios than a new one.
 
     Args:
         config: The `Config`.
         vocabulary_size: V.
         classes: C.
+        ratios: The `ratios.Ratios` of the training texts.
         vectors: Optional `(V, D)` array of word vectors to begin from.
     """
-    size = config.embedding_size if vectors is None else vectors.shape[1]
-    embedding = layers.Embedding(
-        vocabulary_size, size, mask_zero=True, name="words"
-    )
+    read = _reader(config, vocabulary_size, classes, vectors)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    x = embedding(tokens)  # B T D
+    if not ratios.width:
+        classifier = keras.Model(tokens, read(tokens), name="sentiment")
+        return classifier, classifier
+    given = keras.Input((None, ratios.width), name="given_ratios")
+    trained = keras.Model([tokens, given], read(tokens, given))
+    found = ratios.lookup(tokens)
+    return trained, keras.Model(tokens, read(tokens, found), name="sentiment")
+
+
+def _reader(config, vocabulary_size, classes, vectors):
+    """Returns a function of `(B, T)` tokens and `(B, T, K)` ratios."""
+    size = config.embedding_size if vectors is None else vectors.shape[1]
+    embedding = layers.Embedding(vocabulary_size, size, name="words")
     if vectors is not None:
+        embedding.build()
         embedding.set_weights([vectors])
     # Hidden words teach the model not to lean on single ones, dropped features
     # not to lean on single directions of the vectors.
-    x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(x)
-    x = layers.SpatialDropout1D(config.dropout)(x)
-    x = rnn_layers.stack(
+    hide_words = layers.Dropout(config.word_dropout, (None, None, 1))
+    drop_features = layers.SpatialDropout1D(config.dropout)
+    recurrent = rnn_layers.stack(
         config.cell,
         config.units,
         config.depth,
@@ -43,16 +60,26 @@ def build(config, vocabulary_size, classes, vectors=None):
         dropout=config.dropout,
         return_sequences=True,
         name="recurrent",
-    )(x)  # B T U
-    x, _ = rnn_layers.AttentionPooling(return_weights=True, name="attention")(x)
-    x = layers.Dropout(config.dropout)(x)  # B U
-    probabilities = layers.Dense(
+    )
+    pool = rnn_layers.AttentionPooling(return_weights=True, name="attention")
+    drop_pooled = layers.Dropout(config.dropout)
+    classify = layers.Dense(
         classes, activation="softmax", dtype="float32", name="classes"
-    )(x)  # B C
-    return keras.Model(tokens, probabilities, name="sentiment")
+    )
+
+    def read(tokens, ratios=None):
+        real = ops.not_equal(tokens, 0)  # B T
+        x = drop_features(hide_words(embedding(tokens)))  # B T D
+        if ratios is not None:
+            x = layers.Concatenate()([x, ratios])  # B T D+K
+        x = recurrent(x, mask=real)  # B T U
+        x, _ = pool(x, mask=real)  # B U
+        return classify(drop_pooled(x))  # B C
+
+    return read
 
 
-def compile(classifier, config, steps, metrics):
+def compile(trained, config, steps, metrics):
     """Sets optimizer, loss and metrics; `steps` is the length of training."""
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -61,7 +88,7 @@ def compile(classifier, config, steps, metrics):
         warmup_target=config.learning_rate,
         warmup_steps=steps // 10,
     )
-    classifier.compile(
+    trained.compile(
         AdamW(
             schedule,
             weight_decay=config.weight_decay,
@@ -74,7 +101,7 @@ def compile(classifier, config, steps, metrics):
 
 
 def explainer(classifier):
-    """Returns the same model with a second output: the weight of each word.
+    """Returns a loaded classifier with a second output: the words' weights.
 
     The weights `(B, T)` are those of the attention pooling; they add up to one
     over the words of a text and are zero at padding.

@@ -23,10 +23,12 @@ class Samples(keras.callbacks.Callback):
     Args:
         run: The `runs.Run`.
         data: The `Datasets`.
+        classifier: The model to show, which shares the weights trained.
     """
 
-    def __init__(self, run, data):
+    def __init__(self, run, data, classifier):
         super().__init__()
+        self.classifier = classifier
         self.file = run.file("samples.txt")
         self.labels = data.labels
         rows = np.linspace(0, len(data.valid) - 1, SAMPLES).astype(int)
@@ -65,9 +67,9 @@ class Samples(keras.callbacks.Callback):
         self.writer.close()
 
     def _lines(self):
-        probabilities = self.model.predict_on_batch(self.ids)
+        probabilities = self.classifier.predict_on_batch(self.ids)
         return [
-            (self.labels[p.argmax()], f"{p.max():.3f}", right, words[:300])
+            (words[:300], right, f"{self.labels[p.argmax()]} {p.max():.3f}")
             for p, right, words in zip(
                 probabilities, self.right, self.texts, strict=True
             )
@@ -75,8 +77,8 @@ class Samples(keras.callbacks.Callback):
 
 
 def _markdown(lines):
-    yield "| predicted | probability | right | text |"
-    yield "|---|---|---|---|"
+    yield "| text | right | predicted |"
+    yield "|---|---|---|"
     for line in lines:
         yield "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
 
@@ -89,18 +91,16 @@ def write_report(
     vectors = classifier.get_layer("words").get_weights()[0]
     write_projector(run, vectors[chosen], data.vocabulary.words[chosen])
     matrix = metrics.confusion(data.test.labels, probabilities)
-    run.file("confusion.png").write_bytes(
-        report.confusion_picture(matrix, data.labels)
-    )
-    run.file("curve.png").write_bytes(
-        report.curve(progress.rows, ["loss", "accuracy"])
-    )
+    confusion = report.confusion_picture(matrix, data.labels)
+    curve = report.curve(progress.rows, ["loss", "accuracy"])
+    run.file("confusion.png").write_bytes(confusion)
+    run.file("curve.png").write_bytes(curve)
     rows = {run.name: scores, **baselines}
     body = [
         f"<p>Test split of {len(data.test):,} texts, read once.</p>",
         report.html_table(rows, SCORES),
-        "<h2>Training</h2><img src='curve.png' alt='loss and accuracy'>",
-        "<h2>Confusion</h2><img src='confusion.png' alt='confusion matrix'>",
+        "<h2>Training</h2>" + report.image(curve, "loss and accuracy"),
+        "<h2>Confusion</h2>" + report.image(confusion, "confusion matrix"),
         "<h2>Test texts</h2><p>Each word is shaded by its weight in the"
         " attention pooling: darker words decided more.</p>",
     ]

@@ -17,6 +17,7 @@ from data_pipelines.text import load_vectors
 
 from . import evaluate, export, model, show
 from .config import PRESETS, Config
+from .ratios import Ratios
 
 
 def train(config):
@@ -48,20 +49,25 @@ def train(config):
             vectors, found = load_vectors(config.vectors, data.vocabulary)
             print(f"vectors  {found:,} of {len(vectors):,} words found")
         classes = len(data.labels)
-        classifier = model.build(config, len(data.vocabulary), classes, vectors)
+        ratios = Ratios(data.train, classes, config.ngrams)
+        trained, classifier = model.build(
+            config, len(data.vocabulary), classes, ratios, vectors
+        )
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
         metrics = ["accuracy", MacroF1(classes)]
-        model.compile(classifier, config, config.epochs * steps, metrics)
+        model.compile(trained, config, config.epochs * steps, metrics)
 
         # 5. Training.
-        progress = checkpoint.resume(run, classifier)
-        classifier.fit(
-            data.train.dataset(
-                training=True, start_step=progress.epoch * steps
+        progress = checkpoint.resume(run, trained)
+        trained.fit(
+            ratios.for_training(
+                data.train.dataset(
+                    training=True, start_step=progress.epoch * steps
+                )
             ),
-            validation_data=data.valid.dataset(),
+            validation_data=ratios.for_validation(data.valid.dataset()),
             initial_epoch=progress.epoch,
             epochs=progress.epoch if progress.stopped else config.epochs,
             steps_per_epoch=steps,
@@ -71,10 +77,11 @@ def train(config):
                 TensorBoard(
                     run, steps * config.batch_size, data.train.encoded.lengths
                 ),
-                show.Samples(run, data),
+                show.Samples(run, data, classifier),
                 checkpoint.Checkpoint(
                     run,
                     progress,
+                    classifier,
                     monitor="val_accuracy",
                     patience=config.patience,
                 ),

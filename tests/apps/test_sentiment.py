@@ -14,18 +14,29 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
 from apps.common import cli, runs
-from apps.sentiment import evaluate, export, model, predict, train
+from apps.sentiment import evaluate, export, model, predict, ratios, train
 from apps.sentiment.config import PRESETS, Config
 
 ROOT = Path(__file__).parents[2]
 GOOD = ["lovely", "bright", "funny", "warm", "clever"]
 BAD = ["dull", "grey", "noisy", "cold", "stupid"]
+NO_RATIOS = ratios.Ratios(None, 2, 0)
 SMALL = [
     *("--units", "6", "--embedding-size", "6", "--batch-size", "16"),
-    *("--epochs", "6", "--learning-rate", "0.03", "--dropout", "0.1"),
+    *(
+        "--ngrams",
+        "2",
+        "--epochs",
+        "6",
+        "--learning-rate",
+        "0.03",
+        "--dropout",
+        "0.1",
+    ),
 ]
 
 
@@ -96,10 +107,12 @@ def test_metrics_json_has_what_is_promised(trained):
     words, units = 6, 6
     classifier = keras.models.load_model(trained[0] / "model.keras")
     vocabulary = (trained[0] / "vocabulary.txt").read_text().splitlines()
-    recurrent = 2 * (3 * units * (words + units) + 6 * units)
+    table = 2 * 2**20  # two n-grams, and one column for two classes
+    recurrent = 2 * (3 * units * (words + 2 + units) + 6 * units)
     width = 2 * units
     expected = (
         len(vocabulary) * words
+        + table
         + recurrent
         + (width * width + width + width)
         + (2 * width + 2)
@@ -359,11 +372,11 @@ def test_bad_data_is_one_line_and_leaves_nothing(
 
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_the_model_has_the_shapes_it_says(depth, bidirectional):
+def test_the_model_has_the_shapes_it_says(depth, bidirectional, tmp_path):
     config = Config(
         units=4, embedding_size=3, depth=depth, bidirectional=bidirectional
     )
-    built = model.build(config, 10, 3)
+    _, built = model.build(config, 10, 3, NO_RATIOS)
     tokens = np.array([[2, 3, 4, 0, 0], [5, 6, 7, 8, 9]])
     probabilities = built(tokens).numpy()
     assert probabilities.shape == (2, 3)
@@ -372,16 +385,107 @@ def test_the_model_has_the_shapes_it_says(depth, bidirectional):
     np.testing.assert_allclose(
         built(tokens[:1, :3]).numpy()[0], probabilities[0], atol=1e-6
     )
-    _, weights = model.explainer(built)(tokens)
+    built.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    _, weights = model.explainer(loaded)(tokens)
     np.testing.assert_allclose(weights.numpy().sum(1), 1, rtol=1e-5)
     assert np.all(weights.numpy()[0, 3:] == 0)
 
 
 def test_given_word_vectors_are_where_training_begins():
     vectors = np.arange(30, dtype="float32").reshape(10, 3)
-    built = model.build(Config(units=4), 10, 2, vectors)
+    _, built = model.build(Config(units=4), 10, 2, NO_RATIOS, vectors)
     found = built.get_layer("words").get_weights()[0]
     np.testing.assert_array_equal(found, vectors)
+
+
+class Texts:
+    """Some batches of texts with their labels."""
+
+    def __init__(self, classes, seed=0):
+        random = np.random.default_rng(seed)
+        self.rows = [
+            random.integers(1, 6, random.integers(1, 8)).tolist()
+            for _ in range(90)
+        ]
+        self.labels = random.integers(0, classes, 90).tolist()
+
+    def dataset(self):
+        for start in range(0, 90, 20):
+            rows = self.rows[start : start + 20]
+            width = max(map(len, rows)) + 1
+            padded = [row + [0] * (width - len(row)) for row in rows]
+            yield np.array(padded), np.array(self.labels[start : start + 20])
+
+
+def ratio_by_definition(texts, classes, gram, label, without=None):
+    """The formula of the docstring, n-grams as tuples, text by text."""
+    inside = outside = size = total = 0
+    for row, other in zip(texts.rows, texts.labels, strict=True):
+        if sum(row) % ratios.FOLDS == without:
+            continue
+        padded = row + [0] * len(gram)
+        grams = {tuple(padded[i : i + len(gram)]) for i in range(len(row))}
+        total += 1
+        size += other == label
+        inside += gram in grams and other == label
+        outside += gram in grams and other != label
+    share = size / total
+    smoothed = (inside + 2 * share) / (outside + 2 * (1 - share))
+    return np.log(smoothed) - np.log(share / (1 - share))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_ratios_are_those_of_the_formula(classes):
+    texts = Texts(classes)
+    # Places enough that no two of these n-grams share one.
+    found = ratios.Ratios(texts, classes, 2, places=2**16)
+    columns = [1] if classes == 2 else range(classes)
+    assert found.width == 2 * len(columns)
+    for tokens, labels in texts.dataset():
+        stream = tf.data.Dataset.from_tensors((tokens, labels))
+        (((_, held_out), _),) = found.for_training(stream)
+        (((_, whole), _),) = found.for_validation(stream)
+        for row, text in enumerate(tokens):
+            own = sum(text) % ratios.FOLDS
+            padded = [*text.tolist(), 0]
+            for place in np.flatnonzero(text):
+                grams = [tuple(padded[place : place + n]) for n in (1, 2)]
+                for ours, without in [(whole, None), (held_out, own)]:
+                    expected = [
+                        ratio_by_definition(texts, classes, g, c, without)
+                        for g in grams
+                        for c in columns
+                    ]
+                    np.testing.assert_allclose(
+                        ours[row, place], expected, atol=1e-5
+                    )
+        tokens_in = keras.Input((None,), dtype="int32")
+        inside = keras.Model(tokens_in, found.lookup(tokens_in))(tokens)
+        np.testing.assert_array_equal(inside, whole)
+        break
+
+
+def test_a_text_is_not_told_its_own_label():
+    """A word that stands in one text only says nothing to that text."""
+    texts = Texts(2)
+    texts.rows[0] = [77, 78]
+    found = ratios.Ratios(texts, 2, 1)
+    batch = next(texts.dataset())
+    stream = tf.data.Dataset.from_tensors(batch)
+    (((_, held_out), _),) = found.for_training(stream)
+    (((_, whole), _),) = found.for_validation(stream)
+    np.testing.assert_allclose(held_out[0, :2], 0, atol=1e-6)
+    assert np.all(np.abs(whole[0, :2]) > 0.5)
+
+
+def test_an_unseen_ngram_has_no_ratio_however_rare_a_class():
+    texts = Texts(2)
+    texts.labels = [1] * 5 + [0] * 85
+    found = ratios.Ratios(texts, 2, 1)
+    stream = tf.data.Dataset.from_tensors((np.array([[99]]), np.array([0])))
+    (((_, whole), _),) = found.for_validation(stream)
+    np.testing.assert_allclose(whole, 0, atol=1e-6)
 
 
 def weights_of(folder):

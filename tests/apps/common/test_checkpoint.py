@@ -88,7 +88,7 @@ def fit(run, scores, *, patience=99, kill_at=None):
         callbacks=[
             Score(scores),
             checkpoint.Checkpoint(
-                run, progress, monitor="val_score", patience=patience
+                run, progress, model, monitor="val_score", patience=patience
             ),
             KillAt(kill_at),
         ],
@@ -179,7 +179,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(make_run):
     model = make_model()
     run = make_run("run")
     callback = checkpoint.Checkpoint(
-        run, checkpoint.Progress(), monitor="val_score", patience=1
+        run, checkpoint.Progress(), model, monitor="val_score", patience=1
     )
     callback.set_model(model)
     callback.on_epoch_begin(0)
