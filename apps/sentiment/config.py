@@ -47,7 +47,9 @@ class Config:
     weight_decay: float = cli.flag(1e-2, "of AdamW", at_least=0.0)
     clip_norm: float = cli.flag(1.0, "longest gradient of all", at_least=0.0)
     batch_size: int = cli.flag(64, "texts in a batch", at_least=1)
-    epochs: int = cli.flag(6, "most epochs", at_least=1)
+    epochs: int = cli.flag(
+        0, "most epochs; 0: enough for 1200 batches, 3 to 30", at_least=0
+    )
     steps_per_epoch: int = cli.flag(
         0, "batches between validations; 0: one pass over the data", at_least=0
     )

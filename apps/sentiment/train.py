@@ -56,8 +56,9 @@ def train(config):
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
+        epochs = config.epochs or min(max(1200 // steps, 3), 30)
         metrics = ["accuracy", MacroF1(classes)]
-        model.compile(trained, config, config.epochs * steps, metrics)
+        model.compile(trained, config, epochs * steps, metrics)
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
@@ -69,7 +70,7 @@ def train(config):
             ),
             validation_data=ratios.for_validation(data.valid.dataset()),
             initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else config.epochs,
+            epochs=progress.epoch if progress.stopped else epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the stream has its own order
             verbose=1 if sys.stdout.isatty() else 2,
