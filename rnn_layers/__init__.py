@@ -6,15 +6,23 @@ Importing the package is all that `keras.models.load_model` needs to load a
 model with these layers.
 """
 
-from rnn_layers.attention import AttentionPooling
+from rnn_layers.attention import (
+    AdditiveAttention,
+    AttentionPooling,
+    DotAttention,
+)
 from rnn_layers.bidirectional import Bidirectional
+from rnn_layers.decoder import AttentionDecoder
 from rnn_layers.recurrent import Recurrent
 from rnn_layers.registry import names, rnn
 from rnn_layers.stack import Stack, stack
 
 __all__ = [
+    "AdditiveAttention",
+    "AttentionDecoder",
     "AttentionPooling",
     "Bidirectional",
+    "DotAttention",
     "Recurrent",
     "Stack",
     "names",

@@ -1,6 +1,7 @@
 """Attention over a masked memory.
 
-Letters of shapes: B batch, T time, U units, H heads.
+Letters of shapes: B batch, T time, S source, U units, H heads, Q width of a
+query, M width of the memory.
 """
 
 import keras
@@ -122,3 +123,183 @@ class AttentionPooling(keras.layers.Layer):
             "units": self.units,
             "return_weights": self.return_weights,
         }
+
+
+class Attention(keras.layers.Layer):
+    """Base of attention: a mean of the memory, weighted for each query.
+
+    A subclass says what of the memory can be computed once (`keys`), and how
+    queries and keys make scores (`scores`).
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, query, memory, query_mask=None, memory_mask=None):
+        """Attends to a memory.
+
+        Args:
+            query: `(B, T, Q)`, or `(B, Q)` for one query.
+            memory: `(B, S, M)`.
+            query_mask: Taken for Keras's sake; each query stands alone.
+            memory_mask: Boolean `(B, S)`, or `None`.
+
+        Returns:
+            The contexts `(B, T, M)` and the weights `(B, T, S)`, both without T
+            for one query.
+        """
+        return self.attend(query, self.keys(memory), memory, memory_mask)
+
+    def attend(self, query, keys, memory, memory_mask=None):
+        """Attends with `keys(memory)` at hand, as a decoder does each step."""
+        one = len(query.shape) == 2
+        if one:
+            query = ops.expand_dims(query, 1)
+        if memory_mask is not None:
+            memory_mask = ops.expand_dims(ops.cast(memory_mask, "bool"), 1)
+        weights = masked_softmax(self.scores(query, keys), memory_mask)
+        context = ops.matmul(ops.cast(weights, memory.dtype), memory)
+        if one:
+            return ops.squeeze(context, 1), ops.squeeze(weights, 1)
+        return context, weights
+
+    def compute_mask(self, query, mask=None):
+        """Ends the mask: contexts and weights are for every query."""
+        return None, None
+
+
+@keras.saving.register_keras_serializable(package="rnn_layers")
+class AdditiveAttention(Attention):
+    """Attention whose scores are those of a hidden layer.
+
+        (1)  e_ts = v . tanh(q_t @ W + m_s @ V + b)      score
+        (2)  a_ts = exp(e_ts) / sum_k exp(e_tk)          weight
+        (3)  c_t  = sum_s a_ts * m_s                     context
+
+    Bahdanau, Cho and Bengio, 2015, https://arxiv.org/abs/1409.0473, section
+    3.1 and appendix A.1.2; the bias b is ours.
+
+    Args:
+        units: Positive integer U, width of the hidden layer.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        query: `(B, T, Q)` or `(B, Q)`.
+        memory: `(B, S, M)`.
+        memory_mask: Boolean `(B, S)`; by default the mask that it carries.
+
+    Returns:
+        Contexts `(B, T, M)` and weights `(B, T, S)`, or without T.
+
+    Weights:
+        query_kernel `(Q, U)`, memory_kernel `(M, U)`, bias `(U,)`, score
+        `(U,)`; together `U * (Q + M + 2)` parameters.
+
+    Masking:
+        A masked position weighs exactly zero; a memory that is masked as a
+        whole gives zeros.
+
+    Example:
+        >>> query, memory = np.ones((2, 3, 4)), np.ones((2, 7, 5))
+        >>> [t.shape for t in rnn_layers.AdditiveAttention(6)(query, memory)]
+        [TensorShape([2, 3, 5]), TensorShape([2, 3, 7])]
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = positive_int("units", units)
+
+    def build(self, query_shape, memory_shape):
+        """Makes the weights."""
+        self.query_kernel = self.add_weight(
+            name="query_kernel", shape=(query_shape[-1], self.units)
+        )
+        self.memory_kernel = self.add_weight(
+            name="memory_kernel", shape=(memory_shape[-1], self.units)
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(self.units,), initializer="zeros"
+        )
+        self.score = self.add_weight(
+            name="score", shape=(self.units, 1), initializer="glorot_uniform"
+        )
+
+    def keys(self, memory):
+        """Returns `m @ V + b`, `(B, S, U)`."""
+        return ops.matmul(memory, self.memory_kernel) + self.bias
+
+    def scores(self, query, keys):
+        """Returns equation (1), `(B, T, S)`."""
+        query = ops.matmul(query, self.query_kernel)  # (B, T, U)
+        hidden = ops.tanh(ops.expand_dims(query, 2) + ops.expand_dims(keys, 1))
+        return ops.squeeze(ops.matmul(hidden, self.score), -1)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="rnn_layers")
+class DotAttention(Attention):
+    """Attention whose scores are scalar products.
+
+        (1)  e_ts = q_t . (m_s @ W)                      score
+        (2)  a_ts = exp(e_ts) / sum_k exp(e_tk)          weight
+        (3)  c_t  = sum_s a_ts * m_s                     context
+
+    Luong, Pham and Manning, 2015, https://arxiv.org/abs/1508.04025, section
+    3.1: "general" as written, "dot" without W, which needs Q = M.
+
+    Args:
+        general: Whether there is W.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        query: `(B, T, Q)` or `(B, Q)`.
+        memory: `(B, S, M)`.
+        memory_mask: Boolean `(B, S)`; by default the mask that it carries.
+
+    Returns:
+        Contexts `(B, T, M)` and weights `(B, T, S)`, or without T.
+
+    Weights:
+        kernel `(M, Q)`, or none.
+
+    Masking:
+        A masked position weighs exactly zero; a memory that is masked as a
+        whole gives zeros.
+
+    Example:
+        >>> query, memory = np.ones((2, 3, 4)), np.ones((2, 7, 4))
+        >>> [t.shape for t in rnn_layers.DotAttention()(query, memory)]
+        [TensorShape([2, 3, 4]), TensorShape([2, 3, 7])]
+    """
+
+    def __init__(self, general=True, **kwargs):
+        super().__init__(**kwargs)
+        self.general = general
+
+    def build(self, query_shape, memory_shape):
+        """Makes the weight, if there is one."""
+        if self.general:
+            self.kernel = self.add_weight(
+                name="kernel", shape=(memory_shape[-1], query_shape[-1])
+            )
+        elif query_shape[-1] != memory_shape[-1]:
+            raise ValueError(
+                "Without `general` query and memory need the same width, not "
+                f"{query_shape[-1]} and {memory_shape[-1]}."
+            )
+
+    def keys(self, memory):
+        """Returns `m @ W`, `(B, S, Q)`."""
+        return ops.matmul(memory, self.kernel) if self.general else memory
+
+    def scores(self, query, keys):
+        """Returns equation (1), `(B, T, S)`."""
+        return ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "general": self.general}

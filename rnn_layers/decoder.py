@@ -1,0 +1,196 @@
+"""A recurrent decoder that attends to a memory.
+
+Letters of shapes: B batch, T time, S source, F features, U units, M width of
+the memory.
+"""
+
+import keras
+from keras import ops
+
+from rnn_layers.attention import AdditiveAttention, DotAttention
+from rnn_layers.cell import option, positive_int
+from rnn_layers.registry import cell_options, layer_options, rnn
+
+REFUSED = ("return_sequences", "return_state", "go_backwards", "stateful")
+
+
+@keras.saving.register_keras_serializable(package="rnn_layers")
+class AttentionDecoder(keras.layers.Layer):
+    """Recurrent layer whose outputs look at a memory.
+
+        (1)  h_t = cell(x_t, h_{t-1})                    recurrence
+        (2)  c_t = attention(h_t, memory)                context
+        (3)  y_t = tanh([c_t, h_t] @ W)                  output
+
+    Luong, Pham and Manning, 2015, https://arxiv.org/abs/1508.04025, section 3,
+    equation 5, without input feeding: the recurrence does not see what was
+    attended to, so that in training a whole target sequence is one run of the
+    recurrent layer and one product. The score is either of the two of
+    `rnn_layers.attention`.
+
+    Args:
+        cell: One of `rnn_layers.names()`.
+        units: Positive integer U, size of the state and of the output.
+        attention: `"additive"`, `"general"` or `"dot"`.
+        options: Dict, other options of `rnn_layers.rnn`, or `None`.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        sequences: `(B, T, F)`, the target sequences.
+        memory: `(B, S, M)`, what to attend to.
+        initial_state: List of the states before the first step, or `None`.
+        sequences_mask: Boolean `(B, T)`; by default the mask that it carries.
+        memory_mask: Boolean `(B, S)`; by default the mask that it carries.
+        training: Whether to drop.
+
+    Returns:
+        The outputs `(B, T, U)`. One step at a time, with the same weights:
+
+            prepared = decoder.prepare(memory, memory_mask)
+            states = decoder.get_initial_state(batch_size)
+            output, states, weights = decoder.step(inputs, states, prepared)
+
+    Weights:
+        Those of the recurrent layer and of the attention, and output_kernel
+        `(M + U, U)`.
+
+    Masking:
+        Masked targets copy the states, masked positions of the memory weigh
+        zero, and the mask of the targets is passed on.
+
+    Example:
+        >>> decoder = rnn_layers.AttentionDecoder("gru", 4)
+        >>> decoder(np.ones((2, 3, 5)), np.ones((2, 7, 6))).shape
+        TensorShape([2, 3, 4])
+    """
+
+    def __init__(
+        self, cell, units, attention="additive", options=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.autocast = False  # the layers inside cast; float32 states stay
+        self.cell = cell
+        self.units = positive_int("units", units)
+        self.options = _checked(cell, options or {})
+        self.attention = option(
+            "attention", attention, ("additive", "general", "dot")
+        )
+        dtype = self.dtype_policy
+        self.recurrent = rnn(
+            cell,
+            units,
+            return_sequences=True,
+            return_state=True,
+            dtype=dtype,
+            **self.options,
+        )
+        self.attend = (
+            AdditiveAttention(self.units, dtype=dtype)
+            if attention == "additive"
+            else DotAttention(attention == "general", dtype=dtype)
+        )
+        self.output_layer = keras.layers.Dense(
+            self.units, "tanh", use_bias=False, dtype=dtype
+        )
+
+    def build(self, sequences_shape, memory_shape, initial_state_shape=None):
+        """Builds the layers inside."""
+        batch_size, length, _ = sequences_shape
+        width = self.recurrent.cell.output_size
+        self.recurrent.build(sequences_shape)
+        self.attend.build((batch_size, length, width), memory_shape)
+        self.output_layer.build((batch_size, length, memory_shape[-1] + width))
+
+    def call(
+        self,
+        sequences,
+        memory,
+        initial_state=None,
+        sequences_mask=None,
+        memory_mask=None,
+        training=False,
+    ):
+        """Runs over whole target sequences, equations (1) to (3)."""
+        h, *_ = self.recurrent(
+            sequences,
+            initial_state=initial_state,
+            mask=sequences_mask,
+            training=training,
+        )
+        memory, keys, memory_mask = self.prepare(memory, memory_mask)
+        context, _ = self.attend.attend(h, keys, memory, memory_mask)
+        return self.output_layer(ops.concatenate([context, h], axis=-1))
+
+    def prepare(self, memory, memory_mask=None):
+        """Computes once what every step needs of the memory.
+
+        Args:
+            memory: `(B, S, M)`.
+            memory_mask: Boolean `(B, S)`, or `None`.
+
+        Returns:
+            A tuple of tensors with the batch first, for `step`: the memory, its
+            keys and its mask.
+        """
+        memory = ops.cast(memory, self.compute_dtype)
+        if memory_mask is None:
+            memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
+        return memory, self.attend.keys(memory), memory_mask
+
+    def get_initial_state(self, batch_size):
+        """Returns the states before the first step: zeros."""
+        return self.recurrent.cell.get_initial_state(batch_size)
+
+    def step(self, inputs, states, prepared):
+        """Takes one step outside of training.
+
+        Args:
+            inputs: `(B, F)`.
+            states: List of states.
+            prepared: What `prepare` returned.
+
+        Returns:
+            The output `(B, U)`, the list of new states, and the weights
+            `(B, S)`.
+        """
+        memory, keys, memory_mask = prepared
+        h, states = self.recurrent.step(inputs, states)
+        context, weights = self.attend.attend(h, keys, memory, memory_mask)
+        output = self.output_layer(ops.concatenate([context, h], axis=-1))
+        return output, states, weights
+
+    def compute_output_shape(self, sequences_shape, *_, **__):
+        """Returns the shape of the outputs."""
+        return (*sequences_shape[:2], self.units)
+
+    def compute_mask(self, sequences, mask=None):
+        """Passes the mask of the targets on."""
+        return mask[0] if isinstance(mask, (list, tuple)) else mask
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "cell": self.cell,
+            "units": self.units,
+            "attention": self.attention,
+            "options": self.options,
+        }
+
+
+def _checked(cell, options):
+    """Returns the options, or refuses one that a decoder cannot pass on."""
+    refused = (*REFUSED, "name", "dtype", "trainable")
+    known = [
+        key
+        for key in cell_options(cell) + layer_options()
+        if key not in refused
+    ]
+    for key in options:
+        if key not in known:
+            raise ValueError(
+                f"A decoder of {cell} has no option {key!r}; it has "
+                f"{', '.join(sorted(known))}."
+            )
+    return dict(options)

@@ -1,0 +1,145 @@
+"""Attention against its equations, and the decoder's two ways to run."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import rnn_layers
+from tests.rnn_layers.tools import array, close, gradients, random, randomize
+
+QUERY = random(3, 2, 4)  # (B, T, Q)
+MEMORY = random(3, 5, 6)  # (B, S, M)
+MEMORY_MASK = np.array([[1, 1, 1, 0, 0], [1, 0, 1, 1, 1], [0] * 5], bool)
+TARGETS = random(3, 4, 5)
+TARGET_MASK = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 0]], bool)
+
+
+def additive(layer):
+    w, v, b, score = (array(weight) for weight in layer.weights)
+    return lambda q, m: np.tanh(q @ w + m @ v + b) @ score[:, 0]
+
+
+def general(layer):
+    kernel = array(layer.kernel)
+    return lambda q, m: q @ (m @ kernel)
+
+
+def dot(layer):
+    return lambda q, m: q @ m
+
+
+SCORES = {
+    additive: lambda: rnn_layers.AdditiveAttention(3, dtype="float64"),
+    general: lambda: rnn_layers.DotAttention(dtype="float64"),
+    dot: lambda: rnn_layers.DotAttention(general=False, dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_attention_equals_its_equations(score):
+    layer = SCORES[score]()
+    memory = MEMORY[..., :4] if score is dot else MEMORY
+    layer(QUERY, memory)
+    randomize(layer)
+    context, weights = layer(QUERY, memory, memory_mask=MEMORY_MASK)
+    function = score(layer)
+    for row, valid in enumerate(MEMORY_MASK):
+        for t in range(QUERY.shape[1]):
+            e = [function(QUERY[row, t], m) for m in memory[row, valid]]
+            a = np.exp(e) / max(np.exp(e).sum(), 1e-300)
+            expected = np.zeros(len(valid))
+            expected[valid] = a
+            close(weights[row, t], expected)
+            close(context[row, t], expected @ memory[row])
+    one, of_one = layer(QUERY[:, 0], memory, memory_mask=MEMORY_MASK)
+    close([one, of_one], [context[:, 0], weights[:, 0]])
+
+
+def test_dot_attention_refuses_other_widths():
+    with pytest.raises(ValueError, match="same width, not 4 and 6"):
+        rnn_layers.DotAttention(general=False)(QUERY, MEMORY)
+
+
+DECODERS = [
+    ("gru", "additive", {}),
+    ("lstm", "general", {"zoneout": 0.25}),
+    ("projection_lstm", "additive", {"projection": 2}),
+    ("peephole_lstm", "dot", {}),
+]
+
+
+def make(cell, attention, options):
+    decoder = rnn_layers.AttentionDecoder(
+        cell, 6, attention=attention, options=options, dtype="float64"
+    )
+    decoder(TARGETS, MEMORY)
+    randomize(decoder)
+    return decoder
+
+
+@pytest.mark.parametrize(("cell", "attention", "options"), DECODERS)
+def test_step_by_step_equals_the_whole_sequence(cell, attention, options):
+    decoder = make(cell, attention, options)
+    first = [random(*state.shape) for state in decoder.get_initial_state(3)]
+    outputs = decoder(
+        TARGETS, MEMORY, initial_state=first, memory_mask=MEMORY_MASK
+    )
+    prepared = decoder.prepare(
+        ops.convert_to_tensor(MEMORY), ops.convert_to_tensor(MEMORY_MASK)
+    )
+    states = first
+    for t in range(TARGETS.shape[1]):
+        output, states, weights = decoder.step(
+            ops.convert_to_tensor(TARGETS[:, t]), states, prepared
+        )
+        close(output, outputs[:, t])
+        close(array(weights).sum(axis=1), MEMORY_MASK.any(axis=1))
+
+
+def test_masks_that_inputs_carry_are_seen():
+    decoder = make("gru", "additive", {})
+
+    def masked(x, mask):
+        x = ops.convert_to_tensor(np.where(mask[..., None], x, 0))
+        return keras.layers.Masking(dtype="float64")(x)
+
+    y = decoder(masked(TARGETS, TARGET_MASK), masked(MEMORY, MEMORY_MASK))
+    expected = decoder(
+        np.where(TARGET_MASK[..., None], TARGETS, 0),
+        np.where(MEMORY_MASK[..., None], MEMORY, 0),
+        sequences_mask=TARGET_MASK,
+        memory_mask=MEMORY_MASK,
+    )
+    close(y, expected)
+    assert (array(y._keras_mask) == TARGET_MASK).all()
+
+
+def test_masked_memory_has_no_gradient():
+    decoder = make("gru", "additive", {})
+
+    def loss(memory):
+        outputs = decoder(TARGETS, memory, memory_mask=MEMORY_MASK)
+        return ops.sum(outputs**2)
+
+    *_, by_memory = gradients(loss, decoder, [MEMORY])
+    assert (by_memory[~MEMORY_MASK] == 0).all()
+    assert np.abs(by_memory[MEMORY_MASK]).max() > 1e-4
+
+
+def test_decoder_survives_saving(tmp_path):
+    targets = keras.Input((None, 5))
+    memory = keras.Input((None, 6))
+    decoder = rnn_layers.AttentionDecoder("lstm", 4, attention="general")
+    model = keras.Model([targets, memory], decoder(targets, memory))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    inputs = [TARGETS.astype("float32"), MEMORY.astype("float32")]
+    close(again(inputs), model(inputs), 1e-6)
+
+
+def test_bad_options_are_one_clear_line():
+    with pytest.raises(ValueError, match="no option 'stateful'"):
+        rnn_layers.AttentionDecoder("gru", 4, options={"stateful": True})
+    with pytest.raises(ValueError, match="must be one of 'additive'"):
+        rnn_layers.AttentionDecoder("gru", 4, attention="luong")
