@@ -378,3 +378,54 @@ def test_a_batch_size_known_beside_an_unknown_length():
         signature = [tf.TensorSpec((batch, None, FEATURES), SEQUENCES.dtype)]
         outputs = tf.function(layer, input_signature=signature)(SEQUENCES)
         close(outputs, expected)
+
+
+def test_stateful_chunks_cut_the_gradient_between_them():
+    """Truncated backpropagation through time, by hand and by `stateful`."""
+    stateful = make("lstm", stateful=True)
+    plain = make("lstm", return_state=True)
+    states = [np.zeros((BATCH, UNITS)) for _ in range(2)]
+    for start in range(0, TIME, 2):
+        chunk = SEQUENCES[:, start : start + 2]
+
+        def by_hand(x, states=states):
+            return ops.sum(plain(x, initial_state=states)[0] ** 2)
+
+        expected = gradients(by_hand, plain, [chunk])
+        states = [array(state) for state in plain(chunk, initial_state=states)]
+        states = states[1:]
+        carried = [array(state) for state in stateful.states]
+
+        def by_layer(x):
+            return ops.sum(stateful(x) ** 2)
+
+        stateful.reset_state(carried)
+        close(gradients(by_layer, stateful, [chunk]), expected)
+        stateful.reset_state(states)
+
+
+def test_a_stream_is_learned_in_chunks():
+    """A batch of streams, cut into batches of chunks, in their order."""
+    length, chunk = 24, 4
+    bits = (random(BATCH, length) > 0).astype("float32")
+    told = np.cumsum(bits, axis=1)[..., None] / length
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(BATCH, chunk, 1)),
+            rnn_layers.rnn(
+                "gru", 8, stateful=True, return_sequences=True, compiled=False
+            ),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    chunks = [
+        np.concatenate(np.split(x, length // chunk, axis=1))
+        for x in (bits[..., None], told)
+    ]
+    losses = []
+    for _ in range(25):
+        model.layers[0].reset_state()
+        history = model.fit(*chunks, batch_size=BATCH, shuffle=False, verbose=0)
+        losses.append(history.history["loss"][0])
+    assert losses[-1] < 0.1 * losses[0]
