@@ -8,6 +8,8 @@
     PRESETS = {"smoke": dict(units=8)}
     config = cli.parse(Config, PRESETS)        # --units 32 --preset smoke
 
+A field that is true or false needs no value: `--download`, or `--download
+false` to undo a preset.
 A flag beats the preset, the preset beats the default.  Whatever is wrong ends
 with one line on standard error and exit status 2.
 """
@@ -17,6 +19,8 @@ import dataclasses
 import sys
 
 from data_pipelines.errors import DataError
+
+_BOOLEANS = {"true": True, "false": False}
 
 
 class UserError(ValueError):
@@ -72,7 +76,8 @@ def parse(config_class, presets=None, arguments=None):
         )
     for field in dataclasses.fields(config_class):
         _add(parser, field)
-    given = vars(parser.parse_args(arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    given = vars(parser.parse_args(_spelled_out(words, config_class)))
     preset = given.pop("preset", None)
     return config_class(**{**(presets[preset] if preset else {}), **given})
 
@@ -85,7 +90,10 @@ def main(function):
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        print(
+            "\nstopped; a training goes on with the same command",
+            file=sys.stderr,
+        )
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of our output has gone: `| head`
         sys.stderr.close()
@@ -140,8 +148,23 @@ def _reader(field):
     return read
 
 
+def _spelled_out(words, config_class):
+    """Puts `true` behind a flag of yes or no that stands alone."""
+    switches = {
+        "--" + field.name.replace("_", "-")
+        for field in dataclasses.fields(config_class)
+        if field.type is bool
+    }
+    found = []
+    for place, word in enumerate(words):
+        found.append(word)
+        value = "".join(words[place + 1 : place + 2]).lower()
+        if word in switches and value not in _BOOLEANS:
+            found.append("true")
+    return found
+
+
 def _boolean(word):
-    values = {"true": True, "false": False}
-    if word.lower() not in values:
+    if word.lower() not in _BOOLEANS:
         raise argparse.ArgumentTypeError(f"'{word}' is not true or false")
-    return values[word.lower()]
+    return _BOOLEANS[word.lower()]

@@ -162,16 +162,27 @@ def make_deterministic(seed):
         tf.config.experimental.enable_op_determinism()
 
 
-def write_lines(path, lines):
-    """Writes strings, one a line."""
+def keep_lines(run, name, lines):
+    """Writes strings into the run, one a line.
+
+    Raises:
+        UserError: The run goes on, and began with others: the data it was
+            started with have changed.
+    """
+    path = run.file(name)
+    if _begun(run) and read_lines(path) != list(lines):
+        raise UserError(
+            f"{path} differs from what the data give now: they have changed"
+            f" since the run began; give this one another --name"
+        )
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
 def read_lines(path):
-    """Reads what `write_lines` wrote."""
+    """Reads what `keep_lines` wrote."""
     try:
-        return Path(path).read_text("utf-8").splitlines()
+        return Path(path).read_text("utf-8").split("\n")[:-1]
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
 

@@ -1,7 +1,7 @@
 """Labels texts with a finished run.
 
     make predict-sentiment ARGS="'I expected to hate it, but I loved it'"
-    make predict-sentiment ARGS="--input reviews.txt --explain true"
+    make predict-sentiment ARGS="--input reviews.txt --explain"
     python -m apps.sentiment.predict < reviews.txt
 
 One line a text: label, probability, text, separated by tabs.  With `--explain`

@@ -135,7 +135,7 @@ def summary(run, record, data, difference):
         print(f"{label}  {probability:.3f}  {shown}")
     print(f"""
 next
-  make predict-sentiment ARGS="--explain true 'your own words'"
+  make predict-sentiment ARGS="--explain 'your own words'"
   make train-sentiment ARGS="--cell peephole_lstm"
   make train-sentiment ARGS="--dataset files --data-path FOLDER"
   make tensorboard

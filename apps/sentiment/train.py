@@ -37,8 +37,8 @@ def train(config):
             seed=config.seed,
             download=config.download,
         )
-        data.vocabulary.save(run.file("vocabulary.txt"))
-        runs.write_lines(run.file("labels.txt"), data.labels)
+        runs.keep_lines(run, "vocabulary.txt", data.vocabulary.words)
+        runs.keep_lines(run, "labels.txt", data.labels)
         print(*data.report(), sep="\n")
 
         # 3. Model.

@@ -24,6 +24,7 @@ class Options:
 
     texts: tuple = cli.positional("texts")
     run: str = cli.flag("", "a run")
+    fast: bool = cli.flag(False, "hurry")
 
 
 PRESETS = {"small": dict(units=8, cell="lstm")}
@@ -47,6 +48,15 @@ def test_types():
     assert read == Config(units=2, dropout=0.25, reverse=True)
 
 
+def test_a_switch_needs_no_value():
+    assert parse("--reverse --units 2") == Config(units=2, reverse=True)
+    assert parse("--units 2 --reverse") == Config(units=2, reverse=True)
+    assert parse("--reverse false") == Config()
+    read = cli.parse(Options, None, ["--fast", "a film"])
+    assert read.fast
+    assert list(read.texts) == ["a film"]
+
+
 def test_positional_words_mix_with_flags():
     read = cli.parse(Options, None, ["a film", "--run", "x", "another"])
     assert list(read.texts) == ["a film", "another"]
@@ -61,7 +71,8 @@ def test_positional_words_mix_with_flags():
         ("--units x", ["--units", "int", "'x'"]),
         ("--units 0", ["--units", "0 is less than 1"]),
         ("--dropout 1", ["--dropout", "1 is not below 1.0"]),
-        ("--reverse yes", ["--reverse", "'yes' is not true or false"]),
+        ("--reverse=yes", ["--reverse", "'yes' is not true or false"]),
+        ("--reverse yes", ["yes"]),
         ("--unit 3", ["--unit", "--units", "--cell", "--preset"]),
         ("--units", ["--units", "expected one argument"]),
     ],

@@ -143,6 +143,21 @@ def test_what_a_killed_run_left_half_written_is_swept(config, tmp_path):
     assert not list(run.path.glob(".tmp-*"))
 
 
+def test_a_run_does_not_go_on_with_other_data(config):
+    with start(config) as run:
+        runs.keep_lines(run, "labels.txt", ["neg", "pos"])
+        begin(run)
+    with start(config) as again:
+        runs.keep_lines(again, "labels.txt", ["neg", "pos"])
+        assert runs.read_lines(run.file("labels.txt")) == ["neg", "pos"]
+    with (
+        pytest.raises(UserError, match=r"labels.txt differs .* --name"),
+        start(config) as again,
+    ):
+        runs.keep_lines(again, "labels.txt", ["bad", "good"])
+    assert runs.read_lines(run.file("labels.txt")) == ["neg", "pos"]
+
+
 def model():
     inputs = keras.Input((3,))
     outputs = keras.layers.Dense(2, activation="softmax")(inputs)
