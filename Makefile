@@ -59,6 +59,10 @@ $(APPS:%=predict-%): predict-%: $(INSTALLED) ## Use a finished run on input of y
 $(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, which needs tensorflow alone
 	@$(RUN) -m apps.$(call app,export).export $(ARGS)
 
+.PHONY: results
+results: $(INSTALLED) ## Print a table of all finished runs, seeds together
+	@$(RUN) -m apps.common.results $(ARGS)
+
 .PHONY: tensorboard
 tensorboard: $(INSTALLED) ## Watch all runs at http://127.0.0.1:6006
 	@$(RUN) -m tensorboard.main --logdir runs --host 127.0.0.1 $(ARGS)

@@ -234,6 +234,8 @@ def test_every_command_in_a_readme_is_real(command):
         for target in (w for w in words[1:] if "=" not in w):
             assert target in [*targets(), "<target>"]
             verb, _, app = target.partition("-")
+            if target == "results":
+                check_flags("apps.common.results", arguments)
             if app.replace("-", "_") in APPS:
                 check_flags(f"apps.{app.replace('-', '_')}.{verb}", arguments)
     elif words[2].startswith("apps."):

@@ -1,0 +1,121 @@
+"""A table of finished runs, as the READMEs show it.
+
+    make results
+    python -m apps.common.results runs/sentiment/imdb-*
+
+Runs that differ in nothing but seed and name share a row: mean and standard
+deviation over their seeds.  Every number comes from a `metrics.json`.
+"""
+
+import dataclasses
+import json
+import statistics
+from pathlib import Path
+
+from apps.common import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Prints finished runs as a Markdown table."""
+
+    folders: tuple = cli.positional("run folders; none: all of --runs-path")
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def read(folders):
+    """Yields (configuration, record) of the finished runs among folders."""
+    for folder in map(Path, folders):
+        try:
+            record = json.loads((folder / "metrics.json").read_text())
+            config = json.loads((folder / "config.json").read_text())["config"]
+        except FileNotFoundError:
+            continue
+        yield config, record
+
+
+def group(runs):
+    """Groups runs that differ in seed and name only."""
+    groups = {}
+    for config, record in runs:
+        same = {k: v for k, v in config.items() if k not in ("seed", "name")}
+        key = json.dumps([record["app"], same], sort_keys=True)
+        groups.setdefault(key, []).append((config, record))
+    return list(groups.values())
+
+
+def differing(groups):
+    """Returns the settings in which the groups differ."""
+    configs = [members[0][0] for members in groups]
+    names = dict.fromkeys(name for config in configs for name in config)
+    names = [n for n in names if n not in ("seed", "name")]
+    return [n for n in names if len({str(c.get(n)) for c in configs}) > 1]
+
+
+def spread(values):
+    """Writes numbers as mean and, of several, standard deviation."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return "-"
+    mean = f"{statistics.mean(values):.4f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.4f}"
+
+
+def table(groups):
+    """Returns the Markdown lines: a row a group, then the baselines."""
+    settings = differing(groups)
+    records = [record for members in groups for _, record in members]
+    scores = list(dict.fromkeys(s for r in records for s in r["metrics"]))
+    head = ["run", *settings, "seeds", *scores, "parameters", "minutes"]
+    rows = []
+    for members in groups:
+        config, first = members[0]
+        metrics = [record["metrics"] for _, record in members]
+        minutes = [record["train_seconds"] / 60 for _, record in members]
+        rows.append(
+            [
+                first["run"],
+                *(str(config.get(name)) for name in settings),
+                str(len(members)),
+                *(spread([m.get(s) for m in metrics]) for s in scores),
+                f"{first['parameters']:,}",
+                f"{statistics.mean(minutes):.1f}",
+            ]
+        )
+    for name, found in _baselines(records).items():
+        blank = [""] * (len(settings) + 1)
+        rows.append([name, *blank, *(spread([found.get(s)]) for s in scores)])
+    rows = [row + [""] * (len(head) - len(row)) for row in rows]
+    return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
+
+
+def _baselines(records):
+    """Returns the baselines of all data sets, each once."""
+    datasets = {(r["dataset"], str(r["examples"])) for r in records}
+    found = {}
+    for record in records:
+        for name, scores in record["baselines"].items():
+            shown = name
+            if len(datasets) > 1:
+                shown = f"{name} ({record['dataset']})"
+            found[shown] = scores
+    return found
+
+
+def _line(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def main(options):
+    """Prints the table."""
+    folders = options.folders or sorted(Path(options.runs_path).glob("*/*"))
+    groups = group(read(folders))
+    if not groups:
+        raise cli.UserError("no finished run among these folders")
+    print(*table(groups), sep="\n")
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))
