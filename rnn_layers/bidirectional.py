@@ -2,6 +2,7 @@
 
 import keras
 
+from rnn_layers.cell import as_tensors
 from rnn_layers.recurrent import share_loops
 
 
@@ -45,6 +46,9 @@ class Bidirectional(keras.layers.Bidirectional):
         """Calls the layer with the mask that `sequences` carries, if any."""
         if mask is None:  # Keras drops it beside an initial state
             mask = getattr(sequences, "_keras_mask", None)
+        kind = getattr(self.forward_layer, "variable_dtype", None)
+        sequences = as_tensors(sequences, kind)
+        initial_state = as_tensors(initial_state, kind)
         return super().__call__(
             sequences, initial_state=initial_state, mask=mask, **kwargs
         )

@@ -17,6 +17,7 @@ Letters of shapes: B batch, F features, U units.
 import operator
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -37,6 +38,18 @@ def option(name, value, choices):
         known = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be one of {known}, not {value!r}.")
     return value
+
+
+def as_tensors(structure, dtype):
+    """Makes tensors of a type of all NumPy arrays; leaves the rest."""
+
+    def convert(x):
+        is_array = isinstance(x, np.ndarray)
+        return ops.convert_to_tensor(x, dtype) if is_array else x
+
+    if isinstance(structure, (list, tuple)):
+        return [convert(x) for x in structure]
+    return convert(structure)
 
 
 class Cell(keras.layers.Layer):
@@ -200,6 +213,12 @@ class Cell(keras.layers.Layer):
             matmul: Function of a state-like tensor and a recurrent kernel.
         """
         raise NotImplementedError
+
+    def __call__(self, inputs, states, **kwargs):
+        """Calls the cell; Keras would make float32 of arrays of float64."""
+        kind = self.state_dtype
+        inputs, states = as_tensors(inputs, kind), as_tensors(states, kind)
+        return super().__call__(inputs, states, **kwargs)
 
     def call(self, inputs, states, training=False):
         """Takes one time step from raw inputs `(B, F)`.

@@ -8,7 +8,7 @@ import functools
 import keras
 from keras import ops
 
-from rnn_layers.cell import Cell
+from rnn_layers.cell import Cell, as_tensors
 
 if keras.backend.backend() == "tensorflow":
     from rnn_layers import fast_loop
@@ -158,7 +158,8 @@ class Recurrent(keras.layers.RNN):
     def reset_state(self, states=None):
         """Sets the carried states to `states`, by default to zero."""
         for index, variable in enumerate(self.states or []):
-            new = ops.zeros_like(variable) if states is None else states[index]
+            zeros = ops.zeros_like(variable.value)
+            new = zeros if states is None else states[index]
             variable.assign(new)
 
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
@@ -170,6 +171,9 @@ class Recurrent(keras.layers.RNN):
             )
         if mask is None:  # Keras drops it beside an initial state
             mask = getattr(sequences, "_keras_mask", None)
+        kind = self.cell.state_dtype
+        sequences = as_tensors(sequences, kind)
+        initial_state = as_tensors(initial_state, kind)
         return super().__call__(
             sequences, initial_state=initial_state, mask=mask, **kwargs
         )
