@@ -38,7 +38,9 @@ class Options:
     texts: tuple = cli.positional("texts to label; none: standard input")
     input: str = cli.flag("", "file with one text a line")
     explain: bool = cli.flag(False, "show the words that weighed most")
-    page: str = cli.flag("explanations.html", "HTML page that --explain writes")
+    page: str = cli.flag(
+        "", "HTML page of --explain; empty: explanations.html in the run folder"
+    )
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
@@ -140,13 +142,14 @@ def main(options):
     if not count:
         raise cli.UserError("no text to label; give one, or --input FILE")
     if options.explain:
+        page = Path(options.page or run.file("explanations.html"))
         report.write_page(
-            Path(options.page),
+            page,
             f"What {run.name} looked at",
             "<p>Each word is shaded by its weight in the attention pooling"
             " of the model: darker words decided more.</p>" + "".join(articles),
         )
-        print(f"wrote {options.page}", file=sys.stderr)
+        print(f"wrote {page}", file=sys.stderr)
 
 
 def heaviest(words, weights):
