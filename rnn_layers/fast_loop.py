@@ -412,7 +412,12 @@ class _Form:
 
 
 def _loop(step, n, inputs, carried, widths, reverse=False):
-    """Runs n steps; returns what each gave, stacked, and what is carried."""
+    """Runs n steps; returns what each gave, stacked, and what is carried.
+
+    Each step reads the inputs of the next one. What is carried stands in
+    buffers of its own, from which XLA computes several times faster than from
+    a slice at a variable place of a long one.
+    """
     size, kind = tf.shape(inputs[0])[0], carried[0].dtype
     size = size if inputs[0].shape[0] is None else inputs[0].shape[0]
     buffers = [
@@ -420,9 +425,13 @@ def _loop(step, n, inputs, carried, widths, reverse=False):
         for width in widths
     ]
 
-    def body(t, carried, buffers):
+    def read(t):
+        t = tf.clip_by_value(t, 0, tf.maximum(n - 1, 0))
+        return [x[n - 1 - t if reverse else t] for x in inputs]
+
+    def body(t, now, carried, buffers):
+        values, new = step(now, carried)
         here = n - 1 - t if reverse else t
-        values, new = step([x[here] for x in inputs], carried)
         buffers = [
             buffer.write(here, tf.cast(value, kind))
             for buffer, value in zip(buffers, values, strict=True)
@@ -431,10 +440,10 @@ def _loop(step, n, inputs, carried, widths, reverse=False):
             tf.ensure_shape(after, before.shape)
             for after, before in zip(new, carried, strict=True)
         ]
-        return t + 1, new, buffers
+        return t + 1, read(t + 1), new, buffers
 
-    _, carried, buffers = tf.while_loop(
-        lambda t, *_: t < n, body, (0, list(carried), buffers)
+    _, _, carried, buffers = tf.while_loop(
+        lambda t, *_: t < n, body, (0, read(0), list(carried), buffers)
     )
     return [buffer.stack() for buffer in buffers], carried
 
