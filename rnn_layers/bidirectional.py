@@ -38,6 +38,9 @@ class Bidirectional(keras.layers.Bidirectional):
         **kwargs,
     ):
         super().__init__(layer, merge_mode, weights, backward_layer, **kwargs)
+        # While a model is loaded Keras knows layers by their id(), which the
+        # next layer may get once this one is gone: so it stays, untracked.
+        object.__setattr__(self, "_copied", layer)
         self.supports_masking = True  # Keras 3.16 turns it off
         share_loops([self.forward_layer, self.backward_layer])
         self.autocast = False  # the layers inside cast; float32 states stay

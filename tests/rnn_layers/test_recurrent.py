@@ -1,5 +1,7 @@
 """Parity with Keras's own layers, the traps of Keras 3.15, and bad input."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -429,3 +431,21 @@ def test_a_stream_is_learned_in_chunks():
         history = model.fit(*chunks, batch_size=BATCH, shuffle=False, verbose=0)
         losses.append(history.history["loss"][0])
     assert losses[-1] < 0.1 * losses[0]
+
+
+def test_a_stack_loads_however_objects_are_collected(tmp_path, monkeypatch):
+    """Keras tells layers by their id(), which may be given again."""
+    plain = rnn_layers.Stack._layer
+
+    def collecting(self, index):
+        layer = plain(self, index)
+        gc.collect()
+        return layer
+
+    monkeypatch.setattr(rnn_layers.Stack, "_layer", collecting)
+    inputs = keras.Input((None, FEATURES))
+    stack = rnn_layers.stack("gru", 2, 4, bidirectional=True)
+    path = tmp_path / "model.keras"
+    keras.Model(inputs, stack(inputs)).save(path)
+    for _ in range(8):
+        keras.models.load_model(path)
