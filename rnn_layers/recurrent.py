@@ -278,7 +278,9 @@ class Recurrent(keras.layers.RNN):
         projected = ops.cast(inputs[0], self.cell.state_dtype)
         if constants:
             matmul = _dropping(matmul, constants)
-        new = list(self.cell.step(projected, states, matmul=matmul))
+        new = self.cell.step(projected, states, matmul=matmul)
+        # On JAX the tanh of Keras makes float32 of float64.
+        new = [ops.cast(state, self.cell.state_dtype) for state in new]
         if zoning:
             new = _choose(inputs[1 + masked :], states, new)
         elif self.zoneout:

@@ -8,9 +8,9 @@ import rnn_layers
 from rnn_layers.slstm import SLSTMCell
 from tests.rnn_layers import numpy_cells
 
-# The tanh of JAX is good to 1e-7 only, in float64 too (jaxlib 0.10, CPU).
+# The tanh of Keras on JAX is that of float32, in float64 too (Keras 3.15).
 PRECISE = keras.backend.backend() == "tensorflow"
-EXACT = 1e-12 if PRECISE else 1e-6
+EXACT = 1e-12 if PRECISE else 1e-4
 BATCH, TIME, FEATURES, UNITS = 5, 6, 3, 4
 
 CASES = [
@@ -79,7 +79,7 @@ def arrays(tensors):
     return [array(tensor) for tensor in keras.tree.flatten(tensors)]
 
 
-def close(actual, expected, tolerance=1e-10 if PRECISE else 1e-5):
+def close(actual, expected, tolerance=1e-10 if PRECISE else 1e-4):
     actual, expected = arrays(actual), arrays(expected)
     assert len(actual) == len(expected)
     for one, other in zip(actual, expected, strict=True):
