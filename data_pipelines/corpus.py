@@ -20,8 +20,9 @@ import numpy as np
 
 from data_pipelines import text
 
-# Part of the key of every corpus: raise it with any change of the folder.
-FORMAT = 1
+# Part of the key of every corpus: raise it with any change of the folder, or
+# of the way records are read.
+FORMAT = 2
 
 FIELDS = {
     "tokens": np.int32,  # numbers of words, one text after another

@@ -6,7 +6,7 @@ from typing import Any
 
 from data_pipelines import cache
 from data_pipelines.errors import DataError
-from data_pipelines.records import Record
+from data_pipelines.records import Record, tidy
 
 
 def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:
@@ -77,4 +77,6 @@ class TextRecords:
             text = raw.decode("utf-8", "replace")
             already = raw.count(b"\xef\xbf\xbd")
             self.repaired += text.count("\ufffd") - already
-            yield text, names[int(example[self.label])], number
+            where = f"{self.builder.name} ({self.split}):{number}"
+            label = tidy(names[int(example[self.label])], where)
+            yield text, label, number

@@ -6,7 +6,8 @@ Record    (text, label, line): two strings and the line the record starts on
 .jsonl    one JSON object per line
 
 One record is in memory at a time.  Bytes that are not UTF-8 become U+FFFD and
-are counted; everything else that is wrong is a `DataError` with its line.
+are counted; runs of white space in a label become one space, so that a label
+is a line.  Everything else that is wrong is a `DataError` with its line.
 """
 
 import contextlib
@@ -106,6 +107,20 @@ def suffix_of(path: Path) -> str:
     return Path(name).suffix
 
 
+def tidy(label: str, where: str) -> str:
+    """A label as one line of UTF-8, single spaces between its words.
+
+    Args:
+        label: as it stands in the data.
+        where: file and line, for the message if the label is empty.
+    """
+    label = " ".join(label.split())
+    if not label:
+        raise DataError(f"{where}: the label is empty")
+    # JSON can hold halves of surrogate pairs, UTF-8 cannot.
+    return label.encode("utf-8", "replace").decode("utf-8")
+
+
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
     try:
@@ -186,9 +201,7 @@ class _Columns:
                 f"{self.path}:{line}: expected {self.size} fields as in the "
                 f"header, found {len(row)}"
             )
-        label = row[self.label].strip()
-        if not label:
-            raise DataError(f"{self.path}:{line}: the label is empty")
+        label = tidy(row[self.label], f"{self.path}:{line}")
         return row[self.text], label, line
 
 
@@ -216,7 +229,4 @@ def _values(records: Records, line: str, number: int) -> tuple[str, str]:
         raise DataError(f"{where}: {records.text!r} is not a string")
     if not isinstance(label, str | int | float):
         raise DataError(f"{where}: {records.label!r} is no word or number")
-    label = str(label).strip()
-    if not label:
-        raise DataError(f"{where}: the label is empty")
-    return text, label
+    return text, tidy(str(label), where)

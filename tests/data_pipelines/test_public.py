@@ -1,10 +1,11 @@
 import re
 import time
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
-from data_pipelines import sentiment
+from data_pipelines import public, sentiment
 from data_pipelines.errors import DataError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -63,6 +64,22 @@ def test_splits_labels_and_texts(name, tmp_path):
     assert data.test.text(2) == "\n".join(["ótimo test 2"] * parts)
     assert data.labels[data.test.labels[1]] == names[1]
     assert f"note     {name} (train): {parts} bytes" in "\n".join(data.report())
+
+
+def test_labels_stand_on_one_line():
+    feature = SimpleNamespace(names=["Sci /\n\tTech", " "])
+    examples = tf.data.Dataset.from_tensor_slices(
+        {"text": [b"a", b"b"], "label": [0, 1]}
+    )
+    builder = SimpleNamespace(
+        name="news",
+        info=SimpleNamespace(features={"label": feature}),
+        as_dataset=lambda split: examples,
+    )
+    found = iter(public.TextRecords(builder, "train", ["text"], "label"))
+    assert next(found) == ("a", "Sci / Tech", 1)
+    with pytest.raises(DataError, match=r"^news \(train\):2: the label is "):
+        next(found)
 
 
 def test_download_only_when_asked_and_its_failure_is_one_line(

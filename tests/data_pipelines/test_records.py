@@ -111,6 +111,24 @@ def test_numbers_and_words_as_labels(tmp_path):
     assert [label for _, label, _ in Records(path)] == ["3", "x"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'text,label\na," very\n\tgood\u2028news"\n'),
+        ("a.tsv", "text\tlabel\na\t very \u3000good\x0bnews\n"),
+        ("a.jsonl", '{"text": "a", "label": "very\\r\\ngood\\tnews "}\n'),
+    ],
+)
+def test_labels_stand_on_one_line(tmp_path, name, content):
+    found = list(Records(write(tmp_path / name, content)))
+    assert [label for _, label, _ in found] == ["very good news"]
+
+
+def test_halves_of_surrogate_pairs_in_labels_pass(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"text": "a", "label": "x\\ud800"}\n')
+    assert [label for _, label, _ in Records(path)] == ["x?"]
+
+
 def test_missing_file(tmp_path):
     assert fails(tmp_path / "no.csv") == ": there is no such file"
 
@@ -189,7 +207,9 @@ def test_short_row_of_tabs(tmp_path):
 
 
 def test_empty_label(tmp_path):
-    path = write(tmp_path / "a.csv", "text,label\na,\n")
+    path = write(tmp_path / "a.csv", 'text,label\na,\nb,"\n\u2028"\n')
+    assert fails(path) == ":2: the label is empty"
+    path = write(tmp_path / "a.csv", 'text,label\nb,"\n\u2028"\n')
     assert fails(path) == ":2: the label is empty"
 
 
