@@ -74,8 +74,8 @@ def make_datasets(
 
     Args:
         dataset: a name from `SOURCES`.
-        data_path: for `files` the folder; for `demo` where it is written (by
-            default in `cache_path`); for a public set TFDS's own folder.
+        data_path: for `files` the folder; for a public set TFDS's own folder;
+            not for `demo`, which is written below `cache_path`.
         cache_path: folder of the caches.  It may be deleted at any time.
         batch_size: examples in a batch.
         max_length: longer texts are cropped.
@@ -221,8 +221,13 @@ def _demo(
     data_path: str | Path | None, cache_path: Path, seed: int, download: bool
 ) -> tuple[list[Source], list]:
     """Reviews by our own grammar, the same ones for every seed."""
-    folder = Path(data_path or cache_path / "demo" / "sentiment")
-    demo.write(folder)
+    if data_path is not None:
+        raise DataError(
+            "demo: takes no --data-path FOLDER; to read your own files add "
+            "--dataset files"
+        )
+    place = cache_path / "demo" / f"sentiment-{demo.VERSION}"
+    folder = cache.folder(place, demo.write)
     return _files(folder, cache_path, seed, download)
 
 

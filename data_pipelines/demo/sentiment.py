@@ -11,19 +11,23 @@ so in one or two of these ways, L being its label and its opposite in brackets
     others       My sister calls it [L].  I see it another way.
 and between them stand facts, and opinions of other people that the writer
 leaves open.  Every word occurs in both classes, so a bag of words finds
-little (0.66 of test; 0.72 with pairs of words), and a model that reads in
+little (0.67 of test; 0.71 with pairs of words), and a model that reads in
 order finds nearly all (a bidirectional GRU 0.99).  A seventh of the pairs of
 noun and adjective occur in valid and test only.
 """
 
 import csv
 import random
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data_pipelines.demo import sentiment_words as words
-from data_pipelines.files import replacing
+
+# Raise it with any change of the reviews: files of one version are written
+# once and then taken as they are.
+VERSION = 2
 
 SIZES = {"train": 7000, "valid": 1000, "test": 1000}
 LABELS = ("neg", "pos")
@@ -38,18 +42,14 @@ STRAIGHT = 0.75
 
 
 def write(folder: str | Path, seed: int = 0) -> None:
-    """Writes the files that are not there yet.
+    """Writes all files.
 
     Args:
-        folder: made if it is missing.
+        folder: an existing folder that belongs to the demo alone.
         seed: equal seeds write equal files.
     """
-    folder = Path(folder)
     for split in SIZES:
-        path = folder / f"{split}.csv"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(path, reviews(split, seed))
+        _write(Path(folder) / f"{split}.csv", reviews(split, seed))
 
 
 def reviews(split: str, seed: int = 0) -> Iterator[tuple[str, str]]:
@@ -63,10 +63,7 @@ def reviews(split: str, seed: int = 0) -> Iterator[tuple[str, str]]:
 
 
 def _write(path: Path, rows: Iterable[tuple[str, str]]) -> None:
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("text", "label"))
         writer.writerows(rows)
@@ -221,4 +218,5 @@ class Writer:
 
 
 def _sentence(words: str) -> str:
+    words = re.sub(r"\ba (?=[aeiou]|honest)", "an ", words)
     return words[0].upper() + words[1:] + "."

@@ -177,7 +177,7 @@ EXPECTATIONS = (
     "I expected something {adjective}",
     "the trailer had promised something {degree} {adjective}",
     "I went in thinking that it would be {adjective}",
-    "from the poster I took it for a {degree} {adjective} film",
+    "from the poster I took it for something {degree} {adjective}",
     "before it began I was sure it would be {adjective}",
 )
 

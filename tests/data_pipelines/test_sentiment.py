@@ -364,18 +364,65 @@ def test_wrong_settings(folder):
         make(folder, vocabulary_size=2)
 
 
-def test_demo_is_written_into_the_cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sentiment.demo, "SIZES", {"train": 40, "valid": 10, "test": 10}
-    )
+@pytest.fixture
+def small_demo(monkeypatch):
+    sizes = {"train": 40, "valid": 10, "test": 10}
+    monkeypatch.setattr(sentiment.demo, "SIZES", sizes)
+
+
+def test_demo_is_written_into_the_cache_folder(tmp_path, small_demo):
     data = sentiment.make_datasets(
         "demo", cache_path=tmp_path, batch_size=8, max_length=60,
         vocabulary_size=1000, seed=3,
     )  # fmt: skip
     assert [len(data.train), len(data.valid), len(data.test)] == [40, 10, 10]
     assert data.labels == ["neg", "pos"]
-    place = tmp_path / "demo" / "sentiment"
+    place = tmp_path / "demo" / f"sentiment-{sentiment.demo.VERSION}"
     files = {file.name: file.read_text() for file in place.iterdir()}
     assert sorted(files) == ["test.csv", "train.csv", "valid.csv"]
     own = make(place, cache_path=tmp_path / "own", minimum_count=2)
     assert list(own.train.texts()) == list(data.train.texts())
+
+
+def test_demo_files_of_another_version_are_not_taken(
+    tmp_path, small_demo, monkeypatch
+):
+    def first():
+        return sentiment.make_datasets(
+            "demo", cache_path=tmp_path, batch_size=8, max_length=60,
+            vocabulary_size=1000, seed=3,
+        ).train.part.texts.tobytes()  # fmt: skip
+
+    before = first()
+    monkeypatch.setattr(sentiment.demo.words, "NOUNS", ("the dog",))
+    assert first() == before
+    monkeypatch.setattr(sentiment.demo, "VERSION", 1000)
+    assert first() != before
+
+
+def test_half_written_demo_files_leave_nothing(
+    tmp_path, small_demo, monkeypatch
+):
+    def broken(split, seed):
+        yield "a text", "pos"
+        raise OSError("disk full")
+
+    monkeypatch.setattr(sentiment.demo, "reviews", broken)
+    with pytest.raises(OSError, match="disk full"):
+        sentiment.make_datasets(
+            "demo", cache_path=tmp_path, batch_size=8, max_length=60,
+            vocabulary_size=1000, seed=3,
+        )  # fmt: skip
+    assert not list((tmp_path / "demo").glob("*sentiment*"))
+
+
+def test_demo_takes_no_folder_of_the_user(folder):
+    (folder / "test.csv").unlink()
+    assert fails(folder, dataset="demo") == (
+        "demo: takes no --data-path FOLDER; to read your own files add "
+        "--dataset files"
+    )
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "train.csv",
+        "valid.csv",
+    ]
