@@ -100,7 +100,7 @@ class _Builder:
             about["empty"] += self._append(chunk, analysis, source.shares)
             about["examples"] += len(chunk[0])
             progress.show(about["examples"])
-        progress.done()
+        progress.done(about["examples"])
         about["repaired"] = getattr(source.records, "repaired", 0)
         self.sources.append(about)
 
@@ -219,22 +219,31 @@ def _ahead(work: Callable, items: Iterable) -> Iterator[tuple]:
 
 
 class _Progress:
-    """A line on the terminal, for what takes long."""
+    """A line on standard error, for what takes long.
+
+    A terminal shows how far it is; a file gets the last line only.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.next = time.monotonic() + _PATIENCE
-        self.shown = False
+        self.terminal = sys.stderr.isatty()
+        self.late = False
 
     def show(self, count: int) -> None:
         """Says how far it is, now and then."""
         if time.monotonic() >= self.next:
             self.next = time.monotonic() + 1.0
-            self.shown = True
-            line = f"\rreading {self.name}: {count:,} texts"
-            print(line, end="", file=sys.stderr, flush=True)
+            self.late = True
+            if self.terminal:
+                self._print(count, "")
 
-    def done(self) -> None:
-        """Ends the line, if there is one."""
-        if self.shown:
-            print(file=sys.stderr, flush=True)
+    def done(self, count: int) -> None:
+        """Says how much it was, if it took long."""
+        if self.late:
+            self._print(count, "\n")
+
+    def _print(self, count: int, end: str) -> None:
+        start = "\r" if self.terminal else ""
+        line = f"{start}reading {self.name}: {count:,} texts"
+        print(line, end=end, file=sys.stderr, flush=True)

@@ -1,3 +1,4 @@
+import sys
 import tracemalloc
 
 import numpy as np
@@ -171,7 +172,17 @@ def test_progress_is_shown_when_it_takes_long(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(corpus_builder, "_PATIENCE", 0.0)
     made(tmp_path / "slow", [Source("a.csv", TRAIN, WHOLE)])
-    assert capsys.readouterr().err == "\rreading a.csv: 4 texts\n"
+    assert capsys.readouterr().err == "reading a.csv: 4 texts\n"
+
+
+def test_progress_on_a_terminal_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(corpus_builder, "_PATIENCE", 0.0)
+    monkeypatch.setattr(corpus_builder, "_CHUNK_TEXTS", 2)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    made(tmp_path / "slow", [Source("a.csv", TRAIN, WHOLE)])
+    line = "\rreading a.csv: {} texts"
+    expected = f"{line.format(2)}{line.format(4)}\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_texts_do_not_enter_memory(tmp_path, monkeypatch):
