@@ -11,6 +11,9 @@ from data_pipelines import batching, corpus
 from data_pipelines.splits import SPLITS
 from data_pipelines.text import UNKNOWN, Vocabulary
 
+# Classes named in one line of the report.
+_MOST_NAMED = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -111,6 +114,11 @@ class Datasets:
     sources: list[dict]
 
     @property
+    def examples(self) -> dict[str, int]:
+        """Split -> how many examples it has."""
+        return {name: len(getattr(self, name)) for name in SPLITS}
+
+    @property
     def unknown_rate(self) -> dict[str, float]:
         """Split -> share of its words that are not in the vocabulary."""
         return {name: getattr(self, name).unknown_rate for name in SPLITS}
@@ -147,9 +155,18 @@ class Datasets:
     def _about(self, name: str) -> str:
         split = getattr(self, name)
         counts = np.bincount(split.labels, minlength=len(self.labels))
-        pairs = zip(self.labels, counts.tolist(), strict=True)
-        classes = ", ".join(f"{label} {count:,}" for label, count in pairs)
         return (
-            f"{name:8} {len(split):,} texts ({classes}), "
+            f"{name:8} {len(split):,} texts "
+            f"({_classes(self.labels, counts.tolist())}), "
             f"{split.unknown_rate:.1%} unknown words"
         )
+
+
+def _classes(labels: list[str], counts: list[int]) -> str:
+    """How many examples there are of each class, in a few words."""
+    if len(labels) <= _MOST_NAMED:
+        pairs = zip(labels, counts, strict=True)
+        return ", ".join(f"{label} {count:,}" for label, count in pairs)
+    least, most = min(counts), max(counts)
+    sizes = f"{most:,} each" if least == most else f"{least:,} to {most:,}"
+    return f"{len(labels):,} classes, {sizes}"

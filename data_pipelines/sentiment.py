@@ -26,6 +26,7 @@ its `vocabulary` and `labels`.
 
 import functools
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
@@ -171,10 +172,14 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def _sorted(labels: Sequence[str]) -> list[str]:
+    """Numbers in their order, if all are; else as strings."""
     try:
-        return sorted(labels, key=lambda label: (int(label), label))
-    except ValueError:
+        numbers = {label: Decimal(label) for label in labels}
+    except InvalidOperation:
         return sorted(labels)
+    if not all(number.is_finite() for number in numbers.values()):
+        return sorted(labels)
+    return sorted(labels, key=lambda label: (numbers[label], label))
 
 
 def _encode(

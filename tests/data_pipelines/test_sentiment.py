@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -228,6 +229,27 @@ def test_labels_as_numbers_are_in_their_order(folder):
     assert data.train.labels.tolist() == [i % 11 for i in range(44)]
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("-1e1", "0.5", "2.5", "10.5"),
+        ("2", "2.0", "10"),
+        ("10", "2", "nan"),
+        ("-inf", "10", "2"),
+        ("10", "2", "x"),
+        ("9007199254740992", "9007199254740993", "90071992547409920"),
+    ],
+)
+def test_order_of_labels(folder, labels):
+    for split in sentiment.SPLITS:
+        rows = [
+            (t, labels[-1 - i % len(labels)])
+            for i, (t, _) in enumerate(texts(12))
+        ]
+        table(folder / f"{split}.csv", rows)
+    assert make(folder).labels == list(labels)
+
+
 def test_labels_as_words_are_sorted(folder):
     for split in sentiment.SPLITS:
         rows = [
@@ -253,6 +275,33 @@ def test_report(folder):
         f"note     {folder}/test.csv: 2 texts without any word left out",
         f"note     {folder}/test.csv: 2 bytes that are not UTF-8 replaced",
     ]
+
+
+def test_report_of_many_classes(folder):
+    for split, most in (("train", 3000), ("valid", 11), ("test", 3000)):
+        rows = [
+            (t, f"class {i % most:,}") for i, (t, _) in enumerate(texts(6000))
+        ]
+        table(folder / f"{split}.csv", rows[: 6000 if most > 11 else 22])
+    begin = time.monotonic()
+    lines = make(folder).report()
+    assert time.monotonic() - begin < 20
+    assert lines[0].startswith("train    6,000 texts (3,000 classes, 2 each), ")
+    assert lines[1].startswith("valid    22 texts (3,000 classes, 0 to 2), ")
+    assert all(len(line) < 80 for line in lines[:4])
+
+
+def test_report_names_up_to_ten_classes(folder):
+    for count in (10, 11):
+        rows = [(t, i % count) for i, (t, _) in enumerate(texts(33))]
+        for split in sentiment.SPLITS:
+            table(folder / f"{split}.csv", rows)
+        line = make(folder).report()[0]
+        assert ("(0 4, 1 4, 2 4, 3 3" in line) == (count == 10)
+
+
+def test_examples(folder):
+    assert make(folder).examples == {"train": 60, "valid": 20, "test": 30}
 
 
 def test_longer_test_texts_than_any_in_train(folder):
