@@ -11,9 +11,11 @@ LIMIT = 4_000_000
 class Lexicon:
     """Gives each new word the next number and counts words per split.
 
-    When more than `limit` words are held, the rarest are forgotten, as in
-    word2vec's own counting: their number is not used again, and if they come
-    back they are new words.  So memory stays bounded for any corpus.
+    When more than `limit` words are held, the rarest in all splits together
+    are forgotten, as in word2vec's own counting; if they come back they are
+    new words with new numbers.  A number is not used again, since the texts
+    written so far hold it, and its counts stay.  So the strings in memory are
+    bounded, and what grows with each new word is 8 bytes for each split.
 
     Args:
         splits: names of the splits.

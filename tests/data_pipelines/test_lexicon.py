@@ -33,9 +33,18 @@ def test_rare_words_are_forgotten_and_come_back_as_new_ones():
     assert add(lexicon, 0, [b"c", b"a"]) == [5, 0]
 
 
-def test_memory_is_bounded_when_all_words_are_equally_rare():
+def test_words_are_bounded_when_all_words_are_equally_rare():
     lexicon = Lexicon(["train"], limit=10)
     for start in range(0, 1000, 20):
         add(lexicon, 0, [str(i).encode() for i in range(start, start + 20)])
         lexicon.prune()
         assert len(lexicon.numbers) <= 10
+    assert lexicon.counts.tolist() == [[1] * 1000]
+
+
+def test_counts_of_all_splits_say_what_is_rare():
+    lexicon = Lexicon(["train", "test"], limit=1)
+    add(lexicon, 0, [b"a", b"b"])
+    add(lexicon, 1, [b"b"])
+    lexicon.prune()
+    assert lexicon.numbers == {b"b": 1}
