@@ -90,7 +90,8 @@ class Split:
         """Share of the words that are not in the vocabulary."""
         counts = np.asarray(self.part.counts)
         unknown = self.encoded.mapping == UNKNOWN
-        return float(counts[unknown].sum() / counts.sum())
+        # A split may be empty.
+        return float(counts[unknown].sum() / max(counts.sum(), 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +99,9 @@ class Datasets:
     """What the pipeline of a task of classification returns.
 
     Attributes:
-        train: the split that vocabulary, widths and labels come from.
+        train: the split that vocabulary, widths and labels come from; empty
+            if an old run is to be evaluated on data without it, as then
+            valid or test may be.
         valid: for every choice.
         test: to be read once, at the end.
         vocabulary: words and ids.
@@ -132,13 +135,8 @@ class Datasets:
     def report(self) -> list[str]:
         """A few lines for the terminal."""
         lines = [self._about(split) for split in SPLITS]
-        encoded = self.train.encoded
-        share = batching.efficiency(encoded, self.train.batch_size, 0)
-        lines.append(
-            f"batches  {share:.1%} of the positions are words; "
-            f"{len(encoded.widths)} widths, {encoded.widths[0]} to "
-            f"{encoded.widths[-1]}"
-        )
+        if len(self.train):
+            lines.append(self._about_batches())
         if self.repeated:
             lines.append(f"note     {self.repeated:,} test texts are in train")
         for source in self.sources:
@@ -152,8 +150,19 @@ class Datasets:
                     )
         return lines
 
+    def _about_batches(self) -> str:
+        encoded = self.train.encoded
+        share = batching.efficiency(encoded, self.train.batch_size, 0)
+        return (
+            f"batches  {share:.1%} of the positions are words; "
+            f"{len(encoded.widths)} widths, {encoded.widths[0]} to "
+            f"{encoded.widths[-1]}"
+        )
+
     def _about(self, name: str) -> str:
         split = getattr(self, name)
+        if not len(split):
+            return f"{name:8} no texts"
         counts = np.bincount(split.labels, minlength=len(self.labels))
         return (
             f"{name:8} {len(split):,} texts "

@@ -47,7 +47,9 @@ def build(
 
     Texts without any word are left out and counted.  A source with several
     shares is cut by a hash of the words of each text and the seed, so that
-    texts with equal words are on one side.
+    texts with equal words are on one side.  Where that leaves a side without
+    any text, as it can with few, the sides share the ranks of the hashes
+    instead, each at least one, if there are as many different texts.
 
     Args:
         folder: an existing empty folder.
@@ -55,11 +57,45 @@ def build(
         splits: names of the splits.
         seed: of the cut.
     """
+    cuts = [np.cumsum(list(s.shares.values()))[:-1] for s in sources]
+    _read(folder, sources, splits, seed, cuts)
+    ranked = [_ranked(folder, s.shares, seed) for s in sources]
+    if any(cut is not None for cut in ranked):
+        pairs = zip(ranked, cuts, strict=True)
+        cuts = [old if new is None else new for new, old in pairs]
+        _read(folder, sources, splits, seed, cuts)
+
+
+def _read(
+    folder: Path,
+    sources: Sequence[Source],
+    splits: Sequence[str],
+    seed: int,
+    cuts: Sequence[np.ndarray],
+) -> None:
+    """Writes the whole folder, over what is there."""
     builder = _Builder(folder, splits, seed)
     with builder:
-        for source in sources:
-            builder.read(source)
+        for source, cut in zip(sources, cuts, strict=True):
+            builder.read(source, cut)
     builder.finish()
+
+
+def _ranked(
+    folder: Path, shares: dict[str, float], seed: int
+) -> np.ndarray | None:
+    """Cuts that leave no side empty; None if there is no need, or no way."""
+    paths = [folder / f"{split}.digests" for split in shares]
+    if all(path.stat().st_size for path in paths):
+        return None
+    digests = [np.fromfile(path, FIELDS["digests"]) for path in paths]
+    places = np.unique(_places(np.concatenate(digests), seed))
+    wanted = [share * len(places) for share in list(shares.values())[1:]]
+    sizes = [max(1, round(number)) for number in wanted]
+    first = len(places) - sum(sizes)
+    if first < 1 or not sizes:
+        return None
+    return places[first + np.cumsum([0, *sizes[:-1]])]
 
 
 class _Builder:
@@ -85,8 +121,14 @@ class _Builder:
         for file in self.files.values():
             file.close()
 
-    def read(self, source: Source) -> None:
-        """Reads one source to its end."""
+    def read(self, source: Source, cuts: np.ndarray) -> None:
+        """Reads one source to its end.
+
+        Args:
+            source: what to read.
+            cuts: where, between 0 and 1, each of its splits but the first
+                begins.
+        """
         about = {
             "name": source.name,
             "splits": list(source.shares),
@@ -97,7 +139,12 @@ class _Builder:
         progress = _Progress(source.name)
         chunks = self._chunks(source, about["first"])
         for chunk, analysis in _ahead(_analyze, chunks):
-            about["empty"] += self._append(chunk, analysis, source.shares)
+            sides = np.searchsorted(
+                cuts, _places(analysis[-1], self.seed), side="right"
+            )
+            about["empty"] += self._append(
+                chunk, analysis, sides, source.shares
+            )
             about["examples"] += len(chunk[0])
             progress.show(about["examples"])
         progress.done(about["examples"])
@@ -132,14 +179,15 @@ class _Builder:
                 "far; expected a few classes"
             )
 
-    def _append(self, chunk, analysis, shares: dict[str, float]) -> int:
+    def _append(
+        self, chunk, analysis, sides: np.ndarray, names: Iterable[str]
+    ) -> int:
         """Writes one chunk; returns how many of its texts were empty."""
         texts, labels = chunk
         words, index, sizes, digests = analysis
         numbers = self.lexicon.number(words)
-        where = _side(digests, shares, self.seed)
-        for side, split in enumerate(shares):
-            rows = (where == side) & (sizes > 0)
+        for side, split in enumerate(names):
+            rows = (sides == side) & (sizes > 0)
             kept = np.repeat(rows, sizes)
             counts = np.bincount(index[kept], minlength=len(words))
             self.lexicon.add(self.splits.index(split), numbers, counts)
@@ -175,18 +223,15 @@ class _Builder:
         (self.folder / "meta.json").write_text(written, "utf-8")
 
 
-def _side(
-    digests: np.ndarray, shares: dict[str, float], seed: int
-) -> np.ndarray:
-    """Which share each text falls into, `(N,)` indices."""
+def _places(digests: np.ndarray, seed: int) -> np.ndarray:
+    """Where each text falls between 0 and 1, `(N,)`."""
     # The finalizer of splitmix64 over the digest and the seed.
     mixed = digests.astype(np.uint64)
     mixed = mixed ^ np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     mixed = mixed ^ (mixed >> np.uint64(31))
-    cuts = np.cumsum(list(shares.values()))[:-1]
-    return np.searchsorted(cuts, mixed / 2.0**64, side="right")
+    return mixed / 2.0**64
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])

@@ -5,7 +5,8 @@ Files     --data-path FOLDER with train.csv and, if you have them, valid.csv
           and test.csv; .tsv and .jsonl as well, gzipped or not.  Columns (or
           keys) `text` and `label`; labels are words or numbers, two or more.
           A missing split is cut from train: a tenth of it, chosen by a hash
-          of the words, so equal texts stay on one side.
+          of the words, so equal texts stay on one side; each split gets a
+          text if there are three different ones.
 Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right,
           int32 `(B,)`, the index in `Datasets.labels`
 
@@ -18,10 +19,12 @@ Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right,
     data.test.in_order(predictions)          # back in the order of the file
     data.test.labels[i], data.test.text(i), len(data.test)
     data.vocabulary.save(path), data.labels, data.unknown_rate["test"]
+    data.examples                            # {"train": ..., "valid": ..., ...}
     print(*data.report(), sep="\n")
 
 The vocabulary comes from train only.  To evaluate an old run on new data pass
-its `vocabulary` and `labels`.
+its `vocabulary` and `labels`; then valid or test alone will do, and the splits
+that are not there are empty.
 """
 
 import functools
@@ -88,7 +91,8 @@ def make_datasets(
         drop_remainder: whether training passes have full batches only.
         download: whether a public set may be downloaded.
         vocabulary: of an old run, instead of one from train.
-        labels: of an old run, instead of those in train.
+        labels: of an old run, instead of those in train.  With both given a
+            folder needs no train file; the splits it has not are then empty.
 
     Returns:
         The splits and what belongs to them.
@@ -98,7 +102,8 @@ def make_datasets(
     """
     halves(max_length, keep)  # refuses wrong ones before anything is read
     cache_path = Path(cache_path)
-    sources, stamp = SOURCES[dataset](data_path, cache_path, seed, download)
+    training = vocabulary is None or labels is None
+    sources, stamp = SOURCES[dataset](data_path, cache_path, download, training)
     found = _corpus(sources, stamp, cache_path, seed)
     labels = _labels(found, labels)
     if vocabulary is None:
@@ -129,14 +134,26 @@ def _corpus(
         lambda place: corpus_builder.build(place, sources, SPLITS, seed),
     )
     found = corpus.Corpus.load(folder)
-    for split in SPLITS:
-        if not len(found.parts[split]):
-            names = [s.name for s in sources if split in s.shares]
-            raise DataError(
-                f"{names[0]}: holds no text for {split}; more texts are "
-                "needed, each with a word in it"
-            )
+    for source in sources:
+        for split in source.shares:
+            if not len(found.parts[split]):
+                raise _too_few(source, split)
     return found
+
+
+def _too_few(source: Source, split: str) -> DataError:
+    """What to say of a source that leaves one of its splits empty."""
+    if len(source.shares) == 1:
+        return DataError(
+            f"{source.name}: holds no text for {split}; more texts are "
+            "needed, each with a word in it"
+        )
+    cut = [name for name in source.shares if name != "train"]
+    return DataError(
+        f"{source.name}: too few different texts to cut {' and '.join(cut)} "
+        f"from; expected at least {len(source.shares)}, or "
+        f"{' and '.join(f'a {name} file' for name in cut)}"
+    )
 
 
 def _labels(found: corpus.Corpus, given: Sequence[str] | None) -> list[str]:
@@ -147,11 +164,7 @@ def _labels(found: corpus.Corpus, given: Sequence[str] | None) -> list[str]:
         # Not of the file: a cut of very few texts can leave one class.
         classes = np.unique(found.parts["train"].labels)
         if len(classes) < 2:
-            only = found.labels[classes[0]]
-            raise DataError(
-                f"{train['name']}: all texts for train have the label "
-                f"{only!r}; expected at least two classes"
-            )
+            raise _one_class(train, found.labels[classes[0]])
     else:
         labels = list(given)
     known = set(labels)
@@ -163,6 +176,20 @@ def _labels(found: corpus.Corpus, given: Sequence[str] | None) -> list[str]:
                     f"labels known from training are {_listed(labels)}"
                 )
     return labels
+
+
+def _one_class(train: dict, label: str) -> DataError:
+    """What to say if train has one class, by itself or by the cut."""
+    cut = " and ".join(split for split in train["splits"] if split != "train")
+    if cut and len(train["first"]) > 1:
+        return DataError(
+            f"{train['name']}: after the cut of {cut} all texts for train "
+            f"have the label {label!r}; more texts are needed"
+        )
+    return DataError(
+        f"{train['name']}: all texts for train have the label {label!r}; "
+        "expected at least two classes"
+    )
 
 
 def _listed(labels: Sequence[str]) -> str:
@@ -193,8 +220,10 @@ def _encode(
     mapping = found.mapping(vocabulary)
     place = {label: index for index, label in enumerate(labels)}
     classes = np.array([place.get(n, -1) for n in found.labels], np.int32)
-    lengths = np.minimum(found.parts["train"].sizes, max_length)
-    widths = buckets.boundaries(lengths, count)
+    known = found.parts["train"].sizes
+    if not len(known):
+        known = np.concatenate([p.sizes for p in found.parts.values()])
+    widths = buckets.boundaries(np.minimum(known, max_length), count)
     return {
         name: batching.Encoded(
             tokens=part.tokens,
@@ -211,10 +240,13 @@ def _encode(
 
 
 def _files(
-    data_path: str | Path | None, cache_path: Path, seed: int, download: bool
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    training: bool,
 ) -> tuple[list[Source], list]:
     """A folder of the user's."""
-    paths = splits.find(data_path, SUFFIXES)
+    paths = splits.find(data_path, SUFFIXES, training)
     sources = [
         Source(str(path), Records(path), splits.shares(split, paths))
         for split, path in paths.items()
@@ -223,7 +255,10 @@ def _files(
 
 
 def _demo(
-    data_path: str | Path | None, cache_path: Path, seed: int, download: bool
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    training: bool,
 ) -> tuple[list[Source], list]:
     """Reviews by our own grammar, the same ones for every seed."""
     if data_path is not None:
@@ -233,7 +268,7 @@ def _demo(
         )
     place = cache_path / "demo" / f"sentiment-{demo.VERSION}"
     folder = cache.folder(place, demo.write)
-    return _files(folder, cache_path, seed, download)
+    return _files(folder, cache_path, download, training)
 
 
 def _public(
@@ -241,8 +276,8 @@ def _public(
     texts: Sequence[str],
     data_path: str | Path | None,
     cache_path: Path,
-    seed: int,
     download: bool,
+    training: bool,
 ) -> tuple[list[Source], list]:
     """A set of TFDS; its test split stays whole, valid is cut from train."""
     builder = public.prepared(name, data_path, download)

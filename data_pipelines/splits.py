@@ -11,15 +11,18 @@ SPLITS = ("train", "valid", "test")
 _SHARE = 0.1
 
 
-def find(data_path: str | Path | None, suffixes: Sequence[str]) -> dict:
+def find(
+    data_path: str | Path | None, suffixes: Sequence[str], training: bool = True
+) -> dict:
     """Finds the files of the splits in a user's folder.
 
     Args:
         data_path: the folder.
         suffixes: the kinds of file; each may be followed by .gz.
+        training: whether train must be there; else any one will do.
 
     Returns:
-        Split -> path, for the splits that are there; train always is.
+        Split -> path, for the splits that are there.
     """
     if data_path is None:
         raise DataError("--data-path FOLDER is needed to read files")
@@ -40,11 +43,12 @@ def find(data_path: str | Path | None, suffixes: Sequence[str]) -> dict:
                 f"expected one {split} file"
             )
         found[split] = path
-    if "train" not in found:
-        names = [f"train{suffix}" for suffix in suffixes]
+    needed = ("train",) if training else SPLITS
+    if not any(split in found for split in needed):
+        names = [f"{needed[-1]}{suffix}" for suffix in suffixes]
         raise DataError(
-            f"{folder}: has no train file; expected {', '.join(names[:-1])} "
-            f"or {names[-1]}, or one of these with .gz"
+            f"{folder}: has no {' or '.join(needed)} file; expected "
+            f"{', '.join(names[:-1])} or {names[-1]}, or one of these with .gz"
         )
     return {split: found[split] for split in SPLITS if split in found}
 

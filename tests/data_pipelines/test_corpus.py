@@ -117,6 +117,18 @@ def test_cut_keeps_equal_words_on_one_side_and_follows_the_seed(tmp_path):
     assert cuts[0] == cuts[1] != cuts[2]
 
 
+def test_the_cut_is_what_it_always_was(tmp_path):
+    records = [(f"text {i}", "a", i) for i in range(40)]
+    shares = {"train": 0.8, "valid": 0.1, "test": 0.1}
+    found = made(tmp_path / "c", [Source("a", records, shares)], shares, 7)
+    cut = {
+        split: [part.text(row)[5:] for row in range(len(part))]
+        for split, part in found.parts.items()
+    }
+    assert cut["valid"] == ["0", "8", "10", "16"]
+    assert cut["test"] == ["2", "21", "28", "32", "33", "39"]
+
+
 def test_many_chunks_equal_one(tmp_path, monkeypatch):
     records = list(many(100))
     one = made(tmp_path / "one", [Source("a", records, WHOLE)])

@@ -2,6 +2,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import time
 
 import numpy as np
@@ -385,7 +386,100 @@ def test_too_few_texts_to_cut_from(folder):
     (folder / "valid.csv").unlink()
     # Equal words cannot be on two sides.
     table(folder / "train.csv", [("film", "pos"), ("Film", "neg")])
-    assert fails(folder).startswith("FOLDER/train.csv: holds no text for valid")
+    assert fails(folder) == (
+        "FOLDER/train.csv: too few different texts to cut valid from; "
+        "expected at least 2, or a valid file"
+    )
+    (folder / "test.csv").unlink()
+    table(folder / "train.csv", [("film", "pos"), ("plot", "neg")])
+    assert fails(folder) == (
+        "FOLDER/train.csv: too few different texts to cut valid and test "
+        "from; expected at least 3, or a valid file and a test file"
+    )
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_few_texts_are_enough_to_cut_from(folder, count, seed):
+    (folder / "valid.csv").unlink()
+    (folder / "test.csv").unlink()
+    rows = [(f"film {i}", i) for i in range(count)]
+    rows += [(f"FILM {i}", i) for i in range(count)]
+    table(folder / "train.csv", rows)
+    labels = [str(i) for i in range(count)]
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "film"])
+    options = dict(seed=seed, labels=labels, vocabulary=vocabulary)
+    data = make(folder, **options)
+    parts = [getattr(data, split) for split in sentiment.SPLITS]
+    found = [{t.lower() for t in part.texts()} for part in parts]
+    assert all(found)
+    assert sum(map(len, found)) == len(set().union(*found)) == count
+    assert [2 * len(part) for part in found] == [len(p) for p in parts]
+    again = make(folder, cache_path=folder.parent / "again", **options)
+    assert list(again.test.texts()) == list(data.test.texts())
+
+
+def test_ten_texts_run_through(folder):
+    (folder / "valid.csv").unlink()
+    (folder / "test.csv").unlink()
+    table(folder / "train.csv", texts(10))
+    for seed in range(10):
+        data = make(folder, seed=seed)
+        assert min(data.examples.values()) > 0
+        assert data.labels == ["neg", "pos"]
+
+
+def test_one_class_left_by_the_cut(folder):
+    (folder / "valid.csv").unlink()
+    for seed in range(10):
+        table(folder / "train.csv", [("film", "pos"), ("bad plot", "neg")])
+        assert re.fullmatch(
+            "FOLDER/train.csv: after the cut of valid all texts for train "
+            "have the label '(pos|neg)'; more texts are needed",
+            fails(folder, seed=seed),
+        )
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_an_old_run_on_data_without_train(folder, split):
+    for other in {*sentiment.SPLITS} - {split}:
+        (folder / f"{other}.csv").unlink()
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "film", "plot"])
+    options = dict(vocabulary=vocabulary, labels=["neg", "pos"])
+    data = make(folder, **options)
+    count = {"valid": 20, "test": 30}[split]
+    empty = dict.fromkeys(sentiment.SPLITS, 0)
+    assert data.examples == {**empty, split: count}
+    found = getattr(data, split)
+    assert sum(len(labels) for _, labels in found.dataset()) == count
+    assert found.encoded.widths[-1] == found.encoded.lengths.max()
+    with pytest.raises(ValueError, match="there are no examples"):
+        data.train.dataset(training=True)
+    assert data.unknown_rate["train"] == 0
+    lines = data.report()
+    assert lines[0] == "train    no texts"
+    assert lines[-1].startswith(("test     30 texts", "test     no texts"))
+    for missing in options:
+        message = fails(folder, **{**options, missing: None})
+        assert message.startswith("FOLDER: has no train file; expected ")
+
+
+def test_an_old_run_on_data_with_train_sees_the_same_cut(folder):
+    (folder / "valid.csv").unlink()
+    data = make(folder)
+    options = dict(vocabulary=data.vocabulary, labels=data.labels)
+    again = make(folder, **options)
+    assert list(again.valid.texts()) == list(data.valid.texts())
+    assert again.examples == data.examples
+
+
+def test_an_old_run_on_no_data(tmp_path):
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "film", "plot"])
+    (tmp_path / "x").mkdir()
+    assert fails(tmp_path / "x", vocabulary=vocabulary, labels=["a"]) == (
+        "FOLDER: has no train or valid or test file; expected test.csv, "
+        "test.tsv or test.jsonl, or one of these with .gz"
+    )
 
 
 def test_bad_files_name_their_line(folder):
