@@ -87,4 +87,4 @@ format: $(INSTALLED) ## Put files into the project's format
 
 .PHONY: clean
 clean: ## Delete the demo data and the encoded texts (runs stay)
-	rm -rf data
+	rm -rf data/cache

@@ -26,7 +26,9 @@ def masked_softmax(scores, mask=None):
         scores = ops.cast(scores, "float32")
     if mask is not None:
         scores = ops.where(mask, scores, -1e30)
-    weights = ops.softmax(scores, axis=-1)
+    # Not ops.softmax, which warns of a single position: a text of one word.
+    weights = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    weights = weights / ops.sum(weights, axis=-1, keepdims=True)
     return weights if mask is None else ops.where(mask, weights, 0)
 
 

@@ -16,6 +16,7 @@ with one line on standard error and exit status 2.
 
 import argparse
 import dataclasses
+import math
 import sys
 
 from data_pipelines.errors import DataError
@@ -138,6 +139,8 @@ def _reader(field):
 
     def read(word):
         value = _boolean(word) if field.type is bool else field.type(word)
+        if field.type is float and not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"{word} is not a finite number")
         if low is not None and value < low:
             raise argparse.ArgumentTypeError(f"{word} is less than {low}")
         if below is not None and value >= below:

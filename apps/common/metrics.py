@@ -54,7 +54,7 @@ def confusion(classes, probabilities):
 
 
 class MacroF1(keras.metrics.Metric):
-    """Macro-averaged F1; its `matrix` holds the confusion counts.
+    """Macro-averaged F1; with few classes `matrix` holds the confusion counts.
 
     Args:
         classes: Number of classes.
@@ -63,27 +63,39 @@ class MacroF1(keras.metrics.Metric):
     Call arguments: right classes `(B,)`, probabilities `(B, C)`.
     """
 
+    MOST_CLASSES = 100  # of the matrix
+
     def __init__(self, classes, name="macro_f1", **kwargs):
         super().__init__(name=name, **kwargs)
         self.classes = classes
-        self.matrix = self.add_variable(
-            (classes, classes), "zeros", name="matrix"
-        )
+        # How often each class is predicted rightly, right, and predicted.
+        self.counts = self.add_variable((3, classes), "zeros", name="counts")
+        self.matrix = None
+        if classes <= self.MOST_CLASSES:
+            self.matrix = self.add_variable(
+                (classes, classes), "zeros", name="matrix"
+            )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         y_pred = ops.argmax(y_pred, axis=-1)
-        true = ops.one_hot(y_true, self.classes, dtype=self.dtype)  # B C
+        right = ops.one_hot(y_true, self.classes, dtype=self.dtype)  # B C
         predicted = ops.one_hot(y_pred, self.classes, dtype=self.dtype)
         if sample_weight is not None:
-            true *= ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
-        self.matrix.assign_add(ops.matmul(ops.transpose(true), predicted))
+            weight = ops.reshape(ops.cast(sample_weight, self.dtype), (-1, 1))
+            right, predicted = right * weight, predicted * weight
+        both = right * ops.cast(predicted > 0, self.dtype)
+        parts = [ops.sum(x, axis=0) for x in (both, right, predicted)]
+        self.counts.assign_add(ops.stack(parts))
+        if self.matrix is not None:
+            predicted = ops.cast(predicted > 0, self.dtype)
+            self.matrix.assign_add(ops.matmul(ops.transpose(right), predicted))
 
     def result(self):
-        matrix = ops.convert_to_tensor(self.matrix)
-        right = ops.diagonal(matrix)
-        both = ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1)
-        return ops.mean(2 * right / ops.maximum(both, 1))
+        both, right, predicted = ops.unstack(
+            ops.convert_to_tensor(self.counts), 3
+        )
+        return ops.mean(2 * both / ops.maximum(right + predicted, 1e-9))
 
     def get_config(self):
         return {**super().get_config(), "classes": self.classes}

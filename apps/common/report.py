@@ -3,15 +3,20 @@
 import base64
 import html
 import io
+import warnings
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from data_pipelines.files import replacing
 
 matplotlib.rcParams.update({"font.size": 9, "axes.spines.top": False})
 matplotlib.rcParams["axes.spines.right"] = False
+
+# From here on classes are not named one by one in tables and pictures.
+MOST_NAMED = 20
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -121,7 +126,7 @@ def curve(rows, scores):
                 )
         axes.set_title(name)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(frameon=False)
     return _png(figure)
 
@@ -133,19 +138,21 @@ def confusion_picture(matrix, labels):
         PNG bytes.
     """
     matrix = np.asarray(matrix)
-    size = min(2.6 + 0.45 * len(labels), 14)
+    few = len(labels) <= MOST_NAMED
+    size = min(2.6 + 0.45 * len(labels), 12)
     figure = Figure(figsize=(size + 0.6, size), layout="constrained")
     axes = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    ticks = range(len(labels))
-    axes.set_xticks(ticks, labels, rotation=45 if len(labels) > 3 else 0)
-    axes.set_yticks(ticks, labels)
+    if few:
+        ticks = range(len(labels))
+        axes.set_xticks(ticks, labels, rotation=45 if len(labels) > 3 else 0)
+        axes.set_yticks(ticks, labels)
     axes.set_xlabel("predicted")
     axes.set_ylabel("right")
-    if len(labels) <= 20:
+    if few:
         for i, j in np.ndindex(*matrix.shape):
             dark = shares[i, j] > 0.5
             axes.text(
@@ -159,7 +166,10 @@ def confusion_picture(matrix, labels):
 
 def _png(figure):
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
+    with warnings.catch_warnings():
+        # Labels in scripts that the font does not have are drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()
 
 

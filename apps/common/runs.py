@@ -16,20 +16,20 @@ takes the next free name.  Nothing is ever overwritten.
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import json
-import platform
+import math
 import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 import keras
-import numpy as np
 
+from apps.common import provenance
 from apps.common.cli import UserError
+from data_pipelines import cache
 from data_pipelines.errors import DataError
 from data_pipelines.files import replacing
 
@@ -73,7 +73,7 @@ def start(app, config):
     folder = Path(config.runs_path) / app
     run, lock = _find(app, folder, config)
     print(f"{'resuming' if _begun(run) else 'run'} {run.path}")
-    for stale in run.path.glob(".tmp-*"):
+    for stale in run.path.rglob(".tmp-*"):
         _remove(stale)
     try:
         yield run
@@ -86,15 +86,16 @@ def start(app, config):
 
 
 def open_run(app, run, runs_path="runs"):
-    """Opens a finished run to use its model.
+    """Opens a run to use its best model.
 
     Args:
         app: Name of the app.
-        run: Path of a run folder, or a name, or "" for the newest one.
+        run: A name, or the path of a run folder, or "" for the newest run
+            that is finished.
         runs_path: Folder that holds the runs of all apps.
 
     Raises:
-        UserError: There is no such run, or it is not one, or not finished.
+        UserError: There is no such run, or it is not one, or has no model yet.
     """
     folder = Path(runs_path) / app
     if not run:
@@ -109,7 +110,7 @@ def open_run(app, run, runs_path="runs"):
         path = finished[-1].parent
     else:
         path = next(
-            (p for p in (Path(run), folder / run) if p.is_dir()), Path(run)
+            (p for p in (folder / run, Path(run)) if p.is_dir()), Path(run)
         )
     if not path.is_dir():
         names = ", ".join(sorted(p.parent.name for p in _records(folder)))
@@ -187,7 +188,7 @@ def read_lines(path):
         raise UserError(f"{path}: {error.strerror}") from None
 
 
-def finish(run, config, model, scores, *, baselines, progress, examples):
+def finish(run, config, model, scores, baselines, progress, data):
     """Writes `metrics.json`, the only source of a published number.
 
     Args:
@@ -197,7 +198,7 @@ def finish(run, config, model, scores, *, baselines, progress, examples):
         scores: Dict of test scores.
         baselines: Dict name -> dict of the same scores.
         progress: What `checkpoint.resume` returned, after training.
-        examples: Dict split -> number of examples.
+        data: The data sets; `examples` are their numbers.
     """
     record = {
         "app": run.app,
@@ -207,13 +208,16 @@ def finish(run, config, model, scores, *, baselines, progress, examples):
         "metrics": scores,
         "baselines": baselines,
         "parameters": model.count_params(),
+        "trainable_parameters": sum(
+            math.prod(weight.shape) for weight in model.trainable_weights
+        ),
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
         "train_seconds": round(progress.seconds, 1),
-        "examples": examples,
+        "examples": data.examples,
         "seed": config.seed,
         "versions": run.record["versions"],
-        "device": _device(),
+        "device": provenance.device(),
         "commit": run.record["commit"],
     }
     _write_json(run.file("metrics.json"), record)
@@ -225,12 +229,8 @@ def _find(app, folder, config):
     name = config.name or f"{config.dataset}-{config.cell}"
     if "/" in name or name.startswith("."):
         raise UserError(f"--name {name}: a plain folder name is needed")
-    number = 1
-    while True:
-        path = folder / (name if number == 1 else f"{name}-{number}")
-        number += 1
-        if not path.exists():
-            _create(app, path, config)
+    for path in _numbered(folder / name):
+        _create(app, path, config)
         try:
             run = Run(app, path, _read_record(path))
         except UserError:
@@ -239,32 +239,36 @@ def _find(app, folder, config):
             continue
         if run.finished:
             continue
-        if run.record["config"] != dataclasses.asdict(config):
-            if config.name:
-                raise UserError(_difference(run, config))
-            continue
-        return run, _lock(run)
+        if run.record["config"] == dataclasses.asdict(config):
+            return run, _lock(run)
+        if config.name:
+            raise UserError(_difference(run, config))
+
+
+def _numbered(path):
+    """Yields x, x-2, x-3 and so on."""
+    yield path
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}-{number}")
 
 
 def _create(app, path, config):
-    """Makes a run folder in one step: it exists with its record or not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(".tmp-*"):
-        _remove(stale)
-    record = {
-        "app": app,
-        "run": path.name,
-        "config": dataclasses.asdict(config),
-        "command": shlex.join(
-            ["python", "-m", f"apps.{app}.train", *sys.argv[1:]]
-        ),
-        "versions": _versions(),
-        "commit": _commit(),
-    }
-    temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
-    temporary.chmod(0o755)
-    _write_json(temporary / "config.json", record)
-    temporary.rename(path)
+    """Makes a run folder, if it is not there, in one step with its record."""
+
+    def write(place):
+        record = {
+            "app": app,
+            "run": path.name,
+            "config": dataclasses.asdict(config),
+            "command": shlex.join(
+                ["python", "-m", f"apps.{app}.train", *sys.argv[1:]]
+            ),
+            "versions": provenance.versions(),
+            "commit": provenance.commit(),
+        }
+        _write_json(place / "config.json", record)
+
+    cache.folder(path, write)
 
 
 def _read_record(path):
@@ -320,47 +324,3 @@ def _remove(path):
 def _write_json(path, value):
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def _versions():
-    found = {"python": platform.python_version(), "numpy": np.__version__}
-    found["keras"] = keras.version()
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        found["tensorflow"] = tf.__version__
-    return found
-
-
-def _commit():
-    """Returns the git commit of this checkout, `None` outside of one."""
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("-changed" if changed else "")
-
-
-def _device():
-    """Names what the run computed on: "cpu (2 cores)" or the GPUs."""
-    devices = keras.distribution.list_devices()
-    gpus = [d for d in devices if "cpu" not in d.lower()]
-    if gpus:
-        return ", ".join(gpus)
-    import os
-
-    return f"cpu ({len(os.sched_getaffinity(0))} cores)"

@@ -45,8 +45,11 @@ class TensorBoard(keras.callbacks.Callback):
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         step = epoch + 1
         with self.train.as_default(step):
-            tf.summary.scalar("learning_rate", optimizer.learning_rate)
-            tf.summary.scalar("gradient_norm", optimizer.gradient_norm)
+            for name in ("learning_rate", "gradient_norm"):
+                value = float(
+                    keras.ops.convert_to_numpy(getattr(optimizer, name))
+                )
+                tf.summary.scalar(name, value)
             for name, amount in self.amounts.items():
                 tf.summary.scalar(f"{name}_per_second", amount / seconds)
             for variable in self.model.trainable_variables:

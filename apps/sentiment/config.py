@@ -54,11 +54,13 @@ class Config:
         0, "batches between validations; 0: one pass over the data", at_least=0
     )
     patience: int = cli.flag(3, "epochs without a better score", at_least=1)
-    seed: int = cli.flag(0, "of everything random", at_least=0)
+    seed: int = cli.flag(0, "of everything random", at_least=0, below=2**32)
     jit_compile: bool = cli.flag(False, "compile the whole step with XLA")
     mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
     runs_path: str = cli.flag("runs", "folder of all runs")
-    cache_path: str = cli.flag("data", "folder of demo data and encoded texts")
+    cache_path: str = cli.flag(
+        "data/cache", "folder of demo data and encoded texts"
+    )
 
 
 # Differences from the defaults, each with its purpose.

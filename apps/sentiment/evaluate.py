@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import cli, metrics, report, runs
 from data_pipelines import sentiment as pipeline
 from data_pipelines.vocabulary import Vocabulary
@@ -60,16 +61,18 @@ def baselines(data):
 
 def _bag_of_words(data):
     """Returns the `(N, C)` probabilities of the bag of words on test."""
-    rows = np.arange(len(data.train))
+    train, test = data.train.encoded, data.test.encoded
+    rows = np.arange(len(train))
     if len(rows) > MOST_TEXTS:
         rows = np.random.default_rng(0).choice(rows, MOST_TEXTS, replace=False)
-    vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2)
-    words = vectorizer.fit_transform(data.train.text(row) for row in rows)
+    # The words are the ids that the network reads, none of them cropped.
+    vectorizer = TfidfVectorizer(analyzer=np.ndarray.tolist, sublinear_tf=True)
+    words = vectorizer.fit_transform(map(train.ids, rows))
     regression = LogisticRegression(max_iter=1000)
-    regression.fit(words, data.train.labels[rows])
-    probabilities = np.zeros((len(data.test), len(data.labels)))
+    regression.fit(words, train.labels[rows])
+    probabilities = np.zeros((len(test), len(data.labels)))
     probabilities[:, regression.classes_] = regression.predict_proba(
-        vectorizer.transform(data.test.texts())
+        vectorizer.transform(map(test.ids, range(len(test))))
     )
     return probabilities
 
@@ -91,11 +94,15 @@ def main(options):
         labels=runs.read_lines(run.file("labels.txt")),
     )
     split = getattr(data, options.split)
+    if not len(split):
+        raise cli.UserError(f"these data have no text in {options.split}")
     scores, probabilities = score(classifier, split)
     rows = {f"{run.name} ({options.split})": scores}
-    if options.split == "test":
+    if options.split == "test" and len(np.unique(data.train.labels)) > 1:
         rows |= baselines(data)
     print(report.table(rows, ["accuracy", "macro_f1", "roc_auc"]))
+    if len(data.labels) > report.MOST_NAMED:
+        return
     matrix = metrics.confusion(split.labels, probabilities)
     counts = {
         label: dict(zip(data.labels, row.tolist(), strict=True))

@@ -34,19 +34,22 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run, classifier, vocabulary, labels):
+def write(run, predict):
     """Writes `export/`; returns the largest difference to the live model.
+
+    Args:
+        run: The `runs.Run`.
+        predict: Its `Predictor`.
 
     Signature `serve`: `text (N,)` strings to a dict of `label (N,)` strings,
     `probability (N,)` of that label, `probabilities (N, C)` and the names of
     its columns, `labels (C,)`.
     """
-    max_length = run.record["config"]["max_length"]
-    names = tf.constant(labels)
+    names = tf.constant(predict.labels)
 
     def serve(texts):
-        ids = text.encode_texts(texts, vocabulary, max_length)
-        probabilities = classifier(ids, training=False)  # N C
+        ids = text.encode_texts(texts, predict.vocabulary, predict.max_length)
+        probabilities = predict.classifier(ids, training=False)  # N C
         return {
             "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
@@ -56,10 +59,10 @@ def write(run, classifier, vocabulary, labels):
 
     return export.write(
         run,
-        classifier,
+        predict.classifier,
         serve,
         [tf.TensorSpec((None,), tf.string, name="text")],
-        track=[vocabulary.table],
+        track=[predict.vocabulary.table],
         examples=[(tf.constant(EXAMPLES),)],
     )
 
@@ -67,12 +70,12 @@ def write(run, classifier, vocabulary, labels):
 def main(options):
     """Exports a run again."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
-    used = Predictor(run)
-    difference = write(run, used.classifier, used.vocabulary, used.labels)
-    print(
-        f"wrote {run.file('export')}; largest difference to the live model:"
-        f" {difference:.1e}"
-    )
+    difference = write(run, Predictor(run))
+    if difference is not None:
+        print(
+            f"wrote {run.file('export')}; largest difference to the live model:"
+            f" {difference:.1e}"
+        )
 
 
 if __name__ == "__main__":

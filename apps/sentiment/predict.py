@@ -116,6 +116,8 @@ def read_texts(options):
                 ) from None
         else:
             file = sys.stdin
+            if file is None:
+                raise cli.UserError("no text to label, and no standard input")
             file.reconfigure(encoding="utf-8", errors="replace")
             if file.isatty():
                 print("one text a line, end with Ctrl-D", file=sys.stderr)
@@ -126,6 +128,9 @@ def main(options):
     """Labels all texts, a batch at a time."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
     predict = Predictor(run)
+    page = Path(options.page or run.file("explanations.html"))
+    if options.explain and not page.parent.is_dir():
+        raise cli.UserError(f"--page {page}: {page.parent} is no folder")
     texts = read_texts(options)
     articles = []
     count = 0
@@ -133,7 +138,8 @@ def main(options):
         for original, found in zip(batch, predict(batch), strict=True):
             count += 1
             label, probability, words, weights = found
-            print(f"{label}\t{probability:.3f}\t{original}")
+            shown = " ".join(original.split())
+            print(f"{label}\t{probability:.3f}\t{shown}")
             if options.explain:
                 print("\t\t" + heaviest(words, weights))
                 if count <= SHOWN_TEXTS:
@@ -142,12 +148,12 @@ def main(options):
     if not count:
         raise cli.UserError("no text to label; give one, or --input FILE")
     if options.explain:
-        page = Path(options.page or run.file("explanations.html"))
         report.write_page(
             page,
             f"What {run.name} looked at",
             "<p>Each word is shaded by its weight in the attention pooling"
-            " of the model: darker words decided more.</p>" + "".join(articles),
+            " of the model: the darker, the more the model looked at it.</p>"
+            + "".join(articles),
         )
         print(f"wrote {page}", file=sys.stderr)
 

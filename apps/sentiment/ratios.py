@@ -20,10 +20,12 @@ H places of a table.
 """
 
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 FOLDS = 10
 PLACES = 2**20
+MOST_CLASSES = 20
 MULTIPLIER = 2039  # prime, and PLACES * MULTIPLIER is less than 2**31
 
 
@@ -33,24 +35,27 @@ class Ratios:
     Args:
         split: The training split: `dataset()` gives its batches.
         classes: C.
-        order: N; with 0 there are no ratios, and nothing is added.
+        order: N; with 0 there are no ratios, and nothing is added; nor with
+            more classes than a table has room for.
         places: H; more classes share fewer.
     """
 
     def __init__(self, split, classes, order, places=PLACES):
-        self.order = order
-        if not order:
+        self.order = order if classes <= MOST_CLASSES else 0
+        if order != self.order:
+            print(f"ratios   none: more than {MOST_CLASSES} classes")
+        if not self.order:
             return
         self.columns = 1 if classes == 2 else classes
         self.places = max(places // 2 ** max(classes - 2, 0).bit_length(), 16)
         counts, texts = _count(split, classes, order, self.places)
         whole = self._ratios(counts.sum(0), texts.sum(0))  # N H K
-        self.whole = ops.convert_to_tensor(whole)
+        self.whole = tf.constant(whole)
         held_out = np.empty((FOLDS, *whole.shape), "float32")
         for fold in range(FOLDS):
             others = counts.sum(0) - counts[fold]
             held_out[fold] = self._ratios(others, (texts.sum(0) - texts[fold]))
-        self.held_out = ops.convert_to_tensor(held_out)  # folds N H K
+        self.held_out = tf.constant(held_out)  # folds N H K
 
     @property
     def width(self):
@@ -89,19 +94,16 @@ class Ratios:
 
     def _find(self, tables, tokens, first):
         """Returns `(B, T, N * K)` from tables that begin at number `first`."""
-        places = hashed(tokens, self.order, self.places)  # B T N
+        places = hashed(tokens, self.order, self.places, tf)  # B T N
         rows = (first + np.arange(self.order)) * self.places + places
-        found = ops.take(
-            ops.reshape(tables, (-1, self.columns)), rows, axis=0
-        )  # B T N K
-        return ops.reshape(found, (*ops.shape(tokens), self.width))
+        found = tf.gather(tf.reshape(tables, (-1, self.columns)), rows)
+        shape = tf.concat([tf.shape(tokens), [self.width]], 0)
+        return tf.reshape(found, shape)  # B T N*K
 
     def lookup(self, tokens):
         """Returns the ratios `(B, T, N * K)` by layers of the model itself."""
         places = hashed(tokens, self.order, self.places)  # B T N
-        rows = places + ops.convert_to_tensor(
-            np.arange(self.order, dtype="int32") * self.places
-        )
+        rows = places + np.arange(self.order, dtype="int32") * self.places
         table = layers.Embedding(
             self.order * self.places,
             self.columns,
@@ -109,34 +111,35 @@ class Ratios:
             name="ratios",
         )
         found = table(rows)  # B T N K
-        table.set_weights([ops.reshape(self.whole, (-1, self.columns))])
+        table.set_weights([self.whole.numpy().reshape(-1, self.columns)])
         return layers.Reshape((-1, self.width))(found)
 
 
-def hashed(tokens, order, places):
+def hashed(tokens, order, places, xp=ops):
     """Returns the place of the n-grams that begin at each word.
 
     Args:
-        tokens: `(B, T)` integers, 0 is padding.
+        tokens: `(B, T)` int32, 0 is padding.
         order: N.
         places: H.
+        xp: `keras.ops` inside of a model, `tensorflow` in a pipeline.
 
     Returns:
         `(B, T, N)` int32 from 0 to H - 1; column n - 1 is for n words.
     """
-    ahead = ops.pad(ops.cast(tokens, "int32"), [[0, 0], [0, order - 1]])
-    place = ops.zeros_like(tokens, dtype="int32")
+    ahead = xp.pad(tokens, [[0, 0], [0, order - 1]])
+    place = xp.zeros_like(tokens)
     found = []
     for n in range(order):
         word = ahead[:, n : n - order + 1 or None]  # the word n places on
-        place = ops.mod(place * MULTIPLIER + word, places)
+        place = (place * MULTIPLIER + word) % places
         found.append(place)
-    return ops.stack(found, axis=-1)
+    return xp.stack(found, axis=-1)
 
 
 def fold_of(tokens):
     """Returns the tenth `(B,)` that a text belongs to, by its words alone."""
-    return ops.mod(ops.sum(ops.cast(tokens, "int32"), axis=1), FOLDS)
+    return tf.reduce_sum(tokens, axis=1) % FOLDS
 
 
 def _count(split, classes, order, places):
@@ -148,11 +151,10 @@ def _count(split, classes, order, places):
     counts = np.zeros((FOLDS, order, classes, places), "int32")
     texts = np.zeros((FOLDS, classes), "int64")
     for tokens, labels in split.dataset():
-        tokens, labels = np.asarray(tokens), np.asarray(labels)
-        folds = ops.convert_to_numpy(fold_of(tokens))
-        found = ops.convert_to_numpy(hashed(tokens, order, places))
+        folds, labels = fold_of(tokens).numpy(), np.asarray(labels)
+        found = hashed(tokens, order, places, tf).numpy()
         np.add.at(texts, (folds, labels), 1)
-        row, place = np.nonzero(tokens)
+        row, place = np.nonzero(np.asarray(tokens))
         for n in range(order):
             # Each n-gram counts once a text.
             pairs = np.unique(row * np.int64(places) + found[row, place, n])

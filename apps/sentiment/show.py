@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from apps.common import metrics, report
 from apps.common.tensorboard import write_projector
+from data_pipelines.files import replacing
 
-from .predict import Predictor, article
+from .predict import article
 
 SAMPLES = 12
 PROJECTED_WORDS = 3000
@@ -24,11 +25,13 @@ class Samples(keras.callbacks.Callback):
         run: The `runs.Run`.
         data: The `Datasets`.
         classifier: The model to show, which shares the weights trained.
+        macro_f1: The metric, which holds the confusion of the last pass.
     """
 
-    def __init__(self, run, data, classifier):
+    def __init__(self, run, data, classifier, macro_f1):
         super().__init__()
         self.classifier = classifier
+        self.macro_f1 = macro_f1
         self.file = run.file("samples.txt")
         self.labels = data.labels
         rows = np.linspace(0, len(data.valid) - 1, SAMPLES).astype(int)
@@ -42,26 +45,29 @@ class Samples(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch, logs=None):
-        # The metric still holds the counts of the validation pass.
-        matrix = next(
-            m.matrix
-            for m in self.model.metrics[1].metrics
-            if isinstance(m, metrics.MacroF1)
-        )
-        picture = report.confusion_picture(
-            keras.ops.convert_to_numpy(matrix), self.labels
-        )
         lines = self._lines()
         with self.writer.as_default(epoch + 1):
-            tf.summary.image(
-                "confusion", tf.io.decode_png(picture, channels=3)[None]
-            )
+            if len(self.labels) <= report.MOST_NAMED:
+                # The metric still holds the counts of the validation pass.
+                picture = report.confusion_picture(
+                    keras.ops.convert_to_numpy(self.macro_f1.matrix),
+                    self.labels,
+                )
+                image = tf.io.decode_png(picture, channels=3)
+                tf.summary.image("confusion", image[None])
             tf.summary.text("samples", "\n".join(_markdown(lines)))
         self.writer.flush()
-        with open(self.file, "a", encoding="utf-8") as file:
-            file.write(f"epoch {epoch + 1}\n")
-            file.writelines("\t".join(line) + "\n" for line in lines)
-            file.write("\n")
+        self._write(epoch + 1, lines)
+
+    def _write(self, epoch, lines):
+        """Writes the epoch's lines behind those of the epochs before."""
+        begin = f"epoch {epoch}\n"
+        before = ""
+        if self.file.exists():  # a killed run may have written them already
+            before = self.file.read_text("utf-8").split(begin)[0]
+        block = "".join("\t".join(line) + "\n" for line in lines)
+        with replacing(self.file) as temporary:
+            temporary.write_text(before + begin + block + "\n", "utf-8")
 
     def on_train_end(self, logs=None):
         self.writer.close()
@@ -84,11 +90,11 @@ def _markdown(lines):
 
 
 def write_report(
-    run, classifier, data, scores, baselines, probabilities, progress
+    run, predict, data, scores, baselines, probabilities, progress
 ):
     """Writes `report.html` with its pictures, and the words' projector."""
     chosen = slice(2, 2 + PROJECTED_WORDS)  # without padding and unknown
-    vectors = classifier.get_layer("words").get_weights()[0]
+    vectors = predict.classifier.get_layer("words").get_weights()[0]
     write_projector(run, vectors[chosen], data.vocabulary.words[chosen])
     matrix = metrics.confusion(data.test.labels, probabilities)
     confusion = report.confusion_picture(matrix, data.labels)
@@ -102,12 +108,14 @@ def write_report(
         "<h2>Training</h2>" + report.image(curve, "loss and accuracy"),
         "<h2>Confusion</h2>" + report.image(confusion, "confusion matrix"),
         "<h2>Test texts</h2><p>Each word is shaded by its weight in the"
-        " attention pooling: darker words decided more.</p>",
+        " attention pooling: the darker, the more the model looked at it."
+        " The first ones are labelled right, the last ones wrong, if there are"
+        " such.</p>",
     ]
     chosen = _some_right_and_wrong(data.test.labels, probabilities)
     texts = [data.test.text(row) for row in chosen]
     right = [data.labels[data.test.labels[row]] for row in chosen]
-    for found, label in zip(Predictor(run)(texts), right, strict=True):
+    for found, label in zip(predict(texts), right, strict=True):
         body.append(article(*found, right=label))
     report.write_page(run.file("report.html"), run.name, "\n".join(body))
 
@@ -122,14 +130,17 @@ def _some_right_and_wrong(classes, probabilities, count=8):
     return chosen
 
 
-def summary(run, record, data, difference):
+def summary(run, predict, record, data, difference):
     """Prints scores beside baselines, three predictions, and what is next."""
     print(f"\ntest split, {len(data.test):,} texts, read once")
     rows = {record["run"]: record["metrics"], **record["baselines"]}
     print(report.table(rows, SCORES))
-    print(f"\nexport/ agrees with the live model to {difference:.1e}\n")
-    texts = [" ".join(data.test.text(row).split()) for row in range(3)]
-    for found, words in zip(Predictor(run)(texts), texts, strict=True):
+    if difference is not None:
+        print(f"\nexport/ agrees with the live model to {difference:.1e}")
+    print()
+    rows = range(min(3, len(data.test)))
+    texts = [" ".join(data.test.text(row).split()) for row in rows]
+    for found, words in zip(predict(texts), texts, strict=True):
         label, probability, _, _ = found
         shown = words if len(words) < 90 else words[:87] + "..."
         print(f"{label}  {probability:.3f}  {shown}")

@@ -17,6 +17,7 @@ from data_pipelines.text import load_vectors
 
 from . import evaluate, export, model, show
 from .config import PRESETS, Config
+from .predict import Predictor
 from .ratios import Ratios
 
 
@@ -57,8 +58,8 @@ def train(config):
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
         epochs = config.epochs or min(max(1200 // steps, 3), 30)
-        metrics = ["accuracy", MacroF1(classes)]
-        model.compile(trained, config, epochs * steps, metrics)
+        macro_f1 = MacroF1(classes)
+        model.compile(trained, config, epochs * steps, ["accuracy", macro_f1])
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
@@ -78,7 +79,7 @@ def train(config):
                 TensorBoard(
                     run, steps * config.batch_size, data.train.encoded.lengths
                 ),
-                show.Samples(run, data, classifier),
+                show.Samples(run, data, classifier, macro_f1),
                 checkpoint.Checkpoint(
                     run,
                     progress,
@@ -90,23 +91,17 @@ def train(config):
         )
 
         # 6. Test, with the best weights.
-        best = runs.load_model(run.file("model.keras"))
-        scores, probabilities = evaluate.score(best, data.test)
+        best = Predictor(run)
+        scores, probabilities = evaluate.score(best.classifier, data.test)
         baselines = evaluate.baselines(data)
         show.write_report(
             run, best, data, scores, baselines, probabilities, progress
         )
-        difference = export.write(run, best, data.vocabulary, data.labels)
+        difference = export.write(run, best)
         record = runs.finish(
-            run,
-            config,
-            best,
-            scores,
-            baselines=baselines,
-            progress=progress,
-            examples={s: len(getattr(data, s)) for s in pipeline.SPLITS},
+            run, config, best.classifier, scores, baselines, progress, data
         )
-        show.summary(run, record, data, difference)
+        show.summary(run, best, record, data, difference)
         return record
 
 

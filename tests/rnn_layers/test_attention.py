@@ -78,3 +78,11 @@ def test_config_survives_a_round_trip():
     layer = rnn_layers.AttentionPooling(2, units=3, return_weights=True)
     again = rnn_layers.AttentionPooling.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+def test_a_sequence_of_one_step_weighs_one_without_a_warning():
+    layer = rnn_layers.AttentionPooling(return_weights=True)
+    x = np.ones((2, 1, 4), "float32")
+    pooled, weights = layer(x, mask=np.array([[True], [False]]))
+    np.testing.assert_allclose(weights, [[1.0], [0.0]])
+    np.testing.assert_allclose(pooled, [[1.0] * 4, [0.0] * 4])

@@ -71,6 +71,7 @@ def test_positional_words_mix_with_flags():
         ("--units x", ["--units", "int", "'x'"]),
         ("--units 0", ["--units", "0 is less than 1"]),
         ("--dropout 1", ["--dropout", "1 is not below 1.0"]),
+        ("--dropout nan", ["--dropout", "nan is not a finite number"]),
         ("--reverse=yes", ["--reverse", "'yes' is not true or false"]),
         ("--reverse yes", ["yes"]),
         ("--unit 3", ["--unit", "--units", "--cell", "--preset"]),

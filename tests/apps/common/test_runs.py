@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import os
+import types
 import zipfile
+from concurrent import futures
 
 import keras
 import pytest
@@ -122,7 +124,7 @@ def test_a_folder_that_is_no_run_is_refused_or_passed_over(config, tmp_path):
 def test_bad_input_leaves_nothing_behind(config, tmp_path, error):
     with pytest.raises(error), start(config):
         raise error("train.csv: empty")
-    assert list((tmp_path / "sentiment").iterdir()) == []
+    assert [p.name for p in (tmp_path / "sentiment").iterdir()] == [".lock"]
 
 
 def test_bad_input_spares_a_run_that_has_begun(config):
@@ -138,9 +140,10 @@ def test_what_a_killed_run_left_half_written_is_swept(config, tmp_path):
         begin(run)
         run.file(".tmp-a.keras").write_bytes(b"half")
         (run.path / ".tmp-b").mkdir()
+        run.file("backup/.tmp-c").write_bytes(b"half")
     with start(config):
         pass
-    assert not list(run.path.glob(".tmp-*"))
+    assert not list(run.path.rglob(".tmp-*"))
 
 
 def test_a_run_does_not_go_on_with_other_data(config):
@@ -238,7 +241,29 @@ def test_a_model_that_would_run_code_is_refused(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_runs_that_start_at_once_do_not_disturb_each_other(config):
+    def begin_and_end(number):
+        named = dataclasses.replace(config, name=f"x{number}")
+        with start(named) as run:
+            return run.name
+
+    with futures.ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(begin_and_end, range(60)))
+    assert names == [f"x{number}" for number in range(60)]
+
+
+def test_a_name_goes_before_a_folder_of_that_name(
+    config, tmp_path, monkeypatch
+):
+    run = trained(config, "apps", 1)
+    (tmp_path / "here" / "apps").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    found = runs.open_run("sentiment", "apps", str(tmp_path))
+    assert found.path == run.path
+
+
 def test_finish_writes_every_promised_key(config, tmp_path):
+    data = types.SimpleNamespace(examples={"train": 3, "valid": 2, "test": 1})
     with start(config) as run:
         progress = checkpoint.Progress(epoch=3, best_epoch=2, seconds=1.23)
         runs.finish(
@@ -246,9 +271,9 @@ def test_finish_writes_every_promised_key(config, tmp_path):
             config,
             model(),
             {"accuracy": 0.5},
-            baselines={"majority": {"accuracy": 0.4}},
-            progress=progress,
-            examples={"train": 3, "valid": 2, "test": 1},
+            {"majority": {"accuracy": 0.4}},
+            progress,
+            data,
         )
     record = json.loads(run.file("metrics.json").read_text())
     assert record["metrics"] == {"accuracy": 0.5}
