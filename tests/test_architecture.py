@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import importlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -208,8 +209,15 @@ def test_fields_of_the_same_name_mean_the_same():
 
 def targets():
     """Names of the Makefile's targets, as `make` alone prints them."""
+    # Not as a part of the `make` that may have started these tests.
+    environment = {k: v for k, v in os.environ.items() if "MAKE" not in k}
     printed = subprocess.run(
-        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "help"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return [line.split()[0] for line in printed.splitlines()[1:]]
 
