@@ -75,6 +75,10 @@ test: $(INSTALLED) ## Run the tests (under 10 minutes on 2 cores)
 test-slow: $(INSTALLED) ## Run the tests that train whole models
 	@$(RUN) -m pytest -m slow $(ARGS)
 
+.PHONY: bench-layers
+bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it is installed)
+	@$(RUN) -m benchmarks.layers $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and format
 	@$(RUN) -m ruff check .

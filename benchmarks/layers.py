@@ -57,11 +57,12 @@ def function(layer, x, mask, training, jit_compile):
             tape.watch(x)
             loss = tf.reduce_sum(layer(x, mask=mask, training=True) ** 2)
         weights = [v.value for v in layer.trainable_variables]
-        return tape.gradient(loss, [x, *weights])[0]
+        # All of them, for what is not returned is not computed either.
+        return tape.gradient(loss, [x, *weights])
 
     layer.build(x.shape)
     traced = tf.function(run, jit_compile=jit_compile, autograph=False)
-    return lambda: traced(x).numpy()
+    return lambda: [result.numpy() for result in tf.nest.flatten(traced(x))]
 
 
 def products(cell, x, units, training, directions):
