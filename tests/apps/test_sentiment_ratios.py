@@ -1,0 +1,98 @@
+"""The n-gram ratios against their formula, text by text."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps.sentiment import ratios
+
+
+class Texts:
+    """Some batches of texts with their labels."""
+
+    def __init__(self, classes, seed=0):
+        random = np.random.default_rng(seed)
+        self.rows = [
+            random.integers(1, 6, random.integers(1, 8)).tolist()
+            for _ in range(90)
+        ]
+        self.labels = random.integers(0, classes, 90).tolist()
+
+    def dataset(self):
+        for start in range(0, 90, 20):
+            rows = self.rows[start : start + 20]
+            width = max(map(len, rows)) + 1
+            padded = [row + [0] * (width - len(row)) for row in rows]
+            labels = np.array(self.labels[start : start + 20])
+            yield tf.constant(padded, tf.int32), labels
+
+
+def ratio_by_definition(texts, classes, gram, label, without=None):
+    """The formula of the docstring, n-grams as tuples, text by text."""
+    inside = outside = size = total = 0
+    for row, other in zip(texts.rows, texts.labels, strict=True):
+        if sum(row) % ratios.FOLDS == without:
+            continue
+        padded = row + [0] * len(gram)
+        grams = {tuple(padded[i : i + len(gram)]) for i in range(len(row))}
+        total += 1
+        size += other == label
+        inside += gram in grams and other == label
+        outside += gram in grams and other != label
+    share = size / total
+    smoothed = (inside + 2 * share) / (outside + 2 * (1 - share))
+    return np.log(smoothed) - np.log(share / (1 - share))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_ratios_are_those_of_the_formula(classes):
+    texts = Texts(classes)
+    # Places enough that no two of these n-grams share one.
+    found = ratios.Ratios(texts, classes, 2, places=2**16)
+    columns = [1] if classes == 2 else range(classes)
+    assert found.width == 2 * len(columns)
+    for tokens, labels in texts.dataset():
+        stream = tf.data.Dataset.from_tensors((tokens, labels))
+        (((_, held_out), _),) = found.for_training(stream)
+        (((_, whole), _),) = found.for_validation(stream)
+        for row, text in enumerate(tokens.numpy()):
+            own = sum(text) % ratios.FOLDS
+            padded = [*text.tolist(), 0]
+            for place in np.flatnonzero(text):
+                grams = [tuple(padded[place : place + n]) for n in (1, 2)]
+                for ours, without in [(whole, None), (held_out, own)]:
+                    expected = [
+                        ratio_by_definition(texts, classes, g, c, without)
+                        for g in grams
+                        for c in columns
+                    ]
+                    np.testing.assert_allclose(
+                        ours[row, place], expected, atol=1e-5
+                    )
+        tokens_in = keras.Input((None,), dtype="int32")
+        inside = keras.Model(tokens_in, found.lookup(tokens_in))(tokens)
+        np.testing.assert_array_equal(inside, whole)
+        break
+
+
+def test_a_text_is_not_told_its_own_label():
+    """A word that stands in one text only says nothing to that text."""
+    texts = Texts(2)
+    texts.rows[0] = [77, 78]
+    found = ratios.Ratios(texts, 2, 1)
+    batch = next(texts.dataset())
+    stream = tf.data.Dataset.from_tensors(batch)
+    (((_, held_out), _),) = found.for_training(stream)
+    (((_, whole), _),) = found.for_validation(stream)
+    np.testing.assert_allclose(held_out[0, :2], 0, atol=1e-6)
+    assert np.all(np.abs(whole[0, :2]) > 0.5)
+
+
+def test_an_unseen_ngram_has_no_ratio_however_rare_a_class():
+    texts = Texts(2)
+    texts.labels = [1] * 5 + [0] * 85
+    found = ratios.Ratios(texts, 2, 1)
+    stream = tf.data.Dataset.from_tensors((tf.constant([[99]]), [0]))
+    (((_, whole), _),) = found.for_validation(stream)
+    np.testing.assert_allclose(whole, 0, atol=1e-6)
