@@ -3,8 +3,8 @@
     make results
     python -m apps.common.results runs/sentiment/imdb-*
 
-Runs that differ in nothing but seed and name share a row: mean and standard
-deviation over their seeds.  Every number comes from a `metrics.json`.
+Runs that differ in nothing but seed, name and folders share a row: mean and
+standard deviation over their seeds.  Every number comes from a `metrics.json`.
 """
 
 import dataclasses
@@ -23,6 +23,10 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
+# What says nothing about the result.
+ASIDE = ("seed", "name", "runs_path", "cache_path")
+
+
 def read(folders):
     """Yields (configuration, record) of the finished runs among folders."""
     for folder in map(Path, folders):
@@ -35,10 +39,10 @@ def read(folders):
 
 
 def group(runs):
-    """Groups runs that differ in seed and name only."""
+    """Groups runs that differ in nothing that a result depends on."""
     groups = {}
     for config, record in runs:
-        same = {k: v for k, v in config.items() if k not in ("seed", "name")}
+        same = {k: v for k, v in config.items() if k not in ASIDE}
         key = json.dumps([record["app"], same], sort_keys=True)
         groups.setdefault(key, []).append((config, record))
     return list(groups.values())
@@ -48,7 +52,7 @@ def differing(groups):
     """Returns the settings in which the groups differ."""
     configs = [members[0][0] for members in groups]
     names = dict.fromkeys(name for config in configs for name in config)
-    names = [n for n in names if n not in ("seed", "name")]
+    names = [n for n in names if n not in ASIDE]
     return [n for n in names if len({str(c.get(n)) for c in configs}) > 1]
 
 

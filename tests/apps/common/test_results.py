@@ -36,7 +36,7 @@ def printed(capsys, *folders, **options):
 
 def test_seeds_share_a_row_and_settings_do_not(tmp_path, capsys):
     write(tmp_path, "a", 0.8, seed=0)
-    write(tmp_path, "b", 0.9, seed=1)
+    write(tmp_path, "b", 0.9, seed=1, cache_path="elsewhere")
     write(tmp_path, "c", 0.7, cell="lstm")
     rows = printed(capsys, runs_path=str(tmp_path))
     assert rows[0] == [
