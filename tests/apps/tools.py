@@ -10,8 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 GOOD = ["lovely", "bright", "funny", "warm", "clever"]
 BAD = ["dull", "grey", "noisy", "cold", "stupid"]
-SMALL = shlex.split("""--units 6 --embedding-size 6 --batch-size 16 --ngrams 2 --epochs 6
-    --learning-rate 0.03 --dropout 0.1""")
+SMALL = shlex.split(
+    "--units 6 --embedding-size 6 --batch-size 16 --ngrams 2"
+    " --epochs 6 --learning-rate 0.03 --dropout 0.1"
+)
 
 
 def write_reviews(folder, count=600, seed=0):
