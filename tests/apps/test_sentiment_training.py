@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+import rnn_layers  # noqa: F401 (the saved models are made of its layers)
 from tests.apps.tools import ROOT, flags, run_module, write_reviews
 
 
