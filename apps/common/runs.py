@@ -113,7 +113,9 @@ def open_run(app, run, runs_path="runs"):
             (p for p in (folder / run, Path(run)) if p.is_dir()), Path(run)
         )
     if not path.is_dir():
-        names = ", ".join(sorted(p.parent.name for p in _records(folder)))
+        names = ", ".join(
+            sorted(p.parent.name for p in folder.glob("*/config.json"))
+        )
         raise UserError(f"no run '{run}'; the runs are: {names or 'none yet'}")
     opened = Run(app, path, _read_record(path))
     if opened.record["app"] != app:
@@ -311,10 +313,6 @@ def _difference(run, config):
         f"{run.path} is unfinished and was started with other settings"
         f" ({'; '.join(flags)}); repeat its command or give another --name"
     )
-
-
-def _records(folder):
-    return folder.glob("*/config.json")
 
 
 def _remove(path):

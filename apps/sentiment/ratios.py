@@ -49,12 +49,14 @@ class Ratios:
         self.columns = 1 if classes == 2 else classes
         self.places = max(places // 2 ** max(classes - 2, 0).bit_length(), 16)
         counts, texts = _count(split, classes, order, self.places)
-        whole = self._ratios(counts.sum(0), texts.sum(0))  # N H K
+        total, total_texts = counts.sum(0), texts.sum(0)
+        whole = self._ratios(total, total_texts)  # N H K
         self.whole = tf.constant(whole)
         held_out = np.empty((FOLDS, *whole.shape), "float32")
         for fold in range(FOLDS):
-            others = counts.sum(0) - counts[fold]
-            held_out[fold] = self._ratios(others, (texts.sum(0) - texts[fold]))
+            held_out[fold] = self._ratios(
+                total - counts[fold], total_texts - texts[fold]
+            )
         self.held_out = tf.constant(held_out)  # folds N H K
 
     @property
