@@ -38,7 +38,9 @@ class AttentionDecoder(keras.layers.Layer):
     Call arguments:
         sequences: `(B, T, F)`, the target sequences.
         memory: `(B, S, M)`, what to attend to.
-        initial_state: List of the states before the first step, or `None`.
+        initial_state: List of the states before the first step, or of the
+            first few of them, the output first; the others are as the cell
+            begins. `None`: all as the cell begins.
         sequences_mask: Boolean `(B, T)`; by default the mask that it carries.
         memory_mask: Boolean `(B, S)`; by default the mask that it carries.
         training: Whether to drop.
@@ -112,6 +114,9 @@ class AttentionDecoder(keras.layers.Layer):
         training=False,
     ):
         """Runs over whole target sequences, equations (1) to (3)."""
+        if initial_state is not None:
+            batch_size = ops.shape(sequences)[0]
+            initial_state = self.get_initial_state(batch_size, initial_state)
         h, *_ = self.recurrent(
             sequences,
             initial_state=initial_state,
@@ -138,27 +143,39 @@ class AttentionDecoder(keras.layers.Layer):
             memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
         return memory, self.attend.keys(memory), memory_mask
 
-    def get_initial_state(self, batch_size):
-        """Returns the states before the first step: zeros."""
-        return self.recurrent.cell.get_initial_state(batch_size)
+    def get_initial_state(self, batch_size, given=()):
+        """Returns the states before the first step.
+
+        Args:
+            batch_size: B.
+            given: List of the first few states, the output first; the others
+                are as the cell begins, mostly zeros.
+        """
+        states = self.recurrent.cell.get_initial_state(batch_size)
+        return [*given, *states[len(given) :]]
 
     def step(self, inputs, states, prepared):
         """Takes one step outside of training.
 
+        Several hypotheses of one sentence can share its memory: with K rows
+        side by side for each of the B memories, N is B times K.
+
         Args:
-            inputs: `(B, F)`.
+            inputs: `(N, F)`.
             states: List of states.
             prepared: What `prepare` returned.
 
         Returns:
-            The output `(B, U)`, the list of new states, and the weights
-            `(B, S)`.
+            The output `(N, U)`, the list of new states, and the weights
+            `(N, S)`.
         """
         memory, keys, memory_mask = prepared
         h, states = self.recurrent.step(inputs, states)
-        context, weights = self.attend.attend(h, keys, memory, memory_mask)
+        query = ops.reshape(h, (ops.shape(memory)[0], -1, h.shape[-1]))  # B K U
+        context, weights = self.attend.attend(query, keys, memory, memory_mask)
+        context = ops.reshape(context, (-1, context.shape[-1]))
         output = self.output_layer(ops.concatenate([context, h], axis=-1))
-        return output, states, weights
+        return output, states, ops.reshape(weights, (-1, ops.shape(memory)[1]))
 
     def compute_output_shape(self, sequences_shape, *_, **__):
         """Returns the shape of the outputs."""

@@ -97,6 +97,35 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, options):
         close(array(weights).sum(axis=1), MEMORY_MASK.any(axis=1))
 
 
+def test_hypotheses_share_the_memory_of_their_sentence():
+    decoder = make("lstm", "additive", {})
+    mask = ops.convert_to_tensor(MEMORY_MASK)
+    inputs = ops.convert_to_tensor(random(6, 5))
+    states = [random(*s.shape) for s in decoder.get_initial_state(6)]
+    shared = decoder.step(
+        inputs, states, decoder.prepare(ops.convert_to_tensor(MEMORY), mask)
+    )
+    repeated = decoder.prepare(
+        ops.repeat(MEMORY, 2, axis=0), ops.repeat(mask, 2, axis=0)
+    )
+    for one, other in zip(
+        keras.tree.flatten(shared),
+        keras.tree.flatten(decoder.step(inputs, states, repeated)),
+        strict=True,
+    ):
+        close(one, other)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "slstm"])
+def test_first_states_given_the_others_are_as_the_cell_begins(cell):
+    decoder = make(cell, "general", {})
+    output, *others = decoder.recurrent.cell.get_initial_state(3)
+    first = random(*output.shape)
+    given = decoder(TARGETS, MEMORY, initial_state=[first])
+    close(given, decoder(TARGETS, MEMORY, initial_state=[first, *others]))
+    assert np.abs(array(given - decoder(TARGETS, MEMORY))).max() > 1e-3
+
+
 def test_masks_that_inputs_carry_are_seen():
     decoder = make("gru", "additive", {})
 
