@@ -33,6 +33,8 @@ class AttentionDecoder(keras.layers.Layer):
         units: Positive integer U, size of the state and of the output.
         attention: `"additive"`, `"general"` or `"dot"`.
         options: Dict, other options of `rnn_layers.rnn`, or `None`.
+        depth: Recurrent layers on top of each other; the states are those of
+            all, the lowest first.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -53,7 +55,7 @@ class AttentionDecoder(keras.layers.Layer):
             output, states, weights = decoder.step(inputs, states, prepared)
 
     Weights:
-        Those of the recurrent layer and of the attention, and output_kernel
+        Those of the recurrent layers and of the attention, and output_kernel
         `(M + U, U)`.
 
     Masking:
@@ -67,7 +69,13 @@ class AttentionDecoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, cell, units, attention="additive", options=None, **kwargs
+        self,
+        cell,
+        units,
+        attention="additive",
+        options=None,
+        depth=1,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -78,15 +86,19 @@ class AttentionDecoder(keras.layers.Layer):
         self.attention = option(
             "attention", attention, ("additive", "general", "dot")
         )
+        self.depth = positive_int("depth", depth)
         dtype = self.dtype_policy
-        self.recurrent = rnn(
-            cell,
-            units,
-            return_sequences=True,
-            return_state=True,
-            dtype=dtype,
-            **self.options,
-        )
+        self.recurrent = [
+            rnn(
+                cell,
+                units,
+                name=f"layer_{index + 1}",
+                return_sequences=True,
+                dtype=dtype,
+                **self.options,
+            )
+            for index in range(self.depth)
+        ]
         self.attend = (
             AdditiveAttention(self.units, dtype=dtype)
             if attention == "additive"
@@ -99,8 +111,10 @@ class AttentionDecoder(keras.layers.Layer):
     def build(self, sequences_shape, memory_shape, initial_state_shape=None):
         """Builds the layers inside."""
         batch_size, length, _ = sequences_shape
-        width = self.recurrent.cell.output_size
-        self.recurrent.build(sequences_shape)
+        for layer in self.recurrent:
+            layer.build(sequences_shape)
+            width = layer.cell.output_size
+            sequences_shape = (batch_size, length, width)
         self.attend.build((batch_size, length, width), memory_shape)
         self.output_layer.build((batch_size, length, memory_shape[-1] + width))
 
@@ -114,18 +128,48 @@ class AttentionDecoder(keras.layers.Layer):
         training=False,
     ):
         """Runs over whole target sequences, equations (1) to (3)."""
-        if initial_state is not None:
-            batch_size = ops.shape(sequences)[0]
-            initial_state = self.get_initial_state(batch_size, initial_state)
-        h, *_ = self.recurrent(
-            sequences,
-            initial_state=initial_state,
-            mask=sequences_mask,
-            training=training,
-        )
+        h = self._run(sequences, initial_state, sequences_mask, training)
         memory, keys, memory_mask = self.prepare(memory, memory_mask)
         context, _ = self.attend.attend(h, keys, memory, memory_mask)
         return self.output_layer(ops.concatenate([context, h], axis=-1))
+
+    def attention_weights(
+        self,
+        sequences,
+        memory,
+        initial_state=None,
+        sequences_mask=None,
+        memory_mask=None,
+    ):
+        """Returns what a call looks at, `(B, T, S)`; for its arguments see it.
+
+        Each row sums to one over the positions of the memory.
+        """
+        h = self._run(sequences, initial_state, sequences_mask)
+        memory, keys, memory_mask = self.prepare(memory, memory_mask)
+        return self.attend.attend(h, keys, memory, memory_mask)[1]
+
+    def _run(self, sequences, initial_state, mask, training=False):
+        """Returns the outputs of the recurrent layers, equation (1)."""
+        states = [None] * len(self.recurrent)
+        if initial_state is not None:
+            batch_size = ops.shape(sequences)[0]
+            states = self._by_layer(
+                self.get_initial_state(batch_size, initial_state)
+            )
+        for layer, first in zip(self.recurrent, states, strict=True):
+            sequences = layer(
+                sequences, initial_state=first, mask=mask, training=training
+            )
+        return sequences
+
+    def _by_layer(self, states):
+        """Cuts the list of all states into one for each layer."""
+        states = iter(states)
+        return [
+            [next(states) for _ in keras.tree.flatten(layer.cell.state_size)]
+            for layer in self.recurrent
+        ]
 
     def prepare(self, memory, memory_mask=None):
         """Computes once what every step needs of the memory.
@@ -151,7 +195,11 @@ class AttentionDecoder(keras.layers.Layer):
             given: List of the first few states, the output first; the others
                 are as the cell begins, mostly zeros.
         """
-        states = self.recurrent.cell.get_initial_state(batch_size)
+        states = [
+            state
+            for layer in self.recurrent
+            for state in layer.cell.get_initial_state(batch_size)
+        ]
         return [*given, *states[len(given) :]]
 
     def step(self, inputs, states, prepared):
@@ -170,12 +218,17 @@ class AttentionDecoder(keras.layers.Layer):
             `(N, S)`.
         """
         memory, keys, memory_mask = prepared
-        h, states = self.recurrent.step(inputs, states)
+        h, new = inputs, []
+        for layer, own in zip(
+            self.recurrent, self._by_layer(states), strict=True
+        ):
+            h, own = layer.step(h, own)
+            new += own
         query = ops.reshape(h, (ops.shape(memory)[0], -1, h.shape[-1]))  # B K U
         context, weights = self.attend.attend(query, keys, memory, memory_mask)
         context = ops.reshape(context, (-1, context.shape[-1]))
         output = self.output_layer(ops.concatenate([context, h], axis=-1))
-        return output, states, ops.reshape(weights, (-1, ops.shape(memory)[1]))
+        return output, new, ops.reshape(weights, (-1, ops.shape(memory)[1]))
 
     def compute_output_shape(self, sequences_shape, *_, **__):
         """Returns the shape of the outputs."""
@@ -193,6 +246,7 @@ class AttentionDecoder(keras.layers.Layer):
             "units": self.units,
             "attention": self.attention,
             "options": self.options,
+            "depth": self.depth,
         }
 
 

@@ -62,29 +62,31 @@ def test_dot_attention_refuses_other_widths():
 
 
 DECODERS = [
-    ("gru", "additive", {}),
-    ("lstm", "general", {"zoneout": 0.25}),
-    ("projection_lstm", "additive", {"projection": 2}),
-    ("peephole_lstm", "dot", {}),
+    ("gru", "additive", {}, 1),
+    ("lstm", "general", {"zoneout": 0.25}, 1),
+    ("projection_lstm", "additive", {"projection": 2}, 2),
+    ("peephole_lstm", "dot", {}, 3),
 ]
 
 
-def make(cell, attention, options):
+def make(cell, attention, options, depth=1):
     decoder = rnn_layers.AttentionDecoder(
-        cell, 6, attention=attention, options=options, dtype="float64"
+        cell, 6, attention, options, depth, dtype="float64"
     )
     decoder(TARGETS, MEMORY)
     randomize(decoder)
     return decoder
 
 
-@pytest.mark.parametrize(("cell", "attention", "options"), DECODERS)
-def test_step_by_step_equals_the_whole_sequence(cell, attention, options):
-    decoder = make(cell, attention, options)
+@pytest.mark.parametrize(("cell", "attention", "options", "depth"), DECODERS)
+def test_step_by_step_equals_the_whole_sequence(
+    cell, attention, options, depth
+):
+    decoder = make(cell, attention, options, depth)
     first = [random(*state.shape) for state in decoder.get_initial_state(3)]
-    outputs = decoder(
-        TARGETS, MEMORY, initial_state=first, memory_mask=MEMORY_MASK
-    )
+    arguments = {"initial_state": first, "memory_mask": MEMORY_MASK}
+    outputs = decoder(TARGETS, MEMORY, **arguments)
+    looked_at = decoder.attention_weights(TARGETS, MEMORY, **arguments)
     prepared = decoder.prepare(
         ops.convert_to_tensor(MEMORY), ops.convert_to_tensor(MEMORY_MASK)
     )
@@ -94,6 +96,7 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, options):
             ops.convert_to_tensor(TARGETS[:, t]), states, prepared
         )
         close(output, outputs[:, t])
+        close(weights, looked_at[:, t])
         close(array(weights).sum(axis=1), MEMORY_MASK.any(axis=1))
 
 
@@ -119,7 +122,7 @@ def test_hypotheses_share_the_memory_of_their_sentence():
 @pytest.mark.parametrize("cell", ["lstm", "slstm"])
 def test_first_states_given_the_others_are_as_the_cell_begins(cell):
     decoder = make(cell, "general", {})
-    output, *others = decoder.recurrent.cell.get_initial_state(3)
+    output, *others = decoder.recurrent[0].cell.get_initial_state(3)
     first = random(*output.shape)
     given = decoder(TARGETS, MEMORY, initial_state=[first])
     close(given, decoder(TARGETS, MEMORY, initial_state=[first, *others]))
@@ -159,7 +162,7 @@ def test_masked_memory_has_no_gradient():
 def test_decoder_survives_saving(tmp_path):
     targets = keras.Input((None, 5))
     memory = keras.Input((None, 6))
-    decoder = rnn_layers.AttentionDecoder("lstm", 4, attention="general")
+    decoder = rnn_layers.AttentionDecoder("lstm", 4, "general", depth=2)
     model = keras.Model([targets, memory], decoder(targets, memory))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
