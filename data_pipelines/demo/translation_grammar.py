@@ -13,6 +13,9 @@ from data_pipelines.demo.translation_words import Adjective, Determiner, Noun
 # Every h of ours is mute but the one of huit, which asks for "le huit".
 VOWEL = re.compile(r"(?i:(?!huit|onze)[aeiouhàâéèêîôûœ])")
 
+# English, French.
+Both = tuple[str, str]
+
 # Forms of a verb: je, il, nous, vous, ils.
 JE, IL, NOUS, VOUS, ILS = range(5)
 
@@ -202,9 +205,9 @@ class Clause:
     past: bool = False
     polarity: str = ""
     direct: Phrase | None = None
-    to: tuple[str, str] = ("", "")
-    rest: tuple[str, str] = ("", "")
-    often: tuple[str, str] = ("", "")
+    to: Both = ("", "")
+    rest: Both = ("", "")
+    often: Both = ("", "")
     earlier: Phrase | None = None
 
     def english(self) -> str:
@@ -305,8 +308,8 @@ class Quality:
     subject: Phrase
     adjective: Adjective
     polarity: str = ""
-    degree: tuple[str, str] = ("", "")
-    rest: tuple[str, str] = ("", "")
+    degree: Both = ("", "")
+    rest: Both = ("", "")
 
     def english(self) -> str:
         """A statement."""
@@ -348,6 +351,21 @@ class Quality:
     def french_question(self) -> str:
         """`est-ce que elle est fatiguée`."""
         return f"est-ce que {self.french()}"
+
+
+def statement(said: Clause | Quality) -> Both:
+    """With a full stop."""
+    return f"{said.english()}.", f"{said.french()}."
+
+
+def question(said: Clause | Quality) -> Both:
+    """With a question mark."""
+    return f"{said.english_question()}?", f"{said.french_question()}?"
+
+
+def join(first: Both, second: Both) -> Both:
+    """One after the other, in both languages."""
+    return _join(first[0], second[0]), _join(first[1], second[1])
 
 
 def english_be(subject: Phrase) -> str:

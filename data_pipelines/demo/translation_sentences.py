@@ -3,22 +3,17 @@
 import dataclasses
 import random
 import re
-from collections.abc import Iterable
-from typing import Any
 
 from data_pipelines.demo import translation_grammar as grammar
-from data_pipelines.demo import translation_numbers as numbers
 from data_pipelines.demo import translation_words as words
+from data_pipelines.demo.translation_amounts import Amounts
 from data_pipelines.demo.translation_grammar import (
+    Both,
     Clause,
     Phrase,
     Quality,
     noun_phrase,
 )
-
-Both = tuple[str, str]
-
-YEARS = (1994, 2001)
 
 # Names, singulars and plurals, with the singulars.
 NAMED = (
@@ -28,7 +23,7 @@ NAMED = (
 )
 
 
-class Writer:
+class Writer(Amounts):
     """Writes pairs of sentences.
 
     Args:
@@ -36,8 +31,7 @@ class Writer:
     """
 
     def __init__(self, chance: random.Random) -> None:
-        self.chance = chance
-        self.combinations = set()
+        super().__init__(chance)
         self.ways = {
             self.action: 14,
             self.asked_action: 6,
@@ -72,232 +66,6 @@ class Writer:
                 break
         return grammar.finish_english(english), grammar.finish_french(french)
 
-    # Choices.
-
-    def pick(self, options: Iterable[Any]) -> Any:
-        """One of the options, any of them."""
-        return self.chance.choice(tuple(options))
-
-    def maybe(self, share: float) -> bool:
-        """True, that often."""
-        return self.chance.random() < share
-
-    def noun(self, *tags: str) -> words.Noun:
-        """One that has any of the tags."""
-        return self.pick(n for n in words.NOUNS if n.tags & set(tags))
-
-    def phrase(
-        self,
-        *tags: str,
-        noun: words.Noun | None = None,
-        article: words.Determiner | None = None,
-        plural: bool | None = None,
-        plain: float = 0.5,
-    ) -> Phrase:
-        """A noun with an article and perhaps an adjective.
-
-        Args:
-            tags: what it may be.
-            noun: the noun itself.
-            article: its determiner; else one that fits.
-            plural: its number; None: either.
-            plain: how often it goes without an adjective.
-        """
-        noun = noun or self.noun(*tags)
-        plural = self.maybe(0.3) if plural is None else plural
-        adjectives = () if self.maybe(plain) else self.adjectives(noun)
-        owner = None
-        if article is None:
-            article = self.determiner(noun)
-            owned = "kin" in noun.tags or noun.tags & {"thing", "animal"}
-            if owned and self.maybe(0.25):
-                owner = self.owner()
-        return noun_phrase(noun, article, plural, adjectives, owner)
-
-    def determiner(self, noun: words.Noun) -> words.Determiner:
-        """An article or possessive that fits."""
-        if "kin" in noun.tags:
-            return self.pick(words.POSSESSIVES)
-        options = [words.THE, words.THE, words.A, words.A, words.THIS]
-        if noun.tags & {"thing", "animal", "role"}:
-            options += [self.pick(words.POSSESSIVES)] * 2
-        return self.pick(options)
-
-    def adjectives(self, noun: words.Noun) -> tuple[words.Adjective, ...]:
-        """One adjective, or one before a colour."""
-        first = self.pick(noun.adjectives)
-        found = [first]
-        colours = [name for name in words.COLOURS if name in noun.adjectives]
-        if words.ADJECTIVES[first].before and colours and self.maybe(0.2):
-            found.append(self.pick(colours))
-        self.combinations |= {f"{name} {noun.english}" for name in found}
-        return tuple(words.ADJECTIVES[name] for name in found)
-
-    def owner(self) -> Phrase:
-        """Somebody who owns things."""
-        if self.maybe(0.4):
-            return self.name()
-        noun = self.noun("person")
-        kin = "kin" in noun.tags
-        article = self.pick(words.POSSESSIVES) if kin else words.THE
-        return self.phrase(noun=noun, article=article, plain=1.0)
-
-    def name(self) -> Phrase:
-        """Somebody by name."""
-        name, feminine = self.pick(words.NAMES)
-        return Phrase(name, name, feminine)
-
-    def subject(self, agreeing: bool = False) -> Phrase:
-        """Somebody.
-
-        Args:
-            agreeing: whether gender and number must be known.
-        """
-        kind = self.chance.random()
-        if kind < 0.35:
-            return self.pick(
-                (grammar.HE, grammar.SHE)
-                + (() if agreeing else grammar.SPEAKERS)
-            )
-        if kind < 0.55:
-            return self.name()
-        if kind < 0.63:
-            first, second = self.name(), self.name()
-            while first == second:
-                second = self.name()
-            return grammar.together(first, second)
-        return self.person()
-
-    def other(self, agreeing: bool = False) -> Phrase:
-        """Somebody to ask about, which is not I."""
-        found = self.subject(agreeing)
-        while found.form == grammar.JE:
-            found = self.subject(agreeing)
-        return found
-
-    def person(self) -> Phrase:
-        """Somebody with a noun."""
-        return self.phrase("person", plain=0.75)
-
-    def time(self, past: bool) -> Both:
-        """When."""
-        if not past:
-            every, chaque = self.pick(numbers.WEEKDAYS)
-            return self.pick(
-                (*words.PRESENT_TIMES, (f"every {every}", f"chaque {chaque}"))
-            )
-        on, le = self.pick(numbers.WEEKDAYS)
-        many = self.chance.randint(2, 12)
-        ago = numbers.english_number(many), numbers.french_number(many)
-        return self.pick(
-            (
-                *words.PAST_TIMES,
-                (f"on {on}", le),
-                (f"{ago[0]} days ago", f"il y a {ago[1]} jours"),
-            )
-        )
-
-    def perhaps_time(self, manner: dict[str, Any], share: float) -> Both:
-        """When, that often, and not beside never, often or always."""
-        if manner["polarity"] == "never" or manner["often"][0]:
-            return "", ""
-        return self.time(manner["past"]) if self.maybe(share) else ("", "")
-
-    def where(self) -> Both:
-        """Where something happens."""
-        kind = self.chance.random()
-        if kind < 0.35:
-            noun = self.phrase("in", article=words.THE, plural=False, plain=0.7)
-            return f"in {noun.english}", f"dans {noun.french}"
-        if kind < 0.65:
-            return self.at("at")
-        if kind < 0.75:
-            city = self.pick(words.CITIES)
-            return f"in {city}", f"à {city}"
-        return self.beside()
-
-    def beside(self) -> Both:
-        """Where something stands."""
-        english, french = self.pick(words.PREPOSITIONS)
-        noun = self.phrase(
-            "house", "in", article=words.THE, plural=False, plain=0.6
-        )
-        return f"{english} {noun.english}", f"{french} {noun.french}"
-
-    def at(self, preposition: str) -> Both:
-        """At, or to, a place."""
-        noun = self.phrase("at", article=words.THE, plural=False, plain=0.6)
-        return f"{preposition} {noun.english}", f"à {noun.french}"
-
-    def to_whom(self, subject: Phrase) -> Both:
-        """To somebody who is not the subject."""
-        if self.maybe(0.5):
-            whom = self.person() if self.maybe(0.7) else self.name()
-            while whom.english == subject.english:
-                whom = self.person()
-            return f"to {whom.english}", f"à {whom.french}"
-        english, french, person = self.pick(words.TO_WHOM)
-        speakers = {"I": 1, "we": 1, "you": 2}
-        while person == speakers.get(subject.english):
-            english, french, person = self.pick(words.TO_WHOM)
-        return english, french
-
-    # Clauses.
-
-    def tense_and_polarity(self, verb: words.Verb) -> dict[str, Any]:
-        """How a clause is said."""
-        past = verb not in words.ONLY_PRESENT and self.maybe(0.5)
-        kind = self.chance.random()
-        polarity = "not" if kind < 0.2 else "never" if kind < 0.27 else ""
-        often = ("", "")
-        if not past and not polarity and self.maybe(0.15):
-            often = self.pick(words.OFTEN)
-        return {"past": past, "polarity": polarity, "often": often}
-
-    def object_of(self, verb: words.Verb, **choices) -> Phrase:
-        """Something or somebody that the verb takes."""
-        noun = self.noun(*verb.objects)
-        self.combinations.add(f"{verb.english[0]} {noun.english}")
-        # One likes this, mine or the one that is known.
-        if verb is words.LIKE and "kin" not in noun.tags:
-            choices["article"] = self.pick((words.THE, words.THIS))
-        return self.phrase(noun=noun, **choices)
-
-    def verb_and_object(self, subject: Phrase, when: float = 0.35) -> Clause:
-        """A clause with an object, and perhaps a time."""
-        verb = self.pick(words.TRANSITIVE)
-        manner = self.tense_and_polarity(verb)
-        direct = self.object_of(verb)
-        timeless = verb in (words.LIKE, words.HAVE)
-        rest = self.perhaps_time(manner, 0.0 if timeless else when)
-        return Clause(subject, verb, direct=direct, rest=rest, **manner)
-
-    def alone(self, subject: Phrase, when: float = 0.4) -> Clause:
-        """A clause with a place rather than an object."""
-        verb = self.pick((*words.ALONE, words.TALK))
-        manner = self.tense_and_polarity(verb)
-        to = self.to_whom(subject) if verb is words.TALK else ("", "")
-        rest = self.where() if self.maybe(0.5) else ("", "")
-        rest = _join(rest, self.perhaps_time(manner, when))
-        return Clause(subject, verb, to=to, rest=rest, **manner)
-
-    def moving(self, subject: Phrase, when: float = 0.5) -> Clause:
-        """A clause about coming and going; its subject agrees."""
-        verb = self.pick(words.MOVING)
-        manner = self.tense_and_polarity(verb)
-        rest = ("", "")
-        if verb in (words.GO, words.COME):
-            rest = self.at("to")
-        elif verb in (words.ARRIVE, words.STAY):
-            rest = self.at("at")
-        elif self.maybe(0.6):
-            person = self.person()
-            rest = (f"with {person.english}", f"avec {person.french}")
-        rest = _join(rest, self.perhaps_time(manner, when))
-        return Clause(subject, verb, rest=rest, **manner)
-
-    # Sentences.
-
     def action(self) -> Both:
         """As in: Paul does not buy the red car."""
         clause = self.verb_and_object(self.subject())
@@ -306,7 +74,7 @@ class Writer:
         timeless = clause.rest[0] or clause.verb in (words.LIKE, words.HAVE)
         english, french = self.perhaps_time(manner, 0.0 if timeless else 0.2)
         if not english:
-            return _statement(clause)
+            return grammar.statement(clause)
         return (
             f"{english}, {clause.english()}.",
             f"{french}, {clause.french()}.",
@@ -317,15 +85,15 @@ class Writer:
         kind = self.pick((self.verb_and_object, self.alone, self.moving))
         subject = self.other(agreeing=kind == self.moving)
         clause = kind(subject, when=0.25)
-        return _question(dataclasses.replace(clause, polarity=""))
+        return grammar.question(dataclasses.replace(clause, polarity=""))
 
     def place(self) -> Both:
         """As in: He works in the garden."""
-        return _statement(self.alone(self.subject()))
+        return grammar.statement(self.alone(self.subject()))
 
     def movement(self) -> Both:
         """As in: The girls arrived at the station."""
-        return _statement(self.moving(self.subject(agreeing=True)))
+        return grammar.statement(self.moving(self.subject(agreeing=True)))
 
     def quality(self) -> Both:
         """As in: The old houses are not very expensive."""
@@ -343,8 +111,8 @@ class Writer:
             else self.pick((("", ""), *words.DEGREES)),
         )
         if self.maybe(0.25):
-            return _question(dataclasses.replace(said, polarity=""))
-        return _statement(said)
+            return grammar.question(dataclasses.replace(said, polarity=""))
+        return grammar.statement(said)
 
     def describable(self, *tags: str) -> tuple[Phrase, words.Adjective]:
         """A subject with an adjective for it."""
@@ -386,7 +154,7 @@ class Writer:
             ("as", "aussi"),
             (f"as {second.english}", f"que {second.french}"),
         )
-        return _statement(said)
+        return grammar.statement(said)
 
     def giving(self) -> Both:
         """As in: Anne gives the book to me."""
@@ -404,8 +172,8 @@ class Writer:
             **manner,
         )
         if asks:
-            return _question(dataclasses.replace(clause, polarity=""))
-        return _statement(clause)
+            return grammar.question(dataclasses.replace(clause, polarity=""))
+        return grammar.statement(clause)
 
     def taken_up(self) -> Both:
         """A second clause about what the first one names."""
@@ -569,7 +337,9 @@ class Writer:
             english=f"{someone.english} who {clause.english_predicate()}",
             french=f"{someone.french} qui {clause.french_predicate()}",
         )
-        return _statement(Quality(extended, self.adjective_after_be(noun)))
+        return grammar.statement(
+            Quality(extended, self.adjective_after_be(noun))
+        )
 
     def food(self) -> Both:
         """As in: She does not drink coffee in the morning."""
@@ -588,8 +358,8 @@ class Writer:
         subject = self.other() if asks else self.subject()
         clause = Clause(subject, verb, direct=what, rest=rest, **manner)
         if asks:
-            return _question(dataclasses.replace(clause, polarity=""))
-        return _statement(clause)
+            return grammar.question(dataclasses.replace(clause, polarity=""))
+        return grammar.statement(clause)
 
     def asked(self) -> Both:
         """What, who, where, when, why, how many."""
@@ -699,203 +469,8 @@ class Writer:
         thing = self.phrase(noun=noun, article=what, plain=0.0)
         return f"{thing.english}!", f"{thing.french}!"
 
-    # Numbers.
-
-    def number(self, least: int, most: int) -> int:
-        """Small ones as often as large ones."""
-        digits = self.chance.randint(len(str(least)), len(str(most)))
-        low, high = max(least, 10 ** (digits - 1)), min(most, 10**digits - 1)
-        number = self.chance.randint(low, high)
-        if number > 1000 and self.maybe(0.4):
-            number -= number % self.pick((10, 100, 1000))
-        if number > 20:
-            self.combinations.add(f"number {number}")
-        return number
-
-    def counted(self, number: int, noun: words.Noun) -> Both:
-        """A number, two or more, of something."""
-        return (
-            f"{numbers.english_number(number)} {noun.english_plural}",
-            f"{numbers.french_number(number, noun.feminine)} "
-            f"{noun.french_plural}",
-        )
-
-    def amount(self) -> Both:
-        """As in: The book has three hundred and twenty-one pages."""
-        kind = self.chance.random()
-        if kind < 0.3:
-            return self.age()
-        if kind < 0.55:
-            verb = self.pick(words.ASKED_FOR)
-            noun = self.noun(*verb.objects)
-            self.combine(verb, noun)
-            # Nobody eats ninety-three cakes.
-            most = 999 if verb in (words.BUY, words.SELL) else 20
-            english, french = self.counted(self.number(2, most), noun)
-            what = Phrase(english, french, noun.feminine, grammar.ILS)
-            return _statement(
-                Clause(self.subject(), verb, self.maybe(0.5), direct=what)
-            )
-        name, part, *limits = self.pick(words.PARTS)
-        english, french = self.counted(self.number(*limits), part)
-        noun = next(n for n in words.NOUNS if n.english == name)
-        if noun.english != "book" and self.maybe(0.5):
-            whole = noun_phrase(noun)
-            return (
-                f"there are {english} in {whole.english}.",
-                f"il y a {french} dans {whole.french}.",
-            )
-        article = self.pick((words.THE, words.THIS))
-        whole = self.phrase(noun=noun, article=article, plural=False)
-        return (
-            f"{whole.english} has {english}.",
-            f"{whole.french} a {french}.",
-        )
-
-    def age(self) -> Both:
-        """As in: My uncle is seventy-one years old."""
-        if self.maybe(0.5):
-            someone = self.pick((grammar.HE, grammar.SHE, self.name()))
-            number = self.number(2, 99)
-        else:
-            noun = self.noun("person")
-            young = {"boy", "girl", "child"} & {noun.english}
-            number = self.number(*((2, 15) if young else (21, 99)))
-            article = None if "kin" in noun.tags else words.THE
-            someone = self.phrase(
-                noun=noun, article=article, plural=False, plain=1.0
-            )
-        return (
-            f"{someone.english} is {numbers.english_number(number)} years old.",
-            f"{someone.french} a {numbers.french_number(number)} ans.",
-        )
-
-    def price(self) -> Both:
-        """As in: These tables cost eighty euros."""
-        noun = self.noun("trade")
-        article = self.pick((words.THE, words.THIS))
-        thing = self.phrase(noun=noun, article=article, plain=0.3)
-        dear = noun.english in words.DEAR
-        number = self.number(*((1000, 999_999) if dear else (2, 999)))
-        costs, coute = ("cost", "coûtent")
-        if not thing.plural:
-            costs, coute = ("costs", "coûte")
-        return (
-            f"{thing.english} {costs} {numbers.english_number(number)} euros.",
-            f"{thing.french} {coute} {numbers.french_number(number)} euros.",
-        )
-
-    def day(self, year: bool) -> Both:
-        """A date after a preposition, with a year or perhaps a weekday."""
-        month = self.chance.randint(1, 12)
-        day = self.chance.randint(1, numbers.LENGTHS[month - 1])
-        self.combinations.add(f"day {day} {month}")
-        if year:
-            known = self.chance.randint(*YEARS)
-            # Not all years have a 29th of February.
-            day -= (month, day) == (2, 29)
-            english, french = numbers.date(day, month, known)
-            return english, f"le {french}"
-        english, french = numbers.date(day, month)
-        if self.maybe(0.4):
-            return english, f"le {french}"
-        weekday, jour = self.pick(numbers.WEEKDAYS)
-        return f"{weekday} {english}", f"le {jour} {french}"
-
-    def date(self) -> Both:
-        """As in: Marie was born on the 1st of May 1998."""
-        kind = self.chance.random()
-        english, french = self.day(year=kind < 0.3 or self.maybe(0.2))
-        if kind < 0.3:
-            someone = self.subject(agreeing=True)
-            ne = grammar.participle(
-                words.BORN, someone.feminine, someone.plural
-            )
-            was = "were" if someone.plural else "was"
-            return (
-                f"{someone.english} {was} born on {english}.",
-                f"{someone.french} {grammar.french_be(someone)} {ne} {french}.",
-            )
-        if kind < 0.4:
-            return f"today is {english}.", f"nous sommes {french}."
-        if kind < 0.65:
-            event, begin = self.pick(words.EVENTS), self.pick(words.BEGINNINGS)
-            return (
-                f"the {event[0]} {begin[0]} on {english}.",
-                f"{event[1]} {begin[1]} {french}.",
-            )
-        make = self.pick((self.moving, self.verb_and_object))
-        clause = make(self.subject(agreeing=True), when=0.0)
-        while clause.verb in (words.LIKE, words.HAVE):
-            clause = self.moving(self.subject(agreeing=True), when=0.0)
-        clause = dataclasses.replace(
-            clause,
-            past=True,
-            often=("", ""),
-            polarity="not" if clause.polarity else "",
-            rest=_join(clause.rest, (f"on {english}", french)),
-        )
-        return _statement(clause)
-
-    def hour(self) -> Both:
-        """A time of day."""
-        minutes = self.pick((0, 0, 15, 30, -15, *range(-25, 35, 5)))
-        if self.maybe(0.15):
-            hour = self.pick((numbers.NOON, numbers.MIDNIGHT))
-            self.combinations.add(f"hour {hour} {minutes}")
-            return numbers.clock(hour, minutes)
-        part, moment, first, last = self.pick(numbers.PARTS)
-        hour = self.chance.randint(first, last)
-        self.combinations.add(f"hour {hour} {minutes} {part}")
-        english, french = numbers.clock(hour, minutes)
-        return f"{english} {part}", f"{french} {moment}"
-
-    def clock(self) -> Both:
-        """As in: The train leaves at a quarter to four in the morning."""
-        english, french = self.hour()
-        kind = self.chance.random()
-        if kind < 0.2:
-            return f"it is {english}.", f"il est {french}."
-        if kind < 0.6:
-            thing = self.pick(words.TRAINS)
-            verb = self.pick((words.LEAVE, words.ARRIVE))
-            place = self.pick(words.CITIES)
-            rest = (f"at {english}", f"à {french}")
-            past = self.maybe(0.4)
-            if verb is words.ARRIVE and self.maybe(0.5):
-                rest = _join((f"in {place}", f"à {place}"), rest)
-            subject = noun_phrase(thing)
-            return _statement(Clause(subject, verb, past, rest=rest))
-        if kind < 0.75:
-            verb = self.pick((words.OPEN, words.CLOSE))
-            noun = self.pick(n for n in words.NOUNS if "opens" in n.tags)
-            subject = self.phrase(noun=noun, article=words.THE, plural=False)
-            rest = (f"at {english}", f"à {french}")
-            return _statement(Clause(subject, verb, rest=rest))
-        clause = self.moving(self.subject(agreeing=True), when=0.0)
-        while clause.verb is words.STAY:
-            clause = self.moving(self.subject(agreeing=True), when=0.0)
-        clause = dataclasses.replace(
-            clause,
-            polarity="",
-            rest=_join(clause.rest, (f"at {english}", f"à {french}")),
-        )
-        return _statement(clause)
-
 
 def _repeats(english: str) -> bool:
     """Whether it names somebody or something twice, as people seldom do."""
     found = [NAMED[w] for w in re.findall(r"\w+", english) if w in NAMED]
     return len(found) > len(set(found))
-
-
-def _join(first: Both, second: Both) -> Both:
-    return f"{first[0]} {second[0]}".strip(), f"{first[1]} {second[1]}".strip()
-
-
-def _statement(said: Clause | Quality) -> Both:
-    return f"{said.english()}.", f"{said.french()}."
-
-
-def _question(said: Clause | Quality) -> Both:
-    return f"{said.english_question()}?", f"{said.french_question()}?"
