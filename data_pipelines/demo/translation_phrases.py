@@ -209,14 +209,15 @@ class Phrases:
             often = self.pick(words.OFTEN)
         return {"past": past, "polarity": polarity, "often": often}
 
-    def object_of(self, verb: words.Verb, **choices) -> Phrase:
+    def object_of(self, verb: words.Verb) -> Phrase:
         """Something or somebody that the verb takes."""
         noun = self.noun(*verb.objects)
         self.combinations.add(f"{verb.english[0]} {noun.english}")
-        # One likes this, mine or the one that is known.
+        article = None
+        # One likes what is known, and not any apple.
         if verb is words.LIKE and "kin" not in noun.tags:
-            choices["article"] = self.pick((words.THE, words.THIS))
-        return self.phrase(noun=noun, **choices)
+            article = self.pick((words.THE, words.THIS))
+        return self.phrase(noun=noun, article=article)
 
     def verb_and_object(self, subject: Phrase, when: float = 0.35) -> Clause:
         """A clause with an object, and perhaps a time."""

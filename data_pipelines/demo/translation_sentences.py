@@ -230,7 +230,7 @@ class Writer(Amounts):
         noun = self.noun("animal", "thing", "place")
         first = Quality(self.definite(noun), self.adjective_after_be(noun))
         verbs = [v for v in words.TRANSITIVE if v.objects & noun.tags]
-        verb = self.pick(v for v in verbs if v is not words.HAVE)
+        verb = self.pick(v for v in verbs if v not in (words.HAVE, words.SEE))
         self.combine(verb, noun)
         second = Clause(
             self.subject(),
@@ -427,7 +427,8 @@ class Writer(Amounts):
 
     def there_is(self) -> Both:
         """As in: There are small birds in front of the church."""
-        place = self.beside() if self.maybe(0.5) else self.where()
+        large = self.maybe(0.5)
+        place = self.beside() if large else self.where()
         if self.maybe(0.15):
             food = self.pick(words.FOOD)
             english, french = place
@@ -435,7 +436,8 @@ class Writer(Amounts):
                 f"there is no {food.english} {english}.",
                 f"il n'y a pas de {food.french} {french}.",
             )
-        thing = self.phrase("animal", "thing", article=words.A, plain=0.3)
+        tag = "thing" if large else "hand"
+        thing = self.phrase("animal", tag, article=words.A, plain=0.3)
         return (
             f"there {grammar.english_be(thing)} {thing.english} {place[0]}.",
             f"il y a {thing.french} {place[1]}.",
