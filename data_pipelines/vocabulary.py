@@ -6,7 +6,7 @@ both at their brackets, so no text can contain them.
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,40 +82,55 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Writes one word per line; a torn file is never left at `path`."""
-        with (
-            replacing(path) as temporary,
-            temporary.open("w", encoding="utf-8", newline="\n") as file,
-        ):
-            file.writelines(word + "\n" for word in self.words)
+        write_words(path, self.words)
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
         """Reads what `save` wrote; a bad file is a `DataError`."""
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}") from None
-        lines = data.split(b"\n")
-        if lines.pop():
+        return cls(read_words(path, SPECIALS))
+
+
+def write_words(path: str | Path, words: Iterable[str]) -> None:
+    """Writes one word per line; a torn file is never left at `path`."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.writelines(word + "\n" for word in words)
+
+
+def read_words(path: str | Path, specials: Sequence[str]) -> tuple[str, ...]:
+    """Reads what `write_words` wrote; a bad file is a `DataError`.
+
+    Args:
+        path: the file.
+        specials: what its first lines must be.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    lines = data.split(b"\n")
+    if lines.pop():
+        raise DataError(
+            f"{path}:{len(lines) + 1}: the file is cut off here; every "
+            "line must end with a line break"
+        )
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        word = _word(line, f"{path}:{number}")
+        if word in seen:
             raise DataError(
-                f"{path}:{len(lines) + 1}: the file is cut off here; every "
-                "line must end with a line break"
+                f"{path}:{number}: the word {word!r} stands already on "
+                f"line {seen[word]}"
             )
-        seen: dict[str, int] = {}
-        for number, line in enumerate(lines, 1):
-            word = _word(line, f"{path}:{number}")
-            if word in seen:
-                raise DataError(
-                    f"{path}:{number}: the word {word!r} stands already on "
-                    f"line {seen[word]}"
-                )
-            seen[word] = number
-        if tuple(seen)[:2] != SPECIALS:
-            raise DataError(
-                f"{path}:1: not a vocabulary; its first two lines must be "
-                f"{SPECIALS[0]} and {SPECIALS[1]}"
-            )
-        return cls(seen)
+        seen[word] = number
+    if tuple(seen)[: len(specials)] != tuple(specials):
+        raise DataError(
+            f"{path}:1: not a vocabulary; its first lines must be "
+            f"{', '.join(specials[:-1])} and {specials[-1]}"
+        )
+    return tuple(seen)
 
 
 def _word(line: bytes, where: str) -> str:

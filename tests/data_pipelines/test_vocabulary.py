@@ -79,8 +79,8 @@ def test_a_vocabulary_needs_its_specials_and_no_word_twice():
         (b"[PAD]\n[UNK]\na\r\nb\r\n", ":3: expected one word without spaces"),
         (b"[PAD]\n[UNK]\n\xff\n", ":3: not UTF-8"),
         (b"[PAD]\n[UNK]\na\nhal", ":4: the file is cut off here; "),
-        (b"a\nb\nc\n", ":1: not a vocabulary; its first two lines must be "),
-        (b"", ":1: not a vocabulary; its first two lines must be "),
+        (b"a\nb\nc\n", ":1: not a vocabulary; its first lines must be "),
+        (b"", ":1: not a vocabulary; its first lines must be "),
     ],
 )
 def test_bad_files(tmp_path, content, message):

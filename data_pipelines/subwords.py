@@ -1,0 +1,216 @@
+"""Byte-pair encoding: learned by sentencepiece, run by it or by TensorFlow.
+
+A word is a string with `▁` in front.  It is cut into characters, and then two
+neighbours are joined again and again, always the two that make the piece of
+the lowest id, of equal ones the leftmost, until no two make a piece.  A
+sentencepiece model holds no more than that, so the list of pieces is all that
+has to be kept: `processor` makes the model again, and `Merges` does the same
+in a graph that knows neither sentencepiece nor TF Text.
+
+Letters of shapes: W words, C characters of the longest one.
+"""
+
+import collections
+import io
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+
+import sentencepiece
+import tensorflow as tf
+from sentencepiece import sentencepiece_model_pb2
+
+SPACE = "▁"
+PADDING, UNKNOWN, BEGIN, END = range(4)
+SPECIALS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]")
+
+# Sentencepiece leaves out every line that has this character.
+_RESERVED = "▅"
+
+# The random state of sentencepiece is one for the whole process.
+_SAMPLING = threading.Lock()
+
+
+def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
+    """Learns pieces from the words of the training texts.
+
+    Args:
+        counts: how often each word, `▁` in front, occurs.
+        size: most pieces, the specials included.
+        minimum_count: rarer characters are unknown.
+
+    Returns:
+        The pieces in the order of their ids.  All characters are among them,
+        or the most frequent ones if there is no room; fewer than `size` if
+        the words are too few for so many.
+    """
+    characters = collections.Counter()
+    for word, count in counts.items():
+        for character in word:
+            characters[character] += count
+    del characters[_RESERVED]
+    kept = most_frequent(characters, size - len(SPECIALS), minimum_count)
+    drop = {ord(c): None for c in {*characters, _RESERVED} - set(kept)}
+    lines = collections.Counter()
+    for word, count in counts.items():
+        lines[word.translate(drop).removeprefix(SPACE)] += count
+    del lines[""]
+    if not lines:
+        return (*SPECIALS, SPACE)
+    model = _train([f"{word}\t{n}" for word, n in lines.items()], size)
+    pieces = sentencepiece_model_pb2.ModelProto.FromString(model).pieces
+    return tuple(piece.piece for piece in pieces)
+
+
+def most_frequent(
+    counts: Mapping[str, int], size: int, minimum_count: int
+) -> list[str]:
+    """The most frequent pieces, ties in alphabetical order, `▁` always."""
+    kept = [piece for piece, count in counts.items() if count >= minimum_count]
+    kept.sort(key=lambda piece: (piece != SPACE, -counts[piece], piece))
+    return kept[:size]
+
+
+def _train(lines: Iterable[str], size: int) -> bytes:
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        input_format="tsv",
+        model_writer=written,
+        model_type="bpe",
+        vocab_size=size,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        max_sentence_length=2**30,
+        pad_id=PADDING,
+        unk_id=UNKNOWN,
+        bos_id=BEGIN,
+        eos_id=END,
+        pad_piece=SPECIALS[PADDING],
+        unk_piece=SPECIALS[UNKNOWN],
+        bos_piece=SPECIALS[BEGIN],
+        eos_piece=SPECIALS[END],
+        minloglevel=2,
+    )
+    return written.getvalue()
+
+
+def processor(
+    pieces: Sequence[str],
+) -> sentencepiece.SentencePieceProcessor:
+    """The sentencepiece model of a list of pieces.
+
+    It reads texts in which `▁` stands for the spaces already.
+    """
+    model = sentencepiece_model_pb2.ModelProto()
+    model.trainer_spec.model_type = model.trainer_spec.BPE
+    model.trainer_spec.pad_id = PADDING
+    model.normalizer_spec.name = "identity"
+    model.normalizer_spec.add_dummy_prefix = False
+    model.normalizer_spec.remove_extra_whitespaces = False
+    for rank, piece in enumerate(pieces):
+        added = model.pieces.add(piece=piece, score=-float(rank))
+        if rank == UNKNOWN:
+            added.type = added.UNKNOWN
+        elif rank < len(SPECIALS):
+            added.type = added.CONTROL
+    return sentencepiece.SentencePieceProcessor(
+        model_proto=model.SerializeToString()
+    )
+
+
+def sample(
+    model: sentencepiece.SentencePieceProcessor,
+    texts: list[str],
+    seed: int,
+    alpha: float,
+) -> list:
+    """Encodes with BPE-dropout: each join is left out with probability alpha.
+
+    (Provilkov et al., 2020.)  Equal seeds give equal ids, in any process.
+    """
+    with _SAMPLING:
+        sentencepiece.set_random_generator_seed(seed % 2**32)
+        return model.encode(
+            texts,
+            out_type="numpy",
+            enable_sampling=True,
+            nbest_size=-1,
+            alpha=alpha,
+            # Each thread would draw numbers of its own.
+            num_threads=1,
+        )
+
+
+class Merges:
+    """Byte-pair encoding in TensorFlow operations.
+
+    Args:
+        pieces: from `learn`: all characters of a piece are pieces too.
+
+    Attributes:
+        tables: what a SavedModel has to track.
+    """
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        ids = {piece: i for i, piece in enumerate(pieces) if i > END}
+        self.size = len(pieces)
+        self._characters = table(
+            {piece: i for piece, i in ids.items() if len(piece) == 1}, UNKNOWN
+        )
+        pairs = {}
+        for piece, i in ids.items():
+            for cut in range(1, len(piece)):
+                left, right = ids.get(piece[:cut]), ids.get(piece[cut:])
+                if left and right:
+                    pairs[left * self.size + right] = i
+        self._pairs = table(pairs or {-1: 0}, self.size)
+        self.tables = [self._characters, self._pairs]
+
+    def encode(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """Ids of words, `(W,)` strings of UTF-8 to `(W, None)` int32."""
+        characters = tf.strings.unicode_split(words, "UTF-8")
+        ids = characters.with_flat_values(
+            self._characters.lookup(characters.flat_values)
+        ).to_tensor(PADDING)  # (W, C)
+        # Two more columns, since the loop below needs one pair at least.
+        ids = tf.pad(ids, [[0, 0], [0, 2]])
+        ids, _ = tf.while_loop(
+            lambda _, ranks: tf.reduce_any(ranks < self.size),
+            self._join,
+            [ids, self._ranks(ids)],
+            shape_invariants=[tf.TensorShape([None, None])] * 2,
+        )
+        # Neighbours that are unknown are one unknown piece.
+        unknown = tf.equal(ids, UNKNOWN)
+        again = tf.pad(unknown[:, :-1], [[0, 0], [1, 0]]) & unknown
+        return tf.ragged.boolean_mask(ids, tf.not_equal(ids, PADDING) & ~again)
+
+    def _ranks(self, ids: tf.Tensor) -> tf.Tensor:
+        """What each two neighbours make, `(W, C - 1)`; `size` for nothing."""
+        ids = tf.cast(ids, tf.int64)
+        return self._pairs.lookup(ids[:, :-1] * self.size + ids[:, 1:])
+
+    def _join(self, ids: tf.Tensor, ranks: tf.Tensor) -> tuple:
+        """Joins the best two neighbours of each word that has such."""
+        piece = tf.reduce_min(ranks, axis=1, keepdims=True)  # (W, 1)
+        place = tf.argmin(ranks, axis=1, output_type=tf.int32)[:, None]
+        position = tf.range(tf.shape(ids)[1])[None, :]  # (1, C)
+        nothing = tf.equal(piece, self.size)
+        moved = tf.pad(ids[:, 1:], [[0, 0], [0, 1]])
+        joined = tf.where(tf.equal(position, place), piece, moved)
+        ids = tf.where(nothing | (position < place), ids, joined)  # (W, C)
+        return ids, self._ranks(ids)
+
+
+def table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:
+    """A lookup table of int32, made outside of any graph."""
+    with tf.init_scope():
+        keys = list(values)
+        dtype = tf.string if isinstance(keys[0], str) else tf.int64
+        initializer = tf.lookup.KeyValueTensorInitializer(
+            tf.constant(keys, dtype),
+            tf.constant(list(values.values()), tf.int32),
+        )
+        return tf.lookup.StaticHashTable(initializer, default)
