@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from apps.common.cli import UserError
+from apps.common.optimizer import averaged
 from data_pipelines.files import replacing
 
 
@@ -98,7 +99,8 @@ class Checkpoint(keras.callbacks.Callback):
         score = logs[self.monitor]
         if progress.best is None or score > progress.best:
             progress.best, progress.best_epoch = score, epoch + 1
-            save_model(self.artifact, self.run.file("model.keras"))
+            with averaged(self.model):
+                save_model(self.artifact, self.run.file("model.keras"))
         if epoch + 1 - progress.best_epoch >= self.patience:
             progress.stopped = self.model.stop_training = True
         self._write_log()

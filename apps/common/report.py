@@ -164,6 +164,37 @@ def confusion_picture(matrix, labels):
     return _png(figure)
 
 
+def attention_picture(source, target, weights):
+    """Draws what each target token looked at.
+
+    Args:
+        source: List of S strings.
+        target: List of T strings.
+        weights: `(T, S)`, each row adding up to one.
+
+    Returns:
+        PNG bytes.
+    """
+    rows, columns = np.shape(weights)
+    figure = Figure(
+        figsize=(1.6 + 0.26 * columns, 1.2 + 0.22 * rows), layout="constrained"
+    )
+    axes = figure.subplots()
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(columns), _literal(source), rotation=60, ha="left")
+    axes.set_yticks(range(rows), _literal(target))
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return _png(figure)
+
+
+def _literal(words):
+    """Keeps matplotlib from reading a dollar sign as the start of a formula."""
+    return [word.replace("$", r"\$") for word in words]
+
+
 def _png(figure):
     buffer = io.BytesIO()
     with warnings.catch_warnings():

@@ -190,7 +190,9 @@ def read_lines(path):
         raise UserError(f"{path}: {error.strerror}") from None
 
 
-def finish(run, config, model, scores, baselines, progress, data):
+def finish(
+    run, config, model, scores, baselines, progress, data, signatures=None
+):
     """Writes `metrics.json`, the only source of a published number.
 
     Args:
@@ -201,6 +203,7 @@ def finish(run, config, model, scores, baselines, progress, data):
         baselines: Dict name -> dict of the same scores.
         progress: What `checkpoint.resume` returned, after training.
         data: The data sets; `examples` are their numbers.
+        signatures: Optional dict: exactly how scores were computed.
     """
     record = {
         "app": run.app,
@@ -209,6 +212,7 @@ def finish(run, config, model, scores, baselines, progress, data):
         "command": run.record["command"],
         "metrics": scores,
         "baselines": baselines,
+        "signatures": signatures or {},
         "parameters": model.count_params(),
         "trainable_parameters": sum(
             math.prod(weight.shape) for weight in model.trainable_weights

@@ -34,13 +34,11 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.perf_counter()
-        self._seconds = None
 
-    def on_test_begin(self, logs=None):
+    def on_train_batch_end(self, batch, logs=None):
         self._seconds = time.perf_counter() - self._begun
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = self._seconds or time.perf_counter() - self._begun
         optimizer = self.model.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         step = epoch + 1
@@ -51,7 +49,7 @@ class TensorBoard(keras.callbacks.Callback):
                 )
                 tf.summary.scalar(name, value)
             for name, amount in self.amounts.items():
-                tf.summary.scalar(f"{name}_per_second", amount / seconds)
+                tf.summary.scalar(f"{name}_per_second", amount / self._seconds)
             for variable in self.model.trainable_variables:
                 tf.summary.histogram(
                     variable.path, keras.ops.convert_to_numpy(variable)

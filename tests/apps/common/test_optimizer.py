@@ -1,0 +1,67 @@
+"""The optimizer's memory: the gradient's length, the averages of weights."""
+
+import keras
+import numpy as np
+import pytest
+
+from apps.common.optimizer import AdamW, averaged
+
+
+def small_model(**options):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(AdamW(0.1, **options), loss="mse")
+    return model
+
+
+def train(model, steps):
+    random = np.random.default_rng(0)
+    seen = []
+    for _ in range(steps):
+        x, y = random.normal(size=(4, 3)), random.normal(size=(4, 2))
+        model.train_on_batch(x.astype("float32"), y.astype("float32"))
+        seen.append(model.get_weights())
+    return seen
+
+
+def test_averages_follow_their_formula():
+    keras.utils.set_random_seed(0)
+    model = small_model(averaging=0.5)
+    seen = train(model, 12)
+    expected = [np.zeros_like(w) for w in seen[0]]
+    for time, weights in enumerate(seen, 1):
+        keep = min(0.5, time / (9 + time))
+        expected = [
+            keep * average + (1 - keep) * weight
+            for average, weight in zip(expected, weights, strict=True)
+        ]
+    with averaged(model):
+        for one, other in zip(model.get_weights(), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    for one, other in zip(model.get_weights(), seen[-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_come_back_after_an_error():
+    model = small_model(averaging=0.9)
+    before = train(model, 3)[-1]
+    with pytest.raises(KeyError), averaged(model):
+        raise KeyError
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_averages_nothing_is_put_in_place():
+    model = small_model()
+    before = train(model, 2)[-1]
+    with averaged(model):
+        for one, other in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_gradient_norm_is_that_before_clipping():
+    model = small_model(global_clipnorm=1e-3)
+    x, y = np.ones((1, 3), "float32"), np.full((1, 2), 7, "float32")
+    error = model.predict(x, verbose=0) - y  # d mse / d output = error
+    model.train_on_batch(x, y)
+    right = np.sqrt((error**2).sum() * (3 + 1))  # three inputs of one, a bias
+    assert float(model.optimizer.gradient_norm) == pytest.approx(right, 1e-4)

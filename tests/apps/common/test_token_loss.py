@@ -1,0 +1,60 @@
+"""Loss and perplexity of tokens against their definitions."""
+
+import keras
+import numpy as np
+import pytest
+
+from apps.common.token_loss import Perplexity, TokenCrossentropy, surprise
+
+RANDOM = np.random.default_rng(0)
+TOKENS = np.array([[3, 1, 0, 0], [2, 2, 4, 1]], "int32")
+LOGITS = RANDOM.normal(size=(2, 4, 5)).astype("float32") * 3
+
+
+def log_softmax(x):
+    x = np.float64(x)
+    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+
+
+def right(smoothing):
+    """Losses of the real tokens, one after another, by the definition."""
+    losses = []
+    for row, known in zip(TOKENS, log_softmax(LOGITS), strict=True):
+        for token, log_p in zip(row, known, strict=True):
+            if token:
+                target = np.full(5, smoothing / 5)
+                target[token] += 1 - smoothing
+                losses.append(-(target * log_p).sum())
+    return losses
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_loss_is_the_mean_over_real_tokens(smoothing):
+    loss = TokenCrossentropy(smoothing)(TOKENS, LOGITS)
+    assert float(loss) == pytest.approx(np.mean(right(smoothing)), rel=1e-5)
+
+
+def test_loss_survives_huge_logits():
+    loss = TokenCrossentropy(0.1)(TOKENS, LOGITS * 1e4)
+    assert np.isfinite(float(loss))
+
+
+def test_loss_of_padding_alone_is_zero():
+    assert float(TokenCrossentropy()(np.zeros_like(TOKENS), LOGITS)) == 0
+
+
+def test_perplexity_weighs_tokens_not_batches():
+    metric = Perplexity()
+    metric.update_state(TOKENS[:1], LOGITS[:1])  # two tokens
+    metric.update_state(TOKENS[1:], LOGITS[1:])  # four
+    right_value = np.exp(np.mean(right(0.0)))
+    assert float(metric.result()) == pytest.approx(right_value, rel=1e-5)
+    metric.reset_state()
+    assert float(metric.result()) == 1
+
+
+def test_surprise_equals_keras():
+    expected = keras.losses.sparse_categorical_crossentropy(
+        TOKENS, LOGITS, from_logits=True
+    )
+    np.testing.assert_allclose(surprise(TOKENS, LOGITS), expected, rtol=1e-5)
