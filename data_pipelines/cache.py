@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 _TEMPORARY = ".tmp-"
 
 
@@ -24,6 +26,12 @@ def key(*parts: Any) -> str:
     """A short name for what a cache was made from."""
     written = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()[:16]
+
+
+def digest(array: np.ndarray) -> str:
+    """A short name for what an array holds."""
+    raw = np.ascontiguousarray(array).tobytes()
+    return hashlib.sha256(raw).hexdigest()[:16]
 
 
 def stamp(path: Path) -> list:

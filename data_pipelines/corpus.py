@@ -92,7 +92,10 @@ class Corpus:
         counts = np.load(folder / "counts.npy", mmap_mode="r")
         parts = {
             split: Part(
-                **{f: _map(folder / f"{split}.{f}", FIELDS[f]) for f in FIELDS},
+                **{
+                    f: mapped(folder / f"{split}.{f}", FIELDS[f])
+                    for f in FIELDS
+                },
                 counts=counts[i],
             )
             for i, split in enumerate(meta["splits"])
@@ -115,7 +118,8 @@ class Corpus:
         return ids
 
 
-def _map(path: Path, dtype: type) -> np.ndarray:
+def mapped(path: Path, dtype: type) -> np.ndarray:
+    """A flat array in a file, which may be empty."""
     if not path.stat().st_size:
         return np.zeros(0, dtype)
     return np.memmap(path, dtype, "r")

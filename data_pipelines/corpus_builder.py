@@ -17,6 +17,7 @@ from data_pipelines.corpus import FIELDS
 from data_pipelines.errors import DataError
 from data_pipelines.lexicon import Lexicon
 from data_pipelines.records import Record
+from data_pipelines.splits import places, ranked
 
 # A chunk ends at whichever comes first.
 _CHUNK_TEXTS = 512
@@ -89,13 +90,7 @@ def _ranked(
     if all(path.stat().st_size for path in paths):
         return None
     digests = [np.fromfile(path, FIELDS["digests"]) for path in paths]
-    places = np.unique(_places(np.concatenate(digests), seed))
-    wanted = [share * len(places) for share in list(shares.values())[1:]]
-    sizes = [max(1, round(number)) for number in wanted]
-    first = len(places) - sum(sizes)
-    if first < 1 or not sizes:
-        return None
-    return places[first + np.cumsum([0, *sizes[:-1]])]
+    return ranked(np.concatenate(digests), shares, seed)
 
 
 class _Builder:
@@ -140,7 +135,7 @@ class _Builder:
         chunks = self._chunks(source, about["first"])
         for chunk, analysis in _ahead(_analyze, chunks):
             sides = np.searchsorted(
-                cuts, _places(analysis[-1], self.seed), side="right"
+                cuts, places(analysis[-1], self.seed), side="right"
             )
             about["empty"] += self._append(
                 chunk, analysis, sides, source.shares
@@ -221,17 +216,6 @@ class _Builder:
         }
         written = json.dumps(meta, ensure_ascii=False, indent=1)
         (self.folder / "meta.json").write_text(written, "utf-8")
-
-
-def _places(digests: np.ndarray, seed: int) -> np.ndarray:
-    """Where each text falls between 0 and 1, `(N,)`."""
-    # The finalizer of splitmix64 over the digest and the seed.
-    mixed = digests.astype(np.uint64)
-    mixed = mixed ^ np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed = mixed ^ (mixed >> np.uint64(31))
-    return mixed / 2.0**64
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])

@@ -80,3 +80,41 @@ class TextRecords:
             where = f"{self.builder.name} ({self.split}):{number}"
             label = tidy(names[int(example[self.label])], where)
             yield text, label, number
+
+
+class PairRecords:
+    """Pairs of one split of a prepared set of translations.
+
+    Args:
+        builder: from `prepared`.
+        split: TFDS's name of the split.
+        languages: the features that are source and target.
+
+    Attributes:
+        name: what messages call it.
+        names: what they call each side.
+        repaired: broken sequences replaced in the last iteration.
+    """
+
+    def __init__(
+        self, builder: Any, split: str, languages: tuple[str, str]
+    ) -> None:
+        self.builder = builder
+        self.split = split
+        self.languages = languages
+        self.name = f"{builder.info.full_name} ({split})"
+        self.names = tuple(f"{self.name}, {name}" for name in languages)
+        self.repaired = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str, int]]:
+        self.repaired = 0
+        dataset = self.builder.as_dataset(split=self.split)
+        for number, example in enumerate(dataset.as_numpy_iterator(), 1):
+            sides = []
+            for language in self.languages:
+                raw = example[language]
+                text = raw.decode("utf-8", "replace")
+                already = raw.count(b"\xef\xbf\xbd")
+                self.repaired += text.count("\ufffd") - already
+                sides.append(text)
+            yield sides[0], sides[1], number

@@ -1,0 +1,254 @@
+"""Sentences and their translations as arrays on disk: read once, mapped then.
+
+Folder    meta.json, and per source number i and side s (0 source, 1 target)
+          `<i>.<s>.texts`, UTF-8, one text after another; `<i>.<s>.sizes`,
+          bytes of each; `<i>.digests`, equal for equal source sentences
+
+Letters: N pairs.
+"""
+
+import collections
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines import splits
+from data_pipelines.corpus import mapped
+from data_pipelines.errors import DataError
+from data_pipelines.parallel import Pair
+from data_pipelines.tokenizers import normalize
+
+# Part of the key of every folder: raise it with any change of it, or of the
+# way pairs are read.
+FORMAT = 1
+
+# How many pairs and words tell which language a file is in.
+_LOOKED_AT = 20_000
+_WORDS = 200
+# A smaller file tells too little.
+_FEWEST = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One file, or two, and the splits they go to.
+
+    Attributes:
+        pairs: yields (source, target, line); has a `name` for both sides, a
+            pair `names` and a count `repaired`.
+        shares: split name -> its share; the shares add up to 1.
+    """
+
+    pairs: Iterable[Pair]
+    shares: dict[str, float]
+
+
+class Texts(Sequence):
+    """Strings in a file, one by one in memory.
+
+    Args:
+        data: `(bytes,)` uint8, one text after another.
+        starts: `(N,)` where each begins.
+        sizes: `(N,)` bytes of each.
+    """
+
+    def __init__(
+        self, data: np.ndarray, starts: np.ndarray, sizes: np.ndarray
+    ) -> None:
+        self.data = data
+        self.starts = starts
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, row):
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        start = int(self.starts[row])
+        found = self.data[start : start + int(self.sizes[row])]
+        return found.tobytes().decode("utf-8")
+
+    def chosen(self, rows: np.ndarray) -> "Texts":
+        """Some of the texts, in the order of `rows`."""
+        return Texts(self.data, self.starts[rows], self.sizes[rows])
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """All pairs of one source.
+
+    Attributes:
+        sides: texts of source and target.
+        digests: `(N,)` int64.
+        about: name, names, skipped, first_skipped, repaired.
+    """
+
+    sides: tuple[Texts, Texts]
+    digests: np.ndarray
+    about: dict
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def rows(self, shares: dict[str, float], seed: int) -> dict:
+        """Split -> its rows, in the order of the file."""
+        chosen = splits.sides(self.digests, shares, seed)
+        if chosen is None:
+            cut = [name for name in shares if name != "train"]
+            raise DataError(
+                f"{self.about['name']}: too few different sentences to cut "
+                f"{' and '.join(cut)} from; expected at least {len(shares)}, "
+                f"or {' and '.join(f'{name} files' for name in cut)}"
+            )
+        return {
+            name: np.flatnonzero(chosen == side)
+            for side, name in enumerate(shares)
+        }
+
+
+def load(folder: Path) -> list[Store]:
+    """Opens a folder that `build` wrote, a store for each source."""
+    about = json.loads((folder / "meta.json").read_text("utf-8"))
+    return [
+        Store(
+            tuple(_texts(folder / f"{number}.{side}") for side in (0, 1)),
+            mapped(folder / f"{number}.digests", np.int64),
+            source,
+        )
+        for number, source in enumerate(about)
+    ]
+
+
+def _texts(place: Path) -> Texts:
+    sizes = mapped(place.with_name(place.name + ".sizes"), np.int32)
+    data = mapped(place.with_name(place.name + ".texts"), np.uint8)
+    return Texts(data, np.cumsum(sizes, dtype=np.int64) - sizes, sizes)
+
+
+def build(folder: Path, sources: Sequence[Source]) -> None:
+    """Reads all sources into a folder, and refuses what cannot be right.
+
+    A pair with an empty side is left out and counted.
+
+    Args:
+        folder: an existing empty folder.
+        sources: what to read; train, if it is there, first.
+    """
+    writers = [
+        _Writer(folder, number, source.pairs)
+        for number, source in enumerate(sources)
+    ]
+    for writer in writers:
+        writer.write()
+    for writer in writers[1:]:
+        if "train" in sources[0].shares:
+            _refuse_swapped(writers[0], writer)
+    meta = [writer.about for writer in writers]
+    written = json.dumps(meta, ensure_ascii=False, indent=1)
+    (folder / "meta.json").write_text(written, "utf-8")
+
+
+class _Writer:
+    """Writes the pairs of one source, and looks at the first of them."""
+
+    def __init__(self, folder: Path, number: int, pairs: Iterable) -> None:
+        self.folder = folder
+        self.number = number
+        self.pairs = pairs
+        self.words = (collections.Counter(), collections.Counter())
+        self.about = {
+            "name": pairs.name,
+            "names": list(pairs.names),
+            "skipped": 0,
+            "first_skipped": 0,
+        }
+        self.count = 0
+        self.same = 0
+
+    def write(self) -> None:
+        """Writes everything but meta.json."""
+        files = [
+            (self.folder / f"{self.number}.{side}.texts").open("wb")
+            for side in (0, 1)
+        ]
+        sizes: tuple[list, list] = ([], [])
+        digests = []
+        for *texts, line in self.pairs:
+            texts = [normalize(text) for text in texts]
+            if not all(texts):
+                self.about["skipped"] += 1
+                self.about["first_skipped"] = (
+                    self.about["first_skipped"] or line
+                )
+                continue
+            raw = [text.encode("utf-8") for text in texts]
+            for side in (0, 1):
+                files[side].write(raw[side])
+                sizes[side].append(len(raw[side]))
+            digests.append(hashlib.blake2b(raw[0], digest_size=8).digest())
+            self._look(texts)
+        for side in (0, 1):
+            files[side].close()
+            written = np.array(sizes[side], np.int32)
+            written.tofile(self.folder / f"{self.number}.{side}.sizes")
+        (self.folder / f"{self.number}.digests").write_bytes(b"".join(digests))
+        self.about["repaired"] = self.pairs.repaired
+        self._refuse()
+
+    def _look(self, texts: list[str]) -> None:
+        self.count += 1
+        self.same += texts[0] == texts[1]
+        if self.count <= _LOOKED_AT:
+            for words, text in zip(self.words, texts, strict=True):
+                words.update(text.lower().split())
+
+    def _refuse(self) -> None:
+        """Refuses a source without any pair, or of one language."""
+        if not self.count:
+            lines = self.about["skipped"]
+            raise DataError(
+                f"{self.pairs.name}: none of the {lines:,} lines has a "
+                "sentence on both sides"
+            )
+        if self.same * 2 > self.count:
+            raise DataError(
+                f"{' and '.join(self.pairs.names)}: {self.same:,} of "
+                f"{self.count:,} lines are the same on both sides; expected "
+                "two languages"
+            )
+
+
+def _refuse_swapped(train: _Writer, other: _Writer) -> None:
+    """Refuses valid or test with source and target exchanged.
+
+    It is so if both sides have clearly more of the frequent words of train's
+    other side than of its own.
+    """
+    if other.count < _FEWEST:
+        return
+    frequent = [
+        {word for word, _ in words.most_common(_WORDS)} for words in train.words
+    ]
+    share = functools.partial(_share, frequent)
+    if all(
+        share(other.words[side], 1 - side)
+        > share(other.words[side], side) + 0.2
+        for side in (0, 1)
+    ):
+        raise DataError(
+            f"{other.pairs.names[0]} reads like {train.pairs.names[1]}, and "
+            f"{other.pairs.names[1]} like {train.pairs.names[0]}; exchange "
+            "the two"
+        )
+
+
+def _share(frequent: list[set], words: collections.Counter, side: int) -> float:
+    """How many of the words are frequent on a side of train."""
+    known = sum(n for word, n in words.items() if word in frequent[side])
+    return known / words.total()
