@@ -79,6 +79,10 @@ test-slow: $(INSTALLED) ## Run the tests that train whole models
 bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it is installed)
 	@$(RUN) -m benchmarks.layers $(ARGS)
 
+.PHONY: bench-decoding
+bench-decoding: $(INSTALLED) ## Time greedy and beam search beside `predict` once a token
+	@$(RUN) -m benchmarks.decoding $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and format
 	@$(RUN) -m ruff check .

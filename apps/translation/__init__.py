@@ -1,0 +1,1 @@
+"""Translation: a sentence in, a sentence out (many to many)."""

@@ -1,0 +1,93 @@
+"""Writes a run's SavedModel: sentences in, translations and scores out.
+
+    make export-translation ARGS="--run demo-gru"
+
+Training has written it already; this writes it again, for instance after a
+change to what it returns.  It needs nothing but tensorflow, subwords included:
+
+    served = tf.saved_model.load("runs/translation/demo-gru/export")
+    found = served.serve(tf.constant(["Good day."]), beam=5, length_penalty=1.0)
+    found["text"][0, 0]  # the best of five
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from apps.common import cli, export, runs
+from data_pipelines.tokenizers import Tokenizer
+
+from .predict import Search, Translator
+
+EXAMPLES = (
+    "The doctor has a small house.",
+    "twenty-one",
+    "",
+    "Ünïcödé \u2014 \u6620\u753b (words that nobody has ever seen: qwxyzzq)!",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Writes the SavedModel of a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def write(run, translator):
+    """Writes `export/`; returns the largest difference to the live model.
+
+    Args:
+        run: The `runs.Run`.
+        translator: Its `Translator`.
+
+    Signature `serve`: `text (N,)` strings, `beam ()` int32 and
+    `length_penalty ()` float32 to a dict of `text (N, beam)` strings, the best
+    first, and their `score (N, beam)`, -inf where there are fewer.
+    """
+    source, target = translator.source, translator.target
+
+    def serve(text, beam, length_penalty):
+        ids = source.encode_tensor(text)[:, : translator.max_length - 1]
+        ends = tf.fill([tf.shape(text)[0], 1], Tokenizer.END)
+        ids = tf.concat([ids, ends], axis=1).to_tensor(Tokenizer.PADDING)
+        found = translator.search(
+            translator.steps.encode(ids),  # N S
+            Search(beam, length_penalty, n_best=beam),
+        )
+        return {
+            "text": target.decode_tensor(found.tokens),
+            "score": found.scores,
+        }
+
+    return export.write(
+        run,
+        translator.model,
+        serve,
+        [
+            tf.TensorSpec((None,), tf.string, name="text"),
+            tf.TensorSpec((), tf.int32, name="beam"),
+            tf.TensorSpec((), tf.float32, name="length_penalty"),
+        ],
+        track=[*source.tables, *target.tables],
+        examples=[
+            (tf.constant(EXAMPLES), tf.constant(beam), tf.constant(penalty))
+            for beam, penalty in ((1, 0.0), (4, 1.0))
+        ],
+    )
+
+
+def main(options):
+    """Exports a run again."""
+    run = runs.open_run("translation", options.run, options.runs_path)
+    difference = write(run, Translator.of_run(run))
+    if difference is not None:
+        print(
+            f"wrote {run.file('export')}; largest difference to the live model:"
+            f" {difference:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

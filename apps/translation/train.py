@@ -1,0 +1,114 @@
+"""Trains a translator, tests it once, exports it.
+
+make train-translation
+make train-translation \
+    ARGS="--dataset files --data-path FOLDER --languages en-de"
+python -m apps.translation.train --cell peephole_lstm --name peephole
+"""
+
+import sys
+
+import keras
+
+from apps.common import checkpoint, cli, runs
+from apps.common.tensorboard import TensorBoard
+from data_pipelines import translation as pipeline
+
+from . import evaluate, export, model, scores, show
+from .config import PRESETS, Config
+from .predict import Search, Translator
+
+
+def train(config):
+    """Runs one training from raw text to exported model; returns its record."""
+    # 1. Run folder.
+    with runs.start("translation", config) as run:
+        runs.make_deterministic(config.seed)
+
+        # 2. Data.
+        data = pipeline.make_datasets(
+            config.dataset,
+            config.data_path or None,
+            cache_path=config.cache_path,
+            languages=config.languages,
+            tokens=config.tokens,
+            vocabulary_size=config.vocabulary_size,
+            batch_tokens=config.batch_size,
+            max_length=config.max_length,
+            seed=config.seed,
+            subword_dropout=config.subword_dropout,
+            download=config.download,
+        )
+        tokenizers = data.source_tokenizer, data.target_tokenizer
+        runs.keep_lines(run, "source.txt", tokenizers[0].pieces)
+        runs.keep_lines(run, "target.txt", tokenizers[1].pieces)
+        print(*data.report(), sep="\n")
+
+        # 3. Model.
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        trained, translator = model.build(config, *map(len, tokenizers))
+
+        # 4. Objective.
+        steps = config.steps_per_epoch or data.train.steps_per_pass
+        model.compile(trained, config, config.epochs * steps)
+
+        # 5. Training.
+        progress = checkpoint.resume(run, trained)
+        validation = evaluate.Validation(
+            data, Translator(translator, tokenizers, config.max_length)
+        )
+        trained.fit(
+            data.train.dataset(
+                training=True, start_step=progress.epoch * steps
+            ).map(evaluate.teacher_forced),
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else config.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                validation,
+                TensorBoard(
+                    run,
+                    len(data.train) * steps / data.train.steps_per_pass,
+                    data.train.lengths,
+                ),
+                show.Samples(run, data, validation),
+                checkpoint.Checkpoint(
+                    run,
+                    progress,
+                    translator,
+                    monitor="val_bleu",
+                    patience=config.patience,
+                ),
+            ],
+        )
+
+        # 6. Test, with the best weights.
+        best = Translator.of_run(run)
+        search = Search(config.beam, config.length_penalty)
+        found, translations = evaluate.score(
+            best, data.test, search, data.languages[1]
+        )
+        baselines = evaluate.baselines(data)
+        show.write_report(
+            run, best, data, found, baselines, translations, progress
+        )
+        difference = export.write(run, best)
+        record = runs.finish(
+            run,
+            config,
+            best.model,
+            found,
+            baselines,
+            progress,
+            data,
+            signatures=scores.signatures(data.languages[1]),
+        )
+        show.summary(run, best, record, data, translations, difference)
+        return record
+
+
+if __name__ == "__main__":
+    cli.main(lambda: train(cli.parse(Config, PRESETS)))

@@ -1,0 +1,178 @@
+"""Tokens per second of one compiled loop beside the usual ways to decode.
+
+    python -m benchmarks.decoding --units 256 --tokens 20
+
+The model is the translation app's, with random weights: time does not depend
+on what it says. Every way makes the same number of tokens for each sentence:
+
+    greedy   `apps.common.decoding.greedy`, compiled
+    beam     `apps.common.decoding.beam_search`, compiled
+    predict  the usual loop, which calls `predict` on all tokens so far, once
+             a token
+    torch    the same model and greedy loop in torch, if it is installed
+
+They run in turn, again and again, in one process; printed are medians.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Threads of torch would else wait busily beside those of TensorFlow.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+
+from apps.common import decoding
+from apps.translation import model
+from apps.translation.config import Config
+from apps.translation.predict import compiled
+from data_pipelines.tokenizers import Tokenizer
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+
+def ours(steps, options, beam):
+    """Returns a function of sources `(B, S)` to tokens, compiled."""
+    rules = decoding.Rules(
+        Tokenizer.BEGIN,
+        Tokenizer.END,
+        options.tokens,
+        min_length=options.tokens,
+        banned=(Tokenizer.PADDING,),
+    )
+
+    def decode(source):
+        memory = steps.encode(source)
+        state = steps.begin(memory)
+
+        def step(tokens, state):
+            return steps.step(tokens, state, memory)
+
+        if beam == 1:
+            return decoding.greedy(step, state, rules).tokens
+        found = decoding.beam_search(step, state, rules, beam=beam)
+        return found.tokens[:, 0]
+
+    return compiled(decode)
+
+
+def by_predict(translator, options):
+    """Returns the usual loop: the whole model, once a token."""
+
+    def decode(source):
+        target = np.full((len(source), 1), Tokenizer.BEGIN, np.int32)
+        for _ in range(options.tokens):
+            logits = translator.predict([source, target], verbose=0)[:, -1]
+            logits[:, [Tokenizer.PADDING, Tokenizer.END]] = -np.inf
+            chosen = logits.argmax(axis=-1).astype(np.int32)
+            target = np.concatenate([target, chosen[:, None]], axis=1)
+        return target[:, 1:]
+
+    return decode
+
+
+def by_torch(config, sizes, options):
+    """Returns the same model and greedy loop in torch."""
+    units, width = config.units, config.embedding_size
+    source_vectors = torch.nn.Embedding(sizes[0], width)
+    target_vectors = torch.nn.Embedding(sizes[1], width)
+    encoder = torch.nn.GRU(width, units, batch_first=True, bidirectional=True)
+    bridge = torch.nn.Linear(2 * units, units)
+    cell = torch.nn.GRUCell(width, units)
+    query = torch.nn.Linear(units, units, bias=False)
+    keys = torch.nn.Linear(2 * units, units)
+    scores = torch.nn.Linear(units, 1, bias=False)
+    output = torch.nn.Linear(3 * units, units, bias=False)
+    vectors = torch.nn.Linear(units, width)
+
+    @torch.inference_mode()
+    def decode(source):
+        memory, _ = encoder(source_vectors(torch.from_numpy(source).long()))
+        h = torch.tanh(bridge(memory.mean(dim=1)))
+        known = keys(memory)
+        last = torch.full((len(source),), Tokenizer.BEGIN)
+        tokens = []
+        for _ in range(options.tokens):
+            h = cell(target_vectors(last), h)
+            hidden = torch.tanh(query(h)[:, None] + known)
+            weights = torch.softmax(scores(hidden), dim=1)
+            context = (weights * memory).sum(dim=1)
+            y = torch.tanh(output(torch.cat([context, h], dim=1)))
+            logits = vectors(y) @ target_vectors.weight.T
+            logits[:, [Tokenizer.PADDING, Tokenizer.END]] = -np.inf
+            last = logits.argmax(dim=-1)
+            tokens.append(last)
+        return torch.stack(tokens, dim=1).numpy()
+
+    return decode
+
+
+def measure(ways, source, options):
+    """Returns the median seconds of each way, measured in turn."""
+    times = {name: [] for name in ways}
+    for way in ways.values():
+        tokens = np.asarray(way(source))  # compiles
+        assert tokens.shape == (len(source), options.tokens)
+        assert tokens.all()
+    for _ in range(options.repeats):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way(source)
+            times[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def parse():
+    """Returns the flags."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--units", type=int, default=256)
+    parser.add_argument("--vocabulary-size", type=int, default=5000)
+    parser.add_argument("--source-length", type=int, default=15)
+    parser.add_argument("--tokens", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", default="runs/bench/decoding.json")
+    return parser.parse_args()
+
+
+def main(options):
+    """Prints the table and writes it as JSON."""
+    config = Config(units=options.units, embedding_size=options.units)
+    sizes = (options.vocabulary_size, options.vocabulary_size)
+    translator, _ = model.build(config, *sizes)
+    steps = model.Steps(translator)
+    ways = {
+        "greedy": ours(steps, options, 1),
+        "beam": ours(steps, options, 5),
+        "predict": by_predict(translator, options),
+    }
+    if torch is not None:
+        torch.set_num_threads(os.cpu_count())
+        ways["torch"] = by_torch(config, sizes, options)
+    random = np.random.default_rng(0)
+    rows = []
+    print("| sentences | way | tokens per second | greedy is faster by |")
+    print("| --- | --- | --- | --- |")
+    for count in (1, 64):
+        shape = (count, options.source_length)
+        source = random.integers(4, sizes[0], shape).astype(np.int32)
+        seconds = measure(ways, source, options)
+        for name, value in seconds.items():
+            speed = count * options.tokens / value
+            ratio = value / seconds["greedy"]
+            print(f"| {count} | {name} | {speed:,.0f} | {ratio:.1f} |")
+            rows.append({"sentences": count, "way": name, "seconds": value})
+    path = Path(options.json)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**vars(options), "rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main(parse())
