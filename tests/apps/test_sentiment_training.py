@@ -1,49 +1,17 @@
 """Whole trainings of the sentiment app: killed, on the demo, in every way."""
 
 import json
-import random
-import signal
-import subprocess
-import sys
-import time
 
-import keras
 import numpy as np
 import pytest
 
-import rnn_layers  # noqa: F401 (the saved models are made of its layers)
-from tests.apps.tools import ROOT, flags, run_module, write_reviews
-
-
-def weights_of(folder):
-    classifier = keras.models.load_model(folder / "model.keras")
-    return [np.array(w) for w in classifier.get_weights()]
-
-
-def kill_when(process, ready):
-    """Kills a process once `ready()`; says whether it was still alive."""
-    while process.poll() is None and not ready():
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
-
-
-class Moment:
-    """Is true some seconds after a log has so many epochs."""
-
-    def __init__(self, log, epochs, seconds):
-        self.log, self.epochs, self.seconds = log, epochs, seconds
-        self.since = None
-
-    def __call__(self):
-        if self.since is None:
-            done = 0
-            if self.log.exists():
-                done = self.log.read_text().count("\n") - 1
-            if done < self.epochs:
-                return False
-            self.since = time.time()
-        return time.time() > self.since + self.seconds
+from tests.apps.tools import (
+    flags,
+    run_and_kill,
+    run_module,
+    weights_of,
+    write_reviews,
+)
 
 
 @pytest.mark.slow
@@ -55,21 +23,8 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     )
     assert whole.returncode == 0, whole.stderr
     folder = tmp_path / "runs" / "sentiment" / "killed"
-    command = [sys.executable, "-m", "apps.sentiment.train"]
-    command += flags(tmp_path, *more, "--name", "killed")
-    random_moment = random.Random(time.time())  # others each time, on purpose
-
-    kills = 0
-    for epochs, most in [(0, 12), (1, 1), (2, 1), (4, 2), (4, 0.3)]:
-        if (folder / "metrics.json").exists():
-            break
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-        seconds = random_moment.uniform(0, most)
-        kills += kill_when(process, Moment(folder / "log.csv", epochs, seconds))
-    assert kills >= 3
-    if not (folder / "metrics.json").exists():
-        last = run_module(*command[2:])
-        assert last.returncode == 0, last.stderr
+    command = flags(tmp_path, *more, "--name", "killed")
+    run_and_kill("apps.sentiment.train", command, folder)
     done = [folder.parent / name for name in ("killed", "whole")]
     weights = [weights_of(run) for run in done]
     for ours, theirs in zip(*weights, strict=True):

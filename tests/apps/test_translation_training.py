@@ -1,0 +1,68 @@
+"""Whole trainings of the translation app: killed, on the demo, in every way."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.apps.tools import run_and_kill, run_module, weights_of
+from tests.apps.translations import flags, write_pairs
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
+    write_pairs(tmp_path / "pairs", 2000)
+    more = ["--epochs", "4", "--tokens", "subwords", "--subword-dropout", "0.1"]
+    whole = run_module(
+        "apps.translation.train", *flags(tmp_path, *more, "--name", "whole")
+    )
+    assert whole.returncode == 0, whole.stderr
+    folder = tmp_path / "runs" / "translation" / "killed"
+    command = flags(tmp_path, *more, "--name", "killed")
+    run_and_kill("apps.translation.train", command, folder)
+    done = [folder.parent / name for name in ("killed", "whole")]
+    weights = [weights_of(run) for run in done]
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in ("log.csv", "samples.txt"):
+        ours, theirs = ((run / name).read_text() for run in done)
+        assert ours == theirs
+    records = [json.loads((r / "metrics.json").read_text()) for r in done]
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert (done[0] / "export" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_is_learned(tmp_path):
+    done = run_module(
+        "apps.translation.train",
+        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
+    )
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "translation" / "demo-gru" / "metrics.json"
+    record = json.loads(path.read_text())
+    assert record["metrics"]["bleu"] >= 90
+    assert record["metrics"]["exact_match"] >= 0.8
+    assert all(b["bleu"] < 5 for b in record["baselines"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--mixed-precision", "true"),
+        ("--jit-compile", "true", "--epochs", "6"),
+        ("--scheduled-sampling", "0.2"),
+        ("--depth", "2", "--cell", "lstm", "--decoder-cell", "peephole_lstm"),
+        ("--attention", "general", "--tied", "false", "--averaging", "0"),
+        ("--attention", "dot", "--tokens", "characters", "--max-length", "40"),
+    ],
+    ids=" ".join,
+)
+def test_every_way_of_computing_learns(tmp_path, more):
+    write_pairs(tmp_path / "pairs", 900)
+    arguments = flags(tmp_path, "--epochs", "20", "--name", "x", *more)
+    done = run_module("apps.translation.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "runs" / "translation" / "x" / "metrics.json"
+    assert json.loads(path.read_text())["metrics"]["bleu"] > 60
