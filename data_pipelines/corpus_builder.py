@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,7 @@ from data_pipelines import text
 from data_pipelines.corpus import FIELDS
 from data_pipelines.errors import DataError
 from data_pipelines.lexicon import Lexicon
+from data_pipelines.progress import Progress
 from data_pipelines.records import Record
 from data_pipelines.splits import places, ranked
 
@@ -23,7 +22,6 @@ from data_pipelines.splits import places, ranked
 _CHUNK_TEXTS = 512
 _CHUNK_BYTES = 2**22
 _MOST_LABELS = 10_000
-_PATIENCE = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +129,7 @@ class _Builder:
             "empty": 0,
             "first": {},
         }
-        progress = _Progress(source.name)
+        progress = Progress(f"reading {source.name}", "texts")
         chunks = self._chunks(source, about["first"])
         for chunk, analysis in _ahead(_analyze, chunks):
             sides = np.searchsorted(
@@ -245,34 +243,3 @@ def _ahead(work: Callable, items: Iterable) -> Iterator[tuple]:
                 yield first, future.result()
         for first, future in waiting:
             yield first, future.result()
-
-
-class _Progress:
-    """A line on standard error, for what takes long.
-
-    A terminal shows how far it is; a file gets the last line only.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.next = time.monotonic() + _PATIENCE
-        self.terminal = sys.stderr.isatty()
-        self.late = False
-
-    def show(self, count: int) -> None:
-        """Says how far it is, now and then."""
-        if time.monotonic() >= self.next:
-            self.next = time.monotonic() + 1.0
-            self.late = True
-            if self.terminal:
-                self._print(count, "")
-
-    def done(self, count: int) -> None:
-        """Says how much it was, if it took long."""
-        if self.late:
-            self._print(count, "\n")
-
-    def _print(self, count: int, end: str) -> None:
-        start = "\r" if self.terminal else ""
-        line = f"{start}reading {self.name}: {count:,} texts"
-        print(line, end=end, file=sys.stderr, flush=True)

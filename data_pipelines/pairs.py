@@ -7,7 +7,9 @@ Folder    meta.json, and per source number i and side s (0 source, 1 target)
 Letters: N pairs.
 """
 
+import array
 import collections
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -21,6 +23,7 @@ from data_pipelines import splits
 from data_pipelines.corpus import mapped
 from data_pipelines.errors import DataError
 from data_pipelines.parallel import Pair
+from data_pipelines.progress import Progress
 from data_pipelines.tokenizers import normalize
 
 # Part of the key of every folder: raise it with any change of it, or of the
@@ -168,40 +171,47 @@ class _Writer:
             "skipped": 0,
             "first_skipped": 0,
         }
+        self.sizes = (array.array("i"), array.array("i"))
         self.count = 0
         self.same = 0
 
     def write(self) -> None:
         """Writes everything but meta.json."""
-        files = [
-            (self.folder / f"{self.number}.{side}.texts").open("wb")
-            for side in (0, 1)
-        ]
-        sizes: tuple[list, list] = ([], [])
-        digests = []
-        for *texts, line in self.pairs:
-            texts = [normalize(text) for text in texts]
-            if not all(texts):
-                self.about["skipped"] += 1
-                self.about["first_skipped"] = (
-                    self.about["first_skipped"] or line
+        progress = Progress(f"reading {self.pairs.name}", "pairs")
+        with contextlib.ExitStack() as stack:
+            files = {
+                ending: stack.enter_context(
+                    (self.folder / f"{self.number}.{ending}").open("wb")
                 )
-                continue
-            raw = [text.encode("utf-8") for text in texts]
-            for side in (0, 1):
-                files[side].write(raw[side])
-                sizes[side].append(len(raw[side]))
-            digests.append(hashlib.blake2b(raw[0], digest_size=8).digest())
-            self._look(texts)
+                for ending in ("0.texts", "1.texts", "digests")
+            }
+            for source, target, line in self.pairs:
+                texts = (normalize(source), normalize(target))
+                if all(texts):
+                    self._look(texts)
+                    self._append(files, texts)
+                else:
+                    self.about["skipped"] += 1
+                    first = self.about["first_skipped"] or line
+                    self.about["first_skipped"] = first
+                progress.show(self.count)
+        progress.done(self.count)
         for side in (0, 1):
-            files[side].close()
-            written = np.array(sizes[side], np.int32)
-            written.tofile(self.folder / f"{self.number}.{side}.sizes")
-        (self.folder / f"{self.number}.digests").write_bytes(b"".join(digests))
+            path = self.folder / f"{self.number}.{side}.sizes"
+            path.write_bytes(self.sizes[side].tobytes())
         self.about["repaired"] = self.pairs.repaired
         self._refuse()
 
-    def _look(self, texts: list[str]) -> None:
+    def _append(self, files: dict, texts: tuple[str, str]) -> None:
+        for side, text in enumerate(texts):
+            raw = text.encode("utf-8")
+            self.sizes[side].append(len(raw))
+            files[f"{side}.texts"].write(raw)
+            if side == 0:
+                digest = hashlib.blake2b(raw, digest_size=8).digest()
+                files["digests"].write(digest)
+
+    def _look(self, texts: tuple[str, str]) -> None:
         self.count += 1
         self.same += texts[0] == texts[1]
         if self.count <= _LOOKED_AT:

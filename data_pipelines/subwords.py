@@ -12,7 +12,6 @@ Letters of shapes: W words, C characters of the longest one.
 
 import collections
 import io
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 import sentencepiece
@@ -23,11 +22,8 @@ SPACE = "▁"
 PADDING, UNKNOWN, BEGIN, END = range(4)
 SPECIALS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]")
 
-# Sentencepiece leaves out every line that has this character.
-_RESERVED = "▅"
-
-# The random state of sentencepiece is one for the whole process.
-_SAMPLING = threading.Lock()
+# Sentencepiece leaves out every line that has one of these.
+_RESERVED = "▅\0"
 
 
 def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
@@ -47,9 +43,10 @@ def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
     for word, count in counts.items():
         for character in word:
             characters[character] += count
-    del characters[_RESERVED]
+    for character in _RESERVED:
+        del characters[character]
     kept = most_frequent(characters, size - len(SPECIALS), minimum_count)
-    drop = {ord(c): None for c in {*characters, _RESERVED} - set(kept)}
+    drop = {ord(c): None for c in {*characters, *_RESERVED} - set(kept)}
     lines = collections.Counter()
     for word, count in counts.items():
         lines[word.translate(drop).removeprefix(SPACE)] += count
@@ -120,29 +117,6 @@ def processor(
     )
 
 
-def sample(
-    model: sentencepiece.SentencePieceProcessor,
-    texts: list[str],
-    seed: int,
-    alpha: float,
-) -> list:
-    """Encodes with BPE-dropout: each join is left out with probability alpha.
-
-    (Provilkov et al., 2020.)  Equal seeds give equal ids, in any process.
-    """
-    with _SAMPLING:
-        sentencepiece.set_random_generator_seed(seed % 2**32)
-        return model.encode(
-            texts,
-            out_type="numpy",
-            enable_sampling=True,
-            nbest_size=-1,
-            alpha=alpha,
-            # Each thread would draw numbers of its own.
-            num_threads=1,
-        )
-
-
 class Merges:
     """Byte-pair encoding in TensorFlow operations.
 
@@ -168,19 +142,49 @@ class Merges:
         self._pairs = table(pairs or {-1: 0}, self.size)
         self.tables = [self._characters, self._pairs]
 
-    def encode(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """Ids of words, `(W,)` strings of UTF-8 to `(W, None)` int32."""
+    def encode(
+        self,
+        words: tf.Tensor,
+        seed: tf.Tensor | None = None,
+        dropout: tf.Tensor | float = 0.0,
+    ) -> tf.RaggedTensor:
+        """Ids of words, `(W,)` strings of UTF-8 to `(W, None)` int32.
+
+        Args:
+            words: what to encode.
+            seed: of the dropout, an int32; None: there is none.
+            dropout: in each step every two neighbours are passed over with
+                this probability; a word of which all are is done (BPE-dropout,
+                Provilkov et al., 2020).
+        """
         characters = tf.strings.unicode_split(words, "UTF-8")
         ids = characters.with_flat_values(
             self._characters.lookup(characters.flat_values)
         ).to_tensor(PADDING)  # (W, C)
         # Two more columns, since the loop below needs one pair at least.
         ids = tf.pad(ids, [[0, 0], [0, 2]])
-        ids, _ = tf.while_loop(
-            lambda _, ranks: tf.reduce_any(ranks < self.size),
-            self._join,
-            [ids, self._ranks(ids)],
-            shape_invariants=[tf.TensorShape([None, None])] * 2,
+
+        def ranks(step: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+            found = self._ranks(ids)
+            if seed is None:
+                return found
+            chance = tf.random.stateless_uniform(
+                tf.shape(found), tf.stack([seed, step]), alg="philox"
+            )
+            return tf.where(chance < dropout, self.size, found)
+
+        def join(step: tf.Tensor, ids: tf.Tensor, found: tf.Tensor) -> tuple:
+            done = tf.reduce_all(found >= self.size, axis=1, keepdims=True)
+            ids = self._join(ids, found, done)
+            found = tf.where(done, self.size, ranks(step + 1, ids))
+            return step + 1, ids, found
+
+        matrix = tf.TensorShape([None, None])
+        _, ids, _ = tf.while_loop(
+            lambda _step, _ids, found: tf.reduce_any(found < self.size),
+            join,
+            [0, ids, ranks(tf.constant(0), ids)],
+            shape_invariants=[tf.TensorShape([]), matrix, matrix],
         )
         # Neighbours that are unknown are one unknown piece.
         unknown = tf.equal(ids, UNKNOWN)
@@ -192,16 +196,16 @@ class Merges:
         ids = tf.cast(ids, tf.int64)
         return self._pairs.lookup(ids[:, :-1] * self.size + ids[:, 1:])
 
-    def _join(self, ids: tf.Tensor, ranks: tf.Tensor) -> tuple:
-        """Joins the best two neighbours of each word that has such."""
+    def _join(
+        self, ids: tf.Tensor, ranks: tf.Tensor, done: tf.Tensor
+    ) -> tf.Tensor:
+        """Joins the best two neighbours of each word that is not done."""
         piece = tf.reduce_min(ranks, axis=1, keepdims=True)  # (W, 1)
         place = tf.argmin(ranks, axis=1, output_type=tf.int32)[:, None]
         position = tf.range(tf.shape(ids)[1])[None, :]  # (1, C)
-        nothing = tf.equal(piece, self.size)
         moved = tf.pad(ids[:, 1:], [[0, 0], [0, 1]])
         joined = tf.where(tf.equal(position, place), piece, moved)
-        ids = tf.where(nothing | (position < place), ids, joined)  # (W, C)
-        return ids, self._ranks(ids)
+        return tf.where(done | (position < place), ids, joined)  # (W, C)
 
 
 def table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:

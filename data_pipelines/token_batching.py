@@ -135,12 +135,3 @@ def once(grouped: list[Bucket]) -> list:
         for start in range(0, len(bucket.rows), size):
             batches.append((bucket, bucket.rows[start : start + size]))
     return batches
-
-
-def padding(grouped: list[Bucket], lengths: np.ndarray, seed: int) -> float:
-    """Share of padding among all positions of the first training pass."""
-    real = computed = 0
-    for bucket, rows in plan(grouped, seed, 0):
-        real += int(lengths[:, rows].sum())
-        computed += len(rows) * sum(bucket.widths)
-    return 1 - real / computed

@@ -162,11 +162,7 @@ class Tokenizer:
             return _whole(self._processor_encode, texts)
         rows = []
         for batch in _batches(texts):
-            batch = [text.encode("utf-8", "replace") for text in batch]
-            found = self.encode_tensor(tf.constant(batch, tf.string))
-            rows += np.split(
-                found.flat_values.numpy(), found.row_splits.numpy()[1:-1]
-            )
+            rows += _rows(self.encode_tensor(_tensor(batch)))
         return rows
 
     def sample(
@@ -174,18 +170,36 @@ class Tokenizer:
     ) -> list[np.ndarray]:
         """Ids of each text; subwords are cut by chance.
 
+        Sentencepiece samples, too, but by numbers that are others in every
+        process, so that no run could be resumed exactly.
+
         Args:
             texts: what to cut.
-            seed: equal ones give equal ids.
+            seed: equal ones give equal ids, if the texts are equal.
             alpha: how often two pieces are not joined (BPE-dropout).  Words
                 and characters are cut as ever.
         """
         if self.kind != "subwords":
             return self.encode_batch(texts)
-        return _whole(
-            lambda parts: subwords.sample(self._processor, parts, seed, alpha),
-            texts,
+        # The tables are there; a GPU would be asked for every single step.
+        with tf.device("CPU:0"):
+            return _rows(self._sample(_tensor(texts), seed % 2**31, alpha))
+
+    @functools.cached_property
+    def _sample(self):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None], tf.string),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.float32),
+            ]
         )
+        def sample(texts, seed, alpha):
+            words = tf.strings.split(_mark_tensor(texts))  # (B, None)
+            ids = self._merges.encode(words.flat_values, seed, alpha)
+            return words.with_flat_values(ids).merge_dims(1, 2)
+
+        return sample
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, up to the first `END`."""
@@ -288,6 +302,17 @@ def _whole(encode, texts: Sequence[str]) -> list[np.ndarray]:
         np.concatenate(rows[end - size : end])
         for size, end in zip(sizes, ends, strict=True)
     ]
+
+
+def _tensor(texts: Sequence[str]) -> tf.Tensor:
+    # Not all strings of Python are UTF-8.
+    raw = [text.encode("utf-8", "replace") for text in texts]
+    return tf.constant(raw, tf.string, (len(raw),))
+
+
+def _rows(ids: tf.RaggedTensor) -> list[np.ndarray]:
+    ends = ids.row_splits.numpy()
+    return np.split(ids.flat_values.numpy(), ends[1:-1])[: len(ends) - 1]
 
 
 def _batches(items: Iterable) -> Iterable[list]:

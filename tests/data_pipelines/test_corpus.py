@@ -4,7 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from data_pipelines import corpus_builder, lexicon, text
+from data_pipelines import corpus_builder, lexicon, progress, text
 from data_pipelines.corpus import Corpus
 from data_pipelines.corpus_builder import Source, build
 from data_pipelines.errors import DataError
@@ -182,13 +182,13 @@ def test_errors_of_records_come_through(tmp_path):
 def test_progress_is_shown_when_it_takes_long(tmp_path, monkeypatch, capsys):
     made(tmp_path / "quick", [Source("a.csv", TRAIN, WHOLE)])
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(corpus_builder, "_PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
     made(tmp_path / "slow", [Source("a.csv", TRAIN, WHOLE)])
     assert capsys.readouterr().err == "reading a.csv: 4 texts\n"
 
 
 def test_progress_on_a_terminal_is_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(corpus_builder, "_PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
     monkeypatch.setattr(corpus_builder, "_CHUNK_TEXTS", 2)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     made(tmp_path / "slow", [Source("a.csv", TRAIN, WHOLE)])
