@@ -1,7 +1,6 @@
 """The time loop on TensorFlow, compiled, with an exact backward pass.
 
-The only file of the package that imports TensorFlow. It runs any step whose
-recurrent products go through its argument `matmul`.
+It runs any step whose recurrent products go through its argument `matmul`.
 
 Forward, the loop keeps the states and the recurrent products of every step.
 Backward, it goes through the steps in reverse and replays only what stands
@@ -11,11 +10,10 @@ and the gradient of every recurrent kernel is one large product after the loop:
 
     d kernel = sum_t operand_t^T @ d product_t
 
-Both loops are compiled by XLA. A sequence of unknown length is run in pieces
-of `PIECE` steps, so that one compilation serves every length.
+Where a step does nothing with the projected input but add it to a product, as
+an LSTM does, their sum is kept, and the way back reads one tensor, not two.
 
-Letters of shapes: B batch, T time, N number of pieces, P steps of a piece,
-U units.
+Letters of shapes: B batch, T time, U units.
 """
 
 import functools
@@ -23,35 +21,14 @@ import functools
 import keras
 import tensorflow as tf
 
-PIECE = 32  # steps of a compiled loop, where the length is unknown
-UNCOMPILED_UNITS = 256  # from where on products outweigh what XLA saves
+from rnn_layers import time_loop
+
+LARGE = 256  # units, from where on products outweigh what XLA saves in pieces
 
 
 def require_batch(sequences, size, message):
     """Stops a graph when a batch has another size."""
     tf.debugging.assert_equal(tf.shape(sequences)[0], size, message)
-
-
-def eager_loop(step, inputs, states, constants, product):
-    """Runs a step over time without compilation, for use outside of graphs.
-
-    Args:
-        step: As in `FastLoop`.
-        inputs: List of tensors `(T, B, ...)`.
-        states: List of tensors `(B, U)`.
-        constants: List of tensors.
-        product: Function of two tensors.
-
-    Returns:
-        The first state of every step `(T, B, U)`, and the last states.
-    """
-    outputs = []
-    for t in range(inputs[0].shape[0]):
-        states = step([x[t] for x in inputs], states, constants, product)
-        outputs.append(states[0])
-    if not outputs:
-        return tf.zeros((0, *states[0].shape), states[0].dtype), states
-    return tf.stack(outputs), states
 
 
 class Loops:
@@ -80,12 +57,14 @@ class Loops:
         cell = layer.cell
         step = functools.partial(layer.loop_step, form)
         if tf.executing_eagerly():
-            return eager_loop(step, inputs, states, constants, cell.product)
-        key = form, len(constants)
+            return time_loop.eager_loop(
+                step, inputs, states, constants, cell.product
+            )
+        compiled = layer.compiled
+        if compiled is None:
+            compiled = layer.units < LARGE or inputs[0].shape[0] is not None
+        key = form, len(constants), compiled
         if key not in self.loops:
-            compiled = layer.compiled
-            if compiled is None:
-                compiled = layer.units < UNCOMPILED_UNITS
             self.loops[key] = FastLoop(
                 step, cell.variables, cell.product, compiled
             )
@@ -148,25 +127,25 @@ class FastLoop:
             start, kernels, small = _split(tensors[1:], sizes)
             rest = constants, kernels, small
             if training:
-                stacks, last = self._in_pieces(
+                stacks, last = self._call(
                     self._forward, count, sequences, start, rest
                 )
             else:
-                stacks, last = self._in_pieces(
+                stacks, last = self._call(
                     self._infer, 1, sequences, start, rest
                 )
 
             def gradient(d_outputs, *d_last):
                 kept = stacks
                 if not training:
-                    kept, _ = self._in_pieces(
+                    kept, _ = self._call(
                         self._forward, count, sequences, start, rest
                     )
                 return self._gradients(
                     sequences, start, rest, kept, d_outputs, d_last
                 )
 
-            return (_cut(stacks[0], sequences[0]), *last), gradient
+            return (stacks[0], *last), gradient
 
         outputs, *last = run(inputs[0], *states, *kernels, *small)
         return outputs, last
@@ -181,42 +160,18 @@ class FastLoop:
         with keras.StatelessScope(state_mapping=list(mapping)):
             return list(self.step(inputs, states, constants, matmul))
 
-    def _in_pieces(self, run, count, sequences, carried, rest, reverse=False):
-        """Calls a loop, once or, if it is compiled for one length, in pieces.
+    def _call(self, run, count, sequences, carried, rest, reverse=False):
+        """Calls a loop, in pieces if it is compiled for one length.
 
         Returns:
-            A list of `count` stacks, `(T, B, ...)` or longer by a part of a
-            piece, and what is carried.
+            A list of `count` stacks `(T, B, ...)`, and what is carried.
         """
+        if self.compiled and sequences[-1].shape[0] is None:
+            return time_loop.in_pieces(
+                run, count, sequences, carried, rest, reverse
+            )
         n = tf.shape(sequences[-1])[0]
-        if not self.compiled or sequences[-1].shape[0] is not None:
-            return run(n, sequences, list(carried), *rest)
-        number = (n + PIECE - 1) // PIECE
-        pieces = [_pieces(x, number) for x in sequences]  # (N, P, B, ...)
-        arrays = [
-            tf.TensorArray(carried[0].dtype, number) for _ in range(count)
-        ]
-
-        def body(i, carried, arrays):
-            here = number - 1 - i if reverse else i
-            length = tf.minimum(PIECE, n - here * PIECE)
-            stacks, new = run(length, [x[here] for x in pieces], carried, *rest)
-            arrays = [
-                array.write(here, stack)
-                for array, stack in zip(arrays, stacks, strict=True)
-            ]
-            # The compiled loop does not tell a batch size that is known here.
-            new = [
-                tf.ensure_shape(state, before.shape)
-                for state, before in zip(new, carried, strict=True)
-            ]
-            return i + 1, new, arrays
-
-        _, carried, arrays = tf.while_loop(
-            lambda i, *_: i < number, body, (0, list(carried), arrays)
-        )
-        stacks = [array.stack() for array in arrays]
-        return [_joined(x, carried[0]) for x in stacks], carried
+        return run(n, sequences, list(carried), *rest)
 
     def _run_forward(self, n, inputs, states, constants, kernels, small):
         """Runs n steps; returns states and products of each, last states."""
@@ -229,10 +184,12 @@ class FastLoop:
                 return products[-1]
 
             new = self._step(inputs, states, constants, small, matmul)
+            if self.form.sum is not None:
+                products[self.form.sum] += inputs[0]
             return new + products, new
 
         widths = [s.shape[-1] for s in states] + self.form.widths
-        return _loop(step, n, inputs, states, widths)
+        return time_loop.loop(step, n, inputs, states, widths)
 
     def _run_inference(self, n, inputs, states, constants, kernels, small):
         """Runs n steps; returns the output of each, and the last states."""
@@ -248,7 +205,7 @@ class FastLoop:
             )
             return new[:1], new
 
-        return _loop(step, n, inputs, states, [states[0].shape[-1]])
+        return time_loop.loop(step, n, inputs, states, [states[0].shape[-1]])
 
     def _gradients(self, sequences, start, rest, kept, d_outputs, d_last):
         """Returns the gradients of what `run` in `__call__` takes."""
@@ -259,10 +216,12 @@ class FastLoop:
             for first, states in zip(start, kept, strict=False)
         ]  # (T, B, U), the states before each step
         carried = [*d_last, *(tf.zeros_like(x) for x in small)]
-        stacks, carried = self._in_pieces(
+        # A projection that is in a kept sum is read no more.
+        read = sequences[self.form.sum is not None :]
+        stacks, carried = self._call(
             self._backward,
             1 + len(self.form.kept_widths),
-            [d_outputs, *before, *kept[len(start) :], *sequences],
+            [d_outputs, *before, *kept[len(start) :], *read],
             carried,
             (constants, transposed, small),
             reverse=True,
@@ -271,30 +230,31 @@ class FastLoop:
         pairs = self.form.operands_and_gradients(stacks, before)
         d_kernels = [_sum_of_products(m, d) for m, d in pairs]
         d_projected = tf.cast(stacks[0], sequences[0].dtype)
-        return (
-            _cut(d_projected, sequences[0]),
-            *d_states,
-            *d_kernels,
-            *d_small,
-        )
+        return d_projected, *d_states, *d_kernels, *d_small
 
     def _run_backward(self, n, inputs, carried, constants, transposed, small):
         """Runs n steps back; returns gradients of each, and of the start."""
         sizes = [1, len(carried) - len(small), len(transposed)]
+        width = self.form.projected
+        zeros = tf.zeros((tf.shape(carried[0])[0], width), carried[0].dtype)
 
         def step(inputs, carried):
             (d_output,), states, products, inputs = _split(inputs, sizes)
+            if self.form.sum is not None:
+                inputs = [zeros, *inputs]
             d_states, d_small = _split(carried, sizes[1:2])
             d_states = [d_states[0] + d_output, *d_states[1:]]
             d_inputs, d_states, d_now, found = self.replay(
                 inputs, states, constants, small, products, transposed, d_states
             )
-            stacks = [d_inputs, *self.form.what_to_keep(*found)]
+            operands, d_products, _ = found
+            kept = self.form.what_to_keep(operands, d_products)
+            stacks = [d_inputs, *kept]
             d_small = [a + b for a, b in zip(d_small, d_now, strict=True)]
             return stacks, d_states + d_small
 
-        widths = [inputs[-self.form.inputs].shape[-1], *self.form.kept_widths]
-        return _loop(step, n, inputs, carried, widths, reverse=True)
+        widths = [width, *self.form.kept_widths]
+        return time_loop.loop(step, n, inputs, carried, widths, reverse=True)
 
     def replay(
         self, inputs, states, constants, small, products, transposed, d_states
@@ -303,10 +263,10 @@ class FastLoop:
 
         Returns:
             The gradients of the projected input, of the states before, and of
-            the variables; and a pair, the operands of the products and the
-            gradients of the products.
+            the variables; and a triple, the operands of the products, the
+            gradients of the products, and the products that the step saw.
         """
-        operands, d_products = [], [None] * len(products)
+        operands, d_products, known = [], [None] * len(products), []
 
         def matmul(m, _):
             k = len(operands)
@@ -320,7 +280,8 @@ class FastLoop:
 
                 return tf.identity(products[k]), gradient
 
-            return known_product(m)
+            known.append(known_product(m))
+            return known[-1]
 
         watched = [inputs[0], *states, *small]
         with tf.GradientTape() as tape:
@@ -333,7 +294,7 @@ class FastLoop:
             for x, d in zip(watched, found, strict=True)
         ]
         (d_input,), d_before, d_small = _split(found, [1, len(states)])
-        return d_input, d_before, d_small, (operands, d_products)
+        return d_input, d_before, d_small, (operands, d_products, known)
 
 
 class _Form:
@@ -341,7 +302,9 @@ class _Form:
 
     Attributes:
         small: Places of the variables that the step reads beside kernels.
-        inputs: Number of inputs.
+        projected: Columns of the projected input.
+        sum: Place of the product that is kept with the projection added,
+            where nothing else sees either of them, or `None`.
         widths: Columns of the products.
         kept_widths: Columns of what the way back keeps beside d projected.
     """
@@ -350,9 +313,8 @@ class _Form:
         found = {}
 
         def trace():
-            rows = _rows_of_ones(
-                [x[0] for x in inputs], states, constants, rows=2
-            )
+            firsts = [x[0] for x in inputs], states, constants
+            rows = _rows_of_ones(*firsts, rows=2)
             small = [tf.ones(v.shape, v.dtype) for v in loop.variables]
             kernels = []
 
@@ -360,12 +322,10 @@ class _Form:
                 kernels.append(kernel.shape)
                 return tf.ones((2, kernel.shape[1]), states[0].dtype)
 
-            loop._step(*rows, small, matmul)
+            loop._step(*_rows_of_ones(*firsts, rows=2), small, matmul)
             kind = states[0].dtype
-            d_input, *_, (operands, d_products) = loop.replay(
-                rows[0],
-                rows[1],
-                rows[2],
+            d_input, *_, (operands, d_products, known) = loop.replay(
+                *rows,
                 small,
                 [tf.ones((2, shape[1]), kind) for shape in kernels],
                 [tf.ones((shape[1], shape[0]), kind) for shape in kernels],
@@ -374,11 +334,13 @@ class _Form:
             found["shapes"] = [tuple(shape) for shape in kernels]
             found["states"] = [_place(m, rows[1]) for m in operands]
             found["same"] = [d is d_input for d in d_products]
+            found["sums"] = [_only_sum(rows[0][0], m) for m in known]
 
         tf.function(trace, autograph=False).get_concrete_function()
         reached = loop.reached[1 + len(states) :]
         self.small = [k for k, is_reached in enumerate(reached) if is_reached]
-        self.inputs = len(inputs)
+        self.projected = inputs[0].shape[-1]
+        self.sum = found["sums"].index(True) if any(found["sums"]) else None
         self.widths = [shape[1] for shape in found["shapes"]]
         # A product of a state needs no copy of the state, and one that is
         # added to the projection has the gradient of the projection.
@@ -411,58 +373,6 @@ class _Form:
         return list(zip(operands, gradients, strict=True))
 
 
-def _loop(step, n, inputs, carried, widths, reverse=False):
-    """Runs n steps; returns what each gave, stacked, and what is carried.
-
-    Each step reads the inputs of the next one. What is carried stands in
-    buffers of its own, from which XLA computes several times faster than from
-    a slice at a variable place of a long one.
-    """
-    size, kind = tf.shape(inputs[0])[0], carried[0].dtype
-    size = size if inputs[0].shape[0] is None else inputs[0].shape[0]
-    buffers = [
-        tf.TensorArray(kind, size, element_shape=(carried[0].shape[0], width))
-        for width in widths
-    ]
-
-    def read(t):
-        t = tf.clip_by_value(t, 0, tf.maximum(n - 1, 0))
-        return [x[n - 1 - t if reverse else t] for x in inputs]
-
-    def body(t, now, carried, buffers):
-        values, new = step(now, carried)
-        here = n - 1 - t if reverse else t
-        buffers = [
-            buffer.write(here, tf.cast(value, kind))
-            for buffer, value in zip(buffers, values, strict=True)
-        ]
-        new = [
-            tf.ensure_shape(after, before.shape)
-            for after, before in zip(new, carried, strict=True)
-        ]
-        return t + 1, read(t + 1), new, buffers
-
-    _, _, carried, buffers = tf.while_loop(
-        lambda t, *_: t < n, body, (0, read(0), list(carried), buffers)
-    )
-    return [buffer.stack() for buffer in buffers], carried
-
-
-def _pieces(x, number):
-    """Cuts `(T, B, ...)` into `(N, P, B, ...)`, with zeros at the end."""
-    missing = number * PIECE - tf.shape(x)[0]
-    x = tf.pad(x, [[0, missing]] + [[0, 0]] * (len(x.shape) - 1))
-    pieces = tf.reshape(x, tf.concat([[number, PIECE], tf.shape(x)[1:]], 0))
-    return tf.ensure_shape(pieces, (None, PIECE, *x.shape[1:]))
-
-
-def _joined(stack, like):
-    """Joins pieces `(N, P, B, U)` to `(N * P, B, U)`."""
-    shape = tf.shape(stack)
-    joined = tf.reshape(stack, tf.concat([[-1], shape[2:]], 0))
-    return tf.ensure_shape(joined, (None, like.shape[0], stack.shape[-1]))
-
-
 def _kernels(step, inputs, states, constants):
     """Collects the kernels of a step by taking one, on a row of ones.
 
@@ -493,10 +403,11 @@ def _rows_of_ones(*groups, rows):
     ]
 
 
-def _cut(stack, like):
-    """Returns as many steps of a stack as another one has."""
-    n = like.shape[0]
-    return stack[: tf.shape(like)[0]] if n is None else stack
+def _only_sum(left, right):
+    """Tells whether the only use of either tensor is their sum."""
+    uses = left.consumers()
+    added = [use.type for use in uses] == ["AddV2"]
+    return added and right.consumers() == uses and left.shape == right.shape
 
 
 def _place(tensor, tensors):

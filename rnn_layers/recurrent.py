@@ -41,8 +41,8 @@ class Recurrent(keras.layers.RNN):
             2017, https://arxiv.org/abs/1606.01305); else the mean of that.
         seed: Integer, seed of dropout and zoneout, or `None`.
         compiled: Whether XLA compiles the loop, on TensorFlow in a graph; by
-            default only up to 255 units, above which the products, which XLA
-            runs on one core, outweigh what it saves.
+            default it does, but not from 256 units on where the length is
+            unknown.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:

@@ -7,8 +7,10 @@ import sys
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import rnn_layers
+from rnn_layers.simple_rnn import SimpleRNNCell
 from tests.rnn_layers.tools import (
     BATCH,
     CASE_IDS,
@@ -30,7 +32,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from rnn_layers import fast_loop
+from rnn_layers import fast_loop, time_loop
 
 STATIC = tf.TensorSpec((BATCH, TIME, FEATURES), tf.float64)
 DYNAMIC = tf.TensorSpec((None, None, FEATURES), tf.float64)
@@ -45,7 +47,7 @@ LOOPS = {  # compiled, shape of the input
 @pytest.fixture(autouse=True)
 def _short_pieces(monkeypatch):
     """Pieces that do not divide the length."""
-    monkeypatch.setattr(fast_loop, "PIECE", 4)
+    monkeypatch.setattr(time_loop, "PIECE", 4)
 
 
 def results_and_gradients(layer, mask, training):
@@ -116,6 +118,46 @@ def test_compiled_loop_is_exact(name, options, masked):
 def test_every_kind_of_loop_is_exact(loop, masked):
     options = {"peephole": "full"}
     check("peephole_lstm", options, *LOOPS[loop], masked=masked)
+
+
+def test_a_single_piece_is_exact(monkeypatch):
+    monkeypatch.setattr(time_loop, "PIECE", TIME + 3)
+    check("lstm", {}, *LOOPS["compiled-in-pieces"], masked=True)
+
+
+class LookingCell(SimpleRNNCell):
+    """A cell that does more with the projected input than to add it."""
+
+    def step(self, projected, states, matmul=ops.matmul):
+        z = projected + matmul(states[0], self.recurrent_kernel)
+        return [ops.where(projected > 0, ops.tanh(z), 0.5 * z)]
+
+
+@pytest.mark.parametrize(
+    ("cell_class", "place"), [(SimpleRNNCell, 0), (LookingCell, None)]
+)
+def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, place):
+    cell = cell_class(UNITS, dtype="float64")
+    layer = rnn_layers.Recurrent(
+        cell, return_sequences=True, return_state=True, compiled=False
+    )
+    layer.build((BATCH, TIME, FEATURES))
+    states = [tf.constant(s) for s in initial_states(layer)]
+    function = results_and_gradients(layer, None, True)
+    traced = tf.function(function, autograph=False)
+    x = tf.constant(SEQUENCES)
+    close(traced(x, *states), function(x, *states), 1e-9)
+    (loop,) = layer.loops.loops.values()
+    assert loop.form.sum == place
+
+
+def test_large_loops_of_any_length_are_not_compiled():
+    layer = rnn_layers.rnn("simple_rnn", fast_loop.LARGE)
+    for length in (2, None):
+        spec = tf.TensorSpec((1, length, 1))
+        tf.function(layer, input_signature=[spec]).get_concrete_function()
+    loops = layer.loops.loops.values()
+    assert [loop.compiled for loop in loops] == [True, False]
 
 
 def test_gradient_without_training_is_exact():
