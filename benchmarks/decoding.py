@@ -134,7 +134,7 @@ def parse():
     """Returns the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--units", type=int, default=256)
-    parser.add_argument("--vocabulary-size", type=int, default=5000)
+    parser.add_argument("--vocabulary-size", type=int, default=4000)
     parser.add_argument("--source-length", type=int, default=15)
     parser.add_argument("--tokens", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=7)

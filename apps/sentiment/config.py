@@ -17,7 +17,7 @@ class Config:
     dataset: str = cli.flag(
         "demo", "where the texts come from", choices=pipeline.SOURCES
     )
-    data_path: str = cli.flag("", "folder of your train.csv, or of a TFDS set")
+    data_path: str = cli.flag("", "folder of your files, or of a TFDS set")
     download: bool = cli.flag(False, "let TFDS download the data set")
     vocabulary_size: int = cli.flag(30_000, "most words kept", at_least=3)
     max_length: int = cli.flag(

@@ -20,15 +20,18 @@ class Config:
     dataset: str = cli.flag(
         "demo", "where the sentences come from", choices=pipeline.SOURCES
     )
-    data_path: str = cli.flag("", "folder of your train.csv, or of a TFDS set")
+    data_path: str = cli.flag("", "folder of your files, or of a TFDS set")
     languages: str = cli.flag("", "source and target as file endings: en-de")
     download: bool = cli.flag(False, "let TFDS download the data set")
     tokens: str = cli.flag(
         "subwords", "what a sentence is cut into", choices=tokenizers.KINDS
     )
-    vocabulary_size: int = cli.flag(5000, "most words kept", at_least=6)
+    vocabulary_size: int = cli.flag(4000, "most words kept", at_least=6)
     subword_dropout: float = cli.flag(
-        0.0, "of BPE in training, of the source", at_least=0.0, below=1.0
+        0.0,
+        "how often BPE leaves two pieces apart in training",
+        at_least=0.0,
+        below=1.0,
     )
     max_length: int = cli.flag(
         100, "most tokens of a sentence; longer ones are cut", at_least=2

@@ -23,7 +23,6 @@ from . import scores
 from .predict import Search, Translator
 
 SCORES = ("bleu", "chrf", "bleu_greedy", "perplexity", "exact_match")
-SPLITS = ("train", "valid", "test")
 BATCH = 128
 
 
@@ -36,7 +35,7 @@ class Options:
         "", "other data than the run's own", choices=["", *pipeline.SOURCES]
     )
     data_path: str = cli.flag("", "folder of the other data")
-    split: str = cli.flag("test", "part to score", choices=SPLITS)
+    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
     beam: int = cli.flag(0, "hypotheses kept; 0: as in training", at_least=0)
     length_penalty: float = cli.flag(
         -1.0, "larger favours longer ones; -1: as in training"

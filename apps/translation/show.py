@@ -101,15 +101,17 @@ def write_report(run, translator, data, scores, baselines, found, progress):
     chosen = slice(4, 4 + PROJECTED_TOKENS)  # without the specials
     vectors = translator.steps.embedding.get_weights()[0]
     write_projector(run, vectors[chosen], translator.target.pieces[chosen])
-    curve = report.curve(progress.rows, ["loss", "perplexity", "bleu"])
+    curve = report.curve(progress.rows, ["loss", "bleu"])
     run.file("curve.png").write_bytes(curve)
     body = [
         f"<p>Test split of {len(data.test):,} pairs, read once.</p>",
         report.html_table({run.name: scores, **baselines}, SCORES),
-        "<h2>Training</h2>" + report.image(curve, "loss, perplexity, BLEU"),
+        "<h2>Training</h2>"
+        + report.image(curve, "loss and BLEU over the epochs"),
         "<h2>Test sentences</h2><p>Evenly spread over the split.  Below each"
         " translation: which tokens of the source (columns) each token of the"
-        " translation (rows) looked at, the darker, the more.</p>",
+        " translation (rows) looked at, the darker, the more; \u2581 is a"
+        " space.</p>",
     ]
     rows = np.linspace(0, len(data.test) - 1, SAMPLES).astype(int)
     for row in np.unique(rows):
