@@ -85,7 +85,7 @@ class Config:
     patience: int = cli.flag(5, "epochs without a better score", at_least=1)
     beam: int = cli.flag(5, "hypotheses kept by beam search", at_least=1)
     length_penalty: float = cli.flag(
-        1.0, "larger favours longer hypotheses", at_least=0.0
+        1.5, "larger favours longer hypotheses", at_least=0.0
     )
     seed: int = cli.flag(0, "of everything random", at_least=0, below=2**32)
     jit_compile: bool = cli.flag(False, "compile the whole step with XLA")
