@@ -1,17 +1,21 @@
-"""Recurrent layers side by side: time of a forward pass and a training step.
+"""Recurrent layers side by side: times, memory and compilations.
 
     python -m benchmarks.layers --cells lstm gru --seconds 2
 
 Everything that is compared in one row runs in turn, again and again, in one
 process, so that other load on the machine falls on all alike. A training step
-is the forward pass and the gradient by the input and every weight. Printed are
-medians in milliseconds, with the quartiles in the JSON file.
+is the forward pass and the gradient by the input and every weight; `predict` is
+`keras.Model.predict` on one batch. Printed are medians in milliseconds, with
+the quartiles in the JSON file. Peak memory is that of a process of its own.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
+import pathlib
 import platform
+import resource
 import statistics
 import time
 
@@ -38,8 +42,11 @@ SHAPES = [  # (batch, steps, inputs, units)
     (1, 50, 128, 128),
 ]
 CELLS = ["lstm", "peephole_lstm", "coupled_lstm", "gru", "min_gru"]
+VARIANTS = ["plain", "masked", "bidirectional"]
+WHATS = ["forward", "predict", "training step"]
 MEANING = {
     "ours": "the layer of this package",
+    "ours graph": "the same with `compiled=False`",
     "rnn": "the same cell in `keras.layers.RNN`, the better of graph and XLA",
     "stock": "`keras.layers.LSTM` or `GRU`, the better of graph and XLA",
     "torch": "`torch.nn.LSTM` or `GRU`",
@@ -63,6 +70,16 @@ def function(layer, x, mask, training, jit_compile):
     layer.build(x.shape)
     traced = tf.function(run, jit_compile=jit_compile, autograph=False)
     return lambda: [result.numpy() for result in tf.nest.flatten(traced(x))]
+
+
+def prediction(layer, x, masked):
+    """Returns `predict` of a model of one layer, on one batch."""
+    inputs = keras.Input(x.shape[1:])
+    # Nothing is masked out: the inputs are not zero.
+    hidden = keras.layers.Masking()(inputs) if masked else inputs
+    model = keras.Model(inputs, layer(hidden))
+    x = x.numpy()
+    return lambda: model.predict(x, batch_size=len(x), verbose=0)
 
 
 def products(cell, x, units, training, directions):
@@ -119,44 +136,95 @@ def torch_function(cell, x, units, training, bidirectional):
     return run
 
 
-def candidates(cell, shape, training, masked, bidirectional):
-    """Returns what is compared in one row, as functions by name."""
+def layers(cell, units, bidirectional):
+    """Returns functions that make the layers that are compared."""
+    options = {"return_sequences": True}
+    stock = keras.layers.GRU if "gru" in cell else keras.layers.LSTM
+
+    def both(layer, kind=keras.layers.Bidirectional):
+        return kind(layer) if bidirectional else layer
+
+    def ours(**kwargs):
+        layer = rnn_layers.rnn(cell, units, **options, **kwargs)
+        return both(layer, rnn_layers.Bidirectional)
+
+    return {
+        "ours": ours,
+        "stock": lambda: both(stock(units, **options)),
+        "rnn": lambda: both(
+            keras.layers.RNN(rnn_layers.rnn(cell, units).cell, **options)
+        ),
+    }
+
+
+def candidates(cell, shape, what, masked, bidirectional):
+    """Returns what is compared in one row as functions by name, and ours."""
     batch, steps, inputs, units = shape
     x = tf.random.normal((batch, steps, inputs))
     mask = None
     if masked:
         lengths = np.linspace(steps // 2, steps, batch).astype(int)
         mask = tf.sequence_mask(lengths, steps)
-    options = {"return_sequences": True}
-
-    def wrapped(layer, kind=keras.layers.Bidirectional):
-        return kind(layer) if bidirectional else layer
-
-    def stock():
-        kind = keras.layers.GRU if "gru" in cell else keras.layers.LSTM
-        return wrapped(kind(units, **options))
-
-    def in_rnn():
-        ours = rnn_layers.rnn(cell, units)
-        return wrapped(keras.layers.RNN(ours.cell, **options))
-
-    ours = wrapped(
-        rnn_layers.rnn(cell, units, **options), rnn_layers.Bidirectional
-    )
+    make = layers(cell, units, bidirectional)
+    ours = make["ours"]()
+    if what == "predict":
+        return {
+            "ours": prediction(ours, x, masked),
+            "stock": prediction(make["stock"](), x, masked),
+            "rnn": prediction(make["rnn"](), x, masked),
+        }, ours
+    training = what == "training step"
     found = {
         "ours": function(ours, x, mask, training, None),
+        "ours graph": function(
+            make["ours"](compiled=False), x, mask, training, None
+        ),
         "products": products(cell, x, units, training, 1 + bidirectional),
     }
     for name, jit_compile in (("graph", False), ("xla", True)):
-        found[f"stock {name}"] = function(
-            stock(), x, mask, training, jit_compile
-        )
-        found[f"rnn {name}"] = function(
-            in_rnn(), x, mask, training, jit_compile
-        )
+        for kind in ("stock", "rnn"):
+            found[f"{kind} {name}"] = function(
+                make[kind](), x, mask, training, jit_compile
+            )
     if torch and not masked and cell != "min_gru":
         found["torch"] = torch_function(cell, x, units, training, bidirectional)
-    return found
+    return found, ours
+
+
+def compilations(layer):
+    """Counts how often XLA compiled a loop of a layer of this package."""
+    loops = getattr(layer, "forward_layer", layer).loops.loops.values()
+    return sum(
+        function.experimental_get_tracing_count()
+        for loop in loops
+        if loop.compiled
+        for function in (loop._forward, loop._infer, loop._backward)
+    )
+
+
+def peak(cell, shape, name):
+    """Returns by how many MiB a process grows by training one layer."""
+    batch, steps, inputs, units = shape
+    x = tf.random.normal((batch, steps, inputs))
+    run = function(layers(cell, units, False)[name](), x, None, True, False)
+    tiny = function(
+        layers(cell, 4, False)[name](), x[:1, :2, :4], None, True, False
+    )
+    tiny()  # what any loop needs
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        run()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (after - before) / 1024
+
+
+def memory(cell, shape):
+    """Measures peak memory of a training step, each layer in a process."""
+    found = {}
+    for name in ("ours", "stock", "rnn"):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found[name] = round(pool.apply(peak, (cell, shape, name)), 1)
+    return {"cell": cell, "shape": shape, "mib": found}
 
 
 def measure(functions, seconds):
@@ -178,37 +246,34 @@ def measure(functions, seconds):
 
 
 def best(times):
-    """Keeps the better of graph and XLA under one name."""
+    """Keeps the better of graph and XLA of the others under one name."""
     kept = {}
     for name, values in times.items():
-        short = name.split()[0]
+        short = name if name == "ours graph" else name.split()[0]
         if short not in kept or np.median(values) < np.median(kept[short]):
             kept[short] = values
     return kept
 
 
-def row(cell, shape, training, masked, bidirectional, seconds):
+def row(cell, shape, what, masked, bidirectional, seconds):
     """Measures one row of the table."""
     keras.backend.clear_session()
-    functions = candidates(cell, shape, training, masked, bidirectional)
+    functions, ours = candidates(cell, shape, what, masked, bidirectional)
     times, first = measure(functions, seconds)
-    kept = best(times)
     return {
         "cell": cell,
         "shape": shape,
-        "what": "training step" if training else "forward",
+        "what": what,
         "masked": masked,
         "bidirectional": bidirectional,
-        "first_call_ms": round(first["ours"], 1),
+        "compilations": compilations(ours),
+        "first_call_ms": {name: round(ms, 1) for name, ms in first.items()},
         "ms": {
-            name: dict(
-                zip(
-                    ("low", "median", "high"),
-                    (round(float(q), 2) for q in quartiles(values)),
-                    strict=True,
-                )
+            name: dict(zip(("low", "median", "high"), three, strict=True))
+            for name, three in (
+                (name, [round(float(q), 2) for q in quartiles(values)])
+                for name, values in best(times).items()
             )
-            for name, values in kept.items()
         },
     }
 
@@ -244,6 +309,7 @@ def table(rows):
     names = [name for name in MEANING if any(name in r["ms"] for r in rows)]
     others = [name for name in names if name in ("rnn", "stock", "torch")]
     head = ["cell", "shape", "what", *names, *(f"{n} / ours" for n in others)]
+    head += ["first call, s", "compilations"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for r in rows:
         median = {name: q["median"] for name, q in r["ms"].items()}
@@ -256,6 +322,8 @@ def table(rows):
             f"{median[n] / median['ours']:.2f}" if n in median else ""
             for n in others
         ]
+        first = r["first_call_ms"]["ours"] / 1e3
+        cells += [f"{first:.1f}", str(r["compilations"])]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -263,7 +331,7 @@ def table(rows):
 def summary(rows):
     """Returns geometric means of how many times faster ours is."""
     lines = []
-    for what in ("forward", "training step"):
+    for what in WHATS:
         for other in ("stock", "rnn", "torch"):
             ratios = [
                 r["ms"][other]["median"] / r["ms"]["ours"]["median"]
@@ -293,59 +361,76 @@ def arguments():
     parser.add_argument(
         "--variants",
         nargs="+",
-        default=["plain"],
-        choices=["plain", "masked", "bidirectional"],
+        default=VARIANTS,
+        choices=VARIANTS,
     )
+    parser.add_argument("--what", nargs="+", default=WHATS, choices=WHATS)
     parser.add_argument(
         "--seconds", type=float, default=1.0, help="for each thing compared"
     )
     parser.add_argument(
-        "--output", default="benchmarks/layers", help="of .json and .md"
+        "--output", default="runs/bench/layers", help="of .json and .md"
     )
     return parser.parse_args()
+
+
+def measured(chosen):
+    """Yields the rows that the command line asks for."""
+    for cell in chosen.cells:
+        for number in chosen.shapes:
+            for variant in chosen.variants:
+                for what in chosen.what:
+                    yield row(
+                        cell,
+                        SHAPES[number],
+                        what,
+                        variant == "masked",
+                        variant == "bidirectional",
+                        chosen.seconds,
+                    )
+
+
+def page(result):
+    """Returns the result as Markdown."""
+    meanings = "\n".join(f"* {name}: {text}" for name, text in MEANING.items())
+    microseconds = result["streaming_us"]
+    grown = "\n".join(
+        f"* peak memory of a training step, `{m['cell']}` {tuple(m['shape'])}: "
+        + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in m["mib"].items())
+        for m in result["memory"]
+    )
+    return (
+        "# Recurrent layers, milliseconds\n\nShapes are (batch, steps, inputs, "
+        f"units); medians; float32; {result['machine']}.\n\n{meanings}\n\n"
+        f"{table(result['rows'])}\n\n{summary(result['rows'])}\n{grown}\n"
+        "* one compiled step of `peephole_lstm`, 256 units, batch 1: "
+        f"{microseconds['ours']} us, its products alone "
+        f"{microseconds['products']} us\n"
+    )
 
 
 def main():
     """Measures, prints as it goes, and writes the table and the JSON file."""
     chosen = arguments()
     rows = []
-    for cell in chosen.cells:
-        for number in chosen.shapes:
-            for variant in chosen.variants:
-                for training in (False, True):
-                    rows.append(
-                        row(
-                            cell,
-                            SHAPES[number],
-                            training,
-                            variant == "masked",
-                            variant == "bidirectional",
-                            chosen.seconds,
-                        )
-                    )
-                    print(table(rows[-1:]).splitlines()[-1], flush=True)
+    for found in measured(chosen):
+        rows.append(found)
+        print(table(rows).splitlines()[-1], flush=True)
+    largest = max((SHAPES[k] for k in chosen.shapes), key=np.prod)
     result = {
         "machine": f"{platform.processor() or platform.machine()}, "
-        f"{os.cpu_count()} cores",
+        f"{len(os.sched_getaffinity(0))} cores",
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         "load": os.getloadavg(),
         "streaming_us": streaming(chosen.seconds),
+        "memory": [memory(cell, largest) for cell in chosen.cells],
         "rows": rows,
     }
-    with open(f"{chosen.output}.json", "w") as file:
-        json.dump(result, file, indent=1)
-    meanings = "\n".join(f"* {name}: {text}" for name, text in MEANING.items())
-    text = (
-        "# Recurrent layers, milliseconds\n\nShapes are (batch, steps, inputs, "
-        f"units); medians; float32; {result['machine']}.\n\n{meanings}\n\n"
-        f"{table(rows)}\n\n{summary(rows)}\n* one compiled step of "
-        "`peephole_lstm`, 256 units, batch 1: "
-        f"{result['streaming_us']['ours']} us, its products alone "
-        f"{result['streaming_us']['products']} us\n"
-    )
-    with open(f"{chosen.output}.md", "w") as file:
-        file.write(text)
-    print(f"{summary(rows)}\n{chosen.output}.json\n{chosen.output}.md")
+    output = pathlib.Path(chosen.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.with_suffix(".json").write_text(json.dumps(result, indent=1))
+    output.with_suffix(".md").write_text(page(result))
+    print(f"{summary(rows)}\n{output}.json\n{output}.md")
 
 
 if __name__ == "__main__":
