@@ -45,7 +45,7 @@ class Options:
     coverage_penalty: float = cli.flag(
         0.0, "larger favours those that looked at every word", at_least=0.0
     )
-    min_length: int = cli.flag(0, "fewest tokens of each", at_least=0)
+    min_length: int = cli.flag(1, "fewest tokens of each", at_least=0)
     no_repeat_ngram: int = cli.flag(
         0, "no so many tokens occur twice in one; 0: they may", at_least=0
     )
@@ -73,7 +73,7 @@ class Search:
     length_penalty: float
     n_best: int = 1
     coverage_penalty: float = 0.0
-    min_length: int = 0
+    min_length: int = 1
     no_repeat_ngram: int = 0
     sample: bool = False
     temperature: float = 1.0
@@ -304,7 +304,10 @@ def notes(translator, number, text):
             f"sentence {number}: {len(tokens)} tokens, the last"
             f" {len(tokens) - translator.max_length + 1} are left out"
         )
-    if all(token == Tokenizer.UNKNOWN for token in tokens):
+    known = set(tokens) - {Tokenizer.UNKNOWN}
+    if not "".join(translator.source.pieces[token] for token in known).strip(
+        "▁"
+    ):
         yield f"sentence {number}: all of its words are unknown"
 
 
