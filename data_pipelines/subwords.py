@@ -23,7 +23,7 @@ PADDING, UNKNOWN, BEGIN, END = range(4)
 SPECIALS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]")
 
 # Sentencepiece leaves out every line that has one of these.
-_RESERVED = "▅\0"
+_RESERVED = "\0▅"
 
 
 def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
@@ -55,7 +55,8 @@ def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
         return (*SPECIALS, SPACE)
     model = _train([f"{word}\t{n}" for word, n in lines.items()], size)
     pieces = sentencepiece_model_pb2.ModelProto.FromString(model).pieces
-    return tuple(piece.piece for piece in pieces)
+    learned = (piece.piece for piece in pieces[len(SPECIALS) :])
+    return (*SPECIALS, *learned)
 
 
 def most_frequent(
@@ -84,10 +85,11 @@ def _train(lines: Iterable[str], size: int) -> bytes:
         unk_id=UNKNOWN,
         bos_id=BEGIN,
         eos_id=END,
-        pad_piece=SPECIALS[PADDING],
-        unk_piece=SPECIALS[UNKNOWN],
-        bos_piece=SPECIALS[BEGIN],
-        eos_piece=SPECIALS[END],
+        # Names that no text has, since what has one is not learned from.
+        pad_piece="▅0",
+        unk_piece="▅1",
+        bos_piece="▅2",
+        eos_piece="▅3",
         minloglevel=2,
     )
     return written.getvalue()

@@ -97,11 +97,11 @@ def _bucket(rows: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Bucket:
 def _size(rows: int, most: int) -> int:
     """How many rows a batch should have: a compromise.
 
-    The cost is the share of the rows that are left over, and a tenth of the
+    The cost is the share of the rows that are left over, and a fifth of the
     share of a batch that is not used.
     """
     sizes = np.arange(1, min(rows, most) + 1)
-    return int(sizes[np.argmin(rows % sizes / rows - 0.1 * sizes / most)])
+    return int(sizes[np.argmin(rows % sizes / rows - 0.2 * sizes / most)])
 
 
 def steps_per_pass(grouped: list[Bucket]) -> int:

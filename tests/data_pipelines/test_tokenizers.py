@@ -224,7 +224,7 @@ def test_nothing_is_lost_of_nasty_texts(kind):
         if tokenizer.UNKNOWN not in ids:
             assert tokenizer.decode(ids) == normalize(text)
         else:
-            assert "\u2585" in text
+            assert "\u2585" in text or "\0" in text
 
 
 def test_decoding_stops_at_the_end(tokenizer):
