@@ -15,14 +15,14 @@ class Config:
         "", "name of the run; made from data and cell if empty"
     )
     dataset: str = cli.flag(
-        "demo", "where the texts come from", choices=pipeline.SOURCES
+        "demo", "where the data come from", choices=pipeline.SOURCES
     )
     data_path: str = cli.flag("", "folder of your files, or of a TFDS set")
     download: bool = cli.flag(False, "let TFDS download the data set")
     vocabulary_size: int = cli.flag(30_000, "most words kept", at_least=3)
     max_length: int = cli.flag(
         400,
-        "words kept of a longer text: its beginning and its end",
+        "most words, or tokens, kept of a text",
         at_least=2,
     )
     ngrams: int = cli.flag(
@@ -46,9 +46,11 @@ class Config:
     learning_rate: float = cli.flag(2e-3, "largest step size", at_least=0.0)
     weight_decay: float = cli.flag(1e-2, "of AdamW", at_least=0.0)
     clip_norm: float = cli.flag(1.0, "longest gradient of all", at_least=0.0)
-    batch_size: int = cli.flag(64, "texts in a batch", at_least=1)
+    batch_size: int = cli.flag(
+        64, "what a batch holds: examples; in translation tokens", at_least=1
+    )
     epochs: int = cli.flag(
-        0, "most epochs; 0: enough for 1200 batches, 3 to 30", at_least=0
+        0, "most epochs; 0: by the size of the data", at_least=0
     )
     steps_per_epoch: int = cli.flag(
         0, "batches between validations; 0: one pass over the data", at_least=0

@@ -18,7 +18,7 @@ class Config:
         "", "name of the run; made from data and cell if empty"
     )
     dataset: str = cli.flag(
-        "demo", "where the sentences come from", choices=pipeline.SOURCES
+        "demo", "where the data come from", choices=pipeline.SOURCES
     )
     data_path: str = cli.flag("", "folder of your files, or of a TFDS set")
     languages: str = cli.flag("", "source and target as file endings: en-de")
@@ -34,7 +34,7 @@ class Config:
         below=1.0,
     )
     max_length: int = cli.flag(
-        100, "most tokens of a sentence; longer ones are cut", at_least=2
+        100, "most words, or tokens, kept of a text", at_least=2
     )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
     decoder_cell: str = cli.flag(
@@ -76,9 +76,11 @@ class Config:
         below=1.0,
     )
     batch_size: int = cli.flag(
-        1000, "tokens in a batch, padding included", at_least=1
+        1000, "what a batch holds: examples; in translation tokens", at_least=1
     )
-    epochs: int = cli.flag(10, "most epochs", at_least=1)
+    epochs: int = cli.flag(
+        0, "most epochs; 0: by the size of the data", at_least=0
+    )
     steps_per_epoch: int = cli.flag(
         0, "batches between validations; 0: one pass over the data", at_least=0
     )

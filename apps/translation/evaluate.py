@@ -65,8 +65,9 @@ def perplexity(translator, split):
     return found["perplexity"]
 
 
-def score(translator, split, search, language):
+def score(translator, data, name, search):
     """Returns the scores of a split and its translations by beam search."""
+    split, language = getattr(data, name), data.languages[1]
     greedy = translate(translator, split, Search(1, 0.0))
     best = translate(translator, split, search)
     references = split.target_texts
@@ -140,15 +141,14 @@ def main(options):
         seed=config["seed"],
         tokenizers=(translator.source, translator.target),
     )
-    split = getattr(data, options.split)
-    if not len(split):
+    if not len(getattr(data, options.split)):
         raise cli.UserError(f"these data have no pair in {options.split}")
     penalty = options.length_penalty
     search = Search(
         options.beam or config["beam"],
         config["length_penalty"] if penalty == -1 else penalty,
     )
-    found, _ = score(translator, split, search, data.languages[1])
+    found, _ = score(translator, data, options.split, search)
     rows = {f"{run.name} ({options.split})": found}
     if options.split == "test" and len(data.train):
         rows |= baselines(data)

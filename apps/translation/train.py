@@ -51,19 +51,19 @@ def train(config):
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        model.compile(trained, config, config.epochs * steps)
+        epochs = config.epochs or min(max(40_000 // steps, 3), 10)
+        model.compile(trained, config, epochs * steps)
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(
             data, Translator(translator, tokenizers, config.max_length)
         )
+        batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
-            data.train.dataset(
-                training=True, start_step=progress.epoch * steps
-            ).map(evaluate.teacher_forced),
+            batches.map(evaluate.teacher_forced),
             initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else config.epochs,
+            epochs=progress.epoch if progress.stopped else epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the stream has its own order
             verbose=1 if sys.stdout.isatty() else 2,
@@ -88,23 +88,16 @@ def train(config):
         # 6. Test, with the best weights.
         best = Translator.of_run(run)
         search = Search(config.beam, config.length_penalty)
-        found, translations = evaluate.score(
-            best, data.test, search, data.languages[1]
-        )
+        found, translations = evaluate.score(best, data, "test", search)
         baselines = evaluate.baselines(data)
         show.write_report(
             run, best, data, found, baselines, translations, progress
         )
         difference = export.write(run, best)
+        signatures = scores.signatures(data.languages[1])
         record = runs.finish(
-            run,
-            config,
-            best.model,
-            found,
-            baselines,
-            progress,
-            data,
-            signatures=scores.signatures(data.languages[1]),
+            *(run, config, best.model, found, baselines, progress, data),
+            signatures,
         )
         show.summary(run, best, record, data, translations, difference)
         return record
