@@ -14,6 +14,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# A file whose tests share one training stays on one core.
+WORKERS := -n auto --maxprocesses 4 --dist loadgroup
 
 # One name, four places: apps/video_labeling is `make train-video-labeling`.
 APPS := $(subst _,-,$(patsubst apps/%/train.py,%,$(wildcard apps/*/train.py)))
@@ -69,11 +71,11 @@ tensorboard: $(INSTALLED) ## Watch all runs at http://127.0.0.1:6006
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests (under 10 minutes on 2 cores)
-	@$(RUN) -m pytest -m "not slow" $(ARGS)
+	@$(RUN) -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(INSTALLED) ## Run the tests that train whole models
-	@$(RUN) -m pytest -m slow $(ARGS)
+	@$(RUN) -m pytest -m slow $(WORKERS) $(ARGS)
 
 .PHONY: bench-layers
 bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it is installed)
