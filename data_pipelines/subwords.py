@@ -4,16 +4,20 @@ A word is a string with `▁` in front.  It is cut into characters, and then two
 neighbours are joined again and again, always the two that make the piece of
 the lowest id, of equal ones the leftmost, until no two make a piece.  A
 sentencepiece model holds no more than that, so the list of pieces is all that
-has to be kept: `processor` makes the model again, and `Merges` does the same
-in a graph that knows neither sentencepiece nor TF Text.
+has to be kept: `processor` makes the model again, `Merges` does the same in a
+graph that knows neither sentencepiece nor TF Text, and `Sampler` joins by
+chance.
 
 Letters of shapes: W words, C characters of the longest one.
 """
 
 import collections
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import sentencepiece
 import tensorflow as tf
 from sentencepiece import sentencepiece_model_pb2
@@ -119,74 +123,118 @@ def processor(
     )
 
 
+def joins(pieces: Sequence[str]) -> dict[tuple[int, int], int]:
+    """What two pieces make, by their ids.
+
+    Args:
+        pieces: from `learn`: all characters of a piece are pieces too.
+    """
+    ids = {piece: i for i, piece in enumerate(pieces) if i > END}
+    found = {}
+    for piece, i in ids.items():
+        for cut in range(1, len(piece)):
+            left, right = ids.get(piece[:cut]), ids.get(piece[cut:])
+            if left and right:
+                found[left, right] = i
+    return found
+
+
+class Sampler:
+    """Byte-pair encoding with dropout (Provilkov et al., 2020).
+
+    In each step every two neighbours are passed over with some probability; a
+    word of which all are is done.
+
+    Sentencepiece samples, too, but by numbers that are others in every
+    process, so that no run could be resumed exactly.
+
+    Args:
+        pieces: from `learn`.
+    """
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        self._ids = {piece: i for i, piece in enumerate(pieces) if i > END}
+        self._joins = joins(pieces)
+
+    def encode(
+        self, words: Iterable[str], chance: random.Random, dropout: float
+    ) -> np.ndarray:
+        """Ids of one text.
+
+        Args:
+            words: its words.
+            chance: where the random numbers come from.
+            dropout: the probability.
+        """
+        row: list[int] = []
+        for word in words:
+            ids = [self._ids.get(character, UNKNOWN) for character in word]
+            self._join(ids, chance.random, dropout)
+            # Neighbours that are unknown are one unknown piece.
+            row += [
+                i
+                for i, before in zip(ids, [END, *ids], strict=False)
+                if not i == before == UNKNOWN
+            ]
+        return np.array(row, np.int32)
+
+    def _join(self, ids: list[int], chance: Callable, dropout: float) -> None:
+        """Joins neighbours until nothing is left to join."""
+        make = self._joins.get
+        best = END
+        while best is not None:
+            best, place = None, 0
+            for i, pair in enumerate(itertools.pairwise(ids)):
+                piece = make(pair)
+                if (
+                    piece is not None
+                    and (best is None or piece < best)
+                    # What is not the best so far need not be thrown for.
+                    and chance() >= dropout
+                ):
+                    best, place = piece, i
+            if best is not None:
+                ids[place : place + 2] = [best]
+
+
 class Merges:
     """Byte-pair encoding in TensorFlow operations.
 
     Args:
-        pieces: from `learn`: all characters of a piece are pieces too.
+        pieces: from `learn`.
 
     Attributes:
         tables: what a SavedModel has to track.
     """
 
     def __init__(self, pieces: Sequence[str]) -> None:
-        ids = {piece: i for i, piece in enumerate(pieces) if i > END}
         self.size = len(pieces)
-        self._characters = table(
-            {piece: i for piece, i in ids.items() if len(piece) == 1}, UNKNOWN
-        )
-        pairs = {}
-        for piece, i in ids.items():
-            for cut in range(1, len(piece)):
-                left, right = ids.get(piece[:cut]), ids.get(piece[cut:])
-                if left and right:
-                    pairs[left * self.size + right] = i
+        characters = {
+            piece: i
+            for i, piece in enumerate(pieces)
+            if i > END and len(piece) == 1
+        }
+        pairs = {
+            left * self.size + right: i
+            for (left, right), i in joins(pieces).items()
+        }
+        self._characters = table(characters or {"": UNKNOWN}, UNKNOWN)
         self._pairs = table(pairs or {-1: 0}, self.size)
         self.tables = [self._characters, self._pairs]
 
-    def encode(
-        self,
-        words: tf.Tensor,
-        seed: tf.Tensor | None = None,
-        dropout: tf.Tensor | float = 0.0,
-    ) -> tf.RaggedTensor:
-        """Ids of words, `(W,)` strings of UTF-8 to `(W, None)` int32.
-
-        Args:
-            words: what to encode.
-            seed: of the dropout, an int32; None: there is none.
-            dropout: in each step every two neighbours are passed over with
-                this probability; a word of which all are is done (BPE-dropout,
-                Provilkov et al., 2020).
-        """
+    def encode(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """Ids of words, `(W,)` strings of UTF-8 to `(W, None)` int32."""
         characters = tf.strings.unicode_split(words, "UTF-8")
         ids = characters.with_flat_values(
             self._characters.lookup(characters.flat_values)
         ).to_tensor(PADDING)  # (W, C)
         # Two more columns, since the loop below needs one pair at least.
         ids = tf.pad(ids, [[0, 0], [0, 2]])
-
-        def ranks(step: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-            found = self._ranks(ids)
-            if seed is None:
-                return found
-            chance = tf.random.stateless_uniform(
-                tf.shape(found), tf.stack([seed, step]), alg="philox"
-            )
-            return tf.where(chance < dropout, self.size, found)
-
-        def join(step: tf.Tensor, ids: tf.Tensor, found: tf.Tensor) -> tuple:
-            done = tf.reduce_all(found >= self.size, axis=1, keepdims=True)
-            ids = self._join(ids, found, done)
-            found = tf.where(done, self.size, ranks(step + 1, ids))
-            return step + 1, ids, found
-
-        matrix = tf.TensorShape([None, None])
-        _, ids, _ = tf.while_loop(
-            lambda _step, _ids, found: tf.reduce_any(found < self.size),
-            join,
-            [0, ids, ranks(tf.constant(0), ids)],
-            shape_invariants=[tf.TensorShape([]), matrix, matrix],
+        ids, _ = tf.while_loop(
+            lambda _, ranks: tf.reduce_any(ranks < self.size),
+            self._join,
+            [ids, self._ranks(ids)],
+            shape_invariants=[tf.TensorShape([None, None])] * 2,
         )
         # Neighbours that are unknown are one unknown piece.
         unknown = tf.equal(ids, UNKNOWN)
@@ -198,16 +246,16 @@ class Merges:
         ids = tf.cast(ids, tf.int64)
         return self._pairs.lookup(ids[:, :-1] * self.size + ids[:, 1:])
 
-    def _join(
-        self, ids: tf.Tensor, ranks: tf.Tensor, done: tf.Tensor
-    ) -> tf.Tensor:
-        """Joins the best two neighbours of each word that is not done."""
+    def _join(self, ids: tf.Tensor, ranks: tf.Tensor) -> tuple:
+        """Joins the best two neighbours of each word that has such."""
         piece = tf.reduce_min(ranks, axis=1, keepdims=True)  # (W, 1)
         place = tf.argmin(ranks, axis=1, output_type=tf.int32)[:, None]
         position = tf.range(tf.shape(ids)[1])[None, :]  # (1, C)
+        done = tf.equal(piece, self.size)
         moved = tf.pad(ids[:, 1:], [[0, 0], [0, 1]])
         joined = tf.where(tf.equal(position, place), piece, moved)
-        return tf.where(done | (position < place), ids, joined)  # (W, C)
+        ids = tf.where(done | (position < place), ids, joined)  # (W, C)
+        return ids, self._ranks(ids)
 
 
 def table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:

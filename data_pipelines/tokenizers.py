@@ -26,6 +26,7 @@ Letters of shapes: B texts, T tokens.
 import collections
 import functools
 import itertools
+import random
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -170,9 +171,6 @@ class Tokenizer:
     ) -> list[np.ndarray]:
         """Ids of each text; subwords are cut by chance.
 
-        Sentencepiece samples, too, but by numbers that are others in every
-        process, so that no run could be resumed exactly.
-
         Args:
             texts: what to cut.
             seed: equal ones give equal ids, if the texts are equal.
@@ -181,25 +179,11 @@ class Tokenizer:
         """
         if self.kind != "subwords":
             return self.encode_batch(texts)
-        # The tables are there; a GPU would be asked for every single step.
-        with tf.device("CPU:0"):
-            return _rows(self._sample(_tensor(texts), seed % 2**31, alpha))
-
-    @functools.cached_property
-    def _sample(self):
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec([None], tf.string),
-                tf.TensorSpec([], tf.int32),
-                tf.TensorSpec([], tf.float32),
-            ]
-        )
-        def sample(texts, seed, alpha):
-            words = tf.strings.split(_mark_tensor(texts))  # (B, None)
-            ids = self._merges.encode(words.flat_values, seed, alpha)
-            return words.with_flat_values(ids).merge_dims(1, 2)
-
-        return sample
+        chance = random.Random(seed)
+        return [
+            self._sampler.encode(_CHUNK.findall(_mark(text)), chance, alpha)
+            for text in texts
+        ]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids, up to the first `END`."""
@@ -258,6 +242,10 @@ class Tokenizer:
     @functools.cached_property
     def _processor(self):
         return subwords.processor(self.pieces)
+
+    @functools.cached_property
+    def _sampler(self) -> subwords.Sampler:
+        return subwords.Sampler(self.pieces)
 
     @functools.cached_property
     def _merges(self) -> subwords.Merges:

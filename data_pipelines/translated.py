@@ -31,7 +31,7 @@ _WIDTHS = 8
 _MEASURED = 2_000
 
 # On so many batches it is measured how much of them is padding.
-_MEASURED_BATCHES = 100
+_MEASURED_BATCHES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,7 +231,7 @@ class Split:
             for side in self._batch(bucket.widths, rows, step)
         ]
         real = sum(map(np.count_nonzero, sides))
-        return 1 - real / sum(side.size for side in sides)
+        return 1 - float(real / sum(side.size for side in sides))
 
     def dataset(
         self, training: bool = False, start_step: int = 0
