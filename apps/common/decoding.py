@@ -227,7 +227,7 @@ class _Beam:
         rows = ops.shape(keras.tree.flatten(state)[0])[0]
         batch = rows // beam
         self.rows = ops.expand_dims(ops.arange(batch), 1)  # B 1
-        width = 0
+        width = 1  # of a coverage that nobody looks at
         if self.attention:
             width = ops.shape(self.attention(state))[-1]
         # All hypotheses are alike at first, so all but one are left out.
