@@ -180,7 +180,7 @@ reference    {data.test.target(row)}""")
 next
   make predict-translation ARGS="--n-best 3 --scores 'a sentence of yours'"
   make train-translation ARGS="--cell peephole_lstm"
-  make train-translation ARGS="--dataset files --data-path FOLDER
-    --languages en-de"
+  make train-translation \\
+    ARGS="--dataset files --data-path FOLDER --languages en-de"
   make tensorboard
   open {run.file("report.html")}""")
