@@ -80,6 +80,27 @@ class Records:
                 f"off here; compress or copy it again ({error})"
             ) from None
 
+    def rows(self) -> Iterator[tuple[list[str], int]]:
+        """The rows of a .csv that are not blank, and the line of each."""
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
+        with contextlib.closing(self.lines()) as lines:
+            rows = csv.reader(lines, strict=True)
+            first = 1
+            while True:
+                try:
+                    row = next(rows, None)
+                except csv.Error as error:
+                    raise DataError(
+                        f"{self.path}:{first}: the record that starts here is "
+                        f"not CSV: {error}; expected quotation marks inside a "
+                        "quoted text to be doubled, and the last one closed"
+                    ) from None
+                if row is None:
+                    return
+                if row:
+                    yield row, first
+                first = rows.line_num + 1
+
     def _decode(self, raw: bytes, number: int) -> str:
         if len(raw) >= LONGEST:
             raise DataError(
@@ -142,27 +163,12 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 
 
 def _csv(records: Records) -> Iterator[Record]:
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
-    with contextlib.closing(records.lines()) as lines:
-        rows = csv.reader(lines, strict=True)
-        columns = None
-        first = 1
-        while True:
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                raise DataError(
-                    f"{records.path}:{first}: the record that starts here is "
-                    f"not CSV: {error}; expected quotation marks inside a "
-                    "quoted text to be doubled, and the last one closed"
-                ) from None
-            if row is None:
-                return
-            if columns is None and row:
-                columns = _Columns(records, row)
-            elif row:
-                yield columns.record(row, first)
-            first = rows.line_num + 1
+    columns = None
+    for row, line in records.rows():
+        if columns is None:
+            columns = _Columns(records, row)
+        else:
+            yield columns.record(row, line)
 
 
 def _tsv(records: Records) -> Iterator[Record]:
