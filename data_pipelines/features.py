@@ -101,8 +101,8 @@ def extract(
         workers: threads that read pictures.
         verify: whether all old shards are read and compared to their
             checksums; else only those whose file has another time.
-        bad: collects pictures that cannot be read, those that are missing
-            from `pictures` for that reason among them.
+        bad: pictures that are not in `pictures` because they cannot be read;
+            they count.
 
     Returns:
         The features of `pictures`, in their order.
@@ -111,8 +111,9 @@ def extract(
         DataError: if too many pictures are bad, or the features nonsense.
     """
     paths = _paths(pictures)
-    bad = BadPictures() if bad is None else bad
-    total = len(paths) + len(bad)
+    unread = BadPictures()
+    unread.found.update({} if bad is None else bad.found)
+    total = len(paths) + len(unread)
     of = {
         "encoder": encoder,
         "size": [size, size] if isinstance(size, int) else list(size),
@@ -124,12 +125,12 @@ def extract(
     with _alone(place):
         store = _Store(place, of, shard_bytes, verify)
         known = _Known(folder / "pictures.jsonl")
-        work = _Extraction(encode, store, known, bad, batch_size)
+        work = _Extraction(encode, store, known, unread, batch_size)
         work.run(paths, workers)
     listed = place / "bad_pictures.txt"
     listed.unlink(missing_ok=True)
-    bad.check(total, listed)
-    return Features(store, work.digests, bad, total)
+    unread.check(total, listed)
+    return Features(store, work.digests, unread, total)
 
 
 class Features(Mapping):

@@ -14,7 +14,7 @@ from PIL import Image
 from data_pipelines import features, progress
 from data_pipelines.errors import DataError
 from data_pipelines.features import Statistics, extract
-from data_pipelines.images import BadPictures
+from data_pipelines.images import BadPictures, PictureError
 
 SIZE, REGIONS, CHANNELS = 6, 4, 3
 
@@ -259,11 +259,12 @@ def test_killed_at_any_moment(tmp_path, batches):
     time.sleep(0.003 * batches)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    kept = len(list((tmp_path / "store").glob("*/0*.json")))
+    assert kept >= batches // 2 - 1
     encode = Encoder()
     found = run(tmp_path, pictures, encode, shard_bytes=TWO_BATCHES)
-    done = len(shards(tmp_path)) * 8 - 4  # the last one has four
-    assert done == 60
-    assert 60 - 4 * batches - 4 <= encode.pictures <= 60 - 4 * batches + 12
+    assert encode.pictures == max(0, 60 - 8 * kept)
+    assert len(shards(tmp_path)) == 8  # seven of 8 pictures, one of 4
     for number in range(60):
         assert np.array_equal(found[f"key {number}"], expected(number))
 
@@ -521,15 +522,26 @@ def test_few_bad_pictures_have_no_features(tmp_path):
 
 def test_many_bad_pictures_are_an_error_but_lose_nothing(tmp_path):
     pictures = made(tmp_path / "p", 20)
-    bad = BadPictures()
     for _, path in pictures[:2]:
         path.write_text("text")
     with pytest.raises(DataError, match=r"2 of 20 pictures \(10.0%\)"):
-        run(tmp_path, pictures, bad=bad)
-    assert len(bad) == 2
+        run(tmp_path, pictures)
     encode = Encoder()
     assert len(run(tmp_path, pictures[2:], encode)) == 18
     assert not encode.batches
+
+
+def test_bad_pictures_that_are_known_already(tmp_path):
+    pictures = made(tmp_path / "p", 39)
+    pictures[0][1].write_text("text")
+    bad = BadPictures()
+    bad.add(PictureError("no.jpg", "there is no such file"))
+    found = run(tmp_path, pictures, bad=bad)
+    assert list(found.bad.found) == ["no.jpg", str(pictures[0][1])]
+    assert found.report()[-1].startswith("2 of 40 pictures (5.0%)")
+    assert len(bad) == 1
+    with pytest.raises(DataError, match=r"2 of 39 pictures \(5.1%\)"):
+        run(tmp_path, pictures[:-1], bad=bad)
 
 
 def test_statistics(tmp_path):
@@ -625,7 +637,7 @@ def test_many_are_found_at_once(tmp_path):
         return np.ones((len(batch), 1, 1), np.float32)
 
     run(tmp_path, pictures, encode, batch_size=100)
-    started = time.perf_counter()
+    started = time.process_time()  # others may be at work, too
     found = run(tmp_path, pictures, None)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.2
     assert len(found) == count
