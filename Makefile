@@ -13,9 +13,10 @@ TENSORFLOW ?= tensorflow
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+BACKENDS := .venv-backends
 ARGS ?=
-# A file whose tests share one training stays on one core.
-WORKERS := -n auto --maxprocesses 4 --dist loadgroup
+# The tests of a file stay on one core: some share one training.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
 # One name, four places: apps/video_labeling is `make train-video-labeling`.
 APPS := $(subst _,-,$(patsubst apps/%/train.py,%,$(wildcard apps/*/train.py)))
@@ -77,6 +78,20 @@ test: $(INSTALLED) ## Run the tests (under 10 minutes on 2 cores)
 test-slow: $(INSTALLED) ## Run the tests that train whole models
 	@$(RUN) -m pytest -m slow $(WORKERS) $(ARGS)
 
+$(BACKENDS)/.installed: requirements-backends.txt | $(INSTALLED)
+	$(RUN) -m venv $(BACKENDS)
+	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-backends.txt -c $(VENV)/constraints.txt
+	@touch $@
+
+# JAX needs to be told of float64, and compiles small tests too thoroughly.
+.PHONY: test-backends
+test-backends: $(BACKENDS)/.installed ## Run the layers' tests on JAX and torch (15 minutes on 2 cores)
+	@failed=; for backend in jax torch; do echo "$$backend:"; \
+		KERAS_BACKEND=$$backend JAX_ENABLE_X64=1 JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
+		$(BACKENDS)/bin/python -m pytest -m "not slow" tests/rnn_layers $(ARGS) \
+		|| failed=1; done; test -z "$$failed"
+
 .PHONY: bench-layers
 bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it is installed)
 	@$(RUN) -m benchmarks.layers $(ARGS)
@@ -84,6 +99,10 @@ bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it
 .PHONY: bench-decoding
 bench-decoding: $(INSTALLED) ## Time greedy and beam search beside `predict` once a token
 	@$(RUN) -m benchmarks.decoding $(ARGS)
+
+.PHONY: bench-adding-and-copy
+bench-adding-and-copy: $(INSTALLED) ## What every cell remembers: two tasks of long lags (half an hour)
+	@$(RUN) -m benchmarks.adding_and_copy $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and format

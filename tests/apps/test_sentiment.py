@@ -20,10 +20,6 @@ from tests.apps.tools import ROOT, flags, run_module, write_reviews
 NO_RATIOS = ratios.Ratios(None, 2, 0)
 
 
-# All on one worker, for they share one training.
-pytestmark = pytest.mark.xdist_group("sentiment")
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A finished run: its folder and what the terminal showed."""

@@ -18,9 +18,6 @@ from data_pipelines.tokenizers import Tokenizer
 from tests.apps.tools import ROOT, run_module
 from tests.apps.translations import flags, translation, write_pairs
 
-# All on one worker, for they share one training.
-pytestmark = pytest.mark.xdist_group("translation")
-
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
