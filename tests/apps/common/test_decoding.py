@@ -298,7 +298,31 @@ def test_compiled_with_the_beam_as_an_input(tables):
     assert search.experimental_get_tracing_count() == 1
 
 
-def test_samples_follow_the_model():
+SAMPLING = [
+    {},
+    {"temperature": 0.5},
+    {"top_k": 2},
+    {"top_k": 9},
+    {"top_p": 0.6},
+    {"top_p": 0.0},
+    {"temperature": 2.0, "top_k": 3, "top_p": 0.7},
+]
+
+
+def distribution(logits, temperature=1.0, top_k=V, top_p=1.0):
+    """What is to be drawn from, by the definitions of the options."""
+    right = np.exp(log_softmax(logits / temperature))
+    order = np.argsort(-logits)
+    right[order[top_k:]] = 0
+    right /= right.sum()
+    kept = np.cumsum(right[order]) - right[order] < top_p
+    kept[0] = True
+    right[order[~kept]] = 0
+    return right / right.sum()
+
+
+@pytest.mark.parametrize("options", SAMPLING, ids=str)
+def test_samples_follow_the_model(options):
     """Frequencies of 20,000 draws lie within five standard deviations."""
     count = 20_000
     random = np.random.default_rng(3)
@@ -309,38 +333,15 @@ def test_samples_follow_the_model():
         "time": ops.zeros(count, "int32"),
         "weights": ops.zeros((count, V)),
     }
+    rules = Rules(BEGIN, END, 1)
+    found = run(decoding.sample, step, state, rules, seed=5, **options)
     logits = np.float64(table[0, 0, BEGIN])
-    order = np.argsort(-logits)
-    for options in (
-        {},
-        {"temperature": 0.5},
-        {"top_k": 2},
-        {"top_k": 9},
-        {"top_p": 0.6},
-        {"top_p": 0.0},
-        {"temperature": 2.0, "top_k": 3, "top_p": 0.7},
-    ):
-        right = np.exp(log_softmax(logits / options.get("temperature", 1)))
-        right[order[options.get("top_k", V) :]] = 0
-        right /= right.sum()
-        before = np.cumsum(right[order]) - right[order]
-        kept = before < options.get("top_p", 1)
-        kept[0] = True
-        right[order[~kept]] = 0
-        right /= right.sum()
-        found = run(
-            decoding.sample,
-            step,
-            state,
-            Rules(BEGIN, END, 1),
-            seed=5,
-            **options,
-        )
-        shares = np.bincount(found.tokens[:, 0], minlength=V) / count
-        spread = np.sqrt(right * (1 - right) / count)
-        assert (np.abs(shares - right) <= 5 * spread).all(), options
-        known = log_softmax(logits)[found.tokens[:, 0]]
-        np.testing.assert_allclose(found.log_probabilities, known, rtol=1e-4)
+    right = distribution(logits, **options)
+    shares = np.bincount(found.tokens[:, 0], minlength=V) / count
+    spread = np.sqrt(right * (1 - right) / count)
+    assert (np.abs(shares - right) <= 5 * spread).all()
+    known = log_softmax(logits)[found.tokens[:, 0]]
+    np.testing.assert_allclose(found.log_probabilities, known, rtol=1e-4)
 
 
 def test_samples_are_of_their_seed(tables):
