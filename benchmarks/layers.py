@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import pathlib
 import platform
-import resource
 import statistics
 import time
 
@@ -202,6 +201,16 @@ def compilations(layer):
     )
 
 
+def most_resident():
+    """Returns the most KiB that this process has ever had in memory.
+
+    Not `resource.getrusage`, which counts what the parent had at the fork.
+    """
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith("VmHWM"))
+    return int(line.split()[1])
+
+
 def peak(cell, shape, name):
     """Returns by how many MiB a process grows by training one layer."""
     batch, steps, inputs, units = shape
@@ -211,11 +220,10 @@ def peak(cell, shape, name):
         layers(cell, 4, False)[name](), x[:1, :2, :4], None, True, False
     )
     tiny()  # what any loop needs
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = most_resident()
     for _ in range(3):
         run()
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (after - before) / 1024
+    return (most_resident() - before) / 1024
 
 
 def memory(cell, shape):
