@@ -200,7 +200,11 @@ class AttentionDecoder(keras.layers.Layer):
             for layer in self.recurrent
             for state in layer.cell.get_initial_state(batch_size)
         ]
-        return [*given, *states[len(given) :]]
+        first = [
+            ops.cast(state, zeros.dtype)
+            for state, zeros in zip(given, states, strict=False)
+        ]
+        return [*first, *states[len(given) :]]
 
     def step(self, inputs, states, prepared):
         """Takes one step outside of training.

@@ -129,6 +129,17 @@ def test_first_states_given_the_others_are_as_the_cell_begins(cell):
     assert np.abs(array(given - decoder(TARGETS, MEMORY))).max() > 1e-3
 
 
+def test_states_keep_their_type_in_mixed_precision():
+    decoder = rnn_layers.AttentionDecoder("lstm", 6, dtype="mixed_float16")
+    decoder(TARGETS.astype("float16"), MEMORY.astype("float16"))
+    first = ops.ones((3, 6), "float16")
+    states = decoder.get_initial_state(3, [first])
+    prepared = decoder.prepare(ops.convert_to_tensor(MEMORY))
+    _, after, _ = decoder.step(ops.ones((3, 5)), states, prepared)
+    kinds = [keras.backend.standardize_dtype(s.dtype) for s in states]
+    assert kinds == [keras.backend.standardize_dtype(s.dtype) for s in after]
+
+
 def test_masks_that_inputs_carry_are_seen():
     decoder = make("gru", "additive", {})
 
