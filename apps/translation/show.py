@@ -183,4 +183,4 @@ next
   make train-translation \\
     ARGS="--dataset files --data-path FOLDER --languages en-de"
   make tensorboard
-  open {run.file("report.html")}""")
+  open {run.file("report.html")}, with attention pictures""")
