@@ -89,8 +89,8 @@ $(BACKENDS)/.installed: requirements-backends.txt | $(INSTALLED)
 test-backends: $(BACKENDS)/.installed ## Run the layers' tests on JAX and torch (15 minutes on 2 cores)
 	@failed=; for backend in jax torch; do echo "$$backend:"; \
 		KERAS_BACKEND=$$backend JAX_ENABLE_X64=1 JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
-		$(BACKENDS)/bin/python -m pytest -m "not slow" tests/rnn_layers $(ARGS) \
-		|| failed=1; done; test -z "$$failed"
+		$(BACKENDS)/bin/python -m pytest -m "not slow" tests/rnn_layers \
+		-n auto --maxprocesses 4 $(ARGS) || failed=1; done; test -z "$$failed"
 
 .PHONY: bench-layers
 bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it is installed)

@@ -51,7 +51,7 @@ PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
     if path.relative_to(ROOT).parts[0]
-    not in {".venv", "runs", "data", ".pytest_cache"}
+    not in {".venv", ".venv-backends", "runs", "data", ".pytest_cache"}
 )
 
 

@@ -365,10 +365,13 @@ FORMS = {
 }
 
 
-def run(name, weights, sequences, states, **options):
+def run(name, weights, sequences, states, mask=None, **options):
     """Runs a twin over `(B, T, F)`: all states of all steps, time first."""
     history = []
     for t in range(sequences.shape[1]):
-        states = TWINS[name](weights, sequences[:, t], states, **options)
-        history.append(states)
+        new = TWINS[name](weights, sequences[:, t], states, **options)
+        if mask is not None:
+            here = mask[:, t, None]
+            new = [np.where(here, *s) for s in zip(new, states, strict=True)]
+        history.append(states := new)
     return history

@@ -84,5 +84,5 @@ def test_a_sequence_of_one_step_weighs_one_without_a_warning():
     layer = rnn_layers.AttentionPooling(return_weights=True)
     x = np.ones((2, 1, 4), "float32")
     pooled, weights = layer(x, mask=np.array([[True], [False]]))
-    np.testing.assert_allclose(weights, [[1.0], [0.0]])
-    np.testing.assert_allclose(pooled, [[1.0] * 4, [0.0] * 4])
+    np.testing.assert_allclose(array(weights), [[1.0], [0.0]])
+    np.testing.assert_allclose(array(pooled), [[1.0] * 4, [0.0] * 4])
