@@ -1,0 +1,211 @@
+"""Scores of captions, and the trivial baselines beside them.
+
+bleu_1 to bleu_4  corpus BLEU in points of 100: the geometric mean of the
+                  clipped precisions of n-grams up to that length, times the
+                  brevity penalty, the reference of closest length counting
+                  (Papineni et al. 2002); not smoothed
+rouge_l           0 to 1: F-score of the longest common subsequence, recall
+                  weighted by beta 1.2, the best precision and the best recall
+                  among the references, mean over pictures (Lin 2004)
+cider             0 to 10: CIDEr-D (Vedantam et al. 2015), cosine similarity of
+                  n-grams weighted by how few pictures' references have them,
+                  counts clipped, times a Gaussian of the difference in length
+                  (sigma 6), mean over references and pictures; usual captions
+                  have 0.4 to 1.2
+meteor            0 to 1, if asked for and where Java is (Denkowski 2014)
+
+All are computed by pycocoevalcap, the reference scorer of COCO, from the words
+that `tokens.tokenized` finds.  CIDEr-D weighs n-grams by the references that
+it is given, so it compares captions of the same pictures only, and is zero for
+a single picture.
+"""
+
+import collections
+import importlib.metadata
+import shutil
+
+import numpy as np
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.meteor.meteor import Meteor
+from pycocoevalcap.rouge.rouge import Rouge
+
+from .tokens import tokenized
+
+# Rows of features that are compared at once, of either side.
+BLOCK = 1024
+
+
+def scores(outputs, references, meteor=False):
+    """Scores captions against those of people.
+
+    Args:
+        outputs: List of strings, a caption of each picture; may be empty.
+        references: List of as many sequences of strings, one or more each.
+        meteor: Whether to add `meteor`, which takes a process of Java; left
+            out where there is no Java.
+
+    Returns:
+        Dict of `bleu_1` to `bleu_4`, `rouge_l`, `cider`, perhaps `meteor`.
+
+    Raises:
+        ValueError: There is no picture, a picture has no reference, or the
+            numbers differ.
+    """
+    if not outputs:
+        raise ValueError("no captions to score")
+    found, right = {}, {}
+    for key, (output, several) in enumerate(
+        zip(outputs, references, strict=True)
+    ):
+        if not several:
+            raise ValueError(f"picture {key} has no reference")
+        found[key] = [tokenized(output)]
+        right[key] = [tokenized(reference) for reference in several]
+    bleu, _ = Bleu(4).compute_score(right, found, verbose=0)
+    result = {f"bleu_{n}": 100 * value for n, value in enumerate(bleu, 1)}
+    result["rouge_l"] = float(Rouge().compute_score(right, found)[0])
+    result["cider"] = _cider(right, found)
+    if meteor and shutil.which("java"):
+        result["meteor"] = _meteor(right, found)
+    return result
+
+
+def _cider(references, outputs):
+    """Returns CIDEr-D; zero if no reference has a word, not an error."""
+    if not any(map(any, references.values())):
+        return 0.0
+    return float(Cider().compute_score(references, outputs)[0])
+
+
+def _meteor(references, outputs):
+    """Returns METEOR 1.5; its process has ended when this does."""
+    scorer = Meteor()
+    try:
+        return float(scorer.compute_score(references, outputs)[0])
+    finally:
+        scorer.meteor_p.kill()
+        scorer.meteor_p.communicate()
+
+
+def signatures():
+    """Returns what defines each score, as dict of name -> line."""
+    by = "pycocoevalcap " + importlib.metadata.version("pycocoevalcap")
+    words = "lower-case PTB words without punctuation"
+    return {
+        "bleu": f"{by}, corpus, closest reference length, no smoothing,"
+        f" points of 100, {words}",
+        "rouge_l": f"{by}, beta 1.2, mean over pictures, {words}",
+        "cider": f"{by}, CIDEr-D, n 1 to 4, sigma 6, document frequencies of"
+        f" the references scored against, 0 to 10, {words}",
+    }
+
+
+def most_frequent(captions):
+    """Returns the most frequent string; of several, the first by alphabet."""
+    counts = collections.Counter(captions)
+    return min(counts, key=lambda text: (-counts[text], text))
+
+
+def human(references):
+    """Scores people against each other.
+
+    Each reference of a picture is in turn the output, against the others of
+    its picture.  So it has one reference fewer than a model's captions have,
+    and all scores rise with the number of references: this is a lower bound
+    of what people would reach.
+
+    Args:
+        references: List of sequences of strings.  Pictures with one reference
+            are left out.
+
+    Returns:
+        Dict as of `scores`: the mean over the turns, each weighted by its
+        number of pictures.  Empty if no picture has two references.
+    """
+    several = [texts for texts in references if len(texts) > 1]
+    totals, weights = collections.Counter(), 0
+    for turn in range(max(map(len, several), default=0)):
+        now = [texts for texts in several if len(texts) > turn]
+        outputs = [texts[turn] for texts in now]
+        others = [[*texts[:turn], *texts[turn + 1 :]] for texts in now]
+        for name, value in scores(outputs, others).items():
+            totals[name] += value * len(now)
+        weights += len(now)
+    return {name: total / weights for name, total in totals.items()}
+
+
+def nearest_captions(train_vectors, train_captions, test_vectors):
+    """Returns for each test picture a caption of the most similar one.
+
+    N pictures of train, M of test, D features.
+
+    Args:
+        train_vectors: `(N, D)`, an array or what can be cut like one; the mean
+            of a picture's regions, say.
+        train_captions: List of N sequences of strings.
+        test_vectors: `(M, D)`.
+
+    Returns:
+        List of M strings: of the training picture with the largest cosine
+        similarity, the caption that agrees best with its others (their
+        consensus), which is the one of the highest ROUGE-L.
+    """
+    rows = _nearest(train_vectors, test_vectors).tolist()
+    chosen = {row: consensus(train_captions[row]) for row in set(rows)}
+    return [chosen[row] for row in rows]
+
+
+def _nearest(train, test):
+    """Returns `(M,)`, the row of `train` most similar to each of `test`."""
+    best = np.full(len(test), -np.inf, "float32")
+    found = np.zeros(len(test), int)
+    for begin in range(0, len(train), BLOCK):
+        known = _unit(train[begin : begin + BLOCK])
+        for start in range(0, len(test), BLOCK):
+            part = slice(start, start + BLOCK)
+            similarity = _unit(test[part]) @ known.T
+            top = similarity.argmax(axis=1)
+            value = similarity.max(axis=1)
+            better = value > best[part]
+            best[part][better] = value[better]
+            found[part][better] = begin + top[better]
+    return found
+
+
+def _unit(rows):
+    rows = np.asarray(rows, "float32")
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(length, np.finfo("float32").tiny)
+
+
+def consensus(captions):
+    """Returns the caption with the highest ROUGE-L against the others.
+
+    Args:
+        captions: Sequence of strings, one or more; of equals the first wins.
+    """
+    if len(captions) == 1:
+        return captions[0]
+    texts = [tokenized(caption) for caption in captions]
+    agreement = [
+        Rouge().calc_score([text], texts[:i] + texts[i + 1 :])
+        for i, text in enumerate(texts)
+    ]
+    return captions[int(np.argmax(agreement))]
+
+
+def right(outputs, facts, reader):
+    """Returns the share of captions that say all that is so, and no more.
+
+    Args:
+        outputs: List of strings.
+        facts: List of as many frozensets, what each picture shows.
+        reader: Function of a caption that returns what it says as a
+            frozenset, or `None` if it cannot be read.
+    """
+    same = [
+        reader(output) == known
+        for output, known in zip(outputs, facts, strict=True)
+    ]
+    return sum(same) / len(same)
