@@ -14,12 +14,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 _TEMPORARY = ".tmp-"
+
+# Files that are flushed at a time; one by one, thousands take 20 times as long.
+_FLUSHED = 16
 
 
 def key(*parts: Any) -> str:
@@ -45,7 +49,8 @@ def folder(path: Path, build: Callable[[Path], None]) -> Path:
 
     Args:
         path: the folder.
-        build: writes everything into the folder it is given.  When it fails
+        build: writes everything into the folder it is given, in folders of
+            its own if it likes.  When it fails
             nothing stays behind.  Two processes may build the same folder at
             once; the first one to finish wins, both get the same content.
     """
@@ -54,15 +59,25 @@ def folder(path: Path, build: Callable[[Path], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _workplace(path) as workplace:
         build(workplace)
-        for file in workplace.iterdir():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+        with ThreadPoolExecutor(_FLUSHED) as pool:
+            every = (workplace, *workplace.rglob("*"))
+            # Through a list, so that an error is raised here.
+            list(pool.map(_flush, every))
         try:
             workplace.rename(path)
         except OSError:
             if not path.exists():
                 raise
     return path
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file, or the list of names in a folder, is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ class Table:
 
     Attributes:
         path: the file.
+        paths: all files that are read.
         folders: where its pictures can be.
         splits: those that are said to be there, once it has been read.
         repaired: broken sequences that the last iteration replaced.
@@ -43,6 +44,7 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "captions.csv"
+        self.paths = [self.path]
         self.folders = [folder / "images", folder]
         self.splits: set[str] = set()
         self.repaired = 0
@@ -95,6 +97,7 @@ class Coco:
 
     Attributes:
         path: the file.
+        paths: all files that are read.
         folders: where its pictures can be.
         splits: the one that its name says.
         repaired: always 0; broken bytes are none of COCO's.
@@ -106,6 +109,7 @@ class Coco:
         split, year = self.NAME.fullmatch(path.name).groups()
         place = f"{split}{year}"
         self.path = path
+        self.paths = [path]
         self.folders = [
             folder / place,
             folder / "images" / place,
@@ -161,6 +165,7 @@ class Flickr:
 
     Attributes:
         path: the file.
+        paths: all files that are read.
         folders: where its pictures can be.
         splits: those that have a list.
         repaired: broken sequences that the last iteration replaced.
@@ -179,6 +184,7 @@ class Flickr:
         for file in sorted(path.parent.iterdir()):
             if found := self._LIST.fullmatch(file.name):
                 self.lists[file] = _SPLITS[found[1]]
+        self.paths = [path, *self.lists]
         self.splits = set(self.lists.values())
         self.repaired = 0
         self.unlisted: set[str] = set()

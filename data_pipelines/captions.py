@@ -25,18 +25,22 @@ Captions that a picture has twice are left out and counted, too.
 
 import dataclasses
 import hashlib
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_pipelines import caption_files, splits
+from data_pipelines import cache, caption_files, splits
 from data_pipelines.caption_files import Caption
 from data_pipelines.errors import DataError
 from data_pipelines.images import BadPictures, PictureError, shown
 from data_pipelines.progress import Progress
 from data_pipelines.splits import SPLITS
+
+# Part of the key of what was read: raise it with any change of it.
+_FORMAT = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +94,11 @@ class Captions:
 
 
 def read(
-    data_path: str | Path | None, *, seed: int, training: bool = True
+    data_path: str | Path | None,
+    *,
+    seed: int,
+    training: bool = True,
+    cache_path: str | Path | None = None,
 ) -> Captions:
     """Reads the captions in a folder, and looks for their pictures.
 
@@ -99,64 +107,127 @@ def read(
         seed: of the cut of missing splits.
         training: whether there must be pictures of train; if not, and if
             there are none, splits that are missing are empty.
+        cache_path: where the captions are kept, so that the next time is
+            quicker; None: nowhere.  Pictures are looked for each time.
 
     Raises:
         DataError: if a file is not as described, with its line; if more than
             a few pictures have no file.
     """
     sources = caption_files.find(data_path)
-    collected = _Collected()
-    present: set[str] = set()
-    for source in sources:
-        collected.read(source)
-        present |= source.splits
     name = " and ".join(str(source.path) for source in sources)
-    if not collected.found:
-        raise DataError(f"{name}: has no captions")
-    if not present:  # Nothing is said of splits.
-        collected.split = dict.fromkeys(collected.split, "train")
-        present = {"train"}
+    if cache_path is None:
+        collected = _Collected.of(sources, name)
+    else:
+        collected = _cached(sources, name, Path(cache_path))
     bad = BadPictures()
-    paths = collected.paths(bad)
+    paths = collected.paths(sources, bad)
     bad.check(len(collected.found))
     chosen = {picture: collected.split[picture] for picture in paths}
     if training or "train" in chosen.values():
-        _cut(chosen, present, seed, name)
+        _cut(chosen, collected.present, seed, name)
     pictures = {
         picture: Picture(
             picture, path, tuple(collected.found[picture]), chosen[picture]
         )
         for picture, path in paths.items()
     }
-    return Captions(name, pictures, bad, collected.notes(sources))
+    return Captions(name, pictures, bad, collected.notes)
 
 
+def _cached(sources: Sequence, name: str, cache_path: Path) -> "_Collected":
+    """What was read the last time, if the files are the same."""
+    stamps = [cache.stamp(path) for source in sources for path in source.paths]
+    place = cache_path / f"{cache.key(_FORMAT, name, stamps)}-captions"
+
+    def build(folder: Path) -> None:
+        _Collected.of(sources, name).write(folder / "captions.json")
+
+    return _Collected.load(cache.folder(place, build) / "captions.json")
+
+
+@dataclasses.dataclass
 class _Collected:
     """Captions by picture.
 
     Attributes:
         found: picture -> captions, each once, in the order of the files.
+        split: picture -> its split.
+        source: picture -> number of the file that has it.
+        present: the splits that are said to be there.
+        notes: what was left out or repaired, in lines.
+    """
+
+    found: dict[str, list[str]]
+    split: dict[str, str]
+    source: dict[str, int]
+    present: list[str]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, sources: Sequence, name: str) -> "_Collected":
+        """Reads all files to their ends."""
+        reader = _Reader()
+        for number, source in enumerate(sources):
+            reader.read(number, source)
+        if not reader.found:
+            raise DataError(f"{name}: has no captions")
+        present = sorted({split for s in sources for split in s.splits})
+        split = reader.split
+        if not present:  # Nothing is said of splits.
+            split, present = dict.fromkeys(split, "train"), ["train"]
+        found = {name: list(texts) for name, texts in reader.found.items()}
+        notes = reader.notes(sources)
+        return cls(found, split, reader.source, present, notes)
+
+    def write(self, path: Path) -> None:
+        """Writes everything into one file."""
+        path.write_text(json.dumps(vars(self), ensure_ascii=False), "utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "_Collected":
+        """Reads what `write` wrote."""
+        return cls(**json.loads(path.read_text("utf-8")))
+
+    def paths(self, sources: Sequence, bad: BadPictures) -> dict[str, Path]:
+        """Picture -> its file, for those that have one."""
+        paths = {}
+        for name, number in self.source.items():
+            places = [folder / name for folder in sources[number].folders]
+            there = next(filter(os.path.isfile, places), None)
+            if there is None:
+                bad.add(PictureError(shown(places[0]), "there is no such file"))
+            else:
+                paths[name] = there
+        return paths
+
+
+class _Reader:
+    """Goes through files of captions, and refuses what cannot be right.
+
+    Attributes:
+        found: picture -> captions, each once, in the order of the files.
         split: picture -> split, or "".
+        source: picture -> number of the file that has it.
     """
 
     def __init__(self) -> None:
         self.found: dict[str, dict[str, None]] = {}
         self.split: dict[str, str] = {}
+        self.source: dict[str, int] = {}
         self.first: dict[str, str] = {}
-        self.folders: dict[str, list[Path]] = {}
         self.twice: list[str] = []
 
-    def read(self, source: Iterable[Caption]) -> None:
+    def read(self, number: int, source: Iterable[Caption]) -> None:
         """Reads one file to its end."""
         progress = Progress(f"reading {source.path}", "captions")
         count = 0
         for count, caption in enumerate(source, 1):
-            self._add(caption, source)
+            self._add(caption, number, f"{source.path}:{caption.line}")
             progress.show(count)
         progress.done(count)
 
-    def _add(self, caption: Caption, source: Iterable[Caption]) -> None:
-        where = f"{source.path}:{caption.line}"
+    def _add(self, caption: Caption, number: int, where: str) -> None:
         # JSON can hold halves of surrogate pairs, UTF-8 cannot.
         name = caption.picture.encode("utf-8", "replace").decode("utf-8")
         text = caption.text.encode("utf-8", "replace").decode("utf-8")
@@ -169,7 +240,7 @@ class _Collected:
             self.found[name] = {}
             self.split[name] = caption.split
             self.first[name] = where
-            self.folders[name] = source.folders
+            self.source[name] = number
         elif self.split[name] != caption.split:
             raise DataError(
                 f"{where}: {shown(name)} is in {caption.split} here and in "
@@ -179,18 +250,6 @@ class _Collected:
         if text in self.found[name]:
             self.twice.append(where)
         self.found[name][text] = None
-
-    def paths(self, bad: BadPictures) -> dict[str, Path]:
-        """Picture -> its file, for those that have one."""
-        paths = {}
-        for name in self.found:
-            places = [folder / name for folder in self.folders[name]]
-            there = next(filter(os.path.isfile, places), None)
-            if there is None:
-                bad.add(PictureError(shown(places[0]), "there is no such file"))
-            else:
-                paths[name] = there
-        return paths
 
     def notes(self, sources: Iterable) -> list[str]:
         """What to tell of what was left out or repaired."""
@@ -219,7 +278,7 @@ class _Collected:
 
 
 def _cut(
-    chosen: dict[str, str], present: set[str], seed: int, name: str
+    chosen: dict[str, str], present: Iterable[str], seed: int, name: str
 ) -> None:
     """Cuts missing splits from train, in place, by the pictures' names."""
     train = [picture for picture, split in chosen.items() if split == "train"]

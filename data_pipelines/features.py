@@ -23,8 +23,6 @@ any time.
 import contextlib
 import fcntl
 import hashlib
-import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines import cache, feature_shards, images
+from data_pipelines import cache, feature_shards, images, known_files
 from data_pipelines.errors import DataError
 from data_pipelines.feature_shards import (
     DamageError,
@@ -41,6 +39,7 @@ from data_pipelines.feature_shards import (
     checked,
 )
 from data_pipelines.images import BadPictures, PictureError
+from data_pipelines.known_files import KnownFiles
 from data_pipelines.progress import Progress
 
 __all__ = ["Features", "Statistics", "extract", "file_key", "weights_key"]
@@ -124,7 +123,7 @@ def extract(
     place.mkdir(parents=True, exist_ok=True)
     with _alone(place):
         store = _Store(place, of, shard_bytes, verify)
-        known = _Known(folder / "pictures.jsonl")
+        known = KnownFiles(folder / "pictures.jsonl")
         work = _Extraction(encode, store, known, unread, batch_size)
         work.run(paths, workers)
     listed = place / "bad_pictures.txt"
@@ -224,44 +223,6 @@ def _alone(place: Path) -> Iterator[None]:
         yield
 
 
-class _Known:
-    """Which content a file has, as long as its size and time are the same."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.found: dict[tuple, str] = {}
-        self.new: list[str] = []
-        with contextlib.suppress(FileNotFoundError):
-            for line in path.read_bytes().splitlines():
-                # A kill can leave a part of a line.
-                with contextlib.suppress(ValueError, TypeError):
-                    *stamp, digest = json.loads(line)
-                    self.found[tuple(stamp)] = digest
-
-    def add(self, stamp: tuple, digest: str) -> None:
-        if self.found.get(stamp) != digest:
-            self.found[stamp] = digest
-            self.new.append(json.dumps([*stamp, digest]) + "\n")
-
-    def save(self) -> None:
-        """Appends what is new, in one piece that others do not break up."""
-        if self.new:
-            with self.path.open("ab", buffering=0) as file:
-                # Perhaps the last line there has no end.
-                file.write(("\n" + "".join(self.new)).encode())
-            self.new = []
-
-
-def _stamp(path: str | Path) -> tuple | None:
-    # As cache.stamp, without its resolving of links, which takes ten times
-    # as long.
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return os.path.abspath(path), status.st_size, status.st_mtime_ns
-
-
 class _Store:
     """The shards of one encoder; the content of a picture -> its row."""
 
@@ -334,7 +295,7 @@ class _Extraction:
         self,
         encode: Encode,
         store: _Store,
-        known: _Known,
+        known: KnownFiles,
         bad: BadPictures,
         batch_size: int,
     ) -> None:
@@ -352,7 +313,7 @@ class _Extraction:
         """Computes what is missing of `paths`."""
         todo = []
         for key, path in paths.items():
-            stamp = _stamp(path)
+            stamp = known_files.stamp(path)
             digest = self.known.found.get(stamp)
             if digest in self.store.rows:
                 self.digests[key] = digest

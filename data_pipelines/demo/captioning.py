@@ -116,6 +116,16 @@ def _write(path: Path, names: tuple[str, ...], rows: Iterable[tuple]) -> None:
         writer.writerows(rows)
 
 
+def known(folder: str | Path) -> dict[str, frozenset[str]]:
+    """Picture -> what is in it, of the files that `write` wrote."""
+    path = Path(folder) / "scenes.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["image"]: frozenset(row["facts"].split("; "))
+            for row in csv.DictReader(file)
+        }
+
+
 def splits(seed: int = 0) -> dict[str, list[Example]]:
     """All examples of each split."""
     seen: set[frozenset[str]] = set()

@@ -54,6 +54,40 @@ def test_built_once(tmp_path):
     assert not temporary(tmp_path / "a")
 
 
+def test_everything_is_flushed_folders_within_folders_too(
+    tmp_path, monkeypatch
+):
+    flushed = set()
+    flush = os.fsync
+
+    def noted(handle):
+        flushed.add(os.readlink(f"/proc/self/fd/{handle}"))
+        flush(handle)
+
+    def nested(place):
+        (place / "a" / "b").mkdir(parents=True)
+        for name in ("one", "a/two", "a/b/three"):
+            (place / name).write_text(name)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    found = cache.folder(tmp_path / "whole", nested)
+    assert (found / "a" / "b" / "three").read_text() == "a/b/three"
+    place = min(flushed, key=len)
+    assert {path.removeprefix(place) for path in flushed} == {
+        "", "/one", "/a", "/a/two", "/a/b", "/a/b/three"
+    }  # fmt: skip
+
+
+def test_a_flush_that_fails_is_an_error(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no room"):
+        cache.folder(tmp_path / "b", build)
+    assert [p.name for p in tmp_path.iterdir()] == [".lock"]
+
+
 def test_a_failing_build_leaves_nothing(tmp_path):
     def fail(place):
         build(place)
