@@ -192,6 +192,7 @@ class Extracted:
             bad=bad,
         )
         bad.found.update(self.features.bad.found)
+        self.bad = bad
         self.spec = tf.TensorSpec((None, *self.features.shape), tf.float16)
 
     def __contains__(self, name: object) -> bool:
