@@ -34,13 +34,20 @@ and the splits that are not there are empty.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines import cache, captions
+from data_pipelines import (
+    cache,
+    captions,
+    images,
+    public,
+    public_captions,
+)
 from data_pipelines import plain as plain_words
 from data_pipelines.captioned import Datasets, Split
 from data_pipelines.captions import Captions, Picture
@@ -73,12 +80,17 @@ class _Said(NamedTuple):
     Attributes:
         pictures: those that have a caption.
         references: their captions.
-        texts: the captions one after another.
+        wordless: how many were left out.
     """
 
     pictures: list[Picture]
     references: list[tuple[str, ...]]
-    texts: list[str]
+    wordless: int
+
+    @property
+    def texts(self) -> list[str]:
+        """The captions one after another."""
+        return list(itertools.chain.from_iterable(self.references))
 
     @property
     def owners(self) -> np.ndarray:
@@ -143,6 +155,8 @@ def make_datasets(
     """
     if max_length < 2:
         raise ValueError(f"max_length must be at least 2, not {max_length}")
+    if mode not in images.MODES:
+        raise ValueError(f"mode must be one of {images.MODES}, not {mode!r}")
     cache_path = Path(cache_path)
     folder, known = SOURCES[dataset](data_path, cache_path, download)
     found = captions.read(
@@ -154,8 +168,11 @@ def make_datasets(
         split: _said((p for p in found.split(split) if p.name in seen), plain)
         for split in SPLITS
     }
-    _note_wordless(notes, found, seen, said)
+    if wordless := sum(part.wordless for part in said.values()):
+        notes.append(f"{wordless:,} captions without a word left out")
     if tokenizer is None:
+        if not said["train"].texts:
+            raise DataError(f"{found.name}: no caption of train has a word")
         tokenizer = _learned(
             cache_path, said["train"], vocabulary_size, minimum_count
         )
@@ -193,28 +210,16 @@ def _seen(
 
 def _said(pictures: Iterable[Picture], plain: bool) -> _Said:
     """Captions with at least one word, and pictures with one such caption."""
-    kept, references = [], []
+    kept, references, wordless = [], [], 0
     for picture in pictures:
         texts = picture.captions
         if plain:
             texts = tuple(filter(None, map(plain_words.plain, texts)))
+            wordless += len(picture.captions) - len(texts)
         if texts:
             kept.append(picture)
             references.append(texts)
-    return _Said(kept, references, [t for texts in references for t in texts])
-
-
-def _note_wordless(
-    notes: list[str], found: Captions, seen: Pixels | Extracted, said: dict
-) -> None:
-    """Counts the captions that have no word."""
-    captions_of = (
-        p.captions for p in found.pictures.values() if p.name in seen
-    )
-    left_out = sum(map(len, captions_of))
-    left_out -= sum(len(part.texts) for part in said.values())
-    if left_out:
-        notes.append(f"{left_out:,} captions without a word left out")
+    return _Said(kept, references, wordless)
 
 
 def _learned(
@@ -273,4 +278,19 @@ def _demo(
     return folder, demo.known(folder)
 
 
-SOURCES = {"demo": _demo, "files": _files}
+def _coco(
+    data_path: str | Path | None, cache_path: Path, download: bool
+) -> tuple[Path, dict[str, frozenset[str]]]:
+    """COCO's pictures, of TFDS, written as files."""
+    builder = public.prepared("coco_captions", data_path, download)
+    name = cache.key(public_captions.VERSION, public.stamp(builder))
+    folder = cache.folder(
+        cache_path / f"{name}-coco_captions",
+        lambda place: public_captions.write(builder, place),
+    )
+    return folder, {}
+
+
+# Pictures (train, valid, test) and licences as published:
+# coco_captions  113,287  5,000  5,000  captions CC BY 4.0, pictures Flickr's
+SOURCES = {"demo": _demo, "files": _files, "coco_captions": _coco}

@@ -204,7 +204,8 @@ class Extracted:
 
     def batches(self, names: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Yields float16 `(B, R, C)` for each list of names, of any number."""
-        return map(self.features.batch, names)
+        for batch in names:
+            yield self.features.batch(batch)
 
     def report(self) -> list[str]:
         """What to print."""
