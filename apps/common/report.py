@@ -33,6 +33,11 @@ article {{ border-top: 1px solid #dde3e9; padding: .8rem 0; }}
 header {{ color: #57606a; font-size: .9rem; margin-bottom: .3rem; }}
 mark {{ color: inherit; border-radius: .2rem; padding: .05rem .1rem; }}
 img {{ max-width: 100%; }}
+figure {{ display: flex; flex-wrap: wrap; gap: 1rem; margin: 0 0 .8rem; }}
+figure img {{ width: 12rem; align-self: flex-start; }}
+figcaption {{ flex: 1; min-width: 16rem; }}
+figcaption p {{ margin: 0 0 .3rem; }}
+figcaption ul {{ color: #57606a; font-size: .9rem; padding-left: 1.1rem; }}
 .wrong {{ color: #b42318; }}
 </style></head><body>
 <h1>{title}</h1>
