@@ -136,6 +136,8 @@ class Reader:
         mode: how frames get their size, one of `images.MODES`.
 
     Attributes:
+        shape: of a frame, (H, W, 3).
+        dtype: uint8.
         count: how many frames the video itself has, once it has been read to
             its end.
         fps: the rate of what is yielded, once something has been.
@@ -155,6 +157,8 @@ class Reader:
             raise ValueError(f"fps must be 0 or more, not {fps}")
         self.path = Path(path)
         self.size = size
+        self.shape = (*size, 3)
+        self.dtype = "uint8"
         self.mode = mode
         self.wanted = fps
         self.fps = fps
@@ -167,6 +171,13 @@ class Reader:
                 yield from self._pictures()
             else:
                 yield from self._frames()
+
+    def expected(self) -> int:
+        """About how many frames there will be, by the header."""
+        about = probe(self.path)
+        if self.wanted and not self.path.is_dir():
+            return max(1, round(about.seconds * self.wanted))
+        return about.frames
 
     def _pictures(self) -> Iterator[Frame]:
         self.fps = self.wanted or FOLDER_FPS
@@ -196,7 +207,7 @@ class Reader:
             for frame, number, seconds in chosen:
                 if number != last:
                     picture = Image.fromarray(video_files.upright(frame))
-                    pixels = np.array(_fitted(picture, self.size, self.mode))
+                    pixels = np.array(fitted(picture, self.size, self.mode))
                 last = number
                 yield Frame(pixels, number, seconds)
 
@@ -276,10 +287,10 @@ def _timed(
         yield frame, seconds
 
 
-def _fitted(
+def fitted(
     picture: Image.Image, size: tuple[int, int], mode: str
 ) -> Image.Image:
-    """As `images.py` does it."""
+    """Gives a picture a size, as `images.py` does."""
     height, width = size
     if mode == "crop":
         across, down = picture.size

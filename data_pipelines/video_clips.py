@@ -15,6 +15,7 @@ from data_pipelines import splits
 from data_pipelines.errors import DataError
 from data_pipelines.images import shown
 from data_pipelines.video import BadVideos
+from data_pipelines.video_media import Medium
 
 # The label of frames that nobody has labelled.
 BACKGROUND = "background"
@@ -45,6 +46,7 @@ class Clip:
         split: train, valid, test; "" until that is known.
         group: videos of one group are in one split; "" for none.
         line: `file:line` of its first label.
+        there: whether there is a file.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Clip:
     split: str
     group: str
     line: str
+    there: bool = True
 
 
 @dataclasses.dataclass
@@ -65,6 +68,7 @@ class Clips:
         names: all labels.
         bad: videos that have no file.
         notes: what else may be of interest, in lines.
+        medium: how the videos are read.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Clips:
     names: list[str]
     bad: BadVideos
     notes: list[str]
+    medium: Medium
 
     def cut(self, seed: int, training: bool) -> None:
         """Gives every video a split: missing ones are cut from train.

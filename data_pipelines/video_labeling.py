@@ -8,7 +8,9 @@ Files     --data-path FOLDER with labels.csv and the videos, in videos/ or
           segment covers is `background`), and, if you have them, split
           (train, valid or test) and group (all videos of a group are in one
           split).  A missing split is cut from train: a tenth of its videos or
-          groups, by a hash of their names.
+          groups, by a hash of their names.  Or features that are ready, in
+          the layout of MS-TCN: features/*.npy (C, T), groundTruth/*.txt,
+          mapping.txt and splits/*.bundle; R is 1 then.
 Batch     ({"frames": uint8 (B, K, H, W, 3) or float16 (B, K, R, C),
           "begins": bool (B,)}, labels int32 (B, K), weights float32 (B, K));
           row b continues row b of the batch before unless it `begins`; weights
@@ -43,7 +45,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines import cache, video_clips, video_tables
+from data_pipelines import (
+    cache,
+    public,
+    video_clips,
+    video_mstcn,
+    video_public,
+    video_tables,
+)
 from data_pipelines.demo import video_labeling as demo
 from data_pipelines.errors import DataError
 from data_pipelines.splits import SPLITS
@@ -98,10 +107,16 @@ def make_datasets(
         raise ValueError(f"chunk must be 0 or more, not {chunk}")
     cache_path = Path(cache_path)
     clips = SOURCES[dataset](data_path, cache_path, download)
+    if encoder is not None and isinstance(clips.medium, video_mstcn.Ready):
+        raise DataError(
+            f"{clips.name}: holds features, which no encoder can read; train "
+            "without one"
+        )
     clips.cut(seed, training=labels is None)
     square = isinstance(frame_size, int)
     store = Store(
         cache_path / "videos",
+        clips.medium,
         size=(frame_size, frame_size) if square else tuple(frame_size),
         mode=mode,
         fps=fps,
@@ -143,14 +158,13 @@ def _stored(
 ) -> tuple[dict[str, Stored], dict[str, np.ndarray]]:
     """Name -> video, and name -> `(T,)` indices of its labels."""
     by_name = {clip.name: clip for clip in clips.found}
-    missing = {name for name in by_name if not by_name[name].path.exists()}
     indices = {}
 
     def check(name: str, stored: Stored) -> None:
         found = by_name[name].labels.indices(stored.frames)
         indices[name] = found[stored.numbers]
 
-    videos = [(n, clip.path) for n, clip in by_name.items() if n not in missing]
+    videos = [(clip.name, clip.path) for clip in clips.found if clip.there]
     return store.read(videos, clips.bad, check), indices
 
 
@@ -160,15 +174,27 @@ def _files(
     """A folder of the user's."""
     if data_path is None:
         raise DataError("--data-path FOLDER is needed to read files")
-    folder = Path(data_path)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
-    if not (folder / video_tables.NAME).is_file():
+    path = Path(data_path)
+    if path.suffix == ".bundle":
+        return video_mstcn.read(path)
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such folder")
+    table = (path / video_tables.NAME).is_file()
+    ready = video_mstcn.is_layout(path)
+    if table and ready:
         raise DataError(
-            f"{folder}: has no {video_tables.NAME}; expected one with the "
-            "columns video, frame, label or video, start, end, label"
+            f"{path}: holds {video_tables.NAME} and groundTruth; expected one "
+            "of them"
         )
-    return video_tables.read(folder)
+    if ready:
+        return video_mstcn.read(path)
+    if table:
+        return video_tables.read(path)
+    raise DataError(
+        f"{path}: has no {video_tables.NAME}; expected one with the columns "
+        "video, frame, label or video, start, end, label, or mapping.txt, "
+        "groundTruth, features and splits"
+    )
 
 
 def _demo(
@@ -184,4 +210,14 @@ def _demo(
     return _files(cache.folder(place, demo.write), cache_path, download)
 
 
-SOURCES = {"demo": _demo, "files": _files}
+def _ucf101(
+    data_path: str | Path | None, cache_path: Path, download: bool
+) -> Clips:
+    """13,320 clips of sport and the like; its first list of train and test."""
+    builder = public.prepared("ucf101", data_path, download)
+    return video_public.read(builder, {"train": "train", "test": "test"}, 25.0)
+
+
+# Counts (train, test) and licence as published:
+# ucf101     9,537  3,783   101 labels; research use
+SOURCES = {"demo": _demo, "files": _files, "ucf101": _ucf101}

@@ -16,8 +16,8 @@ T frames of a video, H height, W width, B frames of a batch, R regions of a
 frame, C channels of a region.
 """
 
+import contextlib
 import dataclasses
-import hashlib
 import itertools
 import json
 import shutil
@@ -28,12 +28,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data_pipelines import cache, feature_shards, images, video
+from data_pipelines import cache, feature_shards
 from data_pipelines.errors import DataError
 from data_pipelines.images import shown
-from data_pipelines.known_files import KnownFiles, stamp
+from data_pipelines.known_files import KnownFiles
 from data_pipelines.progress import Progress
-from data_pipelines.video import BadVideos, Frame, Reader, VideoError
+from data_pipelines.video import BadVideos, Frame, VideoError
+from data_pipelines.video_media import Medium, Source
 
 # Changes when the files do.
 _FORMAT = 1
@@ -135,6 +136,7 @@ class Store:
 
     Args:
         folder: where videos of all kinds are kept.
+        medium: how they are read.
         size: height and width of frames; an encoder has its own.
         mode: how frames get it, one of `images.MODES`.
         fps: what videos are resampled to; 0: not at all.
@@ -147,19 +149,20 @@ class Store:
     def __init__(
         self,
         folder: Path,
+        medium: Medium,
         *,
         size: tuple[int, int],
         mode: str,
         fps: float,
         encoder: Encoder | None,
     ) -> None:
+        self.medium = medium
         self.size = size if encoder is None else tuple(encoder.size)
         self.mode = mode
         self.fps = fps
         self.encoder = encoder
         key = None if encoder is None else encoder.key
-        versions = (_FORMAT, video.VERSION, images.VERSION)
-        name = cache.key(versions, key, self.size, mode, fps)
+        name = cache.key(_FORMAT, medium.name, key, self.size, mode, fps)
         self.place = folder / name
         self.known = KnownFiles(folder / "videos.jsonl")
         self._accepted = False
@@ -218,7 +221,7 @@ class Store:
         progress = Progress("looking at videos", "videos", len(paths))
         for count, (name, path) in enumerate(paths.items(), 1):
             try:
-                found[name] = content(path, self.known)
+                found[name] = self.medium.content(path, self.known)
             except VideoError as error:
                 bad.add(error)
             progress.show(count)
@@ -228,13 +231,16 @@ class Store:
 
     def _stored(self, path: Path, digest: str) -> Stored:
         def build(folder: Path) -> None:
-            reader = Reader(path, self.size, self.fps, self.mode)
-            frames, dtype = iter(reader), "uint8"
+            source = self._source(path)
+            frames, dtype = iter(source), source.dtype
             if self.encoder is not None:
                 frames, dtype = self._encoded(frames, shown(path)), "float16"
-            write(folder, frames, dtype, lambda: (reader.count, reader.fps))
+            write(folder, frames, dtype, lambda: (source.count, source.fps))
 
         return Stored.open(cache.folder(self.place / digest, build))
+
+    def _source(self, path: Path) -> Source:
+        return self.medium.open(path, self.size, self.fps, self.mode)
 
     def _encoded(self, frames: Iterator[Frame], name: str) -> Iterator[Frame]:
         """Features instead of pixels."""
@@ -265,16 +271,13 @@ class Store:
         """Says how large it will be, before it is."""
         self.expected = 0
         for path in paths:
-            try:
-                about = video.probe(path)
-            except VideoError:  # It is counted when it is read.
-                continue
-            resampled = self.fps and not path.is_dir()
-            count = about.seconds * self.fps if resampled else about.frames
-            self.expected += max(1, round(count))
+            source = self._source(path)
+            # What is bad is counted when it is read.
+            with contextlib.suppress(VideoError):
+                self.expected += source.expected()
         if not self.expected:
             return
-        shape, kind = (*self.size, 3), "uint8"
+        shape, kind = source.shape, source.dtype
         if self.encoder is not None:
             blank = np.zeros((BATCH, *self.size, 3), np.uint8)
             shape, kind = np.shape(self.encoder(blank))[1:], "float16"
@@ -296,30 +299,3 @@ class Store:
 def _size(count: int) -> str:
     unit, name = (1e9, "GB") if count >= 1e9 else (1e6, "MB")
     return f"{count / unit:.3g} {name}"
-
-
-def content(path: Path, known: KnownFiles) -> str:
-    """A short name for what a video holds, remembered in `known`.
-
-    That of a folder is made from those of its pictures, and their names.
-    """
-    if not path.is_dir():
-        return _content(path, known)
-    parts = [[p.name, _content(p, known)] for p in video.pictures(path)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _content(path: Path, known: KnownFiles) -> str:
-    where = stamp(path)
-    if where is None:
-        raise VideoError(shown(path), "there is no such file")
-    if where not in known.found:
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise VideoError(
-                shown(path), f"cannot be read: {error.strerror}"
-            ) from None
-        known.add(where, digest[:32])
-    return known.found[where]

@@ -20,6 +20,7 @@ from data_pipelines.records import Records, tidy
 from data_pipelines.splits import SPLITS
 from data_pipelines.video import BadVideos, VideoError
 from data_pipelines.video_clips import BACKGROUND, Clip, Clips
+from data_pipelines.video_media import Files
 
 NAME = "labels.csv"
 
@@ -57,16 +58,24 @@ def read(folder: Path) -> Clips:
         there = next((place for place in places if place.exists()), None)
         if there is None:
             bad.add(VideoError(shown(places[0]), "there is no such file"))
-        line = f"{path}:{mark.line}"
-        place = there or places[0]
-        found.append(Clip(name, place, mark, mark.split, mark.group, line))
+        found.append(
+            Clip(
+                name,
+                there or places[0],
+                mark,
+                mark.split,
+                mark.group,
+                f"{path}:{mark.line}",
+                there is not None,
+            )
+        )
     notes = []
     if table.repaired:
         notes.append(
             f"{path}: {table.repaired:,} broken bytes, which are not UTF-8, "
             "replaced"
         )
-    return Clips(str(path), found, list(names), bad, notes)
+    return Clips(str(path), found, list(names), bad, notes, Files())
 
 
 class _Table:
