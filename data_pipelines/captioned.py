@@ -18,6 +18,9 @@ from data_pipelines.splits import SPLITS
 from data_pipelines.tokenizers import Tokenizer
 from data_pipelines.translated import Side, padded
 
+# Batches made ahead; not AUTOTUNE, which may take hundreds, each of 10 MB.
+_AHEAD = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
@@ -35,6 +38,7 @@ class Split:
         side: the captions of all pairs as ids.
         seen: what a model sees of the pictures.
         batch_size: rows of a batch.
+        together: captions of a picture that share a batch of training.
         seed: of the order of the training passes.
     """
 
@@ -45,6 +49,7 @@ class Split:
     side: Side
     seen: Pixels | Extracted
     batch_size: int
+    together: int
     seed: int
 
     def __len__(self) -> int:
@@ -67,10 +72,19 @@ class Split:
             raise ValueError("this split has no captions to make batches of")
         return caption_batching.group(self.lengths + 1, self.batch_size)
 
+    @functools.cached_property
+    def passes(self) -> caption_batching.Passes:
+        """The batches of training."""
+        if self.together == 1:
+            return self.groups
+        return caption_batching.together(
+            self.lengths + 1, self.owners, self.together, self.batch_size
+        )
+
     @property
     def steps_per_pass(self) -> int:
         """Number of batches in each training pass."""
-        return self.groups.steps_per_pass
+        return self.passes.steps_per_pass
 
     @functools.cached_property
     def tokens_per_pass(self) -> int:
@@ -78,13 +92,13 @@ class Split:
 
         The others have nearly as many: other pairs are left over.
         """
-        plan = self.groups.plan(self.seed, 0)
+        plan = self.passes.plan(self.seed, 0)
         return int(sum(self.lengths[rows].sum() for _, rows in plan))
 
     @property
     def padding(self) -> float:
         """Share of padding among the tokens of a training pass."""
-        plan = self.groups.plan(self.seed, 0)
+        plan = self.passes.plan(self.seed, 0)
         places = sum(width * len(rows) for width, rows in plan)
         begins = sum(len(rows) for _, rows in plan)
         return 1 - (self.tokens_per_pass + begins) / places
@@ -116,7 +130,7 @@ class Split:
         )
         size = tf.data.INFINITE_CARDINALITY if training else len(groups.once())
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        return dataset.prefetch(_AHEAD)
 
     def _batches(
         self, start_step: int | None
@@ -125,18 +139,22 @@ class Split:
         if start_step is None:
             batches = iter(self.groups.once())
         else:
-            batches = self.groups.endless(self.seed, start_step)
+            batches = caption_batching.endless(
+                self.passes, self.seed, start_step
+            )
+        each = 1 if start_step is None else self.together
         batches, ahead = itertools.tee(batches)
-        with contextlib.closing(self._inputs(ahead)) as inputs:
+        with contextlib.closing(self._inputs(ahead, each)) as inputs:
             for width, rows in batches:
                 ids = [self.side.ids(row) for row in rows]
                 yield next(inputs), padded(ids, width, begin=True)
 
     def _inputs(
-        self, batches: Iterator[caption_batching.Batch]
+        self, batches: Iterator[caption_batching.Batch], each: int
     ) -> Iterator[np.ndarray]:
+        """What is seen of batches with `each` captions of a picture."""
         return self.seen.batches(
-            [self.pictures[number].name for number in self.owners[rows]]
+            [self.pictures[number].name for number in self.owners[rows[::each]]]
             for _, rows in batches
         )
 
@@ -202,6 +220,17 @@ class Datasets:
         return {name: getattr(self, name).pairs for name in SPLITS}
 
     @property
+    def frequencies(self) -> np.ndarray:
+        """How often each token has to be predicted in train, `(V,)`."""
+        side = self.train.side
+        found = [side.ids(row) for row in range(self.train.pairs)]
+        counts = np.bincount(
+            np.concatenate(found), minlength=len(self.tokenizer)
+        )
+        counts[Tokenizer.END] += self.train.pairs
+        return counts
+
+    @property
     def unknown_rate(self) -> dict[str, float]:
         """Split -> share of unknown tokens."""
         return {name: getattr(self, name).unknown_rate for name in SPLITS}
@@ -239,8 +268,8 @@ class Datasets:
 
     def _about_batches(self) -> str:
         train = self.train
-        widths = {width for width, _ in train.groups.plan(train.seed, 0)}
+        widths = {width for width, _ in train.passes.plan(train.seed, 0)}
         return (
-            f"batches  {train.steps_per_pass:,} a pass of {train.groups.size} "
+            f"batches  {train.steps_per_pass:,} a pass of {train.passes.size} "
             f"rows, {len(widths)} different widths, {train.padding:.1%} padding"
         )

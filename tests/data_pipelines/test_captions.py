@@ -207,6 +207,67 @@ def test_names_that_no_file_can_have(tmp_path):
     assert len(found.pictures) == 100
 
 
+# What is kept.
+
+
+def kinds(folder):
+    """Folders of every kind, with something to tell about each."""
+    content = rows(SAID, SPLIT) + "c.jpg,two birds,valid\n"
+    yield table(folder / "table", content)
+    (folder / "coco").mkdir()
+    coco(folder / "coco", "captions_train2017.json", numbered(9), "train2017")
+    coco(folder / "coco", "captions_val2017.json", SAID, "val2017")
+    yield folder / "coco"
+    place = folder / "flickr"
+    pictures(place / "images", numbered(9))
+    lines = [f"{n}#{i}\t{t}" for n, ts in numbered(9).items()
+             for i, t in enumerate(ts)]  # fmt: skip
+    (place / "Flickr8k.token.txt").write_text("\n".join(lines))
+    (place / "a.trainImages.txt").write_text("0.jpg\n1.jpg\n2.jpg\n3.jpg\n")
+    yield place
+
+
+def test_what_is_kept_is_what_was_read(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    for folder in kinds(tmp_path):
+        fresh = read(folder)
+        first = read(folder, cache_path=cache)
+        with monkeypatch.context() as patch:
+            patch.delattr(captions._Reader, "read")
+            again = read(folder, cache_path=cache)
+        for found in (first, again):
+            assert found.pictures == fresh.pictures
+            assert list(found.pictures) == list(fresh.pictures)
+            assert found.report() == fresh.report()
+
+
+def test_changed_files_are_read_again(tmp_path):
+    folder = table(tmp_path / "a", rows(SAID, SPLIT))
+    options = {"cache_path": tmp_path / "cache"}
+    read(folder, **options)
+    table(folder, rows(SAID, SPLIT).replace("cat", "lion"))
+    assert "a lion, asleep" in said(read(folder, **options))["a.jpg"]
+    # A list beside the captions is one of the files, too.
+    *_, place = kinds(tmp_path)
+    assert len(read(place, **options).pictures) == 4
+    (place / "a.testImages.txt").write_text("5.jpg\n")
+    assert len(read(place, **options).pictures) == 5
+
+
+def test_pictures_are_looked_for_each_time(tmp_path):
+    many = numbered(40)
+    folder = table(tmp_path / "a", rows(many), many)
+    options = {"cache_path": tmp_path / "cache"}
+    assert len(read(folder, **options).pictures) == 40
+    (folder / "images" / "7.jpg").rename(folder / "7.jpg")
+    (folder / "images" / "8.jpg").unlink()
+    found = read(folder, **options)
+    assert found.pictures["7.jpg"].path == folder / "7.jpg"
+    assert list(found.bad.found) == [str(folder / "images" / "8.jpg")]
+    pictures(folder / "images", ["8.jpg"])
+    assert not read(folder, **options).bad
+
+
 # Splits.
 
 

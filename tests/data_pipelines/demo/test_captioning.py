@@ -87,6 +87,7 @@ def test_files(tmp_path, few):
         image = Image.open(io.BytesIO(written))
         assert (image.format, image.mode) == ("JPEG", "RGB")
         assert image.size == (layouts.SIDE, layouts.SIDE)
+    assert demo.known(tmp_path) == {e.image: e.scene.facts for e in expected}
 
 
 def test_deterministic(tmp_path, few):
