@@ -12,11 +12,15 @@ So there are no more shapes than groups, every pass has the same number of
 batches, the order of pass e is a function of (seed, e) alone, and batch k can
 be made without making the ones before it.
 
-Letters of shapes: N captions.
+`Together` puts several captions of a picture side by side instead, so that a
+network that looks at pictures has to look only once at each.
+
+Letters of shapes: N captions, P pictures of a batch, K captions of each.
 """
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +30,30 @@ from data_pipelines import buckets
 _GROUPS = 5
 
 Batch = tuple[int, np.ndarray]
+
+
+class Passes(Protocol):
+    """Batches of training, pass by pass.
+
+    Attributes:
+        size: how many rows a batch has.
+        steps_per_pass: number of batches in each pass.
+    """
+
+    size: int
+    steps_per_pass: int
+
+    def plan(self, seed: int, epoch: int) -> list[Batch]:
+        """(width, rows) of each batch of one training pass."""
+
+
+def endless(passes: Passes, seed: int, step: int) -> Iterator[Batch]:
+    """Yields the batches of training from any step on."""
+    while True:
+        epoch, first = divmod(step, passes.steps_per_pass)
+        for batch in passes.plan(seed, epoch)[first:]:
+            yield batch
+            step += 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,14 +89,6 @@ class Groups:
         """
         return self._cut(self.rows)
 
-    def endless(self, seed: int, step: int) -> Iterator[Batch]:
-        """Yields the batches of training from any step on."""
-        while True:
-            epoch, first = divmod(step, self.steps_per_pass)
-            for batch in self.plan(seed, epoch)[first:]:
-                yield batch
-                step += 1
-
     def _cut(self, rows: list[np.ndarray]) -> list[Batch]:
         line = np.concatenate(rows)
         starts = np.arange(0, len(line), self.size)
@@ -78,6 +98,79 @@ class Groups:
             (int(self.widths[group]), line[start : start + self.size])
             for group, start in zip(groups, starts, strict=True)
         ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """K captions of each picture side by side.
+
+    In each pass the pictures are permuted and cut into batches, what is left
+    over sits it out, and K captions of each are drawn: others each time where
+    there are more, all of them where there are K, and some twice where there
+    are fewer.
+
+    Attributes:
+        lengths: `(N,)` how wide a batch with each caption must be.
+        widths: how wide batches may be, ascending.
+        starts: the first caption of each picture.
+        counts: how many captions each picture has.
+        captions: K.
+        pictures: P.
+    """
+
+    lengths: np.ndarray
+    widths: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    captions: int
+    pictures: int
+
+    @property
+    def size(self) -> int:
+        """How many rows a batch has."""
+        return self.pictures * self.captions
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Number of batches in each training pass."""
+        return len(self.counts) // self.pictures
+
+    def plan(self, seed: int, epoch: int) -> list[Batch]:
+        """(width, rows) of each batch; rows of a picture stand together."""
+        random = np.random.default_rng([seed, epoch])
+        order = random.permutation(len(self.counts))
+        batches = []
+        for step in range(self.steps_per_pass):
+            chosen = order[step * self.pictures :][: self.pictures]
+            rows = np.concatenate([self._drawn(p, random) for p in chosen])
+            longest = self.lengths[rows].max()
+            width = self.widths[np.searchsorted(self.widths, longest)]
+            batches.append((int(width), rows))
+        return batches
+
+    def _drawn(self, picture: int, random: np.random.Generator) -> np.ndarray:
+        """K captions of one picture."""
+        own = self.starts[picture] + random.permutation(self.counts[picture])
+        return np.resize(own, self.captions)
+
+
+def together(
+    lengths: np.ndarray, owners: np.ndarray, captions: int, batch_size: int
+) -> Together:
+    """Puts captions of a picture together.
+
+    Args:
+        lengths: `(N,)` how wide a batch with each must be, N at least 1.
+        owners: `(N,)` which picture each belongs to, ascending, none left out.
+        captions: K, how many of each picture.
+        batch_size: rows of a batch, about.
+    """
+    counts = np.bincount(owners)
+    starts = np.cumsum(counts) - counts
+    # The longest of a batch decides: most batches need one of few widths.
+    widths = buckets.boundaries(lengths, _GROUPS)
+    pictures = min(max(batch_size // captions, 1), len(counts))
+    return Together(lengths, widths, starts, counts, captions, pictures)
 
 
 def group(lengths: np.ndarray, batch_size: int) -> Groups:

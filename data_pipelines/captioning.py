@@ -119,6 +119,7 @@ def make_datasets(
     minimum_count: int = 1,
     max_length: int,
     batch_size: int,
+    together: int = 1,
     seed: int,
     download: bool = False,
     tokenizer: Tokenizer | None = None,
@@ -141,6 +142,9 @@ def make_datasets(
         max_length: most tokens of a caption, its end counted; longer ones are
             cut.
         batch_size: rows of a batch.
+        together: captions of a picture that share a batch of training,
+            whose inputs have each picture once then: row n of the tokens
+            belongs to picture `n // captions`.
         seed: of the order of training, and of the cut of missing splits.
         download: whether a public set may be downloaded.
         tokenizer: of an old run, instead of a new one.  No picture needs to be
@@ -186,6 +190,7 @@ def make_datasets(
             sides[split],
             seen,
             batch_size,
+            together,
             seed,
         )
         for split, part in said.items()

@@ -82,6 +82,7 @@ class Encoder:
     def __init__(self, model, probe=None):
         self.model = model
         self.probe = probe
+        self.checked = False
 
     @property
     def size(self):
@@ -104,7 +105,12 @@ class Encoder:
         return weights_key(self.model.to_json(), self.model.get_weights())
 
     def __call__(self, pictures):
-        """Takes uint8 `(B, H, W, 3)` to a float32 array `(B, R, C)`."""
+        """Takes uint8 `(B, H, W, 3)` to a float32 array `(B, R, C)`.
+
+        The first pictures are checked.
+        """
+        if not self.checked:
+            self.check(pictures)
         pictures = ops.cast(pictures, "float32")
         return np.asarray(self._run(pictures), "float32")
 
@@ -133,6 +139,7 @@ class Encoder:
         Raises:
             UserError: They are far apart.
         """
+        self.checked = True
         if self.probe is None:
             return None
         before, norm = self.probe

@@ -1,0 +1,132 @@
+"""Writes a run's SavedModel: bytes of pictures in, captions and scores out.
+
+    make export-captioning ARGS="--run demo-gru"
+
+Training has written it already; this writes it again, for instance after a
+change to what it returns.  It needs nothing but tensorflow, encoder included:
+
+    served = tf.saved_model.load("runs/captioning/demo-gru/export")
+    picture = tf.io.read_file("photo.jpg")
+    found = served.serve(picture[None], beam=5, length_penalty=1.0)
+    found["text"][0, 0]  # the best of five
+"""
+
+import dataclasses
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from apps.common import cli, export, runs
+
+from .predict import Captioner, Search
+
+# The usual formats; animations and pictures that are larger than
+# `images.MOST_PIXELS` must be kept away by whoever serves this.
+FORMATS = ("JPEG", "PNG", "BMP")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Writes the SavedModel of a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def write(run, captioner):
+    """Writes `export/`; returns the largest difference to the live model.
+
+    Args:
+        run: The `runs.Run`.
+        captioner: Its `Captioner`.
+
+    Signature `serve`: `image (N,)` strings, each the bytes of a JPEG, PNG, BMP
+    or GIF file, `beam ()` int32 and `length_penalty ()` float32 to a dict of
+    `text (N, beam)` strings, the best first, and their `score (N, beam)`, -inf
+    where there are fewer.
+    """
+    track = list(captioner.tokenizer.tables)
+    if captioner.encoder is not None:
+        track.append(captioner.encoder.model)
+
+    def serve(image, beam, length_penalty):
+        pictures = tf.map_fn(
+            lambda content: pixels(content, captioner.size),
+            image,
+            fn_output_signature=tf.TensorSpec((*captioner.size, 3)),
+        )
+        found = captioner.search(
+            inputs_of(captioner, pictures),
+            Search(beam, length_penalty, n_best=beam),
+        )
+        return {
+            "text": captioner.tokenizer.decode_tensor(found.tokens),
+            "score": found.scores,
+        }
+
+    return export.write(
+        run,
+        captioner.model,
+        serve,
+        [
+            tf.TensorSpec((None,), tf.string, name="image"),
+            tf.TensorSpec((), tf.int32, name="beam"),
+            tf.TensorSpec((), tf.float32, name="length_penalty"),
+        ],
+        track=track,
+        examples=[
+            (tf.constant(examples()), tf.constant(beam), tf.constant(penalty))
+            for beam, penalty in ((1, 0.0), (4, 1.0))
+        ],
+    )
+
+
+def pixels(content, size):
+    """Reads the bytes of a picture as `images.read` does, in a graph.
+
+    Not turned as its EXIF data say, and decoded by another library, so that a
+    pixel may differ by a little.
+    """
+    picture = tf.io.decode_image(content, channels=3, expand_animations=False)
+    picture = tf.image.resize(picture, size, antialias=True)
+    # As a file of pixels would hold it.
+    return tf.clip_by_value(tf.round(picture), 0, 255)
+
+
+def inputs_of(captioner, pictures):
+    """Takes float pictures `(B, H, W, 3)` to what the captioner takes."""
+    if captioner.encoder is None:
+        return pictures
+    features = captioner.encoder.model(pictures, training=False)
+    # As they are on disk, so that the same picture gives the same words.
+    return tf.cast(tf.cast(features, tf.float16), tf.float32)
+
+
+def examples():
+    """Returns the bytes of three pictures: noise, in three formats."""
+    random = np.random.default_rng(0)
+    found = []
+    for number, kind in enumerate(FORMATS):
+        colours = random.integers(0, 256, (3 + number, 4, 3), np.uint8)
+        picture = Image.fromarray(colours).resize((100 + 20 * number, 80))
+        buffer = io.BytesIO()
+        picture.save(buffer, kind)
+        found.append(buffer.getvalue())
+    return found
+
+
+def main(options):
+    """Exports a run again."""
+    run = runs.open_run("captioning", options.run, options.runs_path)
+    difference = write(run, Captioner.of_run(run))
+    if difference is not None:
+        print(
+            f"wrote {run.file('export')}; largest difference to the live model:"
+            f" {difference:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

@@ -1,0 +1,224 @@
+"""Captioner: an encoder of pictures, and a decoder that writes about them.
+
+    regions [B, R, C] -> memory [B, R, U], vector of the whole picture [B, U]
+    caption [B, T] -> states [B, T, U] -> logits [B, T, V]
+
+The regions are features of a frozen encoder, or come from an encoder that is
+trained along, on pictures [B, H, W, 3].  Teacher forcing is one pass over the
+whole caption, which begins with the token before the first one; `Steps` takes
+the same layers one token at a time.
+
+Letters of shapes: B batch, P pictures, N rows of a step, T time, R regions, C
+channels, D size of a word vector, U units, V vocabulary.  Token 0 is padding.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from apps.common.optimizer import AdamW
+from apps.common.token_loss import Perplexity, TokenCrossentropy
+
+from . import decoders
+
+# Batches of captions have few shapes, but short ones: to compile the recurrent
+# loops with XLA takes longer than it saves.
+COMPILED = False
+
+
+def build(config, encoder, frequencies, several=False, vectors=None):
+    """Returns the model to train and the captioner to keep.
+
+    Both take features `(B, R, C)`, or pictures, and captions `(B, T)`, give
+    logits `(B, T, V)`, and share all weights.  The model to train may be given
+    several captions of each picture.
+
+    Args:
+        config: The `Config`.
+        encoder: The `keras.Model` of pictures to regions that is trained along,
+            or the shape `(R, C)` of a frozen one's features.
+        frequencies: `(V,)`, how often each token stands in training.
+        several: Whether a picture comes with several captions in training.
+        vectors: Optional `(V, D)` array of word vectors to begin from.
+    """
+    look = _picture(config, encoder)
+    inputs = keras.Input(look.input.shape[1:], name="picture_input")
+    tokens = keras.Input((None,), dtype="int32", name="caption")
+    decode = _decoder(config, frequencies, vectors)
+    logits = decode(tokens, *look(inputs))
+    captioner = keras.Model([inputs, tokens], logits, name="captioning")
+
+    if not several and not config.attention_penalty:
+        return captioner, captioner
+    memory, vector = (ForEachCaption()(x, tokens) for x in look(inputs))
+    logits = decode(tokens, memory, vector, config.attention_penalty)
+    return keras.Model([inputs, tokens], logits), captioner
+
+
+class ForEachCaption(layers.Layer):
+    """Repeats what is known of a picture for each of its captions.
+
+    Call arguments: `(P, ...)`, and captions `(B, T)`, those of a picture one
+    after another, equally many of each.  Returns `(B, ...)`.
+    """
+
+    def call(self, x, captions):
+        times = ops.shape(captions)[0] // ops.shape(x)[0]
+        return ops.repeat(x, times, axis=0)
+
+
+def _picture(config, encoder):
+    """Returns the model of a picture: its memory and its vector."""
+    if isinstance(encoder, keras.Model):
+        inputs = keras.Input(encoder.input_shape[1:], name="pixels")
+        regions = encoder(inputs)
+    else:
+        inputs = regions = keras.Input(encoder, name="features")
+    x = layers.LayerNormalization(name="normal")(regions)
+    x = layers.Dropout(config.dropout)(x)
+    x = layers.Dense(config.units, name="memory")(x)  # B R U
+    # Where a region is: the same for all pictures, learned.
+    places = ops.cumsum(ops.ones_like(x[:1, :, 0], dtype="int32"), axis=1) - 1
+    memory = x + layers.Embedding(x.shape[1], config.units, name="places")(
+        places
+    )
+    mean = layers.GlobalAveragePooling1D()(memory)  # B U
+    size = (
+        config.embedding_size
+        if config.picture == "first_step"
+        else config.units
+    )
+    vector = layers.Dense(size, "tanh", name="vector")(mean)  # B U
+    return keras.Model(inputs, [memory, vector], name="picture")
+
+
+def _decoder(config, frequencies, vectors):
+    """Returns a function of captions and what a picture gave to logits."""
+    size = config.embedding_size if vectors is None else vectors.shape[1]
+    embedding = layers.ReversibleEmbedding(
+        len(frequencies),
+        size,
+        tie_weights=config.tied,
+        embeddings_initializer=keras.initializers.RandomNormal(
+            stddev=size**-0.5
+        ),
+        name="tokens",
+    )
+    decoder = decoders.WAYS[config.picture].new(config, COMPILED)
+    # As inputs the vectors are about one large, as outputs much smaller.
+    scale = layers.Rescaling(size**0.5, name="scale")
+    bias = layers.Embedding(1, len(frequencies), name="bias")
+    if config.units == size:
+        outputs = layers.Identity(name="outputs")
+    else:
+        outputs = layers.Dense(size, name="outputs")
+    drop_inputs = layers.Dropout(config.dropout)
+    drop_outputs = layers.Dropout(config.dropout)
+    _begin_with(embedding, bias, frequencies, vectors)
+
+    def decode(tokens, memory, vector, penalty=0.0):
+        words = drop_inputs(scale(embedding(tokens)))  # B T D
+        x = decoder(words, memory, vector)  # B T U
+        x = drop_outputs(outputs(x))  # B T D
+        # The one row of a table: a bias, as a layer that Keras knows.
+        logits = embedding(x, reverse=True) + bias(
+            ops.zeros_like(tokens[:1, :1])
+        )  # B T V
+        if penalty and config.picture == "attention":
+            punish = decoders.AttentionPenalty(decoder.layer, penalty)
+            real = ops.not_equal(tokens, 0)
+            logits = punish(logits, words, real, memory, vector)
+        return logits
+
+    return decode
+
+
+def _begin_with(embedding, bias, frequencies, vectors):
+    """Sets word vectors, and a bias that predicts words by their frequency.
+
+    So the first loss is the entropy of single words, not the logarithm of the
+    vocabulary (Karpathy and Fei-Fei, 2015, code).
+    """
+    embedding.build()
+    if vectors is not None:
+        table = vectors / np.sqrt(np.mean(np.sum(vectors**2, axis=1)))
+        embedding.embeddings.assign(table)
+    bias.build()
+    # One more of each, so that no logarithm is that of zero.
+    counts = np.asarray(frequencies, "float64") + 1
+    bias.embeddings.assign(np.log(counts / counts.sum())[None])
+
+
+def compile(trained, config, steps):
+    """Sets optimizer, loss and metric; `steps` is the length of training."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(steps - steps // 20, 1),
+        alpha=0.02,
+        warmup_target=config.learning_rate,
+        warmup_steps=steps // 20,
+    )
+    trained.compile(
+        AdamW(
+            schedule,
+            beta_2=0.98,
+            weight_decay=config.weight_decay,
+            global_clipnorm=config.clip_norm or None,
+            averaging=config.averaging,
+        ),
+        loss=TokenCrossentropy(config.smoothing),
+        metrics=[Perplexity()],
+        jit_compile=config.jit_compile,
+    )
+
+
+class Steps:
+    """A captioner, one token at a time, by the layers that were trained.
+
+        picture = steps.encode(inputs)
+        state = steps.begin(picture)
+        logits, state = steps.step(tokens, state, picture)
+
+    Args:
+        captioner: The `keras.Model`, just built or loaded.
+        way: How the picture enters the decoder, one of `decoders.WAYS`.
+    """
+
+    def __init__(self, captioner, way):
+        self.look = captioner.get_layer("picture")
+        self.embedding = captioner.get_layer("tokens")
+        self.scale = captioner.get_layer("scale")
+        self.outputs = captioner.get_layer("outputs")
+        self.bias = captioner.get_layer("bias")
+        self.decoder = decoders.WAYS[way].of(captioner, way)
+        self.attends = way == "attention"
+
+    def encode(self, inputs):
+        """Returns what the steps need of features or pictures `(B, ...)`."""
+        memory, vector = self.look(inputs, training=False)
+        return memory, vector, self.decoder.prepare(memory, vector)
+
+    def begin(self, picture):
+        """Returns the state before the first step, for `decoding`."""
+        memory, vector, _ = picture
+        states, weights = self.decoder.begin(memory, vector)
+        return {"states": states, "weights": weights}
+
+    def step(self, tokens, state, picture):
+        """Takes tokens `(N,)` to logits `(N, V)`; N is B, or B times K."""
+        words = self.scale(self.embedding(tokens))  # N D
+        x, states, weights = self.decoder.step(
+            words, state["states"], picture[2]
+        )
+        logits = self.embedding(self.outputs(x), reverse=True)  # N V
+        logits = logits + self.bias(ops.zeros_like(tokens[:1]))
+        return logits, {"states": states, "weights": weights}
+
+    def attention(self, inputs, captions):
+        """Returns the weights `(B, T, R)` while it writes captions `(B, T)`."""
+        memory, vector = self.look(inputs, training=False)
+        return self.decoder.layer.attention_weights(
+            self.scale(self.embedding(captions)),
+            memory,
+            initial_state=[vector],
+        )
