@@ -64,7 +64,7 @@ class About(NamedTuple):
     Attributes:
         frames: how many; an estimate if the header has none (webm, gif).
         fps: the average rate.
-        size: height and width, after turning.
+        size: height and width, before it is turned.
         seconds: how long it is.
     """
 

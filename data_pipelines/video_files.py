@@ -50,6 +50,7 @@ def opened(path: str | Path) -> Iterator[Any]:
         raise BrokenError("is no ordinary file")
     if not Path(path).stat().st_size:
         raise BrokenError("the file is empty")
+    _check_parts(path)
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
         # The prefix, because a name with a colon looks like an address.
@@ -76,14 +77,38 @@ def opened(path: str | Path) -> Iterator[Any]:
         yield container
 
 
+def _check_parts(path: str | Path) -> None:
+    """Checks that an mp4 or mov file has all of what it says it has."""
+    size, place, kinds = Path(path).stat().st_size, 0, []
+    with open(path, "rb") as file:
+        while start := file.read(16):
+            length = int.from_bytes(start[:4], "big")
+            kind = start[4:8]
+            if not kinds and kind != b"ftyp":
+                return
+            if length == 1:
+                length = int.from_bytes(start[8:], "big")
+            if length == 0:  # to the end
+                length = size - place
+            if length < 8 or not kind.isalnum():  # something else follows
+                break
+            place += length
+            if place > size:
+                missing = "" if b"moov" in kinds else ": moov atom not found"
+                raise BrokenError(
+                    f"is cut off, {size:,} of {place:,} bytes or more are "
+                    f"there{missing}"
+                )
+            kinds.append(kind)
+            file.seek(place)
+
+
 def _why(path: str | Path) -> str:
     """What a file is that cannot be opened."""
     with open(path, "rb") as file:
-        start = file.read(12)
-    if start[4:8] == b"ftyp":
-        # Its table of contents stands at the end of the file.
-        return "is cut off or damaged (moov atom not found)"
-    if start[:4] in (b"RIFF", b"\x1a\x45\xdf\xa3", b"GIF8"):
+        start = file.read(8)
+    known = (b"RIFF", b"\x1a\x45\xdf\xa3", b"GIF8")
+    if start[4:] == b"ftyp" or start[:4] in known:
         return "is cut off or damaged"
     return "is not a video"
 
@@ -132,7 +157,7 @@ def decoded(
             header says so.
     """
     about = header(container)
-    first, last, count = None, None, 0
+    last, count = None, 0
     for frame in container.decode(video=0):
         if frame.is_corrupt:
             raise BrokenError(f"is cut off or damaged in frame {count:,}")
@@ -140,12 +165,11 @@ def decoded(
             raise BrokenError(f"frame {count:,} has too many pixels")
         count += 1
         if frame.time is not None:
-            first = frame.time if first is None else first
-            last = frame.time - first
+            last = frame.time
         yield frame, frame.time
-    if not count:
-        raise BrokenError("has no frames")
     expected = container.streams.video[0].frames
+    if not count and not (expected or about.seconds):
+        raise BrokenError("has no frames")
     if _ends_early(about, last, count, expected) or _open_gif(container, path):
         more = f" of {expected:,}" if expected > count else ""
         raise BrokenError(f"is cut off after {count:,}{more} frames")
@@ -156,7 +180,7 @@ def _ends_early(
 ) -> bool:
     # Not by the number of frames alone: an edited video can leave out some.
     if last is None:
-        return count < expected
+        return count < max(expected, 1)
     if expected and count >= expected:
         return False
     return last + (1 + _EARLY) / about.fps < about.seconds
