@@ -104,49 +104,39 @@ class Groups:
 class Together:
     """K captions of each picture side by side.
 
-    In each pass the pictures are permuted and cut into batches, what is left
-    over sits it out, and K captions of each are drawn: others each time where
-    there are more, all of them where there are K, and some twice where there
-    are fewer.
+    Pictures are put into groups by their longest captions.  In each pass K
+    captions of each are drawn: others each time where there are more, all of
+    them where there are K, and some twice where there are fewer.
 
     Attributes:
-        lengths: `(N,)` how wide a batch with each caption must be.
-        widths: how wide batches may be, ascending.
+        groups: of pictures.
         starts: the first caption of each picture.
         counts: how many captions each picture has.
         captions: K.
-        pictures: P.
     """
 
-    lengths: np.ndarray
-    widths: np.ndarray
+    groups: Groups
     starts: np.ndarray
     counts: np.ndarray
     captions: int
-    pictures: int
 
     @property
     def size(self) -> int:
         """How many rows a batch has."""
-        return self.pictures * self.captions
+        return self.groups.size * self.captions
 
     @property
     def steps_per_pass(self) -> int:
         """Number of batches in each training pass."""
-        return len(self.counts) // self.pictures
+        return self.groups.steps_per_pass
 
     def plan(self, seed: int, epoch: int) -> list[Batch]:
         """(width, rows) of each batch; rows of a picture stand together."""
-        random = np.random.default_rng([seed, epoch])
-        order = random.permutation(len(self.counts))
-        batches = []
-        for step in range(self.steps_per_pass):
-            chosen = order[step * self.pictures :][: self.pictures]
-            rows = np.concatenate([self._drawn(p, random) for p in chosen])
-            longest = self.lengths[rows].max()
-            width = self.widths[np.searchsorted(self.widths, longest)]
-            batches.append((int(width), rows))
-        return batches
+        random = np.random.default_rng([seed, epoch, self.captions])
+        return [
+            (width, np.concatenate([self._drawn(p, random) for p in pictures]))
+            for width, pictures in self.groups.plan(seed, epoch)
+        ]
 
     def _drawn(self, picture: int, random: np.random.Generator) -> np.ndarray:
         """K captions of one picture."""
@@ -167,10 +157,9 @@ def together(
     """
     counts = np.bincount(owners)
     starts = np.cumsum(counts) - counts
-    # The longest of a batch decides: most batches need one of few widths.
-    widths = buckets.boundaries(lengths, _GROUPS)
-    pictures = min(max(batch_size // captions, 1), len(counts))
-    return Together(lengths, widths, starts, counts, captions, pictures)
+    longest = np.maximum.reduceat(lengths, starts)
+    groups = group(longest, max(batch_size // captions, 1))
+    return Together(groups, starts, counts, captions)
 
 
 def group(lengths: np.ndarray, batch_size: int) -> Groups:

@@ -311,6 +311,59 @@ def test_a_step_is_entered_without_reading_what_comes_before(
     assert len(read) < 8 + 100
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("count", [3, 5, 7])
+def test_captions_of_a_picture_together(mine, shared_cache, encoder, count):
+    data = make(mine, shared_cache, encoder, together=count, batch_size=22)
+    pictures = 22 // count
+    numbers = {expected(n, encoder).tobytes(): n for n in range(60)}
+    for batches in passes(data, 2):
+        assert len(batches) == 60 // pictures
+        seen_numbers = []
+        for inputs, tokens in batches:
+            assert len(inputs) == pictures
+            rows = np.reshape(texts(data, tokens), (pictures, count))
+            for picture, found in zip(inputs, rows.tolist(), strict=True):
+                number = numbers[picture.tobytes()]
+                own = set(map(plain, said(number)))
+                assert set(found) <= own
+                assert len(set(found)) == min(count, len(own))
+                seen_numbers.append(number)
+        assert len(set(seen_numbers)) == len(seen_numbers)
+    # All pairs once, as ever, where it is not training.
+    tokens = [t for _, b in arrays(data.valid.dataset()) for t in b]
+    assert len(tokens) == data.valid.pairs
+
+
+def test_batches_of_captions_together(mine, shared_cache):
+    options = {"together": 5, "batch_size": 20}
+    data = make(mine, shared_cache, **options)
+    first, second = passes(data, 2)
+    assert same(first, passes(make(mine, shared_cache, **options), 1)[0])
+    assert not same(first, second)
+    for start in (1, 14, 15, 17):
+        stream = data.train.dataset(training=True, start_step=start)
+        assert same(arrays(stream, 3), (first + second)[start : start + 3])
+    # The longest caption of a picture says in which width it can be.
+    longest = data.train.lengths.reshape(60, 5).max(1) + 1
+    widths = buckets.boundaries(longest, 5)
+    for _, tokens in first:
+        assert tokens.shape[1] in widths
+    places = sum(tokens.size for _, tokens in first)
+    real = sum(np.count_nonzero(tokens) for _, tokens in first)
+    assert data.train.padding == pytest.approx(1 - real / places)
+
+
+def test_frequencies(mine, shared_cache):
+    data = make(mine, shared_cache, max_length=7)
+    counts = np.zeros(len(data.tokenizer), int)
+    everything = list(itertools.chain(*data.train.references))
+    for ids in data.tokenizer.encode_batch(everything):
+        for token in [*ids[:6], Tokenizer.END]:
+            counts[token] += 1
+    assert np.array_equal(data.frequencies, counts)
+
+
 def test_fewer_pairs_than_a_batch(tmp_path):
     small = folder(tmp_path / "a", {"train": 2, "valid": 1, "test": 1})
     data = make(small, tmp_path / "cache", batch_size=64)
