@@ -1,18 +1,24 @@
-"""Captions as they are compared: small letters, words alone.
+"""Captions as they are learned: small letters, words alone.
 
-    plain("Two men's T-shirts, drying.")  # "two mens t shirts drying"
+    plain("Two men's T-shirts, drying.")  # "two men 's t-shirts drying"
 
-A word is a run of letters, their marks and digits of any script.  Apostrophes
-are left out, and so is what cannot be seen, such as soft hyphens; everything
-else stands between words.
+A word is a run of letters, their marks and digits of any script; hyphens and
+apostrophes within it stay.  Endings with an apostrophe are words of their own,
+as in the Penn Treebank: 's, n't, 'm, 're, 've, 'll and 'd.  What cannot be
+seen, such as soft hyphens, is left out; everything else stands between words.
+These are the words that the scores of captions compare, but for signs.
 """
 
+import re
 import unicodedata
 
 # Part of the key of every cache: raise it with any change of the rules.
-VERSION = 1
+VERSION = 2
 
 _APOSTROPHES = "'`\u00b4\u2018\u2019\u201b\u02bc\uff07"
+
+_ENDING = re.compile(r"(?<=[^\s'-])(n't|'(?:s|m|re|ve|ll|d))(?=[\s-]|$)")
+_WORD = re.compile(r"'(?:s|m|re|ve|ll|d)(?=\s|$)|[^\s'-]+(?:['-][^\s'-]+)*")
 
 
 class _Kept(dict):
@@ -20,9 +26,11 @@ class _Kept(dict):
 
     def __missing__(self, code: int) -> str | None:
         kind = unicodedata.category(chr(code))
-        if chr(code) in _APOSTROPHES or kind == "Cf":
+        if chr(code) in _APOSTROPHES:
+            kept = "'"
+        elif kind == "Cf":
             kept = None
-        elif kind[0] in "LMN":
+        elif kind[0] in "LMN" or chr(code) == "-":
             kept = chr(code)
         else:
             kept = " "
@@ -35,5 +43,5 @@ _KEPT = _Kept()
 
 def plain(text: str) -> str:
     """The words of a text in small letters, single spaces between them."""
-    text = unicodedata.normalize("NFC", text.lower())
-    return " ".join(text.translate(_KEPT).split())
+    text = unicodedata.normalize("NFC", text.lower()).translate(_KEPT)
+    return " ".join(_WORD.findall(_ENDING.sub(r" \1", text)))

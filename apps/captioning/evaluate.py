@@ -60,6 +60,11 @@ def describe(captioner, split, search):
     ]
 
 
+def people(split):
+    """Returns the captions of people, as written, of every picture."""
+    return [picture.captions for picture in split.pictures]
+
+
 def teacher_forced(inputs, tokens):
     """Cuts a batch into what the model reads and what it has to predict."""
     return (inputs, tokens[:, :-1]), tokens[:, 1:]
@@ -80,8 +85,8 @@ def score(captioner, data, name, search, meteor=False):
     greedy = [c.text for c in describe(captioner, split, Search(1, 0.0))]
     best = describe(captioner, split, search)
     texts = [caption.text for caption in best]
-    found = scores.scores(texts, split.references, meteor)
-    first = scores.scores(greedy, split.references)
+    found = scores.scores(texts, people(split), meteor)
+    first = scores.scores(greedy, people(split))
     found["bleu_4_greedy"] = first["bleu_4"]
     found["cider_greedy"] = first["cider"]
     found["perplexity"] = perplexity(captioner, split)
@@ -102,18 +107,18 @@ def baselines(captioner, data):
         text for texts in train.references for text in texts
     )
     near = scores.nearest_captions(
-        vectors(captioner, train), train.references, vectors(captioner, test)
+        vectors(captioner, train), people(train), vectors(captioner, test)
     )
     outputs = {
         "most_frequent": [frequent] * len(test),
         "nearest_picture": near,
     }
     found = {
-        name: scores.scores(texts, test.references) | right(texts, test)
+        name: scores.scores(texts, people(test)) | right(texts, test)
         for name, texts in outputs.items()
     }
-    people = scores.human(test.references)
-    return found | ({"human": people} if people else {})
+    human = scores.human(people(test))
+    return found | ({"human": human} if human else {})
 
 
 def vectors(captioner, split):
@@ -151,7 +156,7 @@ class Validation(keras.callbacks.Callback):
             )
             self.captions = describe(self.captioner, self.split, Search(1, 0.0))
         texts = [caption.text for caption in self.captions]
-        found |= scores.scores(texts, self.split.references)
+        found |= scores.scores(texts, people(self.split))
         found["words"] = len({word for text in texts for word in text.split()})
         found |= right(texts, self.split)
         for name in ("bleu_1", "bleu_2", "bleu_3"):

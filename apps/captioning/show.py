@@ -16,8 +16,8 @@ SAMPLES = 24
 PICTURES = 6
 PROJECTED_TOKENS = 3000
 SCORES = (
-    *("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"),
-    *("bleu_4_greedy", "perplexity", "right"),
+    *("bleu_1", "bleu_4", "bleu_4_greedy", "rouge_l", "cider"),
+    *("perplexity", "right"),
 )
 
 
@@ -49,7 +49,7 @@ class Samples(keras.callbacks.Callback):
         lines = [
             (
                 self.split.pictures[row].name,
-                self.split.references[row][0],
+                self.split.pictures[row].captions[0],
                 self.validation.captions[row].text,
             )
             for row in self.rows
@@ -160,7 +160,7 @@ def _tested(captioner, split, row, caption):
         shown(captioner, picture.path),
         [caption],
         looked and looked[0],
-        split.references[row],
+        picture.captions,
         wrong,
     )
 
@@ -207,7 +207,7 @@ def summary(run, record, data, found, difference):
         print(f"""
 picture    {data.test.pictures[row].name}
 caption    {found[row].text}
-reference  {data.test.references[row][0]}""")
+reference  {data.test.pictures[row].captions[0]}""")
     print(f"""
 next
   make predict-captioning ARGS="photo.jpg folder/ --page captions.html"

@@ -137,11 +137,14 @@ HINDI = "\u0915\u0941\u0924\u094d\u0924\u093e"
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Two men's T-shirts, drying.", "two mens t shirts drying"),
+        ("Two men's T-shirts, drying.", "two men 's t-shirts drying"),
         ("a dog .", "a dog"),
         ("  A\tdog\u00a0runs -- fast ! ", "a dog runs fast"),
-        ("the boys\u2019 dog\u2019s \u201cbone\u201d", "the boys dogs bone"),
+        ("the boys\u2019 dog\u2019s \u201cbone\u201d", "the boys dog 's bone"),
         ("no. 12, at 3:45", "no 12 at 3 45"),
+        ("It isn't 5 o'clock -- they're late", "it is n't 5 o'clock they 're"
+         " late"),
+        ("-a- 'b' rock'n'roll", "a b rock'n'roll"),
         ("Cafe\u0301 \u00c9T\u00c9", "caf\u00e9 \u00e9t\u00e9"),
         ("ein Stra\u00dfen\u00adhund", "ein stra\u00dfenhund"),
         # A word of Hindi with its marks, and a full stop.
@@ -156,15 +159,12 @@ def test_plain(text, words):
     assert plain(words) == words
 
 
-def test_plain_words_are_one_token_each():
+def test_plain_words_come_back_from_their_tokens():
     text = plain(
         "It's 5 o'clock: Caf\u00e9-owner, na\u00efve; \u4e24\u53ea\u72d7."
     )
-    words = text.split()
     tokenizer = Tokenizer.learn([text], "words", 100)
-    ids = tokenizer.encode(text)
-    assert len(ids) == len(words)
-    assert tokenizer.decode(ids) == text
+    assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_facts_of_plain_captions():
