@@ -81,7 +81,11 @@ class Stored:
         """Reads what was written about a video."""
         about = json.loads((folder / "about.json").read_text("utf-8"))
         about["shape"] = tuple(about["shape"])
-        return cls(folder, **about)
+        found = cls(folder, **about)
+        size = (folder / "values.bin").stat().st_size
+        if size != np.prod(found.shape) * np.dtype(found.dtype).itemsize:
+            raise ValueError(f"{folder}: values.bin has {size} bytes")
+        return found
 
     @property
     def values(self) -> np.ndarray:
@@ -237,7 +241,14 @@ class Store:
                 frames, dtype = self._encoded(frames, shown(path)), "float16"
             write(folder, frames, dtype, lambda: (source.count, source.fps))
 
-        return Stored.open(cache.folder(self.place / digest, build))
+        place = self.place / digest
+        if place.exists():
+            try:
+                return Stored.open(place)
+            except (ValueError, KeyError, TypeError, FileNotFoundError):
+                print(f"{place}: is damaged; it is made again", file=sys.stderr)
+                shutil.rmtree(place)
+        return Stored.open(cache.folder(place, build))
 
     def _source(self, path: Path) -> Source:
         return self.medium.open(path, self.size, self.fps, self.mode)

@@ -8,7 +8,6 @@ probable, whatever the sprite does: a single frame says nothing about it.
 
 import colorsys
 import dataclasses
-import functools
 import math
 import random
 from collections.abc import Iterator
@@ -21,9 +20,9 @@ from data_pipelines.demo import captioning_shapes as shapes
 SIDE = 48  # pixels
 
 # Diameters, from the smallest up to, and without, the largest.
-SMALLEST, LARGEST = 9.0, 23.0
+SMALLEST, LARGEST = 9.0, 25.0
 
-SHAPES = ("circle", "square", "triangle", "star", "heart", "ring", "cross")
+SHAPES = ("circle", "square", "triangle", "star", "heart")
 
 ACTIONS = (
     "still",
@@ -39,11 +38,14 @@ ACTIONS = (
 
 _STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
+# Colours of sprites.
+_HUES = 8
+
 # Frames between two changes of the shade of what blinks.
 _BLINK = 2
 
 # What remains of the colour of the darker shade.
-_DARK = 0.5
+_DARK = 0.55
 
 # Drawn this much larger, then reduced, so that edges are smooth.
 _SCALE = 4
@@ -83,8 +85,8 @@ def act(
         frames: how many.
         chance: for speed and direction.
     """
-    speed = chance.uniform(1.3, 2.4)  # pixels a frame
-    growth = chance.uniform(0.5, 0.9)
+    speed = chance.uniform(2.0, 3.2)  # pixels a frame
+    growth = chance.uniform(0.9, 1.4)
     turn = chance.choice((-1, 1)) * math.radians(chance.uniform(24, 36))
     angle = chance.uniform(0, 2 * math.pi)
     state = dataclasses.replace(state)
@@ -127,7 +129,8 @@ class Scene:
     @classmethod
     def random(cls, chance: random.Random) -> "Scene":
         """Any scene."""
-        colour = _colour(chance.random(), chance.uniform(0.6, 0.95), 0.95)
+        hue = chance.randrange(_HUES) / _HUES
+        colour = _colour(hue, chance.uniform(0.5, 0.8), 1.0)
         return cls(chance.choice(SHAPES), colour, _ground(chance))
 
     def draw(self, state: State) -> np.ndarray:
@@ -165,32 +168,12 @@ def _colour(hue: float, saturation: float, value: float) -> np.ndarray:
 
 
 def _ground(chance: random.Random) -> np.ndarray:
-    """Clouds in two pale or dull colours; no edges."""
-    noise = np.random.default_rng(chance.getrandbits(64))
-    clouds = _clouds(noise)[..., None]
-    value = chance.uniform(0.35, 0.7)
-    first, second = (
-        _colour(chance.random(), chance.uniform(0, 0.3), value + change)
-        for change in (-0.12, 0.12)
-    )
-    return first + clouds * (second - first)
-
-
-def _clouds(noise: np.random.Generator) -> np.ndarray:
-    """Waves that go round as the sprite does, `(SIDE, SIDE)`, 0 to 1."""
-    across = _waves()
+    """Dark clouds that go round as the sprite does; no edges."""
     total = np.zeros((SIDE, SIDE), np.float32)
-    for down in range(4):
-        for side in range(4):
-            phase = noise.uniform(0, 2 * math.pi)
-            height = noise.normal() / (1 + down + side)
-            total += height * np.cos(
-                down * across[:, None] + side * across + phase
-            )
-    low, high = total.min(), total.max()
-    return (total - low) / (high - low)
-
-
-@functools.cache
-def _waves() -> np.ndarray:
-    return np.arange(SIDE, dtype=np.float32) * (2 * math.pi / SIDE)
+    turn = np.arange(SIDE) * (2 * math.pi / SIDE)
+    for down, across in ((0, 1), (1, 0), (1, 1), (2, 1)):
+        waves = down * turn[:, None] + across * turn
+        total += np.cos(waves + chance.uniform(0, 2 * math.pi))
+    value = chance.uniform(0.12, 0.2)
+    colour = _colour(chance.random(), chance.uniform(0, 0.5), value)
+    return colour * (1 + 0.1 * total[..., None])

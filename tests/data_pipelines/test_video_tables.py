@@ -25,11 +25,14 @@ def read(folder, training=True, seed=0):
 
 
 def fails(folder, *counts):
-    """The message of reading it, or of its first video of so many frames."""
-    with pytest.raises(DataError) as caught:
-        found = read(folder)
-        for clip, count in zip(found.found, counts, strict=True):
+    """The message of reading it, or of its videos of so many frames."""
+
+    def use():
+        for clip, count in zip(read(folder).found, counts, strict=True):
             clip.labels.indices(count)
+
+    with pytest.raises(DataError) as caught:
+        use()
     message = str(caught.value)
     assert "\n" not in message
     return message.removeprefix(str(folder / "labels.csv"))
