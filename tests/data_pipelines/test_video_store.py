@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines import video, video_store
+from data_pipelines import video
 from data_pipelines.errors import DataError
 from data_pipelines.video import BadVideos
 from data_pipelines.video_media import Files
