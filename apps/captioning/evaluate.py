@@ -23,7 +23,8 @@ from apps.common.optimizer import averaged
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines import captioning as pipeline
 
-from . import scores
+from . import look, scores
+from .config import Config
 from .predict import Captioner, Search
 
 SCORES = (
@@ -167,28 +168,19 @@ class Validation(keras.callbacks.Callback):
 def main(options):
     """Prints the scores of a run on one split of its data, or of others."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    config = run.record["config"]
+    config = Config(**run.record["config"])
     captioner = Captioner.of_run(run)
-    data = pipeline.make_datasets(
-        options.dataset or config["dataset"],
-        (options.data_path if options.dataset else config["data_path"]) or None,
-        cache_path=config["cache_path"],
-        encoder=captioner.encoder,
-        picture_size=captioner.size,
-        plain=config["plain"],
-        vocabulary_size=config["vocabulary_size"],
-        minimum_count=config["minimum_count"],
-        max_length=config["max_length"],
-        batch_size=config["batch_size"],
-        seed=config["seed"],
-        tokenizer=captioner.tokenizer,
-    )
+    if options.dataset:
+        config = dataclasses.replace(
+            config, dataset=options.dataset, data_path=options.data_path
+        )
+    data = look.datasets(config, captioner.eye, captioner.tokenizer)
     if not len(getattr(data, options.split)):
         raise cli.UserError(f"these data have no picture in {options.split}")
     penalty = options.length_penalty
     search = Search(
-        options.beam or config["beam"],
-        config["length_penalty"] if penalty == -1 else penalty,
+        options.beam or config.beam,
+        config.length_penalty if penalty == -1 else penalty,
     )
     found, _ = score(captioner, data, options.split, search, options.meteor)
     rows = {f"{run.name} ({options.split})": found}

@@ -48,8 +48,8 @@ def write(run, captioner):
     where there are fewer.
     """
     track = list(captioner.tokenizer.tables)
-    if captioner.encoder is not None:
-        track.append(captioner.encoder.model)
+    if not captioner.eye.trained:
+        track.append(captioner.eye.encoder.model)
 
     def serve(image, beam, length_penalty):
         pictures = tf.map_fn(
@@ -97,9 +97,9 @@ def pixels(content, size):
 
 def inputs_of(captioner, pictures):
     """Takes float pictures `(B, H, W, 3)` to what the captioner takes."""
-    if captioner.encoder is None:
+    if captioner.eye.trained:
         return pictures
-    features = captioner.encoder.model(pictures, training=False)
+    features = captioner.eye.encoder.model(pictures, training=False)
     # As they are on disk, so that the same picture gives the same words.
     return tf.cast(tf.cast(features, tf.float16), tf.float32)
 

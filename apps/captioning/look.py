@@ -13,6 +13,7 @@ import numpy as np
 
 from apps.common import encoders
 from apps.common.checkpoint import save_model
+from data_pipelines import captioning as pipeline
 from data_pipelines.vectors import load_vectors
 from data_pipelines.vocabulary import SPECIALS, Vocabulary
 
@@ -83,6 +84,40 @@ def _keep_statistics(model):
             _keep_statistics(layer)
         elif isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
+
+
+def of_run(run, model):
+    """Returns the `Eye` of a finished run and its captioner."""
+    if run.file("encoder.keras").exists():
+        return Eye(encoders.load(run.file("encoder.keras")), False)
+    inside = model.get_layer("picture").get_layer("encoder")
+    return Eye(encoders.Encoder(inside), True)
+
+
+def datasets(config, eye, tokenizer=None):
+    """Returns the data of a `Config` as an `Eye` sees them.
+
+    Args:
+        config: The `Config`.
+        eye: The `Eye`.
+        tokenizer: Of an old run, instead of a new one.
+    """
+    return pipeline.make_datasets(
+        config.dataset,
+        config.data_path or None,
+        cache_path=config.cache_path,
+        encoder=eye.frozen,
+        picture_size=eye.encoder.size,
+        plain=config.plain,
+        vocabulary_size=config.vocabulary_size,
+        minimum_count=config.minimum_count,
+        max_length=config.max_length,
+        batch_size=config.batch_size,
+        together=eye.captions,
+        seed=config.seed,
+        download=config.download,
+        tokenizer=tokenizer,
+    )
 
 
 def keep(run, eye, data):

@@ -23,12 +23,12 @@ import numpy as np
 import tensorflow as tf
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, decoding, encoders, runs
+from apps.common import cli, decoding, runs
 from data_pipelines import images
 from data_pipelines.files import replacing
 from data_pipelines.tokenizers import Tokenizer
 
-from . import page, show
+from . import look, page, show
 from .config import Config
 from .model import Steps
 
@@ -99,16 +99,15 @@ class Captioner:
         model: The captioner, a `keras.Model`; its weights may change later.
         tokenizer: Of the captions.
         config: The `Config`.
-        encoder: The frozen `encoders.Encoder` whose features the model takes,
-            or `None` if it takes pictures.
+        eye: The `look.Eye`; if it is frozen the model takes its features.
     """
 
-    def __init__(self, model, tokenizer, config, encoder):
+    def __init__(self, model, tokenizer, config, eye):
         self.model = model
         self.tokenizer = tokenizer
         self.max_length = config.max_length
         self.steps = Steps(model, config.picture)
-        self.encoder = encoder
+        self.eye = eye
         self.compiled = {}
 
     @classmethod
@@ -125,30 +124,20 @@ class Captioner:
                 f"{run.path}: model.keras was trained for another"
                 " vocabulary.txt"
             )
-        encoder = None
-        if run.file("encoder.keras").exists():
-            encoder = encoders.load(run.file("encoder.keras"))
         config = Config(**run.record["config"])
-        return cls(model, tokenizer, config, encoder)
-
-    @property
-    def eye(self):
-        """What looks at pictures, an `encoders.Encoder`."""
-        if self.encoder is not None:
-            return self.encoder
-        return encoders.Encoder(self.steps.look.get_layer("encoder"))
+        return cls(model, tokenizer, config, look.of_run(run, model))
 
     @property
     def size(self):
         """Height and width of the pictures."""
-        return self.eye.size
+        return self.eye.encoder.size
 
     def see(self, pictures):
         """Takes uint8 `(B, H, W, 3)` to what `decode` takes."""
-        if self.encoder is None:
+        if self.eye.trained:
             return pictures
         # As they are on disk, so that the same picture gives the same words.
-        return self.encoder(pictures).astype("float16")
+        return self.eye.encoder(pictures).astype("float16")
 
     def decode(self, inputs, search):
         """Describes features or pictures `(B, ...)`; a list for each."""
@@ -235,16 +224,16 @@ class Captioner:
         return [
             (
                 [pieces[token].strip("\u2581") for token in caption.tokens],
-                row[: len(caption.tokens)].reshape(-1, *self.eye.grid),
+                row[: len(caption.tokens)].reshape(-1, *self.eye.encoder.grid),
             )
             for caption, row in zip(captions, np.asarray(weights), strict=True)
         ]
 
     def vectors(self, inputs):
         """Returns `(B, C)`, the mean region of each, to compare pictures by."""
-        if self.encoder is None:
+        if self.eye.trained:
             if "vectors" not in self.compiled:
-                self.compiled["vectors"] = self._graph(self.eye.model)
+                self.compiled["vectors"] = self._graph(self.eye.encoder.model)
             inputs = np.asarray(self.compiled["vectors"](self._floats(inputs)))
         return inputs.astype("float32").mean(axis=1)
 

@@ -12,7 +12,6 @@ import keras
 
 from apps.common import checkpoint, cli, runs
 from apps.common.tensorboard import TensorBoard
-from data_pipelines import captioning as pipeline
 
 from . import evaluate, export, look, model, scores, show
 from .config import PRESETS, Config
@@ -27,21 +26,7 @@ def train(config):
 
         # 2. Data.
         eye = look.open(config)
-        data = pipeline.make_datasets(
-            config.dataset,
-            config.data_path or None,
-            cache_path=config.cache_path,
-            encoder=eye.frozen,
-            picture_size=eye.encoder.size,
-            plain=config.plain,
-            vocabulary_size=config.vocabulary_size,
-            minimum_count=config.minimum_count,
-            max_length=config.max_length,
-            batch_size=config.batch_size,
-            together=eye.captions,
-            seed=config.seed,
-            download=config.download,
-        )
+        data = look.datasets(config, eye)
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
         print(*data.report(), sep="\n")
         look.keep(run, eye, data)
@@ -65,7 +50,7 @@ def train(config):
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(
-            data, Captioner(captioner, data.tokenizer, config, eye.frozen)
+            data, Captioner(captioner, data.tokenizer, config, eye)
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
