@@ -48,7 +48,7 @@ def test_a_picture_is_in_a_pass_once_at_most_with_its_own_captions():
 def test_all_captions_where_there_are_so_many_or_fewer():
     for epoch in range(5):
         for rows in drawn(made().plan(0, epoch)):
-            own = np.flatnonzero(OWNERS == OWNERS[rows[0]])
+            own = np.flatnonzero(OWNERS[rows[0]] == OWNERS)
             if len(own) <= 3:
                 assert set(rows.tolist()) == set(own.tolist())
                 # None stands twice before each stands once.
@@ -67,7 +67,7 @@ def test_others_each_pass_where_there_are_more():
     for picture in np.flatnonzero(COUNTS > 3):
         assert len(set(chosen[picture])) > 1
         used = frozenset().union(*chosen[picture])
-        assert used == set(np.flatnonzero(OWNERS == picture))
+        assert used == set(np.flatnonzero(picture == OWNERS))
 
 
 def test_a_batch_is_as_wide_as_its_longest_caption_needs():
