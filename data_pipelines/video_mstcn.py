@@ -22,6 +22,7 @@ from data_pipelines.feature_shards import checked
 from data_pipelines.images import shown
 from data_pipelines.known_files import KnownFiles
 from data_pipelines.records import Records
+from data_pipelines.splits import SPLITS
 from data_pipelines.video import FOLDER_FPS, BadVideos, Frame, VideoError
 from data_pipelines.video_clips import Clip, Clips
 from data_pipelines.video_media import content
@@ -138,7 +139,8 @@ def _lists(folder: Path, chosen: str) -> tuple[dict[str, Path], list[str]]:
             f"{folder}: {name} of several; there are also "
             f"{', '.join(others)}, which go by --data-path {such}"
         )
-    return every[name], notes
+    lists = every[name]
+    return {split: lists[split] for split in SPLITS if split in lists}, notes
 
 
 class _Lines:
