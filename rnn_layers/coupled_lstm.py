@@ -23,8 +23,8 @@ class CoupledLSTMCell(LSTMCell):
 
     Olah, 2015, "Understanding LSTM networks", section "Variants on long
     short-term memory"; variant CIFG of Greff et al., 2017, "LSTM: A search
-    space odyssey", https://arxiv.org/abs/1503.04069, section 3. Here, as in
-    Olah's writing, the forget gate is learned and the input gate is 1 - f.
+    space odyssey", https://arxiv.org/abs/1503.04069. Here, as in Olah's
+    writing, the forget gate is learned and the input gate is 1 - f.
     Greff et al. learn the input gate and take f = 1 - i; since
     1 - sigmoid(a) = sigmoid(-a) their weights are those of f with the
     opposite sign, W_i = -W_f, R_i = -R_f, p_i = -p_f, b_i = -b_f.
@@ -45,7 +45,7 @@ class CoupledLSTMCell(LSTMCell):
         kernel `(F, 3 * U)`, columns in the order f, c, o; recurrent_kernel
         `(U, 3 * U)` and bias `(3 * U,)`, same order; with peepholes also
         peephole `(2, U)`, rows f, o. Together `3 * U * (F + U + 1)`
-        parameters, and `2 * U` with peepholes.
+        parameters, with peepholes `3 * U * (F + U + 1) + 2 * U`.
 
     Masking:
         By `rnn_layers.Recurrent`: a masked step copies the states.

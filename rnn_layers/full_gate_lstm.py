@@ -21,7 +21,7 @@ class FullGateLSTMCell(LSTMCell):
         (6)  h' = o' * tanh(c')
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, section 3, variant FGR.
+    https://arxiv.org/abs/1503.04069, variant FGR.
     The gates before the first step are zero.
 
     Args:

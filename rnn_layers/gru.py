@@ -21,12 +21,14 @@ class GRUCell(GatedCell):
     With `reset_after=True` the candidate is (3); with `reset_after=False` it
     is (3'), and the recurrent biases d are absent.
 
-    Cho et al., 2014, https://arxiv.org/abs/1406.1078, equations 5 to 8 of the
-    third version for (3'); the first version and cuDNN have (3). As there a
-    gate z of one keeps the old state; in Chung et al., 2014,
+    Cho et al., 2014, "Learning phrase representations using RNN
+    encoder-decoder for statistical machine translation",
+    https://arxiv.org/abs/1406.1078, section 2.3, equations 5 to 8 of the third
+    version for (3'); the first version and cuDNN have (3). As there a gate z of
+    one keeps the old state; in Chung et al., 2014,
     https://arxiv.org/abs/1412.3555, one takes the new state: the weights of z
-    have the opposite sign. The same function, weights and order of gates as
-    `keras.layers.GRU`.
+    have the opposite sign (`convert.flip_gate`). The same function, weights
+    and order of gates as `keras.layers.GRU`.
 
     Args:
         units: Positive integer, the size U of the state.

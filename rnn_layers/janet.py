@@ -17,9 +17,9 @@ class JANETCell(ForgetCell):
         (3)  c' = f * c + (1 - f) * g                  state and output
 
     Van der Westhuizen and Lasenby, 2018, "The unreasonable effectiveness of the
-    forget gate", https://arxiv.org/abs/1804.04849, section 3, without the
-    offset between the two gates in (3) and without its initial values for
-    long sequences; the bias of the forget gate starts at one.
+    forget gate", https://arxiv.org/abs/1804.04849, without the offset between
+    the two gates in (3) and without its initial values for long sequences; the
+    bias of the forget gate starts at one.
 
     Args:
         units: Positive integer, the size U of the state.

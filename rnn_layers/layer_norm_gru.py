@@ -17,10 +17,11 @@ class LayerNormGRUCell(GatedCell):
         (2)  n  = tanh(p_h * N(x @ W_h) + b_h + r * (q_h * N(h @ R_h)))
         (3)  h' = z * h + (1 - z) * n                  new state
 
-    Ba, Kiros and Hinton, 2016, https://arxiv.org/abs/1607.06450, the equations
-    of the GRU in the supplement: N in (1) is over both gates together. As in
-    `gru`, and unlike there, a gate z of one keeps the old state; the two shifts
-    of each sum are one, b.
+    Ba, Kiros and Hinton, 2016, "Layer normalization",
+    https://arxiv.org/abs/1607.06450, section 3.1 and the equations of the GRU
+    in the supplement: N in (1) is over both gates together. As in `gru`, and
+    unlike there, a gate z of one keeps the old state; the two shifts of each
+    sum are one, b.
 
     Args:
         units: Positive integer, the size U of the state.

@@ -18,8 +18,9 @@ class LayerNormLSTMCell(LSTMCell):
         (2)  c' = sigmoid(f) * c + sigmoid(i) * tanh(g)      cell state
         (3)  h' = sigmoid(o) * tanh(s * N(c') + d)           output
 
-    Ba, Kiros and Hinton, 2016, https://arxiv.org/abs/1607.06450, the equations
-    of the LSTM in the supplement. N in (1) is over all four blocks together.
+    Ba, Kiros and Hinton, 2016, "Layer normalization",
+    https://arxiv.org/abs/1607.06450, section 3.1 and the equations of the LSTM
+    in the supplement. N in (1) is over all four blocks together.
     The cell state that is carried on is c', not its normalization. The two
     shifts of (1) are one, b.
 

@@ -18,7 +18,7 @@ class MUT1Cell(GatedCell):
         (4)  h' = n * z + h * (1 - z)                              new state
 
     Jozefowicz, Zaremba and Sutskever, 2015, "An empirical exploration of
-    recurrent network architectures", ICML, section 3, MUT1. There (3) has
+    recurrent network architectures", ICML, MUT1. There (3) has
     tanh(x) in place of tanh(x @ W_h), which is defined only for F = U; here x
     is always projected.
 

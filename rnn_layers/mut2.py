@@ -18,7 +18,7 @@ class MUT2Cell(GatedCell):
         (4)  h' = n * z + h * (1 - z)                         new state
 
     Jozefowicz, Zaremba and Sutskever, 2015, "An empirical exploration of
-    recurrent network architectures", ICML, section 3, MUT2. There (2) has
+    recurrent network architectures", ICML, MUT2. There (2) has
     x in place of x @ W_r, which is defined only for F = U; here x is always
     projected.
 

@@ -18,7 +18,7 @@ class MUT3Cell(GatedCell):
         (4)  h' = n * z + h * (1 - z)                         new state
 
     Jozefowicz, Zaremba and Sutskever, 2015, "An empirical exploration of
-    recurrent network architectures", ICML, section 3, MUT3.
+    recurrent network architectures", ICML, MUT3.
 
     Args:
         units: Positive integer, the size U of the state.

@@ -19,7 +19,7 @@ class NoForgetGateLSTMCell(GatedCell):
         (5)  h' = o * tanh(c')                                   output
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, section 3, variant NFG.
+    https://arxiv.org/abs/1503.04069, variant NFG.
     Without its peepholes it is `lstm_1997`.
 
     Args:

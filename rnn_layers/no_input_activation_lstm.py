@@ -20,7 +20,7 @@ class NoInputActivationLSTMCell(LSTMCell):
         (6)  h' = o * tanh(c')                                   output
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, section 3, variant NIAF.
+    https://arxiv.org/abs/1503.04069, variant NIAF.
 
     Args:
         units: Positive integer, the size U of the state.

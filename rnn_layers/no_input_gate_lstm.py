@@ -19,7 +19,7 @@ class NoInputGateLSTMCell(LSTMCell):
         (5)  h' = o * tanh(c')                                   output
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, section 3, variant NIG.
+    https://arxiv.org/abs/1503.04069, variant NIG.
 
     Args:
         units: Positive integer, the size U of the state.

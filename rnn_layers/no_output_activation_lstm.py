@@ -20,7 +20,7 @@ class NoOutputActivationLSTMCell(LSTMCell):
         (6)  h' = o * c'                                         output
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, section 3, variant NOAF.
+    https://arxiv.org/abs/1503.04069, variant NOAF.
 
     Args:
         units: Positive integer, the size U of the state.

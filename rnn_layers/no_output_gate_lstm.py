@@ -19,7 +19,7 @@ class NoOutputGateLSTMCell(LSTMCell):
         (5)  h' = tanh(c')                                       output
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, section 3, variant NOG.
+    https://arxiv.org/abs/1503.04069, variant NOG.
 
     Args:
         units: Positive integer, the size U of the state.

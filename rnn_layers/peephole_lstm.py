@@ -24,10 +24,12 @@ class PeepholeLSTMCell(LSTMCell):
     The output gate looks at the new cell state, the other two at the old one.
 
     Diagonal: Gers and Schmidhuber, 2000, "Recurrent nets that time and count",
-    IJCNN, section 2. Full: the form `f_t = sigmoid(W_f [c_{t-1}, h_{t-1}, x_t]
-    + b_f)` found in tutorials, such as Olah, 2015, "Understanding LSTM
-    networks"; with diagonal matrices it is the diagonal one. Unlike the paper
-    of 2000 the gradient is not truncated.
+    IJCNN; written so in Greff et al., 2017, "LSTM: A search space odyssey",
+    https://arxiv.org/abs/1503.04069, section 2, as the vanilla LSTM. Full: the
+    form `f_t = sigmoid(W_f [c_{t-1}, h_{t-1}, x_t] + b_f)` found in tutorials,
+    such as Olah, 2015, "Understanding LSTM networks", section "Variants on
+    long short-term memory"; with diagonal matrices it is the diagonal one.
+    Unlike the paper of 2000 the gradient is not truncated.
 
     Args:
         units: Positive integer, the size U of both states.

@@ -21,9 +21,11 @@ class ProjectionLSTMCell(LSTMCell):
         (5)  c' = f * c + i * g                        cell state
         (6)  h' = (o * tanh(c')) @ V                   output
 
-    Sak, Senior and Beaufays, 2014, https://arxiv.org/abs/1402.1128, section 2,
-    the recurrent projection alone, without peepholes and without the second,
-    non-recurrent projection. `torch.nn.LSTM` with `proj_size` is the same.
+    Sak, Senior and Beaufays, 2014, "Long short-term memory based recurrent
+    neural network architectures for large vocabulary speech recognition",
+    https://arxiv.org/abs/1402.1128, the recurrent projection alone, without
+    peepholes and without the second, non-recurrent projection. `torch.nn.LSTM`
+    with `proj_size` is the same.
 
     Args:
         units: Positive integer, the size U of the state.

@@ -21,8 +21,8 @@ class SlimGRUCell(GatedCell):
     nothing but b.
 
     Dey and Salem, 2017, "Gate-variants of gated recurrent unit (GRU) neural
-    networks", https://arxiv.org/abs/1701.05923, section 3, GRU1 to GRU3. As in
-    `gru` a gate z of one keeps the old state.
+    networks", https://arxiv.org/abs/1701.05923, GRU1 to GRU3. As in `gru` a
+    gate z of one keeps the old state.
 
     Args:
         units: Positive integer, the size U of the state.
@@ -39,8 +39,9 @@ class SlimGRUCell(GatedCell):
     Weights:
         kernel `(F, U)`; recurrent_kernel `(U, 3 * U)`, columns in the order z,
         r, h, or `(U, U)` with `form=3`; bias `(3 * U,)`, same order, or `(U,)`
-        with `form=2`. Together `U * (F + U + 1)` parameters and for the gates
-        `2 * U * (U + 1)`, or `2 * U * U` with `form=2`, `2 * U` with `form=3`.
+        with `form=2`. Together `U * (F + U + 1) + 2 * U * (U + 1)` parameters,
+        `U * (F + U + 1) + 2 * U * U` with `form=2`, and
+        `U * (F + U + 1) + 2 * U` with `form=3`.
 
     Masking:
         By `rnn_layers.Recurrent`: a masked step copies the state.

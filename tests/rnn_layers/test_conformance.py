@@ -1,9 +1,6 @@
 """One battery for every cell of the registry, in each of its forms."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -11,6 +8,8 @@ import pytest
 from keras import ops
 
 import rnn_layers
+from rnn_layers.lstm import LSTMCell
+from rnn_layers.registry import cell_class, cell_options
 from tests.rnn_layers import numpy_cells
 from tests.rnn_layers.tools import (
     BATCH,
@@ -36,6 +35,13 @@ from tests.rnn_layers.tools import (
 
 every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
 ALL = {"return_sequences": True, "return_state": True}
+RECURRENT = {  # weights that multiply a state
+    "recurrent_kernel",
+    "output_kernel",
+    "peephole_kernel",
+    "projection_kernel",
+    "gate_kernel",
+}
 
 
 @every_case
@@ -273,17 +279,32 @@ def test_dropout_is_one_mask_per_sequence(name, options):
 
 
 @every_case
-def test_recurrent_dropout_acts_in_training_only(name, options):
+def test_recurrent_dropout_is_one_mask_per_sequence(name, options):
+    """To drop what enters a product is to drop rows of its kernel."""
     plain = make(name, options, return_sequences=True)
     if not plain.cell.has_products:
         with pytest.raises(ValueError, match="has no recurrent product"):
             make(name, options, recurrent_dropout=0.5)
         return
-    layer = make(name, options, recurrent_dropout=0.5, return_sequences=True)
+    layer = make(
+        name, options, recurrent_dropout=0.5, seed=1, return_sequences=True
+    )
     close(layer(SEQUENCES), plain(SEQUENCES), 0)
-    trained = array(layer(SEQUENCES, training=True))
-    assert np.isfinite(trained).all()
-    assert np.abs(trained - array(plain(SEQUENCES))).max() > 1e-3
+    draw = keras.random.SeedGenerator(1)
+    kept = {}  # a mask for each size of state
+    for size in plain.cell.state_size:
+        ones = ops.ones((BATCH, size), "float64")
+        kept[size] = array(keras.random.dropout(ones, 0.5, seed=draw))
+    trained = layer(SEQUENCES, training=True)
+    weights = weights_by_name(plain)
+    for row in range(BATCH):
+        for variable in plain.cell.weights:
+            if variable.name in RECURRENT:
+                rows = len(weights[variable.name])
+                size = max(size for size in kept if rows % size == 0)
+                mask = np.tile(kept[size][row], rows // size)
+                variable.assign(weights[variable.name] * mask[:, None])
+        close(plain(SEQUENCES[row : row + 1]), trained[row : row + 1])
 
 
 @every_case
@@ -341,103 +362,6 @@ def test_stack_equals_its_layers_by_hand(name, bidirectional):
         close(result, expected + one(SEQUENCES, mask=MASK))
 
 
-class Subclassed(keras.Model):
-    """A model that is a class: the layer sees masks and lengths at call."""
-
-    def __init__(self, layer):
-        super().__init__()
-        self.supports_masking = True
-        self.layer = layer
-
-    def call(self, sequences, mask=None):
-        return self.layer(sequences, mask=mask)
-
-
-def model_of_all(**kwargs):
-    """A functional model of unknown length with one output per case."""
-    inputs = keras.Input((None, FEATURES), name="sequences")
-    masked = keras.layers.Masking()(inputs)
-    outputs = {
-        case: keras.layers.Dense(1, name=case)(
-            rnn_layers.rnn(name, UNITS, **options, **kwargs)(masked)
-        )
-        for (name, options), case in zip(CASES, CASE_IDS, strict=True)
-    }
-    return keras.Model(inputs, outputs)
-
-
-# JAX, if not told to compile the step, compiles each loop anew at every step.
-@pytest.mark.parametrize(
-    "jit_compile",
-    [
-        keras.backend.backend() == "jax",
-        pytest.param(True, marks=pytest.mark.slow),
-    ],
-    ids=["usual", "compiled"],
-)
-def test_fit_lowers_every_loss(jit_compile):
-    keras.utils.set_random_seed(0)
-    model = model_of_all(compiled=False)
-    model.compile(
-        keras.optimizers.Adam(0.02), loss="mse", jit_compile=jit_compile
-    )
-    sequences = (random(BATCH, TIME, FEATURES) * MASK[..., None]).astype(
-        "float32"
-    )
-    target = np.arange(BATCH, dtype="float32")[:, None] / BATCH
-    targets = dict.fromkeys(CASE_IDS, target)
-    history = model.fit(
-        sequences, targets, batch_size=BATCH, epochs=8, verbose=0
-    ).history
-    for case in CASE_IDS:
-        losses = history[f"{case}_loss" if len(CASES) > 1 else "loss"]
-        assert losses[-1] < losses[0], case
-
-
-LOAD_AND_PREDICT = """
-import sys
-import keras, numpy as np
-import rnn_layers
-model = keras.models.load_model(sys.argv[1])
-sequences = np.load(sys.argv[2])
-results = model.predict(sequences, verbose=0)
-np.savez(sys.argv[3], **results)
-"""
-
-
-def test_saved_model_loads_in_a_new_process(tmp_path):
-    model = model_of_all(dropout=0.1, compiled=False)
-    for layer in model.layers:
-        randomize(layer)
-    sequences = random(2, 9, FEATURES).astype("float32")
-    sequences[0, 5:] = 0
-    model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "sequences.npy", sequences)
-    paths = [
-        str(tmp_path / name)
-        for name in ("model.keras", "sequences.npy", "results.npz")
-    ]
-    subprocess.run(
-        [sys.executable, "-c", LOAD_AND_PREDICT, *paths],
-        check=True,
-        cwd=os.getcwd(),
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-    )
-    results = np.load(paths[-1])
-    for case, expected in model.predict(sequences, verbose=0).items():
-        close(results[case], expected, 1e-6)
-
-
-def test_subclassed_model_sees_every_length():
-    for name in ("lstm", "gru"):
-        layer = make(name, dtype="float32")
-        model = Subclassed(layer)
-        for length in (1, 4):
-            sequences = random(2, length, FEATURES).astype("float32")
-            close(model(sequences), layer(sequences), 0)
-        assert model(np.ones((2, 3, FEATURES)), mask=np.zeros((2, 3))).shape
-
-
 def test_nobody_escapes(request):
     """Every cell has a file, a twin, and a row with its parameters."""
     package = request.config.rootpath / "rnn_layers"
@@ -450,6 +374,46 @@ def test_nobody_escapes(request):
     for name in rnn_layers.names():
         assert (package / f"{name}.py").is_file(), name
         formula = rows[name].split("`")[3]
-        count = make(name, dtype="float32").count_params()
-        letters = {"F": FEATURES, "U": UNITS, "P": UNITS // 2}
-        assert eval(formula, letters) == count, name
+        assert parameters(formula) == make(name).count_params(), name
+        assert formula in described(name), name
+
+
+def parameters(formula, **sizes):
+    letters = {"F": FEATURES, "U": UNITS, "P": UNITS // 2, **sizes}
+    return eval(formula, letters)
+
+
+def described(name):
+    """The docstring of a cell as one line."""
+    return " ".join(cell_class(name).__doc__.split())
+
+
+# What the docstrings say of other options than the defaults.
+COUNTS = [
+    ("peephole_lstm", {"peephole": "full"}, "4 * U * (F + U + 1) + 3 * U * U"),
+    ("coupled_lstm", {"peephole": "diagonal"}, "3 * U * (F + U + 1) + 2 * U"),
+    ("gru", {"reset_after": False}, "3 * U * (F + U + 1)"),
+    ("slim_gru", {"form": 2}, "U * (F + U + 1) + 2 * U * U"),
+    ("slim_gru", {"form": 3}, "U * (F + U + 1) + 2 * U"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "formula"), COUNTS, ids=str)
+def test_parameters_of_other_forms(name, options, formula):
+    assert parameters(formula) == make(name, options).count_params()
+    assert formula in described(name)
+
+
+@pytest.mark.parametrize("name", rnn_layers.names())
+def test_the_forget_gate_starts_open_if_asked(name):
+    if "unit_forget_bias" not in cell_options(name):
+        assert not issubclass(cell_class(name), LSTMCell)
+        return
+    for opened in (True, False):
+        layer = rnn_layers.rnn(name, UNITS, unit_forget_bias=opened)
+        layer.build((None, None, FEATURES))
+        cell = layer.cell
+        blocks = np.split(array(cell.bias), cell.bias.shape[0] // UNITS)
+        (places,) = np.nonzero([np.any(block) for block in blocks])
+        assert list(places) == ([cell.forget_gate] if opened else [])
+        assert np.max(blocks) == opened

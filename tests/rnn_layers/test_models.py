@@ -1,0 +1,127 @@
+"""Every cell in each of its forms inside of whole models, all in one."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import rnn_layers
+from tests.rnn_layers.tools import (
+    BATCH,
+    CASE_IDS,
+    CASES,
+    FEATURES,
+    MASK,
+    SEQUENCES,
+    TIME,
+    UNITS,
+    close,
+    make,
+    random,
+    randomize,
+)
+
+
+def model_of_all(**kwargs):
+    """A functional model of unknown length with one output per case."""
+    inputs = keras.Input((None, FEATURES), name="sequences")
+    masked = keras.layers.Masking()(inputs)
+    outputs = {
+        case: keras.layers.Dense(1, name=case)(
+            rnn_layers.rnn(name, UNITS, **options, **kwargs)(masked)
+        )
+        for (name, options), case in zip(CASES, CASE_IDS, strict=True)
+    }
+    return keras.Model(inputs, outputs)
+
+
+# JAX, if not told to compile the step, compiles each loop anew at every step.
+@pytest.mark.parametrize(
+    ("dtype", "jit_compile"),
+    [
+        ("float32", keras.backend.backend() == "jax"),
+        pytest.param("float32", True, marks=pytest.mark.slow),
+        pytest.param("mixed_float16", False, marks=pytest.mark.slow),
+    ],
+    ids=["usual", "compiled", "half"],
+)
+def test_a_step_of_fit_lowers_every_loss(dtype, jit_compile):
+    keras.utils.set_random_seed(0)
+    model = model_of_all(compiled=False, dtype=dtype)
+    model.compile(
+        keras.optimizers.Adam(0.02), loss="mse", jit_compile=jit_compile
+    )
+    sequences = (random(BATCH, TIME, FEATURES) * MASK[..., None]).astype(
+        "float32"
+    )
+    target = np.arange(BATCH, dtype="float32")[:, None] / BATCH
+    targets = dict.fromkeys(CASE_IDS, target)
+    history = model.fit(
+        sequences, targets, batch_size=BATCH, epochs=2, verbose=0
+    ).history
+    for case in CASE_IDS:
+        first, second = history[f"{case}_loss"]
+        assert second < first, case
+
+
+LOAD_AND_PREDICT = """
+import sys
+import keras, numpy as np
+import rnn_layers
+model = keras.models.load_model(sys.argv[1])
+sequences = np.load(sys.argv[2])
+results = model.predict(sequences, verbose=0)
+np.savez(sys.argv[3], **results)
+"""
+
+
+def test_saved_model_loads_in_a_new_process(tmp_path):
+    """There it sees other lengths, and here a batch of one."""
+    model = model_of_all(dropout=0.1, compiled=False)
+    for layer in model.layers:
+        randomize(layer)
+    sequences = random(2, 9, FEATURES).astype("float32")
+    sequences[0, 5:] = 0
+    longer = np.zeros((2, 12, FEATURES), "float32")  # zeros are masked
+    longer[:, :9] = sequences
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "sequences.npy", longer)
+    paths = [
+        str(tmp_path / name)
+        for name in ("model.keras", "sequences.npy", "results.npz")
+    ]
+    subprocess.run(
+        [sys.executable, "-c", LOAD_AND_PREDICT, *paths],
+        check=True,
+        cwd=os.getcwd(),
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    results = np.load(paths[-1])
+    for row in range(2):
+        alone = model.predict(sequences[row : row + 1], verbose=0)
+        for case, expected in alone.items():
+            close(results[case][row : row + 1], expected, 1e-6)
+
+
+class Subclassed(keras.Model):
+    """A model that is a class: the layers see masks and lengths at call."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.supports_masking = True
+        self.rows = layers
+
+    def call(self, sequences, mask=None):
+        return [layer(sequences, mask=mask) for layer in self.rows]
+
+
+def test_a_subclassed_model_sees_masks_lengths_and_a_batch_of_one():
+    layers = [make(name, options) for name, options in CASES]
+    model = Subclassed(layers)
+    masked = model(SEQUENCES, mask=MASK)
+    for row in (0, 4):  # right-padded, and whole
+        alone = model(SEQUENCES[row : row + 1, : MASK[row].sum()])
+        close(alone, [outputs[row : row + 1] for outputs in masked])
