@@ -141,9 +141,10 @@ class Reading:
 
     def _states(self, vector):
         """Returns the states of each layer before the first input."""
-        batch = ops.shape(vector)[0]
+        rows = ops.zeros_like(vector[:, :1])  # B 1, where B is not known yet
         states = [
-            list(layer.cell.get_initial_state(batch)) for layer in self.layers
+            [state + rows for state in layer.cell.get_initial_state(1)]
+            for layer in self.layers
         ]
         if self.way == "initial_state":
             states[0][0] = ops.cast(vector, states[0][0].dtype)

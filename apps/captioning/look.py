@@ -14,6 +14,7 @@ import numpy as np
 from apps.common import encoders
 from apps.common.checkpoint import save_model
 from data_pipelines import captioning as pipeline
+from data_pipelines import subwords
 from data_pipelines.vectors import load_vectors
 from data_pipelines.vocabulary import SPECIALS, Vocabulary
 
@@ -153,5 +154,6 @@ def word_vectors(config, tokenizer):
     vectors, found = load_vectors(
         config.vectors, Vocabulary([*SPECIALS, *words]), seed=config.seed
     )
-    print(f"vectors  {found:,} of {len(words):,} words found")
+    known = len(tokenizer) - len(subwords.SPECIALS)
+    print(f"vectors  {found:,} of {known:,} words found")
     return vectors

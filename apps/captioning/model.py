@@ -18,6 +18,7 @@ from keras import layers, ops
 
 from apps.common.optimizer import AdamW
 from apps.common.token_loss import Perplexity, TokenCrossentropy
+from data_pipelines.tokenizers import Tokenizer
 
 from . import decoders
 
@@ -41,10 +42,11 @@ def build(config, encoder, frequencies, several=False, vectors=None):
         several: Whether a picture comes with several captions in training.
         vectors: Optional `(V, D)` array of word vectors to begin from.
     """
-    look = _picture(config, encoder)
+    size = config.embedding_size if vectors is None else vectors.shape[1]
+    look = _picture(config, encoder, size)
     inputs = keras.Input(look.input.shape[1:], name="picture_input")
     tokens = keras.Input((None,), dtype="int32", name="caption")
-    decode = _decoder(config, frequencies, vectors)
+    decode = _decoder(config, frequencies, vectors, size)
     logits = decode(tokens, *look(inputs))
     captioner = keras.Model([inputs, tokens], logits, name="captioning")
 
@@ -67,7 +69,7 @@ class ForEachCaption(layers.Layer):
         return ops.repeat(x, times, axis=0)
 
 
-def _picture(config, encoder):
+def _picture(config, encoder, word_size):
     """Returns the model of a picture: its memory and its vector."""
     if isinstance(encoder, keras.Model):
         inputs = keras.Input(encoder.input_shape[1:], name="pixels")
@@ -83,18 +85,13 @@ def _picture(config, encoder):
         places
     )
     mean = layers.GlobalAveragePooling1D()(memory)  # B U
-    size = (
-        config.embedding_size
-        if config.picture == "first_step"
-        else config.units
-    )
+    size = word_size if config.picture == "first_step" else config.units
     vector = layers.Dense(size, "tanh", name="vector")(mean)  # B U
     return keras.Model(inputs, [memory, vector], name="picture")
 
 
-def _decoder(config, frequencies, vectors):
+def _decoder(config, frequencies, vectors, size):
     """Returns a function of captions and what a picture gave to logits."""
-    size = config.embedding_size if vectors is None else vectors.shape[1]
     embedding = layers.ReversibleEmbedding(
         len(frequencies),
         size,
@@ -126,11 +123,16 @@ def _decoder(config, frequencies, vectors):
         )  # B T V
         if penalty and config.picture == "attention":
             punish = decoders.AttentionPenalty(decoder.layer, penalty)
-            real = ops.not_equal(tokens, 0)
-            logits = punish(logits, words, real, memory, vector)
+            logits = punish(logits, words, _read(tokens), memory, vector)
         return logits
 
     return decode
+
+
+def _read(tokens):
+    """Returns at which of the tokens `(B, T)` there is a next one."""
+    over = ops.equal(tokens, Tokenizer.END)
+    return ops.logical_not(ops.logical_or(over, ops.equal(tokens, 0)))
 
 
 def _begin_with(embedding, bias, frequencies, vectors):

@@ -1,0 +1,101 @@
+"""What the tests of captioning share: small pictures, and a way to run."""
+
+import itertools
+import json
+import shlex
+
+import keras
+import numpy as np
+from keras import layers
+from PIL import Image
+
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 160, 60),
+    "blue": (40, 60, 220),
+    "yellow": (240, 210, 40),
+}
+# Where the square begins: row, column.
+PLACES = {"left": (10, 1), "right": (10, 19), "top": (1, 10)}
+SCENES = list(itertools.product(COLOURS, PLACES))
+SIDE = 32
+SIZES = {"train": 48, "valid": 12, "test": 12}
+SMALL = shlex.split(
+    "--units 16 --embedding-size 16 --picture-size 32 --batch-size 30"
+    " --epochs 12 --learning-rate 0.02 --dropout 0.1 --averaging 0.9"
+    " --max-length 10 --beam 3"
+)
+
+
+def said(number):
+    """Two captions of a picture, all that there is to say."""
+    colour, place = SCENES[number % len(SCENES)]
+    return [
+        f"A {colour} square on the {place}.",
+        f"On the {place} there is a {colour} square.",
+    ]
+
+
+def plain(number):
+    """The same as the model learns it."""
+    return [text.lower().rstrip(".") for text in said(number)]
+
+
+def pixels(number):
+    """A square on grey noise; no two are equal."""
+    random = np.random.default_rng(number)
+    found = random.integers(100, 140, (SIDE, SIDE, 3), np.uint8)
+    colour, place = SCENES[number % len(SCENES)]
+    row, column = PLACES[place]
+    found[row : row + 12, column : column + 12] = COLOURS[colour]
+    return found
+
+
+def write_pictures(folder, sizes=SIZES, name="{}.png"):
+    """Writes pictures and captions, the splits one after another."""
+    (folder / "images").mkdir(parents=True)
+    lines = ["image,caption,split"]
+    numbers = itertools.count()
+    for split, size in sizes.items():
+        for number in itertools.islice(numbers, size):
+            image = name.format(number)
+            Image.fromarray(pixels(number)).save(folder / "images" / image)
+            lines += [f"{image},{text},{split}" for text in said(number)]
+    (folder / "captions.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def flags(folder, *more):
+    return [
+        *("--dataset", "files", "--data-path", str(folder / "pictures")),
+        *("--runs-path", str(folder / "runs")),
+        *("--cache-path", str(folder / "data"), *SMALL, *more),
+    ]
+
+
+def write_network(path, wants=lambda pixels: pixels, size=SIDE):
+    """Writes a random network, and returns its file.
+
+    Args:
+        path: The file.
+        wants: What it wants of pixels of 0 to 255; a batch normalization in it
+            remembers how they were in training.
+        size: Height and width of its pictures.
+    """
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input((size, size, 3))
+    norm = layers.BatchNormalization(momentum=0.0)
+    x = norm(x)
+    x = layers.Conv2D(12, 5, 4, padding="same", activation="relu")(x)
+    network = keras.Model(inputs, x)
+    seen = [Image.fromarray(pixels(n)).resize((size, size)) for n in range(24)]
+    seen = np.stack([np.asarray(picture, "float32") for picture in seen])
+    norm(wants(seen), training=True)
+    network.save(path)
+    return str(path)
+
+
+def record(folder, name="x"):
+    """Returns `metrics.json` of a run."""
+    path = folder / "runs" / "captioning" / name / "metrics.json"
+    return json.loads(path.read_text())
