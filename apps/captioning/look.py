@@ -62,7 +62,7 @@ def open(config):
     """Returns the `Eye` of a `Config`."""
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
-        network = encoders.small_cnn((size, size))
+        network = encoders.small_cnn((size, size), doubled=2)
         return Eye(encoders.Encoder(network), True)
     encoder = encoders.open(
         config.encoder,

@@ -221,7 +221,7 @@ def load(path):
     return Encoder(model)
 
 
-def small_cnn(size, channels=16, smallest=8):
+def small_cnn(size, channels=16, smallest=8, doubled=0):
     """Returns a small convolutional network to be trained by its user.
 
     Each layer halves the height and width and doubles the channels, until the
@@ -231,21 +231,30 @@ def small_cnn(size, channels=16, smallest=8):
         size: Height and width of the pictures.
         channels: Of the first layer.
         smallest: Most rows and columns of the grid.
+        doubled: So many of the first layers are followed by one that halves
+            nothing, which tells small shapes apart.
     """
     pictures = keras.Input((*size, 3), name="pictures")
     x = layers.Rescaling(1 / 127.5, -1)(pictures)
     halvings = max(1, math.ceil(math.log2(max(size) / smallest)))
     for number in range(halvings):
-        x = layers.Conv2D(
-            channels * 2**number,
-            3,
-            2,
-            padding="same",
-            activation="relu",
-            kernel_initializer="he_normal",
-            name=f"convolution_{number + 1}",
-        )(x)
+        name = f"convolution_{number + 1}"
+        x = _convolution(channels * 2**number, 2, name)(x)
+        if number < doubled:
+            x = _convolution(channels * 2 ** (number + 1), 1, f"{name}b")(x)
     return keras.Model(pictures, _flat(x), name="encoder")
+
+
+def _convolution(channels, strides, name):
+    return layers.Conv2D(
+        channels,
+        3,
+        strides,
+        padding="same",
+        activation="relu",
+        kernel_initializer="he_normal",
+        name=name,
+    )
 
 
 def _application(name, download):
