@@ -123,15 +123,36 @@ def make_datasets(
         encoder=encoder,
     )
     stored, indices = _stored(clips, store)
-    if labels is None:
-        train = [
-            indices[clip.name]
-            for clip in clips.found
-            if clip.split == "train" and clip.name in stored
-        ]
-        if not train:
-            raise DataError(f"{clips.name}: no video of train can be read")
-        labels = video_clips.choose_labels(clips.names, train)
+    names = _labels(clips, indices) if labels is None else tuple(labels)
+    videos = _videos(clips, stored, indices, names)
+    return Datasets(
+        **{s: Split(videos[s], batch_size, chunk, seed) for s in SPLITS},
+        labels=names,
+        bad=clips.bad,
+        name=clips.name,
+        notes=clips.notes,
+    )
+
+
+def _labels(clips: Clips, indices: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """Those of the videos of train that can be read."""
+    train = [
+        indices[clip.name]
+        for clip in clips.found
+        if clip.split == "train" and clip.name in indices
+    ]
+    if not train:
+        raise DataError(f"{clips.name}: no video of train can be read")
+    return video_clips.choose_labels(clips.names, train)
+
+
+def _videos(
+    clips: Clips,
+    stored: dict[str, Stored],
+    indices: dict[str, np.ndarray],
+    labels: tuple[str, ...],
+) -> dict[str, list[Video]]:
+    """Split -> its videos, in the order of the file."""
     videos: dict[str, list[Video]] = {split: [] for split in SPLITS}
     for clip in clips.found:
         if clip.name in stored:
@@ -140,17 +161,7 @@ def make_datasets(
             )
             one = Video(clip.name, clip.path, found, stored[clip.name])
             videos[clip.split].append(one)
-    parts = {
-        split: Split(found, batch_size, chunk, seed)
-        for split, found in videos.items()
-    }
-    return Datasets(
-        **parts,
-        labels=tuple(labels),
-        bad=clips.bad,
-        name=clips.name,
-        notes=clips.notes,
-    )
+    return videos
 
 
 def _stored(
