@@ -25,10 +25,8 @@ Letters of shapes: B batch, T time, F features, K symbols to remember.
 """
 
 import argparse
-import json
 import math
 import os
-import pathlib
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -39,6 +37,7 @@ import keras
 import numpy as np
 
 import rnn_layers
+from benchmarks import kept
 
 NEAR = 0.04  # what counts as right in the adding problem
 ALPHABET = 8
@@ -256,7 +255,7 @@ def table(rows):
         head += [f"units, {task}", f"{kind}, T = {lag}", "right"]
         symbols = of(task, lag, rows)[0]["settings"]["symbols"]
         baseline += ["", *shown(TASKS[task].baseline(lag, symbols))]
-    lines = [head, ["---"] * len(head), baseline]
+    lines = [head, baseline]
     for cell in dict.fromkeys(r["settings"]["cell"] for r in rows):
         cells = [cell]
         for task, lag in tasks:
@@ -265,7 +264,7 @@ def table(rows):
             if found:
                 cells[-3:] = [str(found[0]["units"]), *shown(found[0])]
         lines.append(cells)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return kept.markdown(lines)
 
 
 def shown(scores):
@@ -303,20 +302,8 @@ def parse(arguments=None):
 
 def main(options):
     """Runs what is not in the JSON file yet; prints and writes all."""
-    path = pathlib.Path(options.json)
-    rows = json.loads(path.read_text()) if path.exists() else []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    asked = []
-    for settings in wanted(options):
-        row = next((r for r in rows if r["settings"] == settings), None)
-        if row is None:
-            keras.backend.clear_session()
-            row = {"settings": settings, **measured(settings)}
-            rows.append(row)
-            path.write_text(json.dumps(rows, indent=1))
-        asked.append(row)
-        print(line(row), flush=True)
-    print(f"\n{table(asked)}\n\n{path}")
+    rows = kept.runs(options.json, wanted(options), measured, line)
+    print(f"\n{table(rows)}\n\n{options.json}")
 
 
 if __name__ == "__main__":

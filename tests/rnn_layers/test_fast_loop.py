@@ -181,6 +181,17 @@ def test_dropout_and_zoneout_are_exact(loop):
     )
 
 
+def test_dropout_costs_no_further_product():
+    widths = []
+    for rate in (0.0, 0.5):
+        layer = make("lstm", recurrent_dropout=rate, compiled=False)
+        call = tf.function(lambda x, layer=layer: layer(x, training=True))
+        call(SEQUENCES)
+        (loop,) = layer.loops.loops.values()
+        widths.append(loop.form.widths)
+    assert widths == [[4 * UNITS]] * 2
+
+
 def test_backwards_is_exact():
     check("gru", {}, *LOOPS["graph"], masked=True, go_backwards=True)
 
