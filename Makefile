@@ -62,6 +62,10 @@ $(APPS:%=predict-%): predict-%: $(INSTALLED) ## Use a finished run on input of y
 $(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, which needs tensorflow alone
 	@$(RUN) -m apps.$(call app,export).export $(ARGS)
 
+.PHONY: label-stream
+label-stream: $(INSTALLED) ## Label a video frame by frame, as it comes
+	@$(RUN) -m apps.video_labeling.stream $(ARGS)
+
 .PHONY: results
 results: $(INSTALLED) ## Print a table of all finished runs, seeds together
 	@$(RUN) -m apps.common.results $(ARGS)
