@@ -326,16 +326,17 @@ def main(options):
             )
         if options.page:
             articles.append(show.article(path, picture, best, looked))
+    if len(bad) == len(paths):
+        raise cli.UserError(bad.report(len(paths)))
     if options.json:
         with replacing(options.json) as temporary:
             text = json.dumps(records, indent=2, ensure_ascii=False)
-            temporary.write_text(text + "\n", "utf-8")
+            # Bytes of a file's name that are no UTF-8 as JSON writes them.
+            temporary.write_text(text + "\n", "utf-8", "backslashreplace")
         print(f"wrote {options.json}", file=sys.stderr)
     if options.page:
         show.write_captions(options.page, run.name, articles)
         print(f"wrote {options.page}", file=sys.stderr)
-    if len(bad) == len(paths):
-        raise cli.UserError(bad.report(len(paths)))
 
 
 def search_of(options, config):
