@@ -21,7 +21,8 @@ class SRUCell(ForgetCell):
     recurrence", https://arxiv.org/abs/1709.02755, section 3. There (4) has x in
     place of x @ W_x where F = U, times a constant; here x is always projected.
     There is no recurrent product, and so no recurrent dropout. The old output
-    does not enter the step.
+    does not enter the step. Since f sees c, (3) is not linear in c, and the
+    loop cannot be a parallel scan.
 
     Args:
         units: Positive integer, the size U of the state.
