@@ -16,6 +16,7 @@ from rnn_layers.decoder import AttentionDecoder
 from rnn_layers.recurrent import Recurrent
 from rnn_layers.registry import names, rnn
 from rnn_layers.stack import Stack, stack
+from rnn_layers.time_distributed import TimeDistributed
 
 __all__ = [
     "AdditiveAttention",
@@ -25,6 +26,7 @@ __all__ = [
     "DotAttention",
     "Recurrent",
     "Stack",
+    "TimeDistributed",
     "names",
     "rnn",
     "stack",

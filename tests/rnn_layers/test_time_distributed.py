@@ -1,0 +1,74 @@
+"""A layer at every step, against the layer alone."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import rnn_layers
+
+
+def sequences(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
+@pytest.mark.parametrize("length", [5, None])
+def test_every_step_is_the_layer_alone(length):
+    layer = rnn_layers.TimeDistributed(keras.layers.Conv2D(4, 3))
+    given = keras.Input((length, 6, 6, 2))
+    model = keras.Model(given, layer(given))
+    assert model.output.shape == (None, length, 4, 4, 4)
+    for rows in (1, 3):  # more steps than rows, in the same graph
+        x = sequences(rows, 5, 6, 6, 2)
+        found = model.predict(x, verbose=0)
+        expected = [layer.layer(x[:, t]) for t in range(5)]
+        expected = ops.convert_to_numpy(ops.stack(expected, axis=1))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_lengths_that_change_need_no_other_model():
+    given = keras.Input((None, 3))
+    layer = rnn_layers.TimeDistributed(keras.layers.Dense(2))
+    model = keras.Model(given, layer(given))
+    for length in (4, 9, 1):
+        x = sequences(2, length, 3)
+        expected = ops.convert_to_numpy(layer.layer(x))
+        found = model.predict(x, verbose=0)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_the_layer_knows_of_training():
+    layer = rnn_layers.TimeDistributed(keras.layers.Dropout(0.5, seed=0))
+    x = np.ones((4, 8, 16), "float32")
+    dropped = ops.convert_to_numpy(layer(x, training=True))
+    assert set(np.unique(dropped)) == {0, 2}
+    np.testing.assert_array_equal(layer(x, training=False), x)
+
+
+def test_the_mask_goes_on_behind_it():
+    given = keras.Input((None, 3))
+    masked = keras.layers.Masking()(given)
+    x = rnn_layers.TimeDistributed(keras.layers.Dense(2))(masked)
+    y = rnn_layers.rnn("gru", 4)(x)
+    x = sequences(2, 6, 3)
+    x[:, 4:] = 0
+    model = keras.Model(given, y)
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0),
+        model.predict(x[:, :4], verbose=0),
+        atol=1e-6,
+    )
+
+
+def test_it_is_saved_and_loaded(tmp_path):
+    given = keras.Input((None, 6, 6, 2))
+    inner = keras.Sequential(
+        [keras.layers.Conv2D(4, 3), keras.layers.Flatten()]
+    )
+    model = keras.Model(given, rnn_layers.TimeDistributed(inner)(given))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    x = sequences(2, 3, 6, 6, 2)
+    np.testing.assert_array_equal(
+        model.predict(x, verbose=0), again.predict(x, verbose=0)
+    )
