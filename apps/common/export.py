@@ -7,6 +7,7 @@ It loads with tensorflow alone:
 """
 
 import shutil
+import typing
 
 import keras
 import numpy as np
@@ -16,7 +17,23 @@ from absl import logging
 from apps.common.cli import UserError
 
 
-def write(run, model, serve, signature, *, track=(), examples):
+class Endpoint(typing.NamedTuple):
+    """Another function of a SavedModel, beside `serve`.
+
+    Attributes:
+        name: Of the signature.
+        function: Of the signature's tensors to a dict of tensors.
+        signature: List of `tf.TensorSpec`; may be empty.
+        examples: List of inputs to compare on.
+    """
+
+    name: str
+    function: typing.Callable
+    signature: list
+    examples: list
+
+
+def write(run, model, serve, signature, *, track=(), examples, more=()):
     """Writes `export/` and checks it against the live function.
 
     Args:
@@ -26,6 +43,7 @@ def write(run, model, serve, signature, *, track=(), examples):
         signature: List of `tf.TensorSpec`, the inputs of `serve`.
         track: Lookup tables that `serve` uses.
         examples: List of inputs to compare on, each as `serve` takes them.
+        more: Other `Endpoint`s.
 
     Returns:
         The largest difference between the exported and the live numbers, or
@@ -41,13 +59,17 @@ def write(run, model, serve, signature, *, track=(), examples):
     archive.track(model)
     for table in track:
         archive.track(table)
-    archive.add_endpoint("serve", serve, input_signature=signature)
+    endpoints = [Endpoint("serve", serve, signature, examples), *more]
+    for name, function, inputs, _ in endpoints:
+        traced = tf.function(function, inputs, autograph=False)
+        traced.get_concrete_function()
+        archive.add_endpoint(name, traced)
     new, old = run.file(".tmp-export"), run.file(".tmp-export-old")
     for stale in (new, old):
         shutil.rmtree(stale, ignore_errors=True)
     try:
         archive.write_out(str(new), verbose=False)
-        difference = _compare(new, serve, examples)
+        difference = _compare(new, endpoints)
         if run.file("export").exists():
             run.file("export").rename(old)
         new.rename(run.file("export"))
@@ -57,7 +79,7 @@ def write(run, model, serve, signature, *, track=(), examples):
     return difference
 
 
-def _compare(folder, serve, examples):
+def _compare(folder, endpoints):
     level = logging.get_verbosity()
     # TensorFlow warns that what it loads may have lost its gradients; it has,
     # and needs none.
@@ -66,13 +88,20 @@ def _compare(folder, serve, examples):
         loaded = tf.saved_model.load(str(folder))
     finally:
         logging.set_verbosity(level)
+    return max(
+        _difference(function(*example), getattr(loaded, name)(*example))
+        for name, function, _, examples in endpoints
+        for example in examples
+    )
+
+
+def _difference(live, exported):
+    """Returns the largest difference of numbers; all else has to be equal."""
     largest = 0.0
-    for example in examples:
-        live, exported = serve(*example), loaded.serve(*example)
-        for name, value in live.items():
-            here, there = value.numpy(), exported[name].numpy()
-            if np.issubdtype(here.dtype, np.floating):
-                largest = max(largest, float(np.abs(here - there).max()))
-            elif not np.array_equal(here, there):
-                raise UserError(f"the exported model differs in '{name}'")
+    for name, value in live.items():
+        here, there = value.numpy(), exported[name].numpy()
+        if np.issubdtype(here.dtype, np.floating):
+            largest = max(largest, float(np.abs(here - there).max()))
+        elif not np.array_equal(here, there):
+            raise UserError(f"the exported model differs in '{name}'")
     return largest

@@ -1,0 +1,147 @@
+"""Scores a run on whole videos.
+
+    make evaluate-video-labeling ARGS="--run demo-gru"
+    make evaluate-video-labeling ARGS="--run demo-gru --split valid"
+    python -m apps.video_labeling.evaluate --dataset files --data-path my-videos
+
+`scores.py` says what the scores are, `baselines.py` what stands beside them:
+those were computed when the run was trained, and are in its `metrics.json`.
+"""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+
+from apps.common import cli, metrics, report, runs
+from apps.common.optimizer import averaged
+from data_pipelines import video_labeling as pipeline
+
+from . import scores
+from .predict import Labeler
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Scores a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    dataset: str = cli.flag(
+        "", "other data than the run's own", choices=["", *pipeline.SOURCES]
+    )
+    data_path: str = cli.flag("", "folder of the other data")
+    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
+    background: str = cli.flag(
+        "",
+        "labels, with commas, whose segments do not count; empty: as trained",
+    )
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def label(whole, split):
+    """Returns the probabilities `(T, L)` of every video, in order."""
+    return [whole(video.chunks(whole.chunk)) for video in split.videos]
+
+
+def score(whole, split, background):
+    """Returns the scores of a split, and the probabilities of its videos."""
+    probabilities = label(whole, split)
+    right = [video.labels for video in split.videos]
+    return scores.score(probabilities, right, background), probabilities
+
+
+def monitored(config, labels):
+    """Returns the name of the score by which the best epoch is chosen."""
+    return config.monitor or ("roc_auc" if len(labels) == 2 else "macro_f1")
+
+
+class Validation(keras.callbacks.Callback):
+    """Each epoch: the scores of the validation split, whole videos each.
+
+    Args:
+        split: The validation split.
+        whole: The `whole.Whole` of the labeller that shares the weights.
+        background: Numbers of labels, as `scores.score` takes them.
+        monitor: Name of the score that has to be there.
+
+    Attributes:
+        probabilities: Of the videos of the split, after the last epoch.
+    """
+
+    def __init__(self, split, whole, background, monitor):
+        super().__init__()
+        self.split = split
+        self.whole = whole
+        self.background = background
+        self.monitor = monitor
+        self.probabilities = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        with averaged(self.model):
+            found, self.probabilities = score(
+                self.whole, self.split, self.background
+            )
+        if found[self.monitor] is None:
+            raise cli.UserError(
+                f"--monitor {self.monitor} needs two labels, and frames of both"
+                " in valid; take another one, say macro_f1"
+            )
+        logs["val_loss"] = surprise(self.split, self.probabilities)
+        logs.update({f"val_{k}": v for k, v in found.items() if v is not None})
+
+
+def surprise(split, probabilities):
+    """Returns the mean of -log p of the right labels, over all frames."""
+    right = [
+        p[np.arange(len(p)), video.labels]
+        for p, video in zip(probabilities, split.videos, strict=True)
+    ]
+    return float(-np.log(np.maximum(np.concatenate(right), 1e-7)).mean())
+
+
+def main(options):
+    """Prints the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("video_labeling", options.run, options.runs_path)
+    config = run.record["config"]
+    labeler = Labeler.of_run(run)
+    data = pipeline.make_datasets(
+        options.dataset or config["dataset"],
+        (options.data_path if options.dataset else config["data_path"]) or None,
+        cache_path=config["cache_path"],
+        encoder=labeler.encoder,
+        frame_size=labeler.size,
+        mode=labeler.framing,
+        fps=labeler.fps,
+        chunk=config["chunk"],
+        batch_size=config["batch_size"],
+        seed=config["seed"],
+        labels=tuple(labeler.labels),
+    )
+    split = getattr(data, options.split)
+    if not len(split):
+        raise cli.UserError(f"these data have no video in {options.split}")
+    background = scores.background(
+        options.background or config["background"], labeler.labels
+    )
+    found, probabilities = score(labeler.whole, split, background)
+    rows = {f"{run.name} ({options.split})": found}
+    if options.split == "test" and not options.dataset and run.finished:
+        record = json.loads(run.file("metrics.json").read_text())
+        rows |= record["baselines"]
+    print(report.table(rows, scores.SCORES))
+    if len(labeler.labels) > report.MOST_NAMED:
+        return
+    matrix = metrics.confusion(
+        np.concatenate([video.labels for video in split.videos]),
+        np.concatenate(probabilities),
+    )
+    counts = {
+        name: dict(zip(labeler.labels, row.tolist(), strict=True))
+        for name, row in zip(labeler.labels, matrix, strict=True)
+    }
+    print("\n" + report.table(counts, labeler.labels, "right \\ predicted"))
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

@@ -1,0 +1,192 @@
+"""Writes a run's SavedModel: frames in, labels and probabilities out.
+
+    make export-video-labeling ARGS="--run demo-gru"
+
+Training has written it already; this writes it again, for instance after a
+change to what it returns.  It needs nothing but tensorflow:
+
+    served = tf.saved_model.load("runs/video_labeling/demo-gru/export")
+    served.serve(frames)["label"]  # uint8 (T, H, W, 3) of one video, any size
+
+A run of `--mode live` can also be fed as the frames come, one or a few at a
+time, with the state from call to call:
+
+    state = served.initial_state()["state"]
+    for frames in camera:
+        found = served.step(frames, state)
+        found["label"], state = found["label"], found["state"]
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from apps.common import cli, export, runs
+
+from .predict import Labeler
+
+# Frames of the example that the exported model is compared on.
+LENGTH = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Writes the SavedModel of a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+def write(run, labeler):
+    """Writes `export/`; returns the largest difference to the live model.
+
+    Args:
+        run: The `runs.Run`.
+        labeler: Its `Labeler`.
+
+    Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
+    rate that the run was trained with, to a dict of `label (T,)` strings,
+    `probability (T,)` of that label, `probabilities (T, L)` and the names of
+    its columns, `labels (L,)`.
+
+    A live run has two more.  `step`: `frames (n, H, W, 3)` and `state (1, S)`
+    to the same, of these frames, and the new `state`.  `initial_state`: nothing
+    to the `state` before the first frame.
+    """
+    graph = Graph(labeler)
+    frames = tf.TensorSpec((None, None, None, 3), tf.uint8, name="frames")
+    example = tf.constant(_example(labeler.size))
+    more = []
+    if labeler.whole.live:
+        state = labeler.whole.initial_state()
+        spec = tf.TensorSpec((1, state.shape[-1]), tf.float32, name="state")
+        more = [
+            export.Endpoint(
+                "step",
+                graph.step,
+                [frames, spec],
+                [(example[:1], state), (example[:7], state)],
+            ),
+            export.Endpoint(
+                "initial_state",
+                lambda: {"state": labeler.whole.initial_state()},
+                [],
+                [()],
+            ),
+        ]
+    return export.write(
+        run,
+        labeler.model,
+        graph.serve,
+        [frames],
+        track=[] if labeler.encoder is None else [labeler.encoder.model],
+        examples=[(example,), (example[:1],)],
+        more=more,
+    )
+
+
+class Graph:
+    """What the signatures compute.
+
+    Args:
+        labeler: The `Labeler`.
+    """
+
+    def __init__(self, labeler):
+        self.labeler = labeler
+        self.whole = labeler.whole
+        self.names = tf.constant(list(labeler.labels))
+
+    def serve(self, frames):
+        """Labels a video, its pictures seen a chunk at a time."""
+        chunk = self.whole.chunk
+        length = tf.shape(frames)[0]
+        padded = tf.pad(frames, [(0, -length % chunk), (0, 0), (0, 0), (0, 0)])
+        parts = tf.reshape(
+            padded, tf.concat([[-1, chunk], tf.shape(frames)[1:]], 0)
+        )
+        regions = tf.map_fn(
+            self._regions, parts, fn_output_signature=tf.float32
+        )  # N K R D
+        shape = [1, -1, *regions.shape[2:]]
+        regions = tf.reshape(regions, shape)[:, :length]
+        before = self.whole.blank()
+        outputs = self.whole.look(
+            [regions, before] if self.whole.motion else regions
+        )  # 1 T V
+        if self.whole.recurrence is not None:
+            outputs = self.whole.recurrence.stack(outputs)  # 1 T U
+        return self._answer(self.whole.end(outputs[0]))
+
+    def step(self, frames, state):
+        """Labels the next frames of a video."""
+        real = tf.ones(tf.shape(frames)[:1], tf.bool)
+        found, state = self.whole.step(self._inputs(frames), real, state)
+        return {**self._answer(found), "state": state}
+
+    def _regions(self, frames):
+        """Takes uint8 frames of any size to regions `(n, R, D)`."""
+        x = self.whole.eyes(self._inputs(frames), training=False)
+        return tf.cast(x, tf.float32)
+
+    def _inputs(self, frames):
+        """Takes uint8 frames of any size to what the model reads."""
+        pictures = sized(frames, self.labeler.size, self.labeler.framing)
+        if self.labeler.encoder is None:
+            return pictures
+        return self.labeler.encoder.model(pictures, training=False)
+
+    def _answer(self, probabilities):
+        return {
+            "label": tf.gather(self.names, tf.argmax(probabilities, axis=-1)),
+            "probability": tf.reduce_max(probabilities, axis=-1),
+            "probabilities": probabilities,
+            "labels": tf.identity(self.names),
+        }
+
+
+def sized(frames, size, framing):
+    """Gives frames the size of the model, as `video.py` does, in a graph.
+
+    By another library, so that a pixel may differ by one.
+    """
+    height, width = size
+    if framing == "crop":
+        shape = tf.cast(tf.shape(frames), tf.float64)
+        scale = tf.minimum(shape[2] / width, shape[1] / height)
+        kept = [
+            tf.maximum(tf.cast(tf.round(scale * side), tf.int32), 1)
+            for side in size
+        ]
+        top = (tf.shape(frames)[1] - kept[0]) // 2
+        left = (tf.shape(frames)[2] - kept[1]) // 2
+        frames = frames[:, top : top + kept[0], left : left + kept[1]]
+    frames = tf.cast(frames, tf.float32)
+    resized = tf.image.resize(frames, size, antialias=True)
+    # As whole numbers, like pixels that are read from a file.
+    return tf.clip_by_value(tf.round(resized), 0, 255)
+
+
+def _example(size):
+    """Returns noise that changes, uint8 `(T, H, W, 3)`, of another size."""
+    height, width = size
+    noise = np.random.default_rng(0).integers(
+        0, 256, (LENGTH, height + 4, width + 6, 3), np.uint8
+    )
+    return noise
+
+
+def main(options):
+    """Exports a run again."""
+    run = runs.open_run("video_labeling", options.run, options.runs_path)
+    difference = write(run, Labeler.of_run(run))
+    if difference is not None:
+        print(
+            f"wrote {run.file('export')}; largest difference to the live model:"
+            f" {difference:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

@@ -1,0 +1,204 @@
+"""What a training of this app shows: timelines, the report, the last words."""
+
+import html
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from apps.common import metrics, report
+from data_pipelines.files import replacing
+
+from . import scores, timeline
+from .scores import SCORES
+
+SAMPLES = 3
+SHOWN = 8
+
+
+class Samples(keras.callbacks.Callback):
+    """Each epoch: timelines of some validation videos, and the confusion.
+
+    The segments go to `samples.txt`, pictures to TensorBoard.
+
+    Args:
+        run: The `runs.Run`.
+        data: The `Datasets`.
+        validation: The `evaluate.Validation` that has just labelled.
+    """
+
+    def __init__(self, run, data, validation):
+        super().__init__()
+        self.file = run.file("samples.txt")
+        self.labels = data.labels
+        self.videos = data.valid.videos
+        self.validation = validation
+        self.rows = spread(len(self.videos), SAMPLES)
+        self.pictures = [
+            timeline.thumbnails(self.videos[row].path) for row in self.rows
+        ]
+        self.writer = tf.summary.create_file_writer(
+            str(run.file("tensorboard") / "validation"),
+            filename_suffix=".shown",
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        found = self.validation.probabilities
+        with self.writer.as_default(epoch + 1):
+            for number, row in enumerate(self.rows):
+                picture = draw(
+                    self.labels,
+                    self.videos[row],
+                    found[row],
+                    self.pictures[number],
+                )
+                _image(f"timeline/{number + 1}", picture)
+            if len(self.labels) <= report.MOST_NAMED:
+                matrix = confusion(self.videos, found)
+                picture = report.confusion_picture(matrix, self.labels)
+                _image("confusion", picture)
+        self.writer.flush()
+        self._write(
+            epoch + 1, [(r, self.videos[r], found[r]) for r in self.rows]
+        )
+
+    def _write(self, epoch, shown):
+        """Writes the epoch's lines behind those of the epochs before."""
+        begin = f"epoch {epoch}\n"
+        before = ""
+        if self.file.exists():  # a killed run may have written them already
+            before = self.file.read_text("utf-8").split(begin)[0]
+        lines = []
+        for _, video, probabilities in shown:
+            lines += [
+                f"{video.name}\tright\t{told(self.labels, video.labels)}",
+                f"{video.name}\tfound\t"
+                + told(self.labels, probabilities.argmax(axis=1)),
+            ]
+        with replacing(self.file) as temporary:
+            text = before + begin + "\n".join([*lines, "", ""])
+            temporary.write_text(text, "utf-8")
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+def _image(name, png):
+    tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
+
+
+def spread(count, most):
+    """Returns at most so many of `count` rows, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, most).astype(int)).tolist()
+
+
+def told(labels, numbers):
+    """Returns labels of frames as words: `still 0-14, left 15-40`."""
+    return ", ".join(
+        f"{labels[label]} {start}-{end - 1}"
+        for start, end, label in scores.segments(numbers)
+    )
+
+
+def draw(labels, video, probabilities, thumbnails):
+    """Returns the timeline of a labelled video as PNG bytes."""
+    times = np.append(video.times, video.times[-1] + 1 / video.fps)
+    return timeline.draw(labels, times, probabilities, video.labels, thumbnails)
+
+
+def confusion(videos, probabilities):
+    """Returns the counts of frames: rows the right label, columns the found."""
+    return metrics.confusion(
+        np.concatenate([video.labels for video in videos]),
+        np.concatenate(probabilities),
+    )
+
+
+def write_report(run, data, found, baselines, probabilities, progress, monitor):
+    """Writes `report.html` with its pictures.
+
+    Args:
+        run: The `runs.Run`.
+        data: The `Datasets`.
+        found: Dict of test scores.
+        baselines: Dict of dicts of the same scores.
+        probabilities: Of the frames of every test video.
+        progress: The `checkpoint.Progress`.
+        monitor: Name of the score that the best epoch was chosen by.
+    """
+    videos = data.test.videos
+    names = list(dict.fromkeys(["loss", "accuracy", monitor]))
+    curve = report.curve(progress.rows, names)
+    run.file("curve.png").write_bytes(curve)
+    body = [
+        f"<p>Test split of {len(videos):,} videos,"
+        f" {sum(map(len, videos)):,} frames, read once.</p>",
+        report.html_table({run.name: found, **baselines}, SCORES),
+        "<h2>Training</h2>"
+        + report.image(curve, " and ".join(names) + " over the epochs"),
+    ]
+    if len(data.labels) <= report.MOST_NAMED:
+        picture = report.confusion_picture(
+            confusion(videos, probabilities), data.labels
+        )
+        run.file("confusion.png").write_bytes(picture)
+        body.append(
+            "<h2>Confusion</h2>" + report.image(picture, "confusion of frames")
+        )
+    body.append(
+        "<h2>Test videos</h2><p>Evenly spread over the split.  The band below"
+        " each shows how sure the model was of what it found.</p>"
+    )
+    for row in spread(len(videos), SHOWN):
+        body.append(article(data.labels, videos[row], probabilities[row]))
+    first = draw(
+        data.labels,
+        videos[0],
+        probabilities[0],
+        timeline.thumbnails(videos[0].path),
+    )
+    run.file("timeline.png").write_bytes(first)
+    report.write_page(run.file("report.html"), run.name, "\n".join(body))
+
+
+def article(labels, video, probabilities):
+    """Returns one labelled video as HTML."""
+    picture = draw(
+        labels, video, probabilities, timeline.thumbnails(video.path)
+    )
+    found = probabilities.argmax(axis=1)
+    accuracy = (found == video.labels).mean()
+    return (
+        f"<article><header>{html.escape(video.name)}, {len(video):,} frames,"
+        f" {accuracy:.1%} of them right</header>"
+        f"{report.image(picture, 'timeline of ' + video.name)}</article>"
+    )
+
+
+def summary(run, labeler, record, data, probabilities, difference):
+    """Prints scores beside baselines, some videos, and what is next."""
+    videos = data.test.videos
+    print(
+        f"\ntest split, {len(videos):,} videos,"
+        f" {sum(map(len, videos)):,} frames, read once"
+    )
+    rows = {record["run"]: record["metrics"], **record["baselines"]}
+    print(report.table(rows, SCORES))
+    for name, signature in record["signatures"].items():
+        print(f"{name}: {signature}")
+    if difference is not None:
+        print(f"\nexport/ agrees with the live model to {difference:.1e}")
+    for row in spread(len(videos), 3):
+        video = videos[row]
+        print(f"""
+{video.name}
+  right  {told(data.labels, video.labels)}
+  found  {told(data.labels, probabilities[row].argmax(axis=1))}""")
+    live = "" if labeler.whole.live else "--mode live "
+    print(f"""
+next
+  make predict-video-labeling ARGS="my.mp4"
+  make train-video-labeling ARGS="{live}--cell peephole_lstm"
+  make train-video-labeling ARGS="--dataset files --data-path FOLDER"
+  make tensorboard
+  open {run.file("report.html")}, with timelines""")

@@ -1,0 +1,117 @@
+"""Labels a video as it comes, by the exported model of a live run.
+
+    make label-stream ARGS="--run demo-live source.mp4"
+    python -m apps.video_labeling.stream --frames 4 source.mp4
+
+Reads a frame, or a few, labels them with what it remembers of those before,
+and prints a line whenever the label changes: seconds, label, probability.  At
+the end it says how many frames a second that was.  It needs the `step` of
+`export/`, which only a run of `--mode live` has.
+"""
+
+import dataclasses
+import itertools
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from apps.common import cli, runs
+from data_pipelines import video
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Labels a video frame by frame."""
+
+    source: tuple = cli.positional("the video, or a folder of pictures")
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    frames: int = cli.flag(1, "frames that are labelled at once", at_least=1)
+    every: bool = cli.flag(False, "print every frame, not changes alone")
+    runs_path: str = cli.flag("runs", "folder of all runs")
+
+
+class Stream:
+    """The exported model of a live run, and what it remembers.
+
+    Args:
+        run: The `runs.Run`.
+
+    Raises:
+        UserError: It was not trained live, or has no export.
+    """
+
+    def __init__(self, run):
+        if run.record["config"]["mode"] != "live":
+            raise cli.UserError(
+                f"{run.path} was trained with --mode offline, so it has to see"
+                " a video to its end; train one with --mode live"
+            )
+        if not run.file("export").exists():
+            raise cli.UserError(
+                f"{run.path} has no export/; write it with"
+                f' `make export-video-labeling ARGS="--run {run.name}"`'
+            )
+        self.model = tf.saved_model.load(str(run.file("export")))
+        self.state = self.model.initial_state()["state"]
+
+    def __call__(self, frames):
+        """Labels the next frames, uint8 `(n, H, W, 3)`.
+
+        Returns:
+            Labels `(n,)` as strings, and all probabilities `(n, L)`.
+        """
+        found = self.model.step(tf.constant(frames), self.state)
+        self.state = found["state"]
+        labels = [label.decode() for label in found["label"].numpy()]
+        return labels, found["probabilities"].numpy()
+
+
+def follow(stream, reader, count):
+    """Yields seconds, label and probabilities of each frame as it comes.
+
+    Args:
+        stream: The `Stream`.
+        reader: The `video.Reader`.
+        count: Frames that are labelled at once.
+    """
+    frames = iter(reader)
+    while some := list(itertools.islice(frames, count)):
+        labels, found = stream(np.stack([frame.pixels for frame in some]))
+        for frame, label, probabilities in zip(
+            some, labels, found, strict=True
+        ):
+            yield frame.seconds, label, probabilities
+
+
+def main(options):
+    """Labels one video."""
+    if len(options.source) != 1:
+        raise cli.UserError("give one video, or a folder of pictures")
+    path = Path(options.source[0])
+    run = runs.open_run("video_labeling", options.run, options.runs_path)
+    config = run.record["config"]
+    stream = Stream(run)
+    size = config["frame_height"], config["frame_width"]
+    reader = video.Reader(path, size, config["fps"], config["framing"])
+    begun, last, count = None, None, 0
+    for seconds, label, found in follow(stream, reader, options.frames):
+        if begun is None:  # the first call takes longer than all others
+            begun = time.perf_counter()
+        count += 1
+        if options.every or label != last:
+            print(f"{seconds:.2f}\t{label}\t{found.max():.3f}", flush=True)
+        last = label
+    taken = time.perf_counter() - begun
+    rate = (count - 1) / taken if count > 1 else 0.0
+    print(
+        f"{count:,} frames, {rate:,.1f} a second with decoding; the video has"
+        f" {reader.fps:.4g} a second",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(cli.parse(Options)))

@@ -1,0 +1,176 @@
+"""What happens in a video, from left to right.
+
+From above: pictures of the video, the right labels if they are known, the
+labels found, and how probable each was.
+
+Letters of shapes: T frames, L labels.
+"""
+
+import io
+import itertools
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from data_pipelines import video
+
+from . import scores
+
+# Colours that tell apart, also to those who do not see red or green; `quiet`
+# is for labels that mean nothing of interest.
+COLORS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#ee8866",
+    "#44bb99",
+    "#997700",
+    "#8866cc",
+    "#5d7a3a",
+    "#c25d8b",
+)
+QUIET = "#c9d1d9"
+QUIET_LABELS = {"background", "normal", "none", "nothing", "still"}
+
+THUMBNAILS = 10
+WIDTH = 9.0  # inches
+BAR = 0.3
+
+
+def colors(labels):
+    """Returns a colour of each label."""
+    strong = itertools.cycle(COLORS)
+    return [
+        QUIET if label.lower() in QUIET_LABELS else next(strong)
+        for label in labels
+    ]
+
+
+def thumbnails(path, count=THUMBNAILS, height=96):
+    """Returns pictures evenly spread over a video, uint8 `(N, H, W, 3)`.
+
+    Each is the first of its part of the video.
+
+    Raises:
+        VideoError: The video cannot be read.
+    """
+    about = video.probe(path)
+    rows, columns = about.size
+    size = height, max(8, min(3 * height, round(height * columns / rows)))
+    fps = count / about.seconds
+    frames = video.frames(path, size, fps=0.0 if path.is_dir() else fps)
+    if path.is_dir():
+        chosen = set(np.linspace(0, about.frames - 1, count).astype(int))
+        frames = (x for n, x in enumerate(frames) if n in chosen)
+    return np.stack(list(itertools.islice(frames, count)))
+
+
+def draw(labels, times, probabilities, right=None, thumbnails=None):
+    """Draws a timeline.
+
+    Args:
+        labels: Names of the labels.
+        times: `(T + 1,)` seconds of the frames, and of the end.
+        probabilities: `(T, L)`.
+        right: `(T,)` numbers of the right labels, if they are known.
+        thumbnails: Pictures `(N, H, W, 3)`, evenly spread, if there are any.
+
+    Returns:
+        PNG bytes.
+    """
+    found = probabilities.argmax(axis=1)
+    bars = [("truth", right)] if right is not None else []
+    bars.append(("found", found))
+    heights = [BAR] * len(bars) + [2 * BAR]
+    if thumbnails is not None:
+        count, rows, columns = thumbnails.shape[:3]
+        heights.insert(0, WIDTH * 0.92 / count * rows / columns)
+    used = np.unique(np.concatenate([numbers for _, numbers in bars]))
+    lines = -(-len(used) // 8)
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.45 + 0.24 * lines))
+    top = 1 - (0.1 + 0.24 * lines) / figure.get_figheight()
+    parts = figure.subplots(
+        len(heights),
+        1,
+        sharex=True,
+        gridspec_kw=dict(
+            height_ratios=heights,
+            hspace=0.06,
+            left=0.075,
+            right=0.985,
+            top=top,
+            bottom=0.33 / figure.get_figheight(),
+        ),
+    )
+    parts = list(np.atleast_1d(parts))
+    palette = colors(labels)
+    if thumbnails is not None:
+        _pictures(parts.pop(0), thumbnails, times)
+    for axes, (name, numbers) in zip(parts, bars, strict=False):
+        _bar(axes, name, times, numbers, palette)
+    _band(parts[-1], times, found, probabilities, palette)
+    parts[-1].set_xlim(times[0], times[-1])
+    parts[-1].set_xlabel("seconds", fontsize=8, labelpad=1)
+    figure.legend(
+        handles=[Patch(color=palette[n], label=labels[n]) for n in used],
+        loc="upper center",
+        ncols=8,
+        frameon=False,
+        fontsize=8,
+        handlelength=1,
+        handleheight=1,
+        columnspacing=1.2,
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    return buffer.getvalue()
+
+
+def _pictures(axes, thumbnails, times):
+    edges = np.linspace(times[0], times[-1], len(thumbnails) + 1)
+    for left, end, picture in zip(
+        edges[:-1], edges[1:], thumbnails, strict=True
+    ):
+        gap = 0.02 * (end - left)
+        axes.imshow(picture, extent=(left, end - gap, 0, 1), aspect="auto")
+    axes.set_ylim(0, 1)
+    _plain(axes, "")
+
+
+def _bar(axes, name, times, numbers, palette):
+    for start, end, number in scores.segments(numbers):
+        axes.axvspan(
+            times[start], times[end], color=palette[number], linewidth=0
+        )
+    _plain(axes, name)
+
+
+def _band(axes, times, found, probabilities, palette):
+    """Draws an area as high as the probability, in the label's colour."""
+    axes.set_ylim(0, 1)
+    axes.axhline(0.5, color="#e3e7eb", linewidth=0.8, zorder=0)
+    for start, end, number in scores.segments(found):
+        heights = probabilities[start:end, number]
+        axes.stairs(
+            heights,
+            times[start : end + 1],
+            fill=True,
+            color=(*to_rgb(palette[number]), 0.75),
+        )
+    _plain(axes, "probability")
+    axes.tick_params(bottom=True, labelbottom=True, length=2, labelsize=8)
+
+
+def _plain(axes, name):
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_yticks([])
+    axes.tick_params(bottom=False, labelbottom=False)
+    axes.set_ylabel(
+        name, rotation=0, ha="right", va="center", fontsize=8, labelpad=4
+    )

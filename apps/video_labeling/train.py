@@ -1,0 +1,116 @@
+"""Trains a labeller of video frames, tests it once, exports it.
+
+make train-video-labeling
+make train-video-labeling ARGS="--dataset files --data-path my-videos"
+python -m apps.video_labeling.train --mode live --cell peephole_lstm --name live
+"""
+
+import sys
+
+import keras
+
+from apps.common import checkpoint, cli, encoders, runs
+from apps.common.tensorboard import TensorBoard
+from data_pipelines import video_labeling as pipeline
+
+from . import evaluate, export, model, scores, show
+from .baselines import baselines
+from .config import PRESETS, Config
+from .predict import Labeler
+from .whole import Whole
+
+
+def train(config):
+    """Runs one training from videos to exported model; returns its record."""
+    # 1. Run folder.
+    with runs.start("video_labeling", config) as run:
+        runs.make_deterministic(config.seed)
+
+        # 2. Data.
+        size = config.frame_height, config.frame_width
+        encoder = None
+        if config.encoder != encoders.SMALL:
+            encoder = encoders.open(
+                config.encoder,
+                layer=config.encoder_layer,
+                size=size,
+                grid=config.grid,
+                pixels=config.encoder_pixels,
+                download=config.download_encoder,
+            )
+            checkpoint.save_model(encoder.model, run.file("encoder.keras"))
+        data = pipeline.make_datasets(
+            config.dataset,
+            config.data_path or None,
+            cache_path=config.cache_path,
+            encoder=encoder,
+            frame_size=size,
+            mode=config.framing,
+            fps=config.fps,
+            chunk=config.chunk,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            download=config.download,
+        )
+        runs.keep_lines(run, "labels.txt", data.labels)
+        background = scores.background(config.background, data.labels)
+        monitor = evaluate.monitored(config, data.labels)
+        print(*data.report(), sep="\n")
+
+        # 3. Model.
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        trained, labeler = model.build(config, data.shape, len(data.labels))
+
+        # 4. Objective.
+        steps = data.train.steps_per_pass
+        epochs = config.epochs or min(max(1500 // steps, 5), 40)
+        model.compile(trained, config, epochs * steps, data.frequencies)
+
+        # 5. Training.
+        progress = checkpoint.resume(run, trained)
+        validation = evaluate.Validation(
+            data.valid, Whole(labeler, config.chunk), background, monitor
+        )
+        batches = data.train.dataset(True, start_step=progress.epoch * steps)
+        trained.fit(
+            batches.map(model.training_batch),
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                validation,
+                TensorBoard(run, len(data.train), data.train.lengths),
+                show.Samples(run, data, validation),
+                checkpoint.Checkpoint(
+                    run,
+                    progress,
+                    labeler,
+                    monitor=f"val_{monitor}",
+                    patience=config.patience,
+                ),
+            ],
+        )
+
+        # 6. Test, with the best weights.
+        best = Labeler.of_run(run)
+        found, probabilities = evaluate.score(best.whole, data.test, background)
+        keras.utils.set_random_seed(config.seed)
+        beside, width = baselines(config, data, background, epochs)
+        show.write_report(
+            *(run, data, found, beside, probabilities, progress, monitor)
+        )
+        difference = export.write(run, best)
+        signatures = scores.signatures(data.labels, background, width)
+        record = runs.finish(
+            *(run, config, best.model, found, beside, progress, data),
+            signatures,
+        )
+        show.summary(run, best, record, data, probabilities, difference)
+        return record
+
+
+if __name__ == "__main__":
+    cli.main(lambda: train(cli.parse(Config, PRESETS)))
