@@ -42,10 +42,10 @@ def write(run, captioner):
         run: The `runs.Run`.
         captioner: Its `Captioner`.
 
-    Signature `serve`: `image (N,)` strings, each the bytes of a JPEG, PNG, BMP
-    or GIF file, `beam ()` int32 and `length_penalty ()` float32 to a dict of
-    `text (N, beam)` strings, the best first, and their `score (N, beam)`, -inf
-    where there are fewer.
+    Signature `serve`: `image (N,)` strings, N at least 1, each the bytes of a
+    JPEG, PNG, BMP or GIF file, `beam ()` int32 and `length_penalty ()` float32
+    to a dict of `text (N, beam)` strings, the best first, and their
+    `score (N, beam)`, -inf where there are fewer.
     """
     track = list(captioner.tokenizer.tables)
     if not captioner.eye.trained:
