@@ -66,21 +66,21 @@ class Config:
         30, "most words, or tokens, kept of a text", at_least=2
     )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
-    units: int = cli.flag(256, "size of the recurrent state", at_least=1)
+    units: int = cli.flag(128, "size of the recurrent state", at_least=1)
     depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
-    embedding_size: int = cli.flag(256, "size of a word vector", at_least=1)
+    embedding_size: int = cli.flag(128, "size of a word vector", at_least=1)
     vectors: str = cli.flag("", "word2vec or GloVe text file to begin from")
     tied: bool = cli.flag(True, "predict tokens by their word vectors")
     dropout: float = cli.flag(
-        0.3, "share of features dropped in training", at_least=0.0, below=1.0
+        0.1, "share of features dropped in training", at_least=0.0, below=1.0
     )
     smoothing: float = cli.flag(
-        0.1,
+        0.0,
         "probability that label smoothing spreads",
         at_least=0.0,
         below=1.0,
     )
-    learning_rate: float = cli.flag(2e-3, "largest step size", at_least=0.0)
+    learning_rate: float = cli.flag(3e-3, "largest step size", at_least=0.0)
     weight_decay: float = cli.flag(0.0, "of AdamW", at_least=0.0)
     clip_norm: float = cli.flag(1.0, "longest gradient of all", at_least=0.0)
     averaging: float = cli.flag(
@@ -114,6 +114,15 @@ class Config:
 
 # Differences from the defaults, each with its purpose.
 PRESETS = {
+    # Thousands of photographs and all that people say about them.
+    "photos": dict(
+        units=256,
+        embedding_size=256,
+        dropout=0.3,
+        smoothing=0.1,
+        learning_rate=2e-3,
+        epochs=8,
+    ),
     # Seconds on a laptop: does everything work?
     "smoke": dict(units=8, embedding_size=8, epochs=1, picture_size=32),
 }

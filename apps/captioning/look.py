@@ -62,7 +62,7 @@ def open(config):
     """Returns the `Eye` of a `Config`."""
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
-        network = encoders.small_cnn((size, size), doubled=2)
+        network = encoders.small_cnn((size, size), wider=(0, 1, 3))
         return Eye(encoders.Encoder(network), True)
     encoder = encoders.open(
         config.encoder,

@@ -213,6 +213,6 @@ next
   make predict-captioning ARGS="photo.jpg folder/ --page captions.html"
   make train-captioning ARGS="--cell peephole_lstm --picture every_step"
   make train-captioning \\
-    ARGS="--dataset files --data-path FOLDER --encoder network.keras"
+    ARGS="--preset photos --dataset files --data-path FOLDER --encoder x.keras"
   make tensorboard
   open {run.file("report.html")}, with pictures""")

@@ -2,7 +2,7 @@
 
 make train-captioning
 make train-captioning \
-    ARGS="--dataset files --data-path FOLDER --encoder network.keras"
+    ARGS="--preset photos --dataset files --data-path FOLDER --encoder x.keras"
 python -m apps.captioning.train --cell peephole_lstm --name peephole
 """
 
@@ -44,7 +44,7 @@ def train(config):
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or min(max(8_000 // steps, 3), 20)
+        epochs = config.epochs or min(max(3_500 // steps, 3), 20)
         model.compile(trained, config, epochs * steps)
 
         # 5. Training.

@@ -221,7 +221,7 @@ def load(path):
     return Encoder(model)
 
 
-def small_cnn(size, channels=16, smallest=8, doubled=0):
+def small_cnn(size, channels=16, smallest=8, wider=()):
     """Returns a small convolutional network to be trained by its user.
 
     Each layer halves the height and width and doubles the channels, until the
@@ -231,8 +231,9 @@ def small_cnn(size, channels=16, smallest=8, doubled=0):
         size: Height and width of the pictures.
         channels: Of the first layer.
         smallest: Most rows and columns of the grid.
-        doubled: So many of the first layers are followed by one that halves
-            nothing, which tells small shapes apart.
+        wider: Numbers of layers, from 0 on, each followed by another that
+            halves nothing: early ones tell small shapes apart, the last one
+            sees more of what is around a region.
     """
     pictures = keras.Input((*size, 3), name="pictures")
     x = layers.Rescaling(1 / 127.5, -1)(pictures)
@@ -240,8 +241,9 @@ def small_cnn(size, channels=16, smallest=8, doubled=0):
     for number in range(halvings):
         name = f"convolution_{number + 1}"
         x = _convolution(channels * 2**number, 2, name)(x)
-        if number < doubled:
-            x = _convolution(channels * 2 ** (number + 1), 1, f"{name}b")(x)
+        if number in wider:
+            more = channels * 2 ** min(number + 1, halvings - 1)
+            x = _convolution(more, 1, f"{name}b")(x)
     return keras.Model(pictures, _flat(x), name="encoder")
 
 
