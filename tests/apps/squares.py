@@ -21,8 +21,8 @@ SCENES = list(itertools.product(COLOURS, PLACES))
 SIDE = 32
 SIZES = {"train": 48, "valid": 12, "test": 12}
 SMALL = shlex.split(
-    "--units 16 --embedding-size 16 --picture-size 32 --batch-size 30"
-    " --epochs 12 --learning-rate 0.02 --dropout 0.1 --averaging 0.9"
+    "--units 16 --embedding-size 16 --picture-size 32 --batch-size 12"
+    " --epochs 12 --learning-rate 0.01 --dropout 0.1 --averaging 0.9"
     " --max-length 10 --beam 3"
 )
 

@@ -22,6 +22,12 @@ FEATURES = RANDOM.normal(size=(B, R, C)).astype("float32")
 COUNTS = RANDOM.integers(0, 50, V)
 
 
+@pytest.fixture(autouse=True)
+def not_compiled(monkeypatch):
+    """Takes the plain loops: to compile each takes longer than all tests."""
+    monkeypatch.setattr(model, "COMPILED", False)
+
+
 def built(encoder=(R, C), several=False, vectors=None, **more):
     """Returns both models, with weights of which none is zero."""
     config = Config(**{"units": U, "embedding_size": D, **more})
