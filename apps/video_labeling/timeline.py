@@ -40,6 +40,7 @@ QUIET_LABELS = {"background", "normal", "none", "nothing", "still"}
 THUMBNAILS = 10
 WIDTH = 9.0  # inches
 BAR = 0.3
+IN_A_LINE = 8  # labels of the legend
 
 
 def colors(labels):
@@ -91,35 +92,18 @@ def draw(labels, times, probabilities, right=None, thumbnails=None):
         count, rows, columns = thumbnails.shape[:3]
         heights.insert(0, WIDTH * 0.92 / count * rows / columns)
     used = np.unique(np.concatenate([numbers for _, numbers in bars]))
-    lines = -(-len(used) // 8)
-    figure = Figure(figsize=(WIDTH, sum(heights) + 0.45 + 0.24 * lines))
-    top = 1 - (0.1 + 0.24 * lines) / figure.get_figheight()
-    parts = figure.subplots(
-        len(heights),
-        1,
-        sharex=True,
-        gridspec_kw=dict(
-            height_ratios=heights,
-            hspace=0.06,
-            left=0.075,
-            right=0.985,
-            top=top,
-            bottom=0.33 / figure.get_figheight(),
-        ),
-    )
-    parts = list(np.atleast_1d(parts))
+    lines = -(-len(used) // IN_A_LINE)
+    figure, parts = _rows(heights, 0.1 + 0.24 * lines)
     palette = colors(labels)
     if thumbnails is not None:
         _pictures(parts.pop(0), thumbnails, times)
     for axes, (name, numbers) in zip(parts, bars, strict=False):
         _bar(axes, name, times, numbers, palette)
     _band(parts[-1], times, found, probabilities, palette)
-    parts[-1].set_xlim(times[0], times[-1])
-    parts[-1].set_xlabel("seconds", fontsize=8, labelpad=1)
     figure.legend(
         handles=[Patch(color=palette[n], label=labels[n]) for n in used],
         loc="upper center",
-        ncols=8,
+        ncols=IN_A_LINE,
         frameon=False,
         fontsize=8,
         handlelength=1,
@@ -129,6 +113,28 @@ def draw(labels, times, probabilities, right=None, thumbnails=None):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=160)
     return buffer.getvalue()
+
+
+def _rows(heights, above):
+    """Returns a figure and its rows.
+
+    Args:
+        heights: Of the rows, in inches.
+        above: Inches that stay free above them.
+    """
+    below = 0.35  # inches, for seconds
+    total = sum(heights) + above + below
+    figure = Figure(figsize=(WIDTH, total))
+    place = figure.add_gridspec(
+        len(heights),
+        height_ratios=heights,
+        hspace=0.06,
+        left=0.075,
+        right=0.985,
+        top=1 - above / total,
+        bottom=below / total,
+    )
+    return figure, place.subplots(sharex=True, squeeze=False)[:, 0].tolist()
 
 
 def _pictures(axes, thumbnails, times):
@@ -163,6 +169,8 @@ def _band(axes, times, found, probabilities, palette):
             color=(*to_rgb(palette[number]), 0.75),
         )
     _plain(axes, "probability")
+    axes.set_xlim(times[0], times[-1])
+    axes.set_xlabel("seconds", fontsize=8, labelpad=1)
     axes.tick_params(bottom=True, labelbottom=True, length=2, labelsize=8)
 
 

@@ -9,11 +9,11 @@ import sys
 
 import keras
 
-from apps.common import checkpoint, cli, encoders, runs
+from apps.common import checkpoint, cli, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import video_labeling as pipeline
 
-from . import evaluate, export, model, scores, show
+from . import evaluate, export, frozen, model, scores, show
 from .baselines import baselines
 from .config import PRESETS, Config
 from .predict import Labeler
@@ -27,24 +27,13 @@ def train(config):
         runs.make_deterministic(config.seed)
 
         # 2. Data.
-        size = config.frame_height, config.frame_width
-        encoder = None
-        if config.encoder != encoders.SMALL:
-            encoder = encoders.open(
-                config.encoder,
-                layer=config.encoder_layer,
-                size=size,
-                grid=config.grid,
-                pixels=config.encoder_pixels,
-                download=config.download_encoder,
-            )
-            checkpoint.save_model(encoder.model, run.file("encoder.keras"))
+        encoder = frozen.open_encoder(config, run)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
             cache_path=config.cache_path,
             encoder=encoder,
-            frame_size=size,
+            frame_size=(config.frame_height, config.frame_width),
             mode=config.framing,
             fps=config.fps,
             chunk=config.chunk,
@@ -52,6 +41,7 @@ def train(config):
             seed=config.seed,
             download=config.download,
         )
+        frozen.check(encoder, config, data)
         runs.keep_lines(run, "labels.txt", data.labels)
         background = scores.background(config.background, data.labels)
         monitor = evaluate.monitored(config, data.labels)

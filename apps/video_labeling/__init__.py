@@ -1,0 +1,1 @@
+"""Video labelling: a label for every frame (many to many, aligned)."""
