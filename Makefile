@@ -108,6 +108,14 @@ bench-decoding: $(INSTALLED) ## Time greedy and beam search beside `predict` onc
 bench-adding-and-copy: $(INSTALLED) ## What every cell remembers: two tasks of long lags (half an hour)
 	@$(RUN) -m benchmarks.adding_and_copy $(ARGS)
 
+.PHONY: bench-digits
+bench-digits: $(INSTALLED) ## All cells on handwritten digits, pixel by pixel (half an hour)
+	@$(RUN) -m benchmarks.digits $(ARGS)
+
+.PHONY: bench-chorales
+bench-chorales: $(INSTALLED) ## All cells on polyphonic music: yours, or made here
+	@$(RUN) -m benchmarks.chorales $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and format
 	@$(RUN) -m ruff check .
