@@ -29,7 +29,7 @@ def baselines(config, data, background, epochs):
         config: The `Config`.
         data: The `Datasets`.
         background: Numbers of labels, as `scores.score` takes them.
-        epochs: Of the frame-only network.
+        epochs: Most epochs of the frame-only network.
 
     Returns:
         Dict of the scores of each on test, and the width of the filter.
@@ -77,7 +77,7 @@ def _trained(config, data, background, epochs, monitor):
     steps = data.train.steps_per_pass
     model.compile(trained, config, epochs * steps, data.frequencies)
     whole = Whole(labeler, config.chunk)
-    best = Best(labeler, monitor)
+    best = Best(labeler, monitor, config.patience)
     trained.fit(
         data.train.dataset(training=True).map(model.training_batch),
         epochs=epochs,
@@ -94,24 +94,27 @@ def _trained(config, data, background, epochs, monitor):
 
 
 class Best(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch in memory.
+    """Keeps the weights of the best epoch in memory, and stops in time.
 
     Args:
         labeler: The model that shares the weights trained.
         monitor: Name of the score.
+        patience: Training ends after so many epochs without a better score.
 
     Attributes:
         weights: List of arrays.
     """
 
-    def __init__(self, labeler, monitor):
+    def __init__(self, labeler, monitor, patience):
         super().__init__()
         self.labeler = labeler
         self.monitor = f"val_{monitor}"
-        self.score, self.weights = -np.inf, None
+        self.patience = patience
+        self.score, self.weights, self.epoch = -np.inf, None, 0
 
     def on_epoch_end(self, epoch, logs=None):
         if logs[self.monitor] > self.score:
-            self.score = logs[self.monitor]
+            self.score, self.epoch = logs[self.monitor], epoch
             with averaged(self.model):
                 self.weights = self.labeler.get_weights()
+        self.model.stop_training = epoch - self.epoch >= self.patience

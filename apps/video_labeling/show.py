@@ -194,11 +194,13 @@ def summary(run, labeler, record, data, probabilities, difference):
 {video.name}
   right  {told(data.labels, video.labels)}
   found  {told(data.labels, probabilities[row].argmax(axis=1))}""")
-    live = "" if labeler.whole.live else "--mode live "
+    then = 'make train-video-labeling ARGS="--mode live"'
+    if labeler.whole.live:
+        then = f'make label-stream ARGS="--run {run.name} my.mp4"'
     print(f"""
 next
   make predict-video-labeling ARGS="my.mp4"
-  make train-video-labeling ARGS="{live}--cell peephole_lstm"
+  {then}
   make train-video-labeling ARGS="--dataset files --data-path FOLDER"
   make tensorboard
   open {run.file("report.html")}, with timelines""")
