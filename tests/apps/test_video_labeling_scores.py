@@ -101,9 +101,7 @@ def test_background_is_given_by_name():
     assert scores.background("", labels) == ()
     # What many data sets have need not be in these.
     assert scores.background("background", labels[1:]) == ()
-    with pytest.raises(
-        UserError, match=r"no such label; .* run, walk"
-    ):
+    with pytest.raises(UserError, match=r"no such label; .* run, walk"):
         scores.background("wakl", labels)
 
 
