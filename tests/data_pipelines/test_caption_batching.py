@@ -25,7 +25,7 @@ def drawn(plan, captions=3):
 
 def test_a_batch_has_so_many_captions_of_so_many_pictures():
     passes = made()
-    assert (passes.pictures, passes.size) == (4, 12)
+    assert (passes.groups.size, passes.size) == (4, 12)
     assert passes.steps_per_pass == len(COUNTS) // 4
     for epoch in range(5):
         plan = passes.plan(0, epoch)
@@ -111,7 +111,7 @@ def test_any_step_can_be_entered():
 )
 def test_pictures_of_a_batch(captions, batch_size, pictures):
     passes = made(captions, batch_size)
-    assert passes.pictures == pictures
+    assert passes.groups.size == pictures
     assert passes.size == pictures * captions
     assert passes.steps_per_pass == 13 // pictures
     for _, rows in passes.plan(0, 0):
