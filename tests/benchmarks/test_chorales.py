@@ -63,7 +63,7 @@ def test_no_memory_is_worse_than_the_best_there_is():
 
 
 @pytest.mark.slow
-def test_a_cell_comes_close_to_the_best_there_is(tmp_path, capsys):
+def test_a_cell_learns_most_of_what_can_be_learned(tmp_path, capsys):
     path = tmp_path / "rows.json"
     flags = f"--cells gru --epochs 30 --json {path}"
     options = chorales.parse(flags.split())
@@ -72,7 +72,10 @@ def test_a_cell_comes_close_to_the_best_there_is(tmp_path, capsys):
     found = chorales.baselines(chorales.load(None), is_made=True)
     # Test pieces are few enough for chance to help a little.
     assert row["test"] > found["best there is"] - 0.02
-    assert row["test"] < found["best there is"] + 0.3
+    # Two thirds of the way from knowing only how frequent each note is; for
+    # the rest 128 pieces are few.
+    way = found["frequency of each note"] - found["best there is"]
+    assert row["test"] < found["best there is"] + way / 3
     assert f"| gru | {row['units']} | {row['test']:.3f} |" in (
         capsys.readouterr().out
     )
