@@ -97,7 +97,10 @@ def _eyes(config, shape):
     if len(shape) == 3:
         x = encoders.small_cnn(shape[:2])(frame)  # N R C
     else:
-        x = layers.LayerNormalization(name="normalized")(frame)
+        # What comes behind scales and shifts.
+        x = layers.LayerNormalization(
+            center=False, scale=False, name="normalized"
+        )(frame)
     x = layers.Dense(config.region_size, "relu", name="kept")(x)  # N R D
     return keras.Model(frame, x, name="eyes")
 
