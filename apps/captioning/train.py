@@ -44,7 +44,7 @@ def train(config):
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or min(max(2_700 // steps, 3), 20)
+        epochs = config.epochs or min(max(3_500 // steps, 3), 20)
         model.compile(trained, config, epochs * steps)
 
         # 5. Training.
