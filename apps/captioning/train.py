@@ -22,7 +22,7 @@ def train(config):
     """Runs one training from pictures to exported model; returns its record."""
     # 1. Run folder.
     with runs.start("captioning", config) as run:
-        runs.make_deterministic(config.seed)
+        runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
         eye = look.open(config)

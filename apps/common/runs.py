@@ -156,10 +156,18 @@ def load_model(path):
         raise UserError(f"{path} cannot be loaded: {line}") from None
 
 
-def make_deterministic(seed):
-    """Seeds everything and makes the same command give the same weights."""
+def make_deterministic(seed, jit_compile=False):
+    """Seeds everything and makes the same command give the same weights.
+
+    Args:
+        seed: Of Python, NumPy and Keras.
+        jit_compile: Whether XLA is to compile the training step.  Keras does
+            not let it in TensorFlow's deterministic mode, which is left off
+            then: on a CPU the results are the same again, on a GPU they may
+            differ in the last digits.
+    """
     keras.utils.set_random_seed(seed)
-    if keras.config.backend() == "tensorflow":
+    if keras.config.backend() == "tensorflow" and not jit_compile:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()

@@ -23,7 +23,7 @@ def train(config):
     """Runs one training from raw text to exported model; returns its record."""
     # 1. Run folder.
     with runs.start("translation", config) as run:
-        runs.make_deterministic(config.seed)
+        runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
         data = pipeline.make_datasets(

@@ -24,7 +24,7 @@ def train(config):
     """Runs one training from videos to exported model; returns its record."""
     # 1. Run folder.
     with runs.start("video_labeling", config) as run:
-        runs.make_deterministic(config.seed)
+        runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
         encoder = frozen.open_encoder(config, run)

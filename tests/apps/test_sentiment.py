@@ -315,7 +315,7 @@ def bad_data(folder, case):
 def test_bad_data_is_one_line_and_leaves_nothing(
     case, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(runs, "make_deterministic", lambda seed: None)
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
     write_reviews(tmp_path / "reviews")
     parts = bad_data(tmp_path, case)
     config = cli.parse(Config, PRESETS, flags(tmp_path))
@@ -345,7 +345,7 @@ def test_bad_data_is_one_line_and_leaves_nothing(
 def test_odd_data_train_to_the_end(
     labels, texts, rows, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(runs, "make_deterministic", lambda seed: None)
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
     folder = tmp_path / "reviews"
     folder.mkdir()
     for split, count in [("train", rows), ("valid", 3), ("test", 2)]:
