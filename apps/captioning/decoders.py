@@ -15,7 +15,9 @@ whole picture, and h_t = cell(x_t, h_{t-1}) the recurrence:
                    added at the first step only)
     first_step     x_0 = v, before the first word (Vinyals et al., 2015,
                    https://arxiv.org/abs/1411.4555, section 3)
-    initial_state  h_0 = v; the other states of a cell begin as they do
+    initial_state  h_0 = tanh(v @ W + b), in every layer, and so the memory c_0
+                   where a cell has one (Xu et al., 2015, section 3.1.2); the
+                   other states of a cell begin as they do
 
 Each of the classes has the same four methods, over layers that a model keeps
 under their names.
@@ -28,6 +30,10 @@ import keras
 from keras import ops
 
 import rnn_layers
+
+
+# The states that `initial_state` sets: the output and the memory.
+GIVEN = 2
 
 
 class Attending:
@@ -92,40 +98,45 @@ class Reading:
     Args:
         way: Their name.
         layers: Recurrent layers, the lowest first.
+        first: For `initial_state`, the layer that makes their states of v.
     """
 
-    def __init__(self, way, layers):
+    def __init__(self, way, layers, first=None):
         self.way = way
         self.layers = layers
+        self.first = first
 
     @classmethod
     def new(cls, config, compiled):
         """Makes the layers."""
-        return cls(
-            config.picture,
-            [
-                rnn_layers.rnn(
-                    config.cell,
-                    config.units,
-                    return_sequences=True,
-                    compiled=compiled,
-                    name=f"recurrent_{number + 1}",
-                )
-                for number in range(config.depth)
-            ],
-        )
+        layers = [
+            rnn_layers.rnn(
+                config.cell,
+                config.units,
+                return_sequences=True,
+                compiled=compiled,
+                name=f"recurrent_{number + 1}",
+            )
+            for number in range(config.depth)
+        ]
+        if config.picture != "initial_state":
+            return cls(config.picture, layers)
+        size = sum(sum(layer.cell.state_size[:GIVEN]) for layer in layers)
+        first = keras.layers.Dense(size, "tanh", name="first_states")
+        return cls(config.picture, layers, first)
 
     @classmethod
     def of(cls, model, way):
         """Takes the layers of a model."""
-        names = [layer.name for layer in model.layers]
-        found = [name for name in names if name.startswith("recurrent_")]
-        return cls(way, [model.get_layer(name) for name in sorted(found)])
+        by_name = {layer.name: layer for layer in model.layers}
+        found = [name for name in by_name if name.startswith("recurrent_")]
+        layers = [by_name[name] for name in sorted(found)]
+        return cls(way, layers, by_name.get("first_states"))
 
     def __call__(self, words, memory, vector):
         """Runs over captions; see `Attending`."""
         picture = ops.expand_dims(vector, 1)  # B 1 ?
-        first = None
+        states = [None] * len(self.layers)
         if self.way == "every_step":
             picture = picture + ops.zeros_like(words[..., :1])
             x = ops.concatenate([words, picture], axis=-1)  # B T D+U
@@ -133,10 +144,9 @@ class Reading:
             x = ops.concatenate([picture, words], axis=1)  # B 1+T D
         else:
             x = words
-            first = self._states(vector)[0]
-        for layer in self.layers:
+            states = self._states(vector)
+        for layer, first in zip(self.layers, states, strict=True):
             x = layer(x, initial_state=first)
-            first = None
         return x[:, 1:] if self.way == "first_step" else x
 
     def _states(self, vector):
@@ -147,7 +157,11 @@ class Reading:
             for layer in self.layers
         ]
         if self.way == "initial_state":
-            states[0][0] = ops.cast(vector, states[0][0].dtype)
+            given, end = self.first(vector), 0
+            for own in states:
+                for number, state in enumerate(own[:GIVEN]):
+                    begin, end = end, end + state.shape[-1]
+                    own[number] = ops.cast(given[:, begin:end], state.dtype)
         return states
 
     def prepare(self, memory, vector):

@@ -160,7 +160,8 @@ def test_the_ways_of_the_simple_cell(way):
         projected = np.concatenate([first, w @ kernel + bias], axis=1)
         h = elman(projected, recurrent, zeros)[:, 1:]
     else:
-        h = elman(w @ kernel + bias, recurrent, v)
+        into, add = arrays(captioner.get_layer("first_states"))
+        h = elman(w @ kernel + bias, recurrent, np.tanh(v @ into + add))
     np.testing.assert_allclose(
         captioner([FEATURES, tokens]), logits_of(captioner, h), atol=1e-4
     )
@@ -187,6 +188,31 @@ def test_every_step_adds_the_picture_to_the_projection_of_any_cell(cell):
         logits_of(captioner, np.stack(outputs, axis=1)),
         atol=1e-4,
     )
+
+
+@pytest.mark.parametrize("cell", ["lstm", "sru", "slstm", "projection_lstm"])
+def test_the_initial_state_of_every_cell_matters(cell):
+    """Of both layers and, where there is one, of the memory too."""
+    _, captioner = built(cell=cell, picture="initial_state", depth=2)
+    tokens = words(B)
+    before = np.array(captioner([FEATURES, tokens]))
+    first = captioner.get_layer("first_states")
+    own = captioner.get_layer("recurrent_1").cell
+    sizes = own.state_size[:2] * 2
+    assert first.units == sum(sizes)
+    kernel, bias = first.get_weights()
+    ends = np.cumsum(sizes)
+    # One does not read its last output, and the other no memory at first.
+    unread = {"sru": 0, "slstm": 1}.get(cell)
+    for number, end in enumerate(ends):
+        if number % 2 == unread:
+            continue
+        begin = end - sizes[number]
+        changed = bias.copy()
+        changed[begin:end] += 1
+        first.set_weights([kernel, changed])
+        after = np.array(captioner([FEATURES, tokens]))
+        assert np.abs(after - before).max() > 1e-3, number
 
 
 def test_attention_begins_with_the_picture_too():
