@@ -31,7 +31,6 @@ from keras import ops
 
 import rnn_layers
 
-
 # The states that `initial_state` sets: the output and the memory.
 GIVEN = 2
 

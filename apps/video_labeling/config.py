@@ -7,7 +7,7 @@ from apps.common import cli, encoders
 from data_pipelines import images
 from data_pipelines import video_labeling as pipeline
 
-from . import scores
+from . import motion, scores
 from .loss import CLASS_WEIGHTS
 from .model import REGIONS
 
@@ -59,7 +59,11 @@ class Config:
     region_size: int = cli.flag(
         32, "numbers that are kept of a region", at_least=1
     )
-    motion: bool = cli.flag(True, "see how regions differ from before, too")
+    motion: str = cli.flag(
+        "regions",
+        "where changes since the frame before are seen, too",
+        choices=motion.WAYS,
+    )
     vector_size: int = cli.flag(64, "size of a frame's vector", at_least=1)
     mode: str = cli.flag(
         "offline",

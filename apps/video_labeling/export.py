@@ -106,15 +106,17 @@ class Graph:
         parts = tf.reshape(
             padded, tf.concat([[-1, chunk], tf.shape(frames)[1:]], 0)
         )
-        regions = tf.map_fn(
-            self._regions, parts, fn_output_signature=tf.float32
-        )  # N K R D
-        shape = [1, -1, *regions.shape[2:]]
-        regions = tf.reshape(regions, shape)[:, :length]
-        before = self.whole.blank()
-        outputs = self.whole.look(
-            [regions, before] if self.whole.motion else regions
-        )  # 1 T V
+        none = tf.zeros_like(frames[:1])
+        before = tf.concat([none, parts[:-1, -1]], axis=0)
+        x = tf.map_fn(
+            lambda both: self._seen(*both),
+            (parts, before),
+            fn_output_signature=tf.float32,
+        )  # N K ...
+        x = tf.reshape(x, [1, -1, *x.shape[2:]])[:, :length]
+        if self.whole.motion == "regions":
+            x = self.whole.change([x, self.whole.blank()])
+        outputs = self.whole.look(x)  # 1 T V
         if self.whole.recurrence is not None:
             outputs = self.whole.recurrence.stack(outputs)  # 1 T U
         return self._answer(self.whole.end(outputs[0]))
@@ -125,10 +127,18 @@ class Graph:
         found, state = self.whole.step(self._inputs(frames), real, state)
         return {**self._answer(found), "state": state}
 
-    def _regions(self, frames):
-        """Takes uint8 frames of any size to regions `(n, R, D)`."""
-        x = self.whole.eyes(self._inputs(frames), training=False)
-        return tf.cast(x, tf.float32)
+    def _seen(self, frames, before):
+        """Takes uint8 frames of any size to regions `(n, R, D)`.
+
+        Args:
+            frames: `(n, H, W, 3)`.
+            before: `(H, W, 3)`, that before them; zeros stand for none.
+        """
+        x = self._inputs(frames)
+        if self.whole.motion == "pixels":
+            before = self._inputs(before[None])
+            x = self.whole.change([x[None], before])[0]
+        return tf.cast(self.whole.eyes(x, training=False), tf.float32)
 
     def _inputs(self, frames):
         """Takes uint8 frames of any size to what the model reads."""

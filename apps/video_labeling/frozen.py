@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from apps.common import checkpoint, encoders
+from apps.common.cli import UserError
 from data_pipelines import video
 
 # Frames that are looked at before the training begins.
@@ -23,10 +24,15 @@ def open_encoder(config, run):
         that is trained with the rest.
 
     Raises:
-        UserError: There is no such network.
+        UserError: There is no such network, or it cannot see changes of pixels.
     """
     if config.encoder == encoders.SMALL:
         return None
+    if config.motion == "pixels":
+        raise UserError(
+            "--motion pixels needs a network that is trained with the rest; a"
+            " frozen encoder has --motion regions"
+        )
     encoder = encoders.open(
         config.encoder,
         layer=config.encoder_layer,

@@ -1,12 +1,12 @@
 """Labeller of frames: a network that sees, a recurrent stack that remembers.
 
     frames [B, T, H, W, 3] or features [B, T, R, C] -> regions [B, T, R, D]
-    -> with what has changed in each [B, T, R, 2 D] -> vectors [B, T, V]
-    -> states [B, T, U] -> probabilities of the labels [B, T, L]
+    -> vectors [B, T, V] -> states [B, T, U] -> probabilities [B, T, L]
 
 A frame is either a picture, seen by a small convolutional network that is
 trained with the rest, or what a frozen encoder has made of it: R regions of C
-features each.
+features each.  What has changed since the frame before stands beside the D
+numbers of each region, or in for the pixels (`motion.py`).
 
 Letters of shapes: B batch, T frames of a video, K frames of a chunk, H height,
 W width, R regions, C features of a region, D numbers that are kept of a region,
@@ -21,6 +21,7 @@ import rnn_layers
 from apps.common import encoders
 from apps.common.optimizer import AdamW
 
+from . import motion
 from .loss import FrameLoss, label_weights
 from .recurrence import Before, Carried
 
@@ -42,6 +43,7 @@ def build(config, shape, labels):
         labels: L.
     """
     eyes = _eyes(config, shape)
+    change = motion.change(config.motion, shape, eyes.output.shape[1:])
     look = _look(config, eyes, config.motion)
     recurrent = rnn_layers.stack(
         config.cell,
@@ -57,16 +59,17 @@ def build(config, shape, labels):
 
     frames = keras.Input((None, *shape), name="frames")
     see = rnn_layers.TimeDistributed(eyes, name="regions")
-    x = see(frames)  # B T R D
-    x = look([x, ops.zeros_like(x[:, 0])] if config.motion else x)  # B T V
+    x = motion.seen(config.motion, change, see, frames, motion.none)
     labeler = keras.Model(
-        frames, end.probabilities(recurrent(x)), name="video_labeling"
+        frames, end.probabilities(recurrent(look(x))), name="video_labeling"
     )
 
     chunk = _chunk(config, shape)
-    x = see(chunk["frames"])  # B K R D
-    if config.motion:
-        x = [x, Before(name="before")(x, chunk["begins"])]
+    before = Before(name="before")
+    x = motion.seen(
+        *(config.motion, change, see, chunk["frames"]),
+        lambda x: before(x, chunk["begins"]),
+    )  # B K R D
     x = end.drop(look(x))  # B K V
     carried = Carried(recurrent, config.batch_size, name="carried")
     x = carried(x, begins=chunk["begins"], real=chunk["real"])  # B K U
@@ -80,7 +83,7 @@ def build_frame_only(config, shape, labels):
         The model to train and the labeller, as `build` does.
     """
     eyes = _eyes(config, shape)
-    look = _look(config, eyes, motion=False)
+    look = _look(config, eyes, "none")
     end = _End(config, labels)
     frames = keras.Input((None, *shape), name="frames")
     see = rnn_layers.TimeDistributed(eyes, name="regions")
@@ -105,27 +108,22 @@ def _eyes(config, shape):
     return keras.Model(frame, x, name="eyes")
 
 
-def _look(config, eyes, motion):
-    """Returns the model of regions to vectors.
+def _look(config, eyes, where):
+    """Returns the model of regions to vectors, `(B, T, R, D)` to `(B, T, V)`.
 
-    It takes `(B, T, R, D)` and, with `motion`, the regions of the frame before
-    the first one, `(B, R, D)`, and gives `(B, T, V)`.
+    With changes beside the regions their D is twice as large.
     """
     count, size = eyes.output.shape[1:]
-    regions = keras.Input((None, count, size), name="seen")
-    inputs, x = regions, regions
-    if motion:
-        before = keras.Input((count, size), name="before")
-        earlier = ops.concatenate([before[:, None], x[:, :-1]], axis=1)
-        x = ops.concatenate([x, x - earlier], axis=-1)  # B T R 2D
-        inputs = [regions, before]
+    if where == "regions":
+        size *= 2
+    regions = x = keras.Input((None, count, size), name="seen")
     pool = REGIONS[config.regions]
     if pool is None:
         x = layers.Reshape((-1, x.shape[-2] * x.shape[-1]))(x)
     x = layers.Dense(config.vector_size, "relu", name="vector")(x)
     if pool is not None:
         x = pool(x, axis=-2)
-    return keras.Model(inputs, x, name="look")  # B T V
+    return keras.Model(regions, x, name="look")  # B T V
 
 
 class _End:

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from . import motion
 from .recurrence import Recurrence
 
 
@@ -39,6 +40,7 @@ class Whole:
         self.chunk = chunk
         self.eyes = labeler.get_layer("regions").layer
         self.look = labeler.get_layer("look")
+        self.change, self.motion = motion.of(labeler)
         self.classify = labeler.get_layer("labels")
         self.softmax = labeler.get_layer("probabilities")
         self.recurrence = None
@@ -48,11 +50,6 @@ class Whole:
         self._step = compiled(self.step)
         self._end = compiled(self.end)
         self._layers = {}
-
-    @property
-    def motion(self):
-        """Whether a frame is compared with the one before it."""
-        return len(self.look.inputs) == 2
 
     @property
     def live(self):
@@ -130,9 +127,10 @@ class Whole:
         return self.end(x), ops.concatenate(parts, axis=-1)
 
     def blank(self):
-        """Returns what stands for the frame before the first, `(1, R, D)`."""
-        shape = self.eyes.output.shape[1:] if self.motion else (0, 0)
-        return ops.zeros((1, *shape))
+        """Returns what stands for the frame before the first, `(1, ...)`."""
+        if self.change is None:
+            return ops.zeros((1, 0))
+        return ops.zeros((1, *self.change.inputs[1].shape[1:]))
 
     def see(self, frames, before):
         """Takes frames `(K, ...)` to their vectors `(K, V)`.
@@ -144,11 +142,25 @@ class Whole:
         Returns:
             The vectors, and what to remember of the last frame.
         """
-        x = self.eyes(ops.cast(frames, "float32"), training=False)  # K R D
-        if not self.motion:
-            return self.look(x[None], training=False)[0], before
-        vectors = self.look([x[None], before], training=False)[0]
-        return vectors, ops.cast(x[-1:], "float32")
+        x, last = self.regions(frames, before)
+        return self.look(x[None], training=False)[0], last
+
+    def regions(self, frames, before):
+        """Takes frames to regions `(K, R, D)`, and what to remember."""
+        last = before
+
+        def compared(x):
+            nonlocal last
+            last = ops.cast(x[0, -1:], "float32")
+            return before
+
+        x = motion.seen(
+            *(self.motion, self.change),
+            lambda x: self.eyes(x[0], training=False)[None],
+            ops.cast(frames, "float32")[None],
+            compared,
+        )
+        return x[0], last
 
     def end(self, outputs):
         """Takes outputs of the last layer `(K, U)` to probabilities."""

@@ -1,6 +1,7 @@
 """Video labelling as its user meets it: one small training, then its use."""
 
 import csv
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -13,7 +14,16 @@ from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
 from apps.common import cli, runs
-from apps.video_labeling import evaluate, export, predict, scores, stream, train
+from apps.video_labeling import (
+    evaluate,
+    export,
+    frozen,
+    predict,
+    scores,
+    stream,
+    train,
+)
+from apps.video_labeling import model as network
 from apps.video_labeling.config import PRESETS, Config
 from data_pipelines import video, video_tables
 from tests.apps.tools import ROOT, run_module
@@ -180,6 +190,35 @@ np.save("found.npy", whole["probabilities"].numpy())
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "found.npy")
     np.testing.assert_allclose(found, labeler(one).probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["live", "offline"])
+def test_the_export_sees_changes_of_pixels(mode):
+    config = Config(motion="pixels", mode=mode, units=4, chunk=8)
+    _, model = network.build(config, (SIDE, SIDE, 3), 2)
+    size = dict(frame_height=SIDE, frame_width=SIDE)
+    config = dataclasses.asdict(dataclasses.replace(config, **size))
+    ours = predict.Labeler(model, ["left", "right"], config)
+    video = np.random.default_rng(0).integers(
+        0, 256, (19, SIDE, SIDE, 3), np.uint8
+    )
+    graph = export.Graph(ours)
+    found = graph.serve(video)["probabilities"]
+    expected = model.predict(video[None].astype("float32"), verbose=0)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    if mode == "live":
+        state, found = ours.whole.initial_state(), []
+        for frame in video:
+            step = graph.step(frame[None], state)
+            found.append(step["probabilities"])
+            state = step["state"]
+        np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
+
+
+def test_a_frozen_encoder_sees_no_changes_of_pixels():
+    config = Config(encoder="resnet50", motion="pixels")
+    with pytest.raises(cli.UserError, match="--motion regions"):
+        frozen.open_encoder(config, None)
 
 
 def test_frames_get_their_size_as_those_that_were_read(tmp_path):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from apps.video_labeling import baselines, loss, model
+from apps.video_labeling import baselines, loss, model, motion
 from apps.video_labeling.config import Config
 from apps.video_labeling.recurrence import Carried, Recurrence
 from apps.video_labeling.whole import Whole
@@ -39,10 +39,12 @@ def chunks(video, size):
     ("shape", "more"),
     [
         (PICTURE, dict(mode="live")),
+        (PICTURE, dict(mode="live", motion="pixels")),
+        (PICTURE, dict(mode="offline", motion="pixels", regions="max")),
         (FEATURES, dict(mode="live", cell="peephole_lstm", depth=2)),
         (FEATURES, dict(mode="offline", depth=2, regions="max")),
-        (FEATURES, dict(mode="offline", cell="lstm", motion=False)),
-        (FEATURES, dict(mode="live", regions="mean", motion=False)),
+        (FEATURES, dict(mode="offline", cell="lstm", motion="none")),
+        (FEATURES, dict(mode="live", regions="mean", motion="none")),
     ],
     ids=str,
 )
@@ -91,10 +93,17 @@ def batch(video, begins, real=None):
     return {"frames": video, "begins": np.array(begins), "real": real}
 
 
-@pytest.mark.parametrize("cell", ["gru", "peephole_lstm"])
-def test_carried_states_are_one_long_run(cell):
-    trained, labeler = built(mode="live", cell=cell, depth=2)
-    video = frames(FEATURES, 3, 24)
+@pytest.mark.parametrize(
+    ("cell", "shape", "way"),
+    [
+        ("gru", FEATURES, "regions"),
+        ("peephole_lstm", FEATURES, "none"),
+        ("lstm", PICTURE, "pixels"),
+    ],
+)
+def test_carried_states_are_one_long_run(cell, shape, way):
+    trained, labeler = built(shape, mode="live", cell=cell, depth=2, motion=way)
+    video = frames(shape, 3, 24)
     found = []
     for number, part in enumerate(np.split(video, 3, axis=1)):
         # The second row begins another video at its third chunk.
@@ -158,7 +167,7 @@ def test_the_gradient_ends_where_a_chunk_begins():
     """Equal to the gradient with the state before as a constant."""
     import tensorflow as tf
 
-    trained, labeler = built(mode="live", motion=False, dropout=0.0)
+    trained, labeler = built(mode="live", motion="none", dropout=0.0)
     video = frames(FEATURES, 3, 16)
     trained(batch(video[:, :8], [True] * 3))
     carried = trained.get_layer("carried")
@@ -239,6 +248,36 @@ def test_balanced_labels_weigh_alike():
     weights = loss.label_weights(shares, "balanced")
     np.testing.assert_allclose(shares * weights, [1 / 3, 1 / 3, 1 / 3, 0])
     assert (loss.label_weights(shares, "none") == 1).all()
+
+
+# What has changed.
+
+
+def changed(way, x, before):
+    """What the model gives, by its definition, a frame at a time."""
+    found = np.zeros_like(x)
+    for row in range(x.shape[0]):
+        last = before[row] if before[row].any() else None
+        for t in range(x.shape[1]):
+            if last is not None:
+                found[row, t] = x[row, t] - last
+            last = x[row, t]
+    if way == "pixels":
+        return 4 * np.abs(found)
+    return np.concatenate([x, found], axis=-1)
+
+
+@pytest.mark.parametrize("way", ["regions", "pixels"])
+def test_changes_since_the_frame_before(way):
+    random = np.random.default_rng(0)
+    x = random.integers(0, 9, (3, 4, 5, 6, 2)).astype("float32")
+    before = random.integers(0, 9, (3, 5, 6, 2)).astype("float32")
+    before[1] = 0  # none
+    before[2] = 0
+    before[2, 4, 5, 1] = 1  # dark, but one
+    model = motion.change(way, x.shape[2:], x.shape[2:])
+    found = np.array(model([x, before]))
+    np.testing.assert_allclose(found, changed(way, x, before))
 
 
 # The filter of the baseline.
