@@ -38,6 +38,12 @@ class Config:
         False, "let Keras download the encoder's weights"
     )
     finetune: bool = cli.flag(False, "train the encoder, too")
+    finetune_from: str = cli.flag(
+        "", "first layer of the encoder that is trained; empty: all are"
+    )
+    finetune_rate: float = cli.flag(
+        0.05, "share of the step size that its weights get", at_least=0.0
+    )
     picture_size: int = cli.flag(
         0, "height and width of pictures; 0: as the encoder wants", at_least=0
     )

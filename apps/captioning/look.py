@@ -8,7 +8,6 @@ captions of a picture are read together.
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from apps.common import encoders
@@ -74,17 +73,9 @@ def open(config):
     )
     if config.finetune:
         encoder.model.trainable = True
-        _keep_statistics(encoder.model)
+        encoders.keep_statistics(encoder.model)
+        encoders.freeze_below(encoder.model, config.finetune_from)
     return Eye(encoder, config.finetune)
-
-
-def _keep_statistics(model):
-    """Freezes batch normalization: it knows more pictures than a batch has."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            _keep_statistics(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
 
 
 def of_run(run, model):

@@ -167,11 +167,19 @@ def compile(trained, config, steps):
             weight_decay=config.weight_decay,
             global_clipnorm=config.clip_norm or None,
             averaging=config.averaging,
+            slow=_trained_before(trained) if config.finetune else (),
+            slowness=config.finetune_rate,
         ),
         loss=TokenCrossentropy(config.smoothing),
         metrics=[Perplexity()],
         jit_compile=config.jit_compile,
     )
+
+
+def _trained_before(trained):
+    """Returns the variables of the encoder inside of a model to train."""
+    look = trained.get_layer("picture")
+    return look.get_layer("encoder").trainable_variables
 
 
 class Steps:

@@ -259,6 +259,42 @@ def _convolution(channels, strides, name):
     )
 
 
+def keep_statistics(model):
+    """Freezes batch normalization: it knows more pictures than a batch has."""
+    for layer in _layers(model):
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+
+
+def freeze_below(model, name):
+    """Freezes the layers before the one of a name; empty: none.
+
+    Raises:
+        UserError: There is no such layer.
+    """
+    if not name:
+        return
+    inside = _layers(model)
+    known = [layer.name for layer in inside if layer.weights]
+    if name not in known:
+        shown = known if len(known) <= 20 else ["...", *known[-20:]]
+        raise UserError(
+            f"--finetune-from {name}: the encoder has no such layer with"
+            f" weights; it has {', '.join(shown)}"
+        )
+    for layer in inside[: [layer.name for layer in inside].index(name)]:
+        layer.trainable = False
+
+
+def _layers(model):
+    """Returns the layers of a model and of the models within, in order."""
+    found = []
+    for layer in model.layers:
+        inside = isinstance(layer, keras.Model)
+        found += _layers(layer) if inside else [layer]
+    return found
+
+
 def _application(name, download):
     """Returns a network of `keras.applications`, without its top."""
     module, cls, _, file = APPLICATIONS[name]

@@ -19,12 +19,17 @@ class AdamW(keras.optimizers.AdamW):
         *args: As Keras's AdamW has them.
         averaging: How much of the average a step keeps, at most; the first
             steps keep less, `(1 + t) / (10 + t)`.  Zero: no averages.
+        slow: Variables that take smaller steps, such as those of a network that
+            has been trained before.
+        slowness: What their steps are multiplied by.
         **kwargs: As Keras's AdamW has them.
     """
 
-    def __init__(self, *args, averaging=0.0, **kwargs):
+    def __init__(self, *args, averaging=0.0, slow=(), slowness=1.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.averaging = averaging
+        self.slow = {self._var_key(variable) for variable in slow}
+        self.slowness = slowness
         self.pairs = []
 
     def build(self, variables):
@@ -36,6 +41,11 @@ class AdamW(keras.optimizers.AdamW):
                     for v in variables
                 ]
         super().build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self._var_key(variable) in self.slow:
+            learning_rate = learning_rate * self.slowness
+        super().update_step(gradient, variable, learning_rate)
 
     def apply(self, grads, trainable_variables=None):
         grads = [_dense(gradient) for gradient in grads]

@@ -1,5 +1,6 @@
 """The captioner: its equations in NumPy, one token at a time, and as a file."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from keras import ops
 from apps.captioning import decoders, look, model
 from apps.captioning.config import Config
 from apps.common import checkpoint, encoders
+from apps.common.cli import UserError
 from data_pipelines.tokenizers import Tokenizer
 from tests.apps.squares import SIDE, pixels, write_network
 from tests.apps.tools import ROOT
@@ -377,6 +379,43 @@ def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
         for weight in network.weights
     ]
     assert changed == [not norm for norm in of_norm]
+
+
+def test_finetuning_begins_at_a_layer_and_takes_smaller_steps(tmp_path):
+    path = write_network(tmp_path / "network.keras")
+    network = keras.models.load_model(path)
+    names = [layer.name for layer in network.layers if layer.weights]
+    config = Config(
+        encoder=path, finetune=True, units=U, averaging=0.0, weight_decay=0.0
+    )
+    config = dataclasses.replace(config, finetune_from=names[-1])
+    pictures = np.stack([pixels(n) for n in range(B)]).astype("float32")
+    tokens = words(2 * B)
+    steps = {}
+    for rate in (1.0, 0.1):
+        keras.utils.set_random_seed(0)
+        config = dataclasses.replace(config, finetune_rate=rate)
+        eye = look.open(config)
+        trained, _ = model.build(config, eye.source, COUNTS, several=True)
+        inside = [w for w in eye.encoder.model.weights if "seed" not in w.path]
+        before = [np.array(w) for w in inside]
+        model.compile(trained, config, 100)
+        for _ in range(2):  # the first one's rate is zero
+            trained.train_on_batch([pictures, tokens], tokens)
+        steps[rate] = [
+            np.array(w) - old for w, old in zip(inside, before, strict=True)
+        ]
+    moved = [bool(step.any()) for step in steps[1.0]]
+    own = len(network.get_layer(names[-1]).weights)
+    assert moved == [False] * (len(moved) - own) + [True] * own
+    for slow, usual in zip(steps[0.1], steps[1.0], strict=True):
+        np.testing.assert_allclose(slow, 0.1 * usual, atol=1e-6)
+
+
+def test_finetuning_from_a_layer_that_is_not_there(tmp_path):
+    path = write_network(tmp_path / "network.keras")
+    with pytest.raises(UserError, match="--finetune-from there"):
+        look.open(Config(encoder=path, finetune=True, finetune_from="there"))
 
 
 def test_a_frozen_encoder_is_no_part_of_the_model(tmp_path):
