@@ -54,23 +54,24 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path, monkeypatch):
-    """A tenth of it, in smaller pictures; no baseline is ever right."""
-    sizes = {"train": 500, "valid": 40, "test": 60}
+    """A quarter of it, in smaller pictures; no baseline is ever right."""
+    sizes = {"train": 1000, "valid": 40, "test": 60}
     monkeypatch.setattr(demo, "SIZES", sizes)
     found = trained(
         [
             *("--runs-path", str(tmp_path), "--name", "x"),
             *("--cache-path", str(tmp_path / "data")),
-            *("--picture-size", "48", "--units", "64", "--epochs", "10"),
+            *("--picture-size", "48", "--units", "64", "--epochs", "20"),
             *("--embedding-size", "64", "--learning-rate", "0.005"),
         ]
     )
     for name in ("most_frequent", "nearest_picture"):
         assert found["baselines"][name]["right"] == 0
-        assert found["metrics"]["cider"] > 2 * found["baselines"][name]["cider"]
-    assert found["metrics"]["bleu_4"] > 30
-    # Nine words of ten come from the grammar.
-    assert found["metrics"]["perplexity"] < 5
+        assert found["metrics"]["cider"] > found["baselines"][name]["cider"]
+        bleu = found["baselines"][name]["bleu_4"]
+        assert found["metrics"]["bleu_4"] > bleu + 5
+    # Most of the words come from the grammar.
+    assert found["metrics"]["perplexity"] < 3.5
 
 
 @pytest.mark.slow
