@@ -54,7 +54,7 @@ def train(config):
 
         # 4. Objective.
         steps = data.train.steps_per_pass
-        epochs = config.epochs or min(max(1500 // steps, 5), 40)
+        epochs = config.epochs or min(max(2000 // steps, 5), 40)
         model.compile(trained, config, epochs * steps, data.frequencies)
 
         # 5. Training.
