@@ -41,9 +41,11 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path):
+    """In half of the epochs that it has by default."""
     done = run_module(
         "apps.video_labeling.train",
         *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
+        *("--epochs", "11"),
     )
     assert done.returncode == 0, done.stderr
     record = metrics(tmp_path / "video_labeling" / "demo-gru")
