@@ -274,15 +274,14 @@ def freeze_below(model, name):
     """
     if not name:
         return
-    inside = _layers(model)
-    known = [layer.name for layer in inside if layer.weights]
+    inside = [layer for layer in _layers(model) if layer.weights]
+    known = [layer.name for layer in inside]
     if name not in known:
-        shown = known if len(known) <= 20 else ["...", *known[-20:]]
         raise UserError(
             f"--finetune-from {name}: the encoder has no such layer with"
-            f" weights; it has {', '.join(shown)}"
+            f" weights; it has {_last_of(known)}"
         )
-    for layer in inside[: [layer.name for layer in inside].index(name)]:
+    for layer in inside[: known.index(name)]:
         layer.trainable = False
 
 
@@ -331,12 +330,16 @@ def _cut(network, layer, name):
         return network
     known = [part.name for part in network.layers]
     if layer not in known:
-        shown = known if len(known) <= 20 else ["...", *known[-20:]]
         raise UserError(
             f"--encoder-layer {layer}: {name} has no such layer; its layers are"
-            f" {', '.join(shown)}"
+            f" {_last_of(known)}"
         )
     return keras.Model(network.input, network.get_layer(layer).output)
+
+
+def _last_of(names):
+    """Returns up to twenty names, those nearest to the result, in one line."""
+    return ", ".join(names if len(names) <= 20 else ["...", *names[-20:]])
 
 
 def _encoder(network, size, grid, module, name):
