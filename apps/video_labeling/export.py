@@ -106,17 +106,15 @@ class Graph:
         parts = tf.reshape(
             padded, tf.concat([[-1, chunk], tf.shape(frames)[1:]], 0)
         )
-        none = tf.zeros_like(frames[:1])
-        before = tf.concat([none, parts[:-1, -1]], axis=0)
-        x = tf.map_fn(
-            lambda both: self._seen(*both),
-            (parts, before),
-            fn_output_signature=tf.float32,
-        )  # N K ...
-        x = tf.reshape(x, [1, -1, *x.shape[2:]])[:, :length]
-        if self.whole.motion == "regions":
-            x = self.whole.change([x, self.whole.blank()])
-        outputs = self.whole.look(x)  # 1 T V
+        vectors, _ = tf.scan(
+            lambda before, part: self._seen(part, before[1]),
+            parts,
+            (
+                tf.zeros((chunk, self.whole.look.output.shape[-1])),
+                self.whole.blank(),
+            ),
+        )  # N K V
+        outputs = tf.reshape(vectors, [1, -1, vectors.shape[-1]])[:, :length]
         if self.whole.recurrence is not None:
             outputs = self.whole.recurrence.stack(outputs)  # 1 T U
         return self._answer(self.whole.end(outputs[0]))
@@ -128,17 +126,9 @@ class Graph:
         return {**self._answer(found), "state": state}
 
     def _seen(self, frames, before):
-        """Takes uint8 frames of any size to regions `(n, R, D)`.
-
-        Args:
-            frames: `(n, H, W, 3)`.
-            before: `(H, W, 3)`, that before them; zeros stand for none.
-        """
-        x = self._inputs(frames)
-        if self.whole.motion == "pixels":
-            before = self._inputs(before[None])
-            x = self.whole.change([x[None], before])[0]
-        return tf.cast(self.whole.eyes(x, training=False), tf.float32)
+        """Takes uint8 frames of any size to vectors, as `Whole.see` does."""
+        vectors, before = self.whole.see(self._inputs(frames), before)
+        return tf.cast(vectors, tf.float32), before
 
     def _inputs(self, frames):
         """Takes uint8 frames of any size to what the model reads."""

@@ -59,14 +59,14 @@ def build(config, shape, labels):
 
     frames = keras.Input((None, *shape), name="frames")
     see = rnn_layers.TimeDistributed(eyes, name="regions")
-    x = motion.seen(config.motion, change, see, frames, motion.none)
+    x, _ = motion.seen(config.motion, change, see, frames, motion.none)
     labeler = keras.Model(
         frames, end.probabilities(recurrent(look(x))), name="video_labeling"
     )
 
     chunk = _chunk(config, shape)
     before = Before(name="before")
-    x = motion.seen(
+    x, _ = motion.seen(
         *(config.motion, change, see, chunk["frames"]),
         lambda x: before(x, chunk["begins"]),
     )  # B K R D
@@ -108,13 +108,13 @@ def _eyes(config, shape):
     return keras.Model(frame, x, name="eyes")
 
 
-def _look(config, eyes, where):
+def _look(config, eyes, way):
     """Returns the model of regions to vectors, `(B, T, R, D)` to `(B, T, V)`.
 
     With changes beside the regions their D is twice as large.
     """
     count, size = eyes.output.shape[1:]
-    if where == "regions":
+    if way == "regions":
         size *= 2
     regions = x = keras.Input((None, count, size), name="seen")
     pool = REGIONS[config.regions]

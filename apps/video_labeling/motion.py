@@ -63,14 +63,17 @@ def seen(way, change, see, frames, before):
             was before the first of them.
 
     Returns:
-        The regions.
+        The regions, and what was compared, `None` if nothing was.
     """
+    compared = None
     if way == "pixels":
+        compared = frames
         frames = change([frames, before(frames)])
     x = see(frames)
     if way == "regions":
+        compared = x
         x = change([x, before(x)])
-    return x
+    return x, compared
 
 
 def none(x):

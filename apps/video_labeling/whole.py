@@ -142,25 +142,15 @@ class Whole:
         Returns:
             The vectors, and what to remember of the last frame.
         """
-        x, last = self.regions(frames, before)
-        return self.look(x[None], training=False)[0], last
-
-    def regions(self, frames, before):
-        """Takes frames to regions `(K, R, D)`, and what to remember."""
-        last = before
-
-        def compared(x):
-            nonlocal last
-            last = ops.cast(x[0, -1:], "float32")
-            return before
-
-        x = motion.seen(
+        x, compared = motion.seen(
             *(self.motion, self.change),
             lambda x: self.eyes(x[0], training=False)[None],
             ops.cast(frames, "float32")[None],
-            compared,
+            lambda _: before,
         )
-        return x[0], last
+        if compared is not None:
+            before = ops.cast(compared[:, -1], "float32")
+        return self.look(x, training=False)[0], before
 
     def end(self, outputs):
         """Takes outputs of the last layer `(K, U)` to probabilities."""
