@@ -11,7 +11,7 @@ from keras import ops
 from rnn_layers.cell import Cell, as_tensors
 
 if keras.backend.backend() == "tensorflow":
-    from rnn_layers import fast_loop
+    from rnn_layers import cudnn, fast_loop
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -43,6 +43,11 @@ class Recurrent(keras.layers.RNN):
         compiled: Whether XLA compiles the loop, on TensorFlow in a graph; by
             default it does, but not from 256 units on where the length is
             unknown.
+        use_cudnn: Whether cuDNN runs the sequence where it can: an LSTM or a
+            GRU with its default activations and bias, without mask, zoneout,
+            recurrent dropout and mixed precision, in training, on TensorFlow
+            with a GPU, outside of XLA. Keras then compiles a model with XLA
+            only when told to.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -84,6 +89,7 @@ class Recurrent(keras.layers.RNN):
         zoneout=0.0,
         seed=None,
         compiled=None,
+        use_cudnn=True,
         **kwargs,
     ):
         if not isinstance(cell, Cell):
@@ -115,8 +121,21 @@ class Recurrent(keras.layers.RNN):
             )
         if keras.backend.backend() == "tensorflow":
             self.loops = fast_loop.Loops()
+        self.use_cudnn = use_cudnn
+        if self._fits_cudnn():
+            self.supports_jit = False
         if self.dropout or self.recurrent_dropout or self.zoneout:
             self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def _fits_cudnn(self):
+        """Returns whether cuDNN is there and can run this layer unmasked."""
+        return (
+            keras.backend.backend() == "tensorflow"
+            and self.use_cudnn
+            and not (self.unroll or self.recurrent_dropout or self.zoneout)
+            and cudnn.fits(self.cell)
+            and cudnn.available()
+        )
 
     @property
     def units(self):
@@ -225,6 +244,9 @@ class Recurrent(keras.layers.RNN):
         if training and self.dropout:
             kept = self._kept(sequences[0], self.dropout)
             sequences = sequences * kept
+        plain = training and mask is None and self._fits_cudnn()
+        if plain and not cudnn.under_xla():
+            return cudnn.run(self.cell, sequences, states)
         inputs = [self.cell.project(sequences)]  # (T, B, gates * U)
         if mask is not None:
             inputs.append(ops.expand_dims(mask, -1))  # (T, B, 1)
@@ -357,6 +379,7 @@ class Recurrent(keras.layers.RNN):
             "zoneout": self.zoneout,
             "seed": self.seed,
             "compiled": self.compiled,
+            "use_cudnn": self.use_cudnn,
         }
 
 
