@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from apps.common import encoders
+from apps.common import cli, encoders
 from apps.common.checkpoint import save_model
 from data_pipelines import captioning as pipeline
 from data_pipelines import subwords
@@ -58,7 +58,16 @@ class Eye:
 
 
 def open(config):
-    """Returns the `Eye` of a `Config`."""
+    """Returns the `Eye` of a `Config`.
+
+    Raises:
+        UserError: The encoder cannot be had, or not in this way.
+    """
+    if config.finetune_from and not config.finetune:
+        raise cli.UserError(
+            f"--finetune-from {config.finetune_from}: nothing of the encoder is"
+            " trained without --finetune"
+        )
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
         network = encoders.small_cnn((size, size), wider=(0, 1, 3))
