@@ -109,6 +109,11 @@ class Config:
     length_penalty: float = cli.flag(
         1.0, "larger favours longer hypotheses", at_least=0.0
     )
+    consensus: int = cli.flag(
+        0,
+        "captions drawn to choose among hypotheses by; 0: the most probable",
+        at_least=0,
+    )
     seed: int = cli.flag(0, "of everything random", at_least=0, below=2**32)
     jit_compile: bool = cli.flag(False, "compile the whole step with XLA")
     mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
@@ -122,12 +127,13 @@ class Config:
 PRESETS = {
     # Thousands of photographs and all that people say about them.
     "photos": dict(
-        units=256,
+        units=512,
         embedding_size=256,
-        dropout=0.3,
-        smoothing=0.1,
+        dropout=0.5,
         learning_rate=2e-3,
-        epochs=8,
+        epochs=6,
+        length_penalty=0.5,
+        consensus=16,
     ),
     # Seconds on a laptop: does everything work?
     "smoke": dict(units=8, embedding_size=8, epochs=1, picture_size=32),

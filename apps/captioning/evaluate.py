@@ -25,7 +25,7 @@ from data_pipelines import captioning as pipeline
 
 from . import look, scores
 from .config import Config
-from .predict import Captioner, Search
+from .predict import Captioner, Search, trained_way
 
 SCORES = (
     *("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"),
@@ -47,6 +47,11 @@ class Options:
     beam: int = cli.flag(0, "hypotheses kept; 0: as in training", at_least=0)
     length_penalty: float = cli.flag(
         -1.0, "larger favours longer ones; -1: as in training"
+    )
+    consensus: int = cli.flag(
+        -1,
+        "captions drawn to choose among hypotheses by; -1: as in training",
+        at_least=-1,
     )
     meteor: bool = cli.flag(False, "add METEOR; needs Java")
     runs_path: str = cli.flag("runs", "folder of all runs")
@@ -177,11 +182,7 @@ def main(options):
     data = look.datasets(config, captioner.eye, captioner.tokenizer)
     if not len(getattr(data, options.split)):
         raise cli.UserError(f"these data have no picture in {options.split}")
-    penalty = options.length_penalty
-    search = Search(
-        options.beam or config.beam,
-        config.length_penalty if penalty == -1 else penalty,
-    )
+    search = Search(options.beam or config.beam, *trained_way(options, config))
     found, _ = score(captioner, data, options.split, search, options.meteor)
     rows = {f"{run.name} ({options.split})": found}
     if options.split == "test" and len(data.train):

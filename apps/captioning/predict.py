@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, decoding, runs
+from apps.common import cli, consensus, decoding, runs
 from data_pipelines import images
 from data_pipelines.files import replacing
 from data_pipelines.tokenizers import Tokenizer
@@ -46,6 +46,11 @@ class Options:
     scores: bool = cli.flag(False, "show the score of each caption")
     length_penalty: float = cli.flag(
         -1.0, "larger favours longer ones; -1: as in training"
+    )
+    consensus: int = cli.flag(
+        -1,
+        "captions drawn to choose among hypotheses by; -1: as in training",
+        at_least=-1,
     )
     min_length: int = cli.flag(1, "fewest tokens of each", at_least=0)
     no_repeat_ngram: int = cli.flag(
@@ -70,10 +75,11 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """How to decode; see `decoding`, whose words these are."""
+    """How to decode; see `decoding` and `consensus`, whose words these are."""
 
     beam: int
     length_penalty: float
+    consensus: int = 0
     n_best: int = 1
     min_length: int = 1
     no_repeat_ngram: int = 0
@@ -187,15 +193,22 @@ class Captioner:
         elif isinstance(search.beam, int) and search.beam == 1:
             found = decoding.greedy(step, state, rules)
         else:
-            return decoding.beam_search(
-                step,
-                state,
-                rules,
-                beam=search.beam,
-                n_best=search.n_best,
-                length_penalty=search.length_penalty,
-            )
+            return self._beam_search(step, state, rules, search)
         return decoding.Decoded(*(keras.ops.expand_dims(x, 1) for x in found))
+
+    def _beam_search(self, step, state, rules, search):
+        found = decoding.beam_search(
+            step,
+            state,
+            rules,
+            beam=search.beam,
+            n_best=search.beam if search.consensus else search.n_best,
+            length_penalty=search.length_penalty,
+        )
+        if not search.consensus:
+            return found
+        drawn = consensus.draw(step, state, rules, search.consensus)
+        return consensus.chosen(found, drawn, rules, search.n_best)
 
     def attention(self, inputs, captions):
         """Returns where the decoder looked at each word of a caption.
@@ -312,7 +325,7 @@ def main(options):
     if not paths:
         raise cli.UserError("no picture; give files or folders")
     captioner = Captioner.of_run(run)
-    search = search_of(options, run.record["config"])
+    search = search_of(options, Config(**run.record["config"]))
     bad = images.BadPictures()
     records, articles = [], []
     for path, picture, best, looked in described(captioner, paths, search, bad):
@@ -341,20 +354,28 @@ def main(options):
 
 def search_of(options, config):
     """Returns the `Search` of the flags, the rest as in training."""
-    beam = options.beam or max(config["beam"], options.n_best)
+    beam = options.beam or max(config.beam, options.n_best)
     if options.n_best > beam:
         raise cli.UserError(
             f"--n-best {options.n_best}: at most --beam, which is {beam}"
         )
     if options.sample and options.n_best > 1:
         raise cli.UserError("--sample draws one caption; drop --n-best")
-    penalty = options.length_penalty
     return Search(
         beam,
-        config["length_penalty"] if penalty == -1 else penalty,
-        options.n_best,
+        *trained_way(options, config),
         *(getattr(options, f.name) for f in dataclasses.fields(Search)[3:]),
     )
+
+
+def trained_way(options, config):
+    """Returns length penalty and consensus: of the flags, or as in training."""
+    return [
+        getattr(config, name)
+        if getattr(options, name) == -1
+        else getattr(options, name)
+        for name in ("length_penalty", "consensus")
+    ]
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def train(config):
 
         # 6. Test, with the best weights.
         best = Captioner.of_run(run)
-        search = Search(config.beam, config.length_penalty)
+        search = Search(config.beam, config.length_penalty, config.consensus)
         found, captions = evaluate.score(best, data, "test", search)
         baselines = evaluate.baselines(best, data)
         show.write_report(run, best, data, found, baselines, captions, progress)

@@ -82,7 +82,17 @@ def greedy(step, state, rules):
     return _walk(step, state, rules, lambda allowed, _: _argmax(allowed))
 
 
-def sample(step, state, rules, *, seed, temperature=1.0, top_k=0, top_p=1.0):
+def sample(
+    step,
+    state,
+    rules,
+    *,
+    seed=None,
+    chances=None,
+    temperature=1.0,
+    top_k=0,
+    top_p=1.0,
+):
     """Draws every token from its distribution, or from the likeliest part.
 
     Args:
@@ -90,6 +100,8 @@ def sample(step, state, rules, *, seed, temperature=1.0, top_k=0, top_p=1.0):
         state: Nest of tensors `(B, ...)`, at least one.
         rules: The `Rules`.
         seed: Integer; the same one draws the same tokens.
+        chances: Instead of it, numbers `(B, L)` from 0 to 1, by which tokens
+            are drawn.
         temperature: Positive; logits are divided by it, so less than one makes
             likely tokens likelier.
         top_k: Draws from the so many likeliest tokens; 0: from all.
@@ -100,9 +112,9 @@ def sample(step, state, rules, *, seed, temperature=1.0, top_k=0, top_p=1.0):
     Returns:
         `Decoded`; the scores are the log-probabilities.
     """
-    batch_size = ops.shape(keras.tree.flatten(state)[0])[0]
-    # One number between 0 and 1 for each token, turned into a token below.
-    chances = keras.random.uniform((batch_size, rules.max_length), seed=seed)
+    if chances is None:
+        shape = ops.shape(keras.tree.flatten(state)[0])[0], rules.max_length
+        chances = keras.random.uniform(shape, seed=seed)
 
     def choose(allowed, position):
         chance = ops.take(chances, position, axis=1)  # B
@@ -455,6 +467,8 @@ def _repeats(tokens, position, size, known):
 
 def _draw(logits, chance, top_k, top_p):
     """Returns tokens `(B,)` drawn by numbers `(B,)` between 0 and 1."""
+    if not top_k and top_p == 1:
+        return _drawn_of_all(logits, chance)
     size = ops.shape(logits)[-1]
     count = min(top_k, size) if top_k else size
     logits, tokens = ops.top_k(logits, count)  # the likeliest first
@@ -471,6 +485,13 @@ def _draw(logits, chance, top_k, top_p):
     )
     place = ops.minimum(place, count - 1)
     return ops.squeeze(ops.take_along_axis(tokens, place, axis=-1), 1)
+
+
+def _drawn_of_all(logits, chance):
+    """Returns tokens `(B,)` drawn from all: nothing need be sorted."""
+    below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
+    chance = ops.expand_dims(chance, 1) * below[:, -1:]
+    return ops.sum(ops.cast(below <= chance, "int32"), axis=-1)
 
 
 def _put(tokens, chosen, position):

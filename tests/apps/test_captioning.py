@@ -58,6 +58,7 @@ def frozen(tmp_path_factory):
         *("--runs-path", str(folder / "runs"), "--name", "y"),
         *("--cache-path", str(folder / "data"), *SMALL),
         *("--epochs", "1", "--encoder", network, "--grid", "4"),
+        *("--consensus", "3"),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "SIZES", {"train": 40, "valid": 6, "test": 6})
@@ -184,8 +185,9 @@ def test_tensorboard_has_every_tag(trained):
 # Decoding.
 
 
-def test_a_batch_equals_its_pictures(captioner):
-    search = predict.Search(3, 1.0, n_best=3)
+@pytest.mark.parametrize("drawn", [0, 4])
+def test_a_batch_equals_its_pictures(captioner, drawn):
+    search = predict.Search(3, 1.0, drawn, n_best=3)
     inputs = np.stack([pixels(number) for number in NUMBERS])
     together = captioner.decode(inputs, search)
     for row, best in zip(inputs, together, strict=True):
@@ -231,7 +233,7 @@ def test_files_are_described_as_splits_are(name, request, trained, frozen):
     data = look.datasets(
         Config(**run.record["config"]), captioner.eye, captioner.tokenizer
     )
-    search = predict.Search(3, 1.0)
+    search = predict.Search(3, 1.0, 4)
     expected = evaluate.describe(captioner, data.test, search)
     paths = [picture.path for picture in data.test.pictures]
     bad = images.BadPictures()
@@ -491,10 +493,10 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
     assert done.returncode == 0, done.stderr
     answers = map(json.loads, done.stdout.splitlines()[-2:])
     inputs = np.stack([images.read(path, squares.SIDE) for path in paths])
-    for live in (captioner, frozen_captioner):
+    for live, drawn in ((captioner, 0), (frozen_captioner, 3)):
         texts, scores = next(answers)
         expected = live.decode(
-            live.see(inputs), predict.Search(3, 0.7, n_best=3)
+            live.see(inputs), predict.Search(3, 0.7, drawn, n_best=3)
         )
         # JPEG is decoded by another library, whose pixels differ by a little.
         for row, best in enumerate(expected[:3]):
