@@ -237,6 +237,20 @@ class Cell(keras.layers.Layer):
             for state, came in zip(new, states, strict=True)
         ]
 
+    def keep(self, stays, old, new):
+        """Returns old states where `stays`, booleans like each, and else new."""
+        return [
+            ops.where(stay, kept, state)
+            for stay, kept, state in zip(stays, old, new, strict=True)
+        ]
+
+    def mean(self, share, old, new):
+        """Returns states that are old by a share, and new by the rest."""
+        return [
+            share * kept + (1 - share) * state
+            for kept, state in zip(old, new, strict=True)
+        ]
+
     def get_initial_state(self, batch_size=None):
         """Returns the states before the first step: zeros."""
         return [

@@ -304,11 +304,14 @@ class Recurrent(keras.layers.RNN):
         # On JAX the tanh of Keras makes float32 of float64.
         new = [ops.cast(state, self.cell.state_dtype) for state in new]
         if zoning:
-            new = _choose(inputs[1 + masked :], states, new)
+            new = self.cell.keep(inputs[1 + masked :], states, new)
         elif self.zoneout:
-            new = _mix(self.zoneout, states, new)
+            new = self.cell.mean(self.zoneout, states, new)
         if masked:
-            new = _choose([inputs[1]] * len(new), new, states)
+            new = [
+                ops.where(inputs[1], state, kept)
+                for state, kept in zip(new, states, strict=True)
+            ]
         return new
 
     def step(self, inputs, states):
@@ -441,24 +444,6 @@ def _check_batch(sequences, expected):
         fast_loop.require_batch(sequences, expected, message)
     elif known not in (None, expected):
         raise ValueError(message)
-
-
-def _choose(conditions, states, others):
-    """Takes each state where its condition holds, and elsewhere the other."""
-    return [
-        ops.where(condition, state, other)
-        for condition, state, other in zip(
-            conditions, states, others, strict=True
-        )
-    ]
-
-
-def _mix(share, states, others):
-    """Takes a share of each state and the rest of the other."""
-    return [
-        share * state + (1 - share) * other
-        for state, other in zip(states, others, strict=True)
-    ]
 
 
 def _dropping(matmul, masks):

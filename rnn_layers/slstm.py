@@ -60,6 +60,20 @@ class SLSTMCell(ForgetCell):
         *zeros, m = super().get_initial_state(batch_size)
         return [*zeros, m - 1e30]
 
+    def keep(self, stays, old, new):
+        """As all cells; c, n and m, which mean one thing, stay together."""
+        h, c, *_ = stays
+        return super().keep([h, c, c, c], old, new)
+
+    def mean(self, share, old, new):
+        """As all cells, c and n at the larger of both scales m."""
+        m = ops.maximum(old[3], new[3])
+        old, new = (
+            [h, c * ops.exp(scale - m), n * ops.exp(scale - m)]
+            for h, c, n, scale in (old, new)
+        )
+        return [*super().mean(share, old, new), m]
+
     def step(self, projected, states, matmul=ops.matmul):
         """Takes one time step, equations (1) to (7)."""
         h, c, n, m = states

@@ -50,7 +50,8 @@ def loop(step, n, inputs, carried, widths, reverse=False):
 
     def read(t):
         t = tf.clip_by_value(t, 0, tf.maximum(n - 1, 0))
-        return [x[n - 1 - t if reverse else t] for x in inputs]
+        # Not by brackets: XLA would compile them anew for every n.
+        return [tf.gather(x, n - 1 - t if reverse else t) for x in inputs]
 
     def body(t, now, carried, buffers):
         values, new = step(now, carried)

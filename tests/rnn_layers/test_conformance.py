@@ -30,6 +30,7 @@ from tests.rnn_layers.tools import (
     make,
     random,
     randomize,
+    unscaled,
     weights_by_name,
 )
 
@@ -307,21 +308,25 @@ def test_recurrent_dropout_is_one_mask_per_sequence(name, options):
         close(plain(SEQUENCES[row : row + 1]), trained[row : row + 1])
 
 
+@pytest.mark.parametrize("given", [True, False], ids=["given", "default"])
 @every_case
-def test_zoneout_takes_the_mean_outside_of_training(name, options):
+def test_zoneout_takes_the_mean_outside_of_training(name, options, given):
     layer = make(name, options, zoneout=0.25, seed=1, **ALL)
-    outputs, *last = layer(SEQUENCES, initial_state=initial_states(layer))
-    states = initial_states(layer)
+    start = initial_states(layer)
+    if not given:
+        start = [array(x) for x in layer.get_initial_state(BATCH)]
+    outputs, *last = layer(SEQUENCES, initial_state=start)
+    states = unscaled(layer, start)
     for t in range(TIME):
         _, new = layer.cell(SEQUENCES[:, t], [*map(ops.array, states)])
         states = [
-            0.25 * state + 0.75 * array(after)
-            for state, after in zip(states, new, strict=True)
+            0.25 * state + 0.75 * after
+            for state, after in zip(states, unscaled(layer, new), strict=True)
         ]
         close(outputs[:, t], states[0])
-    close(last, states)
-    state = initial_states(layer)
-    close(layer.step(SEQUENCES[:, 0], state)[0], outputs[:, 0])
+    close(unscaled(layer, last), states)
+    first = layer.step(SEQUENCES[:, 0], [*map(ops.array, start)])[0]
+    close(first, outputs[:, 0])
 
 
 @every_case

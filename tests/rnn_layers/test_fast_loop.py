@@ -1,6 +1,7 @@
 """The compiled loop on TensorFlow against the plain loop and its autodiff."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -223,7 +224,7 @@ def test_half_precision_gradients_are_close():
     close(*found, 0.05)
 
 
-def test_one_compilation_serves_every_length():
+def test_every_length_is_computed():
     layer = make("lstm", dtype="float32", compiled=True)
     function = tf.function(
         lambda x: layer(x),
@@ -234,6 +235,40 @@ def test_one_compilation_serves_every_length():
         close(function(x), layer(x), 1e-5)
     (loop,) = layer.loops.loops.values()
     assert loop._infer.experimental_get_tracing_count() == 1
+
+
+COUNTING = """
+import glob, sys
+import tensorflow as tf
+import rnn_layers
+
+layer = rnn_layers.rnn("lstm", 4, compiled=True)
+layer.build((None, None, 3))
+
+@tf.function(input_signature=[tf.TensorSpec((None, None, 3))], autograph=False)
+def gradient(x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x, training=True))
+    return tape.gradient(loss, x)
+
+for length in map(int, sys.argv[2:]):
+    gradient(tf.ones((2, length, 3)))
+    print(len(glob.glob(sys.argv[1] + "/*before_optimizations.txt")))
+"""
+
+
+def test_one_compilation_serves_every_length(tmp_path):
+    """Counted in what XLA writes down, since a trace is not a compilation."""
+    flags = f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text"
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING, str(tmp_path), "5", "9", "40", "3"],
+        env={**os.environ, "XLA_FLAGS": flags},
+        **dict(capture_output=True, text=True, check=False),
+    )
+    assert done.returncode == 0, done.stderr
+    counts = list(map(int, done.stdout.split()[-4:]))
+    assert counts == [2] * 4  # forward and backward
 
 
 def test_equal_cells_share_their_compilations():

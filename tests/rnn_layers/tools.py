@@ -66,6 +66,15 @@ def initial_states(layer, batch=BATCH):
     return states
 
 
+def unscaled(layer, states):
+    """States of an sLSTM without their scale, which is zero then."""
+    states = [array(state) for state in states]
+    if isinstance(layer.cell, SLSTMCell):
+        h, c, n, m = states
+        states = [h, c * np.exp(m), n * np.exp(m), 0 * m]
+    return states
+
+
 def weights_by_name(layer):
     return {w.name: array(w) for w in layer.cell.weights}
 
