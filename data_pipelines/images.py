@@ -140,6 +140,25 @@ def content(path: str | Path) -> bytes:
         raise PictureError(name, f"is no file name: {error}") from None
 
 
+def thumbnail(content: bytes, side: int) -> Image.Image:
+    """A small picture to show, RGB and upright, its ratio kept.
+
+    Args:
+        content: the file.
+        side: most pixels of its longer side.
+
+    Raises:
+        PictureError: as `read`.
+    """
+    picture, orientation = _opened(content, "")
+    picture.draft("RGB", (2 * side, 2 * side))
+    small = _rgb(picture)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if orientation in _TURNS:
+        small = small.transpose(_TURNS[orientation])
+    return small
+
+
 def decode(
     content: bytes,
     size: int | tuple[int, int],

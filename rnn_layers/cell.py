@@ -238,7 +238,7 @@ class Cell(keras.layers.Layer):
         ]
 
     def keep(self, stays, old, new):
-        """Returns old states where `stays`, booleans like each, and else new."""
+        """Returns old states where `stays`, booleans like them, else new."""
         return [
             ops.where(stay, kept, state)
             for stay, kept, state in zip(stays, old, new, strict=True)

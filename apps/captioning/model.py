@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+import rnn_layers
 from apps.common.optimizer import AdamW
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines.tokenizers import Tokenizer
@@ -85,9 +86,14 @@ def _picture(config, encoder, word_size):
         places
     )
     mean = layers.GlobalAveragePooling1D()(memory)  # B U
-    size = word_size if config.picture == "first_step" else config.units
+    size = word_size if config.picture == "first_step" else _width(config)
     vector = layers.Dense(size, "tanh", name="vector")(mean)  # B U
     return keras.Model(inputs, [memory, vector], name="picture")
+
+
+def _width(config):
+    """Returns the size of the cell's output: U, but of `projection_lstm`."""
+    return rnn_layers.rnn(config.cell, config.units).cell.state_size[0]
 
 
 def _decoder(config, frequencies, vectors, size):
@@ -105,7 +111,7 @@ def _decoder(config, frequencies, vectors, size):
     # As inputs the vectors are about one large, as outputs much smaller.
     scale = layers.Rescaling(size**0.5, name="scale")
     bias = layers.Embedding(1, len(frequencies), name="bias")
-    if config.units == size:
+    if config.units == size == _width(config):
         outputs = layers.Identity(name="outputs")
     else:
         outputs = layers.Dense(size, name="outputs")

@@ -4,9 +4,8 @@ import base64
 import html
 import io
 
-from PIL import Image, ImageOps
-
 from apps.common import report
+from data_pipelines import images
 
 # The longer side of a picture on a page, in pixels, and Pillow's quality.
 SIDE = 256
@@ -52,15 +51,7 @@ def _caption(text, score, wrong):
 
 def _address(picture):
     """Returns a picture made small, as an address that holds it."""
-    with Image.open(io.BytesIO(picture)) as file:
-        file.draft("RGB", (2 * SIDE, 2 * SIDE))
-        small = ImageOps.exif_transpose(file)
-    if small.has_transparency_data:
-        small = small.convert("RGBA")
-        white = Image.new("RGBA", small.size, "white")
-        small = Image.alpha_composite(white, small)
-    small = small.convert("RGB")
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small = images.thumbnail(picture, SIDE)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode()

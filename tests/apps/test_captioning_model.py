@@ -60,6 +60,7 @@ def words(rows, length=5):
         ("peephole_lstm", 1, {"units": D}),
         ("coupled_lstm", 1, {"attention_score": "general"}),
         ("min_gru", 2, {"attention_score": "dot"}),
+        ("projection_lstm", 2, {"embedding_size": U}),
     ],
 )
 def test_steps_agree_with_teacher_forcing(way, cell, depth, more):

@@ -316,6 +316,13 @@ def test_pictures_of_every_kind_are_shown():
     content = encoded(photo(20, 40), exif=turned)
     _, shown = held(Parsed(page.article(content, "a", [])).images()[0]["src"])
     assert shown.size == (20, 40)
+    # Broken EXIF data: a resolution that is a text, and as a whole.
+    turned[0x011A] = 72.0
+    number, text = b"\x01\x1a\x00\x05", b"\x01\x1a\x00\x02"
+    assert number in turned.tobytes()
+    for exif in (turned.tobytes().replace(number, text), b"x" * 40):
+        content = encoded(photo(20, 40), exif=exif)
+        held(Parsed(page.article(content, "a", [])).images()[0]["src"])
 
 
 def test_a_page_of_24_pictures_is_small(tmp_path):
