@@ -86,13 +86,44 @@ def strip(picture, words, weights):
     return _png(sheet)
 
 
-def _write(draw, place, word):
-    """Writes a word centred above a place, as large as a tile allows."""
+def titled(picture, text):
+    """Draws a picture with a text below it, in as many lines as it needs.
+
+    Args:
+        picture: `(H, W, 3)`, uint8.
+        text: String.
+
+    Returns:
+        PNG bytes, two tiles wide.
+    """
+    width = 2 * TILE
+    small = Image.fromarray(picture)
+    small.thumbnail((width, width), Image.Resampling.LANCZOS)
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if _font(LETTERS[0]).getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    sheet = Image.new(
+        "RGB", (width, LINE + small.height + LINE * len(lines)), "white"
+    )
+    sheet.paste(small, ((width - small.width) // 2, LINE))
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines, 1):
+        place = (width // 2, LINE + small.height + LINE * number - 5)
+        _write(draw, place, line, width)
+    return _png(sheet)
+
+
+def _write(draw, place, word, most=TILE):
+    """Writes a word centred above a place, at most so wide."""
     for size in range(LETTERS[0], LETTERS[1] - 1, -1):
         font = _font(size)
-        if font.getlength(word) <= TILE:
+        if font.getlength(word) <= most:
             break
-    while font.getlength(word) > TILE:
+    while font.getlength(word) > most:
         word = word.removesuffix("\u2026")[:-1] + "\u2026"
     draw.text(place, word, "#1b1f24", font, anchor="ms")
 

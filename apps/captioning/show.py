@@ -68,11 +68,13 @@ class Samples(keras.callbacks.Callback):
         picture = shown(captioner, self.split.pictures[row].path)
         inputs = self.split.input(row)[None]
         looked = captioner.attention(inputs, [caption])
-        drawn = _strip(picture, looked[0] if looked else None)
-        if drawn is None:
-            drawn = tf.io.encode_png(picture).numpy()
+        # In the picture, since TensorBoard keeps the first description only.
+        if looked:
+            drawn = _strip(picture, looked[0])
+        else:
+            drawn = attention.titled(picture, caption.text)
         image = tf.io.decode_png(drawn, channels=3)
-        tf.summary.image(tag, image[None], description=caption.text)
+        tf.summary.image(tag, image[None])
 
     def _write(self, epoch, lines):
         """Writes the epoch's lines behind those of the epochs before."""

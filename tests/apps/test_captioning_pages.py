@@ -325,6 +325,20 @@ def test_pictures_of_every_kind_are_shown():
         held(Parsed(page.article(content, "a", [])).images()[0]["src"])
 
 
+def test_a_text_stands_below_its_picture():
+    picture = photo(60, 90)
+    one, three = (
+        opened(attention.titled(picture, "some words " * count))
+        for count in (1, 6)
+    )
+    assert one.width == three.width == 2 * attention.TILE
+    assert three.height - one.height == 2 * attention.LINE
+    for number, drawn in enumerate((one, three)):
+        lines = np.asarray(drawn.convert("L"))[attention.LINE + 60 :]
+        dark = (lines < 128).any(axis=1).reshape(-1, attention.LINE)
+        assert dark.any(axis=1).all(), number  # each line has letters
+
+
 def test_a_page_of_24_pictures_is_small(tmp_path):
     words, weights = words_and_weights(13)
     picture = photo(192, 192)
