@@ -1,10 +1,13 @@
 """LSTM and GRU by NVIDIA's cuDNN, in training on a GPU.
 
 cuDNN runs a whole sequence in one call. It knows no peepholes, no other
-activations, no zoneout and no masks with holes, so it serves two cells of this
-library, and only as they are by default (`fits`). Everything else runs in
-`fast_loop.py`, and so does what is not training: a model that was saved on a
-machine with a GPU must run on one without.
+activations and no zoneout, so it serves two cells of this library, and only as
+they are by default (`fits`); it is given no masks, of which it knows only those
+at the end. Everything else runs in `fast_loop.py`, and so does what is not
+training: what was saved on a machine with a GPU must run on one without.
+
+The equations, the order of gates and that of weights are those of NVIDIA's
+cuDNN API reference under `cudnnRNNMode_t` and `cudnnGetRNNWeightParams`.
 
 Letters of shapes: B batch, T time, F features, U units.
 """
@@ -21,9 +24,9 @@ GRU_GATES = 1, 0, 2
 
 
 def available():
-    """Returns whether TensorFlow has cuDNN and sees a GPU."""
+    """Returns whether TensorFlow has cuDNN and may use a GPU."""
     built = tf.sysconfig.get_build_info()["is_cuda_build"]
-    return built and bool(tf.config.list_physical_devices("GPU"))
+    return built and bool(tf.config.get_visible_devices("GPU"))
 
 
 def fits(cell):
@@ -41,6 +44,7 @@ def fits(cell):
 
 def under_xla():
     """Returns whether XLA, which has no cuDNN, will compile this graph."""
+    # Private, as in Keras itself: there is no public way to ask.
     from tensorflow.python.ops import control_flow_util
 
     graph = tf.compat.v1.get_default_graph()
@@ -77,8 +81,9 @@ def run(cell, sequences, states):
 def parameters(cell):
     """Returns all weights of a cell as the one vector that cuDNN takes.
 
-    First the kernel of each gate, then its recurrent kernel, row by row of
-    their transposes; then the biases of both.
+    First the kernels of all gates, then their recurrent kernels, row by row of
+    their transposes; then the biases of both, likewise: together
+    `(gates * U * (F + U + 2),)`.
     """
     lstm = isinstance(cell, LSTMCell)
     gates = LSTM_GATES if lstm else GRU_GATES

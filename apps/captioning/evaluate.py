@@ -4,13 +4,14 @@
     make evaluate-captioning ARGS="--beam 10 --split valid"
     python -m apps.captioning.evaluate --dataset files --data-path my-pictures
 
-`bleu_1` to `bleu_4`, `rouge_l` and `cider` are of beam search, `bleu_4_greedy`
-and `cider_greedy` of greedy decoding (`scores.py` says what they are),
-`perplexity` of the references; on the demo, `right` is the share of captions
-that say all that a picture shows and nothing else.  Baselines: `most_frequent`,
-the most frequent caption of training; `nearest_picture`, a caption of the
-training picture whose mean region is most similar; `human`, each reference
-against the others of its picture.
+`bleu_1` to `bleu_4`, `rouge_l` and `cider` are of beam search, and with
+`--consensus`, here or in training, of the choice among its hypotheses;
+`bleu_4_greedy` and `cider_greedy` of greedy decoding (`scores.py` says what
+they are), `perplexity` of the references; on the demo, `right` is the share of
+captions that say all that a picture shows and nothing else.  Baselines:
+`most_frequent`, the most frequent caption of training; `nearest_picture`, a
+caption of the training picture whose mean region is most similar; `human`, each
+reference against the others of its picture.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from data_pipelines import captioning as pipeline
 
 from . import look, scores
 from .config import Config
-from .predict import Captioner, Search, trained_way
+from .predict import Captioner, Decoding, Search
 
 SCORES = (
     *("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"),
@@ -35,7 +36,7 @@ BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(Decoding):
     """Scores a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
@@ -44,15 +45,6 @@ class Options:
     )
     data_path: str = cli.flag("", "folder of the other data")
     split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
-    beam: int = cli.flag(0, "hypotheses kept; 0: as in training", at_least=0)
-    length_penalty: float = cli.flag(
-        -1.0, "larger favours longer ones; -1: as in training"
-    )
-    consensus: int = cli.flag(
-        -1,
-        "captions drawn to choose among hypotheses by; -1: as in training",
-        at_least=-1,
-    )
     meteor: bool = cli.flag(False, "add METEOR; needs Java")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
@@ -106,7 +98,7 @@ def right(texts, split):
     return {"right": scores.right(texts, split.facts, pipeline.facts)}
 
 
-def baselines(captioner, data):
+def baselines(captioner, data, meteor=False):
     """Returns the scores of the baselines on the test split."""
     train, test = data.train, data.test
     frequent = scores.most_frequent(
@@ -120,7 +112,7 @@ def baselines(captioner, data):
         "nearest_picture": near,
     }
     found = {
-        name: scores.scores(texts, people(test)) | right(texts, test)
+        name: scores.scores(texts, people(test), meteor) | right(texts, test)
         for name, texts in outputs.items()
     }
     human = scores.human(people(test))
@@ -182,11 +174,11 @@ def main(options):
     data = look.datasets(config, captioner.eye, captioner.tokenizer)
     if not len(getattr(data, options.split)):
         raise cli.UserError(f"these data have no picture in {options.split}")
-    search = Search(options.beam or config.beam, *trained_way(options, config))
+    search = options.search(config)
     found, _ = score(captioner, data, options.split, search, options.meteor)
     rows = {f"{run.name} ({options.split})": found}
     if options.split == "test" and len(data.train):
-        rows |= baselines(captioner, data)
+        rows |= baselines(captioner, data, options.meteor)
     columns = [name for name in (*SCORES, "meteor") if name in found]
     print(report.table(rows, columns))
     for name, signature in scores.signatures().items():

@@ -37,13 +37,10 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """Describes pictures."""
+class Decoding:
+    """Flags of how captions are searched for, by default as in training."""
 
-    pictures: tuple = cli.positional("files and folders of pictures")
     beam: int = cli.flag(0, "hypotheses kept; 0: as in training", at_least=0)
-    n_best: int = cli.flag(1, "captions shown of each", at_least=1)
-    scores: bool = cli.flag(False, "show the score of each caption")
     length_penalty: float = cli.flag(
         -1.0, "larger favours longer ones; -1: as in training"
     )
@@ -52,6 +49,35 @@ class Options:
         "captions drawn to choose among hypotheses by; -1: as in training",
         at_least=-1,
     )
+
+    def search(self, config, **more):
+        """Returns the `Search` of the flags, the rest as in training.
+
+        Raises:
+            UserError: There are no hypotheses to choose among.
+        """
+        beam = self.beam or config.beam
+        if self.consensus > 0 and (beam == 1 or more.get("sample")):
+            raise cli.UserError(
+                f"--consensus {self.consensus} chooses among the hypotheses of"
+                " a beam; drop it, or --beam 1, or --sample"
+            )
+        given = [self.length_penalty, self.consensus]
+        trained = [config.length_penalty, config.consensus]
+        chosen = [
+            own if own != -1 else other
+            for own, other in zip(given, trained, strict=True)
+        ]
+        return Search(beam, *chosen, **more)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Decoding):
+    """Describes pictures."""
+
+    pictures: tuple = cli.positional("files and folders of pictures")
+    n_best: int = cli.flag(1, "captions shown of each", at_least=1)
+    scores: bool = cli.flag(False, "show the score of each caption")
     min_length: int = cli.flag(1, "fewest tokens of each", at_least=0)
     no_repeat_ngram: int = cli.flag(
         0, "no so many tokens occur twice in one; 0: they may", at_least=0
@@ -361,21 +387,12 @@ def search_of(options, config):
         )
     if options.sample and options.n_best > 1:
         raise cli.UserError("--sample draws one caption; drop --n-best")
-    return Search(
-        beam,
-        *trained_way(options, config),
-        *(getattr(options, f.name) for f in dataclasses.fields(Search)[3:]),
+    others = {f.name for f in dataclasses.fields(Search)} - {
+        f.name for f in dataclasses.fields(Decoding)
+    }
+    return dataclasses.replace(options, beam=beam).search(
+        config, **{name: getattr(options, name) for name in others}
     )
-
-
-def trained_way(options, config):
-    """Returns length penalty and consensus: of the flags, or as in training."""
-    return [
-        getattr(config, name)
-        if getattr(options, name) == -1
-        else getattr(options, name)
-        for name in ("length_penalty", "consensus")
-    ]
 
 
 if __name__ == "__main__":

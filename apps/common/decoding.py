@@ -100,8 +100,8 @@ def sample(
         state: Nest of tensors `(B, ...)`, at least one.
         rules: The `Rules`.
         seed: Integer; the same one draws the same tokens.
-        chances: Instead of it, numbers `(B, L)` from 0 to 1, by which tokens
-            are drawn.
+        chances: Instead of it, numbers `(B, L)` of at least 0 and less than 1,
+            by which tokens are drawn.
         temperature: Positive; logits are divided by it, so less than one makes
             likely tokens likelier.
         top_k: Draws from the so many likeliest tokens; 0: from all.
@@ -112,6 +112,8 @@ def sample(
     Returns:
         `Decoded`; the scores are the log-probabilities.
     """
+    if (seed is None) == (chances is None):
+        raise ValueError("Either `seed` or `chances` is needed.")
     if chances is None:
         shape = ops.shape(keras.tree.flatten(state)[0])[0], rules.max_length
         chances = keras.random.uniform(shape, seed=seed)

@@ -343,6 +343,8 @@ def test_predict_ends_with_2_if_no_picture_can_be_read(
         (dict(), "no picture; give files or folders"),
         (dict(pictures=("A",), beam=2, n_best=3), "--n-best 3: at most --beam"),
         (dict(pictures=("A",), sample=True, n_best=2), "drop --n-best"),
+        (dict(pictures=("A",), sample=True, consensus=3), "drop it, or"),
+        (dict(pictures=("A",), beam=1, consensus=3), "drop it, or"),
         (dict(pictures=("A",), run="z"), "no run 'z'; the runs are: x"),
     ],
 )
@@ -355,6 +357,24 @@ def test_predict_refuses(trained, quick, tmp_path, more, message):
         more = more | {"pictures": given}
     with pytest.raises(cli.UserError, match=message):
         predict.main(options(trained, **more))
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, predict.Search(4, 0.3, 6)),
+        ({"consensus": 0, "beam": 2}, predict.Search(2, 0.3, 0)),
+        ({"consensus": 5, "n_best": 7}, predict.Search(7, 0.3, 5, 7)),
+        ({"length_penalty": 0.0, "top_k": 2}, predict.Search(4, 0, 6, top_k=2)),
+        (
+            {"sample": True, "seed": 9},
+            predict.Search(4, 0.3, 6, 1, 1, 0, True, seed=9),
+        ),
+    ],
+)
+def test_captions_are_searched_for_as_in_training(more, expected):
+    config = Config(beam=4, length_penalty=0.3, consensus=6)
+    assert predict.search_of(predict.Options(**more), config) == expected
 
 
 def test_predict_refuses_files_that_do_not_belong_together(trained, tmp_path):

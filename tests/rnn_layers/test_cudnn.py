@@ -205,14 +205,22 @@ def test_xla_is_left_to_the_loop(calls):
     assert calls == []
 
 
-def test_fit(calls):
-    """A model that Keras may compile as it likes is not compiled by XLA."""
-    model = keras.Sequential([rnn_layers.rnn("gru", UNITS)])
+@pytest.mark.parametrize("use_cudnn", [True, False])
+def test_fit(use_cudnn, calls, monkeypatch):
+    """Where Keras would compile a model with XLA, it leaves cuDNN's alone."""
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind=None: [gpu]
+    )
+    model = keras.Sequential(
+        [rnn_layers.rnn("gru", UNITS, use_cudnn=use_cudnn)]
+    )
     model.compile("sgd", "mse")
     x, y = SEQUENCES.astype("float32"), np.zeros((BATCH, UNITS), "float32")
     first, second = model.fit(x, y, epochs=2, verbose=0).history["loss"]
     assert second < first
-    assert "gru" in calls
+    assert model.jit_compile is not use_cudnn
+    assert ("gru" in calls) is use_cudnn
 
 
 def test_config_and_machine():
@@ -220,6 +228,6 @@ def test_config_and_machine():
     layer = rnn_layers.rnn("lstm", UNITS, use_cudnn=False)
     again = type(layer).from_config(layer.get_config())
     assert again.use_cudnn is False
-    if not tf.config.list_physical_devices("GPU"):
+    if not tf.config.get_visible_devices("GPU"):
         assert not cudnn.available()
         assert rnn_layers.rnn("lstm", UNITS).supports_jit
