@@ -5,8 +5,8 @@
 Everything that is compared in one row runs in turn, again and again, in one
 process, so that other load on the machine falls on all alike. A training step
 is the forward pass and the gradient by the input and every weight; `predict` is
-`keras.Model.predict` on one batch. Printed are medians in milliseconds, with
-the quartiles in the JSON file. Peak memory is that of a process of its own.
+`keras.Model.predict` on one batch. Printed are medians in milliseconds, and
+quartiles beside them. Peak memory is that of a process of its own.
 """
 
 import argparse
@@ -325,7 +325,12 @@ def table(rows):
         what += ", masked" if r["masked"] else ""
         what += ", bidirectional" if r["bidirectional"] else ""
         cells = [f"`{r['cell']}`", str(tuple(r["shape"])), what]
-        cells += [f"{median[n]:.1f}" if n in median else "" for n in names]
+        cells += [
+            "{median:.1f} ({low:.1f} to {high:.1f})".format(**r["ms"][n])
+            if n in median
+            else ""
+            for n in names
+        ]
         cells += [
             f"{median[n] / median['ours']:.2f}" if n in median else ""
             for n in others
@@ -409,8 +414,8 @@ def page(result):
     )
     return (
         "# Recurrent layers, milliseconds\n\nShapes are (batch, steps, inputs, "
-        f"units); medians; float32; {result['machine']}.\n\n{meanings}\n\n"
-        f"{table(result['rows'])}\n\n{summary(result['rows'])}\n{grown}\n"
+        f"units); medians and quartiles; float32; {result['machine']}.\n\n"
+        f"{meanings}\n\n{table(result['rows'])}\n\n{summary(result['rows'])}\n{grown}\n"
         "* one compiled step of `peephole_lstm`, 256 units, batch 1: "
         f"{microseconds['ours']} us, its products alone "
         f"{microseconds['products']} us\n"

@@ -108,7 +108,8 @@ def read(
         training: whether there must be pictures of train; if not, and if
             there are none, splits that are missing are empty.
         cache_path: where the captions are kept, so that the next time is
-            quicker; None: nowhere.  Pictures are looked for each time.
+            quicker, and if pictures are missing a list of them; None: nowhere.
+            Pictures are looked for each time.
 
     Raises:
         DataError: if a file is not as described, with its line; if more than
@@ -122,7 +123,8 @@ def read(
         collected = _cached(sources, name, Path(cache_path))
     bad = BadPictures()
     paths = collected.paths(sources, bad)
-    bad.check(len(collected.found))
+    listed = cache_path and Path(cache_path) / "missing_pictures.txt"
+    bad.check(len(collected.found), listed)
     chosen = {picture: collected.split[picture] for picture in paths}
     if training or "train" in chosen.values():
         _cut(chosen, collected.present, seed, name)

@@ -12,7 +12,8 @@ class Bidirectional(keras.layers.Bidirectional):
 
     A drop-in for `keras.layers.Bidirectional`, whose arguments it takes. It
     also keeps the mask that a sequence carries when an initial state is given,
-    passes masks on, and can be stateful and return its states.
+    passes masks on, and can be stateful and return its states. Each direction
+    is a loop of its own; TensorFlow runs the two side by side.
 
     Args:
         layer: A recurrent layer; its copy runs forward.

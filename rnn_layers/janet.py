@@ -19,7 +19,8 @@ class JANETCell(ForgetCell):
     Van der Westhuizen and Lasenby, 2018, "The unreasonable effectiveness of the
     forget gate", https://arxiv.org/abs/1804.04849, without the offset between
     the two gates in (3) and without its initial values for long sequences; the
-    bias of the forget gate starts at one.
+    bias of the forget gate starts at one. Without the offset it is the same
+    function as `ugrnn`.
 
     Args:
         units: Positive integer, the size U of the state.

@@ -181,7 +181,7 @@ def main(options):
         rows |= baselines(captioner, data, options.meteor)
     columns = [name for name in (*SCORES, "meteor") if name in found]
     print(report.table(rows, columns))
-    for name, signature in scores.signatures().items():
+    for name, signature in scores.signatures(options.meteor).items():
         print(f"{name}: {signature}")
 
 

@@ -88,17 +88,20 @@ def _meteor(references, outputs):
         scorer.meteor_p.communicate()
 
 
-def signatures():
+def signatures(meteor=False):
     """Returns what defines each score, as dict of name -> line."""
     by = "pycocoevalcap " + importlib.metadata.version("pycocoevalcap")
     words = "lower-case PTB words without punctuation"
-    return {
+    found = {
         "bleu": f"{by}, corpus, closest reference length, no smoothing,"
         f" points of 100, {words}",
         "rouge_l": f"{by}, beta 1.2, mean over pictures, {words}",
         "cider": f"{by}, CIDEr-D, n 1 to 4, sigma 6, document frequencies of"
         f" the references scored against, 0 to 10, {words}",
     }
+    if meteor and shutil.which("java"):
+        found["meteor"] = f"{by}, METEOR 1.5, 0 to 1, {words}"
+    return found
 
 
 def most_frequent(captions):

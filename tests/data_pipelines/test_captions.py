@@ -197,6 +197,10 @@ def test_many_pictures_without_a_file_are_an_error(tmp_path):
     message = fails(folder)
     assert message.startswith("3 of 40 pictures (7.5%) cannot be read: ")
     assert f"{tmp_path / 'images' / '0.jpg'}: there is no such file" in message
+    listed = tmp_path / "cache" / "missing_pictures.txt"
+    with pytest.raises(DataError, match="all are listed in"):
+        read(folder, cache_path=tmp_path / "cache")
+    assert len(listed.read_text().splitlines()) == 3
 
 
 def test_names_that_no_file_can_have(tmp_path):

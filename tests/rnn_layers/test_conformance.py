@@ -237,13 +237,18 @@ def test_config_survives_a_round_trip(name, options):
     close(again(SEQUENCES), layer(SEQUENCES), 0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "tolerance"), [("float16", 0.02), ("bfloat16", 0.15)]
+)
 @every_case
-def test_half_precision_is_close_and_keeps_float32_states(name, options):
+def test_half_precision_is_close_and_keeps_float32_states(
+    name, options, kind, tolerance
+):
     full = make(name, options, dtype="float32", **ALL)
-    half = make(name, options, dtype="mixed_float16", **ALL)
+    half = make(name, options, dtype=f"mixed_{kind}", **ALL)
     states = initial_states(full)
     outputs, *last = half(SEQUENCES, initial_state=states, mask=MASK)
-    assert keras.backend.standardize_dtype(outputs.dtype) == "float16"
+    assert keras.backend.standardize_dtype(outputs.dtype) == kind
     for state in last:
         assert keras.backend.standardize_dtype(state.dtype) == "float32"
     for weight in half.weights:
@@ -251,7 +256,7 @@ def test_half_precision_is_close_and_keeps_float32_states(name, options):
     close(
         [outputs, *last],
         full(SEQUENCES, initial_state=states, mask=MASK),
-        0.02,
+        tolerance,
     )
 
 

@@ -159,6 +159,11 @@ RELATIVES = {
         ("peephole_lstm", {}),
         input_gate_of_coupled,
     ),
+    "JANET without the offset is the update gate RNN": (
+        ("janet", {}),
+        ("ugrnn", {}),
+        dict,
+    ),
     "1997: a forget gate that is open": (
         ("lstm_1997", {}),
         ("lstm", {}),

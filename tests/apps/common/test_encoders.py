@@ -189,6 +189,23 @@ def test_the_small_network_halves_until_the_grid_is_small(size):
     )
 
 
+@pytest.mark.parametrize("name", sorted(encoders.APPLICATIONS))
+def test_an_application_sees_the_pixels_that_it_wants(name, monkeypatch):
+    """With a small network in its place, since its weights are a download."""
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, keras.layers.Conv2D(4, 8, 8)(inputs))
+    monkeypatch.setattr(encoders, "_application", lambda *_: network)
+    encoder = encoders.open(name, size=32)
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (2, 32, 32, 3), np.uint8)
+    library = getattr(keras.applications, encoders.APPLICATIONS[name][0])
+    pixels = library.preprocess_input(pictures.astype("float32"))
+    expected = np.asarray(network(pixels)).reshape(2, 16, 4)
+    np.testing.assert_allclose(
+        encoder(pictures), expected, rtol=1e-4, atol=1e-3
+    )
+
+
 def test_every_application_is_one_of_keras():
     for module, cls, size, _ in encoders.APPLICATIONS.values():
         library = getattr(keras.applications, module)
