@@ -93,7 +93,14 @@ def _picture(config, encoder, word_size):
 
 def _width(config):
     """Returns the size of the cell's output: U, but of `projection_lstm`."""
-    return rnn_layers.rnn(config.cell, config.units).cell.state_size[0]
+    # Zeros draw no seeds: the weights that count begin as without this one.
+    layer = rnn_layers.rnn(
+        config.cell,
+        config.units,
+        kernel_initializer="zeros",
+        recurrent_initializer="zeros",
+    )
+    return layer.cell.state_size[0]
 
 
 def _decoder(config, frequencies, vectors, size):
