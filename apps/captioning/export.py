@@ -20,7 +20,6 @@ from PIL import Image
 
 from apps.common import cli, export, runs
 
-from .config import Config
 from .predict import Captioner, Search
 
 # The usual formats; animations and pictures that are larger than
@@ -48,7 +47,6 @@ def write(run, captioner):
     to a dict of `text (N, beam)` strings, the best first, and their
     `score (N, beam)`, -inf where there are fewer.
     """
-    consensus = Config(**run.record["config"]).consensus
     track = list(captioner.tokenizer.tables)
     if not captioner.eye.trained:
         track.append(captioner.eye.encoder.model)
@@ -61,7 +59,9 @@ def write(run, captioner):
         )
         found = captioner.search(
             inputs_of(captioner, pictures),
-            Search(beam, length_penalty, consensus, n_best=beam),
+            Search(
+                beam, length_penalty, captioner.config.consensus, n_best=beam
+            ),
         )
         return {
             "text": captioner.tokenizer.decode_tensor(found.tokens),

@@ -62,13 +62,11 @@ class Decoding:
                 f"--consensus {self.consensus} chooses among the hypotheses of"
                 " a beam; drop it, or --beam 1, or --sample"
             )
-        given = [self.length_penalty, self.consensus]
-        trained = [config.length_penalty, config.consensus]
-        chosen = [
-            own if own != -1 else other
-            for own, other in zip(given, trained, strict=True)
-        ]
-        return Search(beam, *chosen, **more)
+        chosen = {
+            name: getattr(config if getattr(self, name) == -1 else self, name)
+            for name in ("length_penalty", "consensus")
+        }
+        return Search(beam, **chosen, **more)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +135,7 @@ class Captioner:
     def __init__(self, model, tokenizer, config, eye):
         self.model = model
         self.tokenizer = tokenizer
-        self.max_length = config.max_length
+        self.config = config
         self.steps = Steps(model, config.picture)
         self.eye = eye
         self.compiled = {}
@@ -195,7 +193,7 @@ class Captioner:
         rules = decoding.Rules(
             Tokenizer.BEGIN,
             Tokenizer.END,
-            self.max_length,
+            self.config.max_length,
             search.min_length,
             (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN),
             search.no_repeat_ngram,
@@ -351,7 +349,7 @@ def main(options):
     if not paths:
         raise cli.UserError("no picture; give files or folders")
     captioner = Captioner.of_run(run)
-    search = search_of(options, Config(**run.record["config"]))
+    search = search_of(options, captioner.config)
     bad = images.BadPictures()
     records, articles = [], []
     for path, picture, best, looked in described(captioner, paths, search, bad):

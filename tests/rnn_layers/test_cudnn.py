@@ -32,6 +32,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 from rnn_layers import cudnn
+from tests.rnn_layers.test_fast_loop import results_and_gradients
 
 
 def stand_in(
@@ -108,32 +109,13 @@ def test_stand_in_is_what_keras_feeds(name, calls):
     assert calls == [name]
 
 
-def results(layer, mask=None, training=True, graph=True):
+def results(layer, graph=True):
     """Outputs, last states and all gradients."""
-    states = [tf.constant(state) for state in initial_states(layer)]
-    sequences = tf.constant(SEQUENCES)
-    variables = [v.value for v in layer.trainable_variables]
-
-    def function(sequences, *states):
-        with tf.GradientTape() as tape:
-            tape.watch([sequences, *states])
-            found = layer(
-                sequences,
-                initial_state=list(states),
-                mask=mask,
-                training=training,
-            )
-            loss = sum(
-                tf.reduce_sum(x * random(*x.shape, seed=5)) for x in found
-            )
-        return [
-            *found,
-            *tape.gradient(loss, [sequences, *states, *variables]),
-        ]
-
+    function = results_and_gradients(layer, mask=None, training=True)
     if graph:
         function = tf.function(function, autograph=False)
-    return function(sequences, *states)
+    states = map(tf.constant, initial_states(layer))
+    return function(tf.constant(SEQUENCES), *states)
 
 
 @pytest.mark.parametrize("graph", [True, False], ids=["graph", "eager"])
