@@ -2,11 +2,14 @@
 
     python -m benchmarks.layers --cells lstm gru --seconds 2
 
-Everything that is compared in one row runs in turn, again and again, in one
-process, so that other load on the machine falls on all alike. A training step
-is the forward pass and the gradient by the input and every weight; `predict` is
+Everything that is compared in one row runs in turn, again and again, so that
+other load on the machine falls on all alike: in one process, but for torch,
+whose threads would disturb those of TensorFlow. A training step is the forward
+pass and the gradient by the input and every weight; `predict` is
 `keras.Model.predict` on one batch. Printed are medians in milliseconds, and
 quartiles beside them. Peak memory is that of a process of its own.
+
+A run of everything also replaces the table in `benchmarks/README.md`.
 """
 
 import argparse
@@ -19,19 +22,14 @@ import statistics
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Threads of torch would else wait busily beside those of TensorFlow.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import rnn_layers
-
-try:
-    import torch
-except ImportError:
-    torch = None
+from benchmarks import layers_report, torch_layers
+from data_pipelines.files import replacing
 
 SHAPES = [  # (batch, steps, inputs, units)
     (32, 128, 64, 64),
@@ -43,14 +41,7 @@ SHAPES = [  # (batch, steps, inputs, units)
 CELLS = ["lstm", "peephole_lstm", "coupled_lstm", "gru", "min_gru"]
 VARIANTS = ["plain", "masked", "bidirectional"]
 WHATS = ["forward", "predict", "training step"]
-MEANING = {
-    "ours": "the layer of this package",
-    "ours graph": "the same with `compiled=False`",
-    "rnn": "the same cell in `keras.layers.RNN`, the better of graph and XLA",
-    "stock": "`keras.layers.LSTM` or `GRU`, the better of graph and XLA",
-    "torch": "`torch.nn.LSTM` or `GRU`",
-    "products": "the matrix products alone",
-}
+README = pathlib.Path(__file__).with_name("README.md")
 
 
 def function(layer, x, mask, training, jit_compile):
@@ -116,25 +107,6 @@ def products(cell, x, units, training, directions):
     return lambda: run().numpy()
 
 
-def torch_function(cell, x, units, training, bidirectional):
-    """Returns the same for `torch.nn.LSTM` or `GRU`."""
-    kind = torch.nn.GRU if "gru" in cell else torch.nn.LSTM
-    layer = kind(
-        x.shape[-1], units, batch_first=True, bidirectional=bidirectional
-    )
-    x = torch.tensor(x.numpy(), requires_grad=training)
-
-    def run():
-        if not training:
-            with torch.no_grad():
-                return layer(x)[0]
-        layer.zero_grad()
-        (layer(x)[0] ** 2).sum().backward()
-        return x.grad
-
-    return run
-
-
 def layers(cell, units, bidirectional):
     """Returns functions that make the layers that are compared."""
     options = {"return_sequences": True}
@@ -143,12 +115,10 @@ def layers(cell, units, bidirectional):
     def both(layer, kind=keras.layers.Bidirectional):
         return kind(layer) if bidirectional else layer
 
-    def ours(**kwargs):
-        layer = rnn_layers.rnn(cell, units, **options, **kwargs)
-        return both(layer, rnn_layers.Bidirectional)
-
     return {
-        "ours": ours,
+        "ours": lambda: both(
+            rnn_layers.rnn(cell, units, **options), rnn_layers.Bidirectional
+        ),
         "stock": lambda: both(stock(units, **options)),
         "rnn": lambda: both(
             keras.layers.RNN(rnn_layers.rnn(cell, units).cell, **options)
@@ -175,9 +145,6 @@ def candidates(cell, shape, what, masked, bidirectional):
     training = what == "training step"
     found = {
         "ours": function(ours, x, mask, training, None),
-        "ours graph": function(
-            make["ours"](compiled=False), x, mask, training, None
-        ),
         "products": products(cell, x, units, training, 1 + bidirectional),
     }
     for name, jit_compile in (("graph", False), ("xla", True)):
@@ -185,19 +152,21 @@ def candidates(cell, shape, what, masked, bidirectional):
             found[f"{kind} {name}"] = function(
                 make[kind](), x, mask, training, jit_compile
             )
-    if torch and not masked and cell != "min_gru":
-        found["torch"] = torch_function(cell, x, units, training, bidirectional)
+    if torch_layers.installed() and not masked and cell != "min_gru":
+        kind = "GRU" if cell == "gru" else "LSTM"
+        found["torch"] = torch_layers.process(
+            kind, shape, training, bidirectional
+        )
     return found, ours
 
 
 def compilations(layer):
-    """Counts how often XLA compiled a loop of a layer of this package."""
+    """Counts the loops of a layer that XLA compiled, each for one shape."""
     loops = getattr(layer, "forward_layer", layer).loops.loops.values()
     return sum(
         function.experimental_get_tracing_count()
         for loop in loops
-        if loop.compiled
-        for function in (loop._forward, loop._infer, loop._backward)
+        for function in (loop.forward, loop.infer, loop.backward)
     )
 
 
@@ -257,7 +226,7 @@ def best(times):
     """Keeps the better of graph and XLA of the others under one name."""
     kept = {}
     for name, values in times.items():
-        short = name if name == "ours graph" else name.split()[0]
+        short = name.split()[0]
         if short not in kept or np.median(values) < np.median(kept[short]):
             kept[short] = values
     return kept
@@ -312,54 +281,6 @@ def streaming(seconds):
     }
 
 
-def table(rows):
-    """Returns the rows as a table, with how many times faster ours is."""
-    names = [name for name in MEANING if any(name in r["ms"] for r in rows)]
-    others = [name for name in names if name in ("rnn", "stock", "torch")]
-    head = ["cell", "shape", "what", *names, *(f"{n} / ours" for n in others)]
-    head += ["first call, s", "compilations"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for r in rows:
-        median = {name: q["median"] for name, q in r["ms"].items()}
-        what = r["what"]
-        what += ", masked" if r["masked"] else ""
-        what += ", bidirectional" if r["bidirectional"] else ""
-        cells = [f"`{r['cell']}`", str(tuple(r["shape"])), what]
-        cells += [
-            "{median:.1f} ({low:.1f} to {high:.1f})".format(**r["ms"][n])
-            if n in median
-            else ""
-            for n in names
-        ]
-        cells += [
-            f"{median[n] / median['ours']:.2f}" if n in median else ""
-            for n in others
-        ]
-        first = r["first_call_ms"]["ours"] / 1e3
-        cells += [f"{first:.1f}", str(r["compilations"])]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def summary(rows):
-    """Returns geometric means of how many times faster ours is."""
-    lines = []
-    for what in WHATS:
-        for other in ("stock", "rnn", "torch"):
-            ratios = [
-                r["ms"][other]["median"] / r["ms"]["ours"]["median"]
-                for r in rows
-                if r["what"] == what and other in r["ms"]
-            ]
-            if ratios:
-                mean = statistics.geometric_mean(ratios)
-                lines.append(
-                    f"{what}, {other} / ours: geometric mean {mean:.2f}, from "
-                    f"{min(ratios):.2f} to {max(ratios):.2f}"
-                )
-    return "\n".join(f"* {line}" for line in lines)
-
-
 def arguments():
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -403,47 +324,49 @@ def measured(chosen):
                     )
 
 
-def page(result):
-    """Returns the result as Markdown."""
-    meanings = "\n".join(f"* {name}: {text}" for name, text in MEANING.items())
-    microseconds = result["streaming_us"]
-    grown = "\n".join(
-        f"* peak memory of a training step, `{m['cell']}` {tuple(m['shape'])}: "
-        + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in m["mib"].items())
-        for m in result["memory"]
-    )
-    return (
-        "# Recurrent layers, milliseconds\n\nShapes are (batch, steps, inputs, "
-        f"units); medians and quartiles; float32; {result['machine']}.\n\n"
-        f"{meanings}\n\n{table(result['rows'])}\n\n{summary(result['rows'])}\n{grown}\n"
-        "* one compiled step of `peephole_lstm`, 256 units, batch 1: "
-        f"{microseconds['ours']} us, its products alone "
-        f"{microseconds['products']} us\n"
-    )
+def complete(chosen):
+    """Tells whether the command line leaves nothing out."""
+    counts = [len(chosen.cells), len(chosen.shapes), len(chosen.variants)]
+    everything = [len(CELLS), len(SHAPES), len(VARIANTS)]
+    return counts == everything and len(chosen.what) == len(WHATS)
 
 
 def main():
     """Measures, prints as it goes, and writes the table and the JSON file."""
     chosen = arguments()
-    rows = []
-    for found in measured(chosen):
-        rows.append(found)
-        print(table(rows).splitlines()[-1], flush=True)
-    largest = max((SHAPES[k] for k in chosen.shapes), key=np.prod)
-    result = {
-        "machine": f"{platform.processor() or platform.machine()}, "
-        f"{len(os.sched_getaffinity(0))} cores",
-        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
-        "load": os.getloadavg(),
-        "streaming_us": streaming(chosen.seconds),
-        "memory": [memory(cell, largest) for cell in chosen.cells],
-        "rows": rows,
-    }
     output = pathlib.Path(chosen.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.with_suffix(".json").write_text(json.dumps(result, indent=1))
-    output.with_suffix(".md").write_text(page(result))
-    print(f"{summary(rows)}\n{output}.json\n{output}.md")
+    cores = len(os.sched_getaffinity(0))
+    result = {
+        "machine": f"{platform.machine()}, {cores} cores",
+        "versions": {
+            "TensorFlow": tf.__version__,
+            "Keras": keras.__version__,
+            **torch_layers.version(),
+        },
+        "seconds": chosen.seconds,
+        "streaming_us": streaming(chosen.seconds),
+        "memory": [],
+        "rows": [],
+    }
+
+    def keep(kind, found):
+        result[kind].append(found)
+        with replacing(output.with_suffix(".json")) as file:
+            file.write_text(json.dumps(result, indent=1))
+
+    largest = max((SHAPES[k] for k in chosen.shapes), key=np.prod)
+    for cell in chosen.cells:
+        keep("memory", memory(cell, largest))
+    for found in measured(chosen):
+        keep("rows", found)
+        print(layers_report.line(found), flush=True)
+    with replacing(output.with_suffix(".md")) as file:
+        file.write_text(layers_report.page(result))
+    print(f"{layers_report.summary(result)}\n{output}.json\n{output}.md")
+    if complete(chosen):
+        layers_report.replace_in(README, result)
+        print(README)
 
 
 if __name__ == "__main__":

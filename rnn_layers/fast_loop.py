@@ -1,12 +1,14 @@
 """The time loop on TensorFlow, compiled, with an exact backward pass.
 
-It runs any step whose recurrent products go through its argument `matmul`.
+It runs any step whose recurrent products go through its argument `matmul`. It
+goes piece by piece: the inputs of a piece are projected, and then a compiled
+loop takes the steps.
 
 Forward, the loop keeps the states and the recurrent products of every step.
 Backward, it goes through the steps in reverse and replays only what stands
 between the products, under a gradient tape, with each kept product standing in
 for its computation. So a step back costs one product for each one forward,
-and the gradient of every recurrent kernel is one large product after the loop:
+and the gradient of a recurrent kernel is one large product for a piece:
 
     d kernel = sum_t operand_t^T @ d product_t
 
@@ -22,8 +24,10 @@ import keras
 import tensorflow as tf
 
 from rnn_layers import time_loop
-
-LARGE = 256  # units, from where on products outweigh what XLA saves in pieces
+from rnn_layers.pieces import joined
+from rnn_layers.projection import Projection
+from rnn_layers.step_form import StepForm, kernels_of, rows_of_ones
+from rnn_layers.sweep import Sweep, split
 
 
 def require_batch(sequences, size, message):
@@ -57,124 +61,110 @@ class Loops:
         cell = layer.cell
         step = functools.partial(layer.loop_step, form)
         if tf.executing_eagerly():
+            inputs = [cell.project(inputs[0]), *inputs[1:]]
             return time_loop.eager_loop(
                 step, inputs, states, constants, cell.product
             )
-        compiled = layer.compiled
-        if compiled is None:
-            compiled = layer.units < LARGE or inputs[0].shape[0] is not None
-        key = form, len(constants), compiled
+        key = form, len(constants), layer.compiled
         if key not in self.loops:
-            self.loops[key] = FastLoop(
-                step, cell.variables, cell.product, compiled
-            )
+            self.loops[key] = FastLoop(cell, step, layer.compiled)
         loop = self.loops[key]
-        return loop(inputs, states, constants, training, step, cell.variables)
+        return loop(cell, step, inputs, states, constants, training)
 
 
 class FastLoop:
-    """Runs one step function over time.
+    """Runs one step function over the steps of a piece.
 
     Args:
+        cell: A `rnn_layers.cell.Cell`, whose variables the step may read.
         step: Function `(inputs, states, constants, matmul)` of three lists of
             tensors and a function, which returns the list of new states. The
-            first input is differentiable; the others, such as masks, and the
-            constants are not.
-        variables: Variables of Keras that `step` may read. Gradients reach
-            those of the caller, and the kernels that it gives to `matmul`.
-        product: Function of two tensors: how `matmul` is to be computed.
+            first input, the projected one, is differentiable; the others, such
+            as masks, and the constants are not.
         compiled: Whether XLA compiles the loops.
+
+    Attributes:
+        forward: Function `(n, inputs, states, constants, kernels, small)` that
+            runs n steps, and returns the stacks of states and products, and
+            the last states.
+        infer: The same, but only the outputs are stacked.
+        backward: Function `(n, inputs, carried, constants, transposed, small)`
+            that runs n steps back, and returns the stacks of the gradient of
+            the projected input and of what is kept, and what is carried: the
+            gradients of the states and of `small`.
     """
 
-    def __init__(self, step, variables, product, compiled=True):
+    def __init__(self, cell, step, compiled=True):
         self.step = step
-        self.variables = variables
-        self.product = product
+        self.variables = cell.variables
+        self.product = cell.product
         self.form = None
-        self.compiled = compiled
         options = {"jit_compile": compiled, "autograph": False}
-        self._forward = tf.function(self._run_forward, **options)
-        self._infer = tf.function(self._run_inference, **options)
-        self._backward = tf.function(self._run_backward, **options)
+        self.forward = tf.function(self._run_forward, **options)
+        self.infer = tf.function(self._run_inference, **options)
+        self.backward = tf.function(self._run_backward, **options)
 
-    def __call__(self, inputs, states, constants, training, step, variables):
-        """Runs the loop.
+    def __call__(self, cell, step, inputs, states, constants, training):
+        """Runs the loop over whole sequences.
 
         Args:
-            inputs: List of tensors `(T, B, ...)`.
+            cell: A cell like the loop's own. Gradients reach its variables.
+            step: Its step, from which the kernels are taken.
+            inputs: List of tensors `(T, B, ...)`, the first not yet projected.
             states: List of tensors `(B, U)`.
             constants: List of tensors.
             training: Whether a gradient will be asked for. Without it one
                 costs another run forward.
-            step: The step of the caller, from which its kernels are taken.
-            variables: The variables of the caller.
 
         Returns:
             The first state of every step `(T, B, U)`, and the last states.
         """
+        projection = Projection(cell, inputs[0])
+        rows = rows_of_ones(projection, inputs, states, constants)
+        kernels = kernels_of(step, rows)
         if self.form is None:
-            self.form = _Form(self, inputs, states, constants)
-        kernels = _kernels(step, inputs, states, constants)
-        small = [tf.convert_to_tensor(variables[k]) for k in self.form.small]
-        sizes = [len(states), len(kernels)]
-        count = len(states) + len(kernels)
+            self.form = StepForm(self, rows, kernels)
+        weights = projection.weights()
+        read = [cell.variables[place] for place in self.form.small]
+        small = [tf.convert_to_tensor(variable) for variable in read]
+        sizes = [1, len(states), len(weights), len(kernels)]
 
         @tf.custom_gradient
-        def run(projected, *tensors):
+        def run(*tensors):
             # An eager tape must not look into the compiled loops.
-            tensors = [tf.stop_gradient(x) for x in (projected, *tensors)]
-            sequences = [tensors[0], *inputs[1:]]
-            start, kernels, small = _split(tensors[1:], sizes)
-            rest = constants, kernels, small
-            if training:
-                stacks, last = self._call(
-                    self._forward, count, sequences, start, rest
-                )
-            else:
-                stacks, last = self._call(
-                    self._infer, 1, sequences, start, rest
-                )
+            tensors = [tf.stop_gradient(x) for x in tensors]
+            sequence, start, *values = split(tensors, sizes)
+            sweep = Sweep(
+                self, projection, [*sequence, *inputs[1:]], constants, values
+            )
+            made, last = sweep.forward(start, training)
+            outputs = joined(made[0], inputs[0])
 
             def gradient(d_outputs, *d_last):
-                kept = stacks
-                if not training:
-                    kept, _ = self._call(
-                        self._forward, count, sequences, start, rest
-                    )
-                return self._gradients(
-                    sequences, start, rest, kept, d_outputs, d_last
-                )
+                kept = made if training else sweep.forward(start, True)[0]
+                return sweep.backward(kept, d_outputs, d_last)
 
-            return (stacks[0], *last), gradient
+            return (outputs, *last), gradient
 
-        outputs, *last = run(inputs[0], *states, *kernels, *small)
+        outputs, *last = run(inputs[0], *states, *weights, *kernels, *small)
         return outputs, last
 
-    def _step(self, inputs, states, constants, small, matmul):
-        """Takes a step in which variables have the values `small`."""
-        values = [tf.zeros(v.shape, v.dtype) for v in self.variables]
-        places = range(len(values)) if self.form is None else self.form.small
-        for place, value in zip(places, small, strict=True):
-            values[place] = value
-        mapping = zip(self.variables, values, strict=True)
-        with keras.StatelessScope(state_mapping=list(mapping)):
+    def step_with(self, values, inputs, states, constants, matmul):
+        """Takes a step in which the variables have these values."""
+        mapping = list(zip(self.variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
             return list(self.step(inputs, states, constants, matmul))
 
-    def _call(self, run, count, sequences, carried, rest, reverse=False):
-        """Calls a loop, in pieces if it is compiled for one length.
-
-        Returns:
-            A list of `count` stacks `(T, B, ...)`, and what is carried.
-        """
-        if self.compiled and sequences[-1].shape[0] is None:
-            return time_loop.in_pieces(
-                run, count, sequences, carried, rest, reverse
-            )
-        n = tf.shape(sequences[-1])[0]
-        return run(n, sequences, list(carried), *rest)
+    def _all(self, places, values):
+        """Returns values of all variables: these, and zeros elsewhere."""
+        found = [tf.zeros(v.shape, v.dtype) for v in self.variables]
+        for place, value in zip(places, values, strict=True):
+            found[place] = value
+        return found
 
     def _run_forward(self, n, inputs, states, constants, kernels, small):
         """Runs n steps; returns states and products of each, last states."""
+        small = self._all(self.form.small, small)
 
         def step(inputs, states):
             products = []
@@ -183,7 +173,7 @@ class FastLoop:
                 products.append(self.product(m, kernels[len(products)]))
                 return products[-1]
 
-            new = self._step(inputs, states, constants, small, matmul)
+            new = self.step_with(small, inputs, states, constants, matmul)
             if self.form.sum is not None:
                 products[self.form.sum] += inputs[0]
             return new + products, new
@@ -193,65 +183,41 @@ class FastLoop:
 
     def _run_inference(self, n, inputs, states, constants, kernels, small):
         """Runs n steps; returns the output of each, and the last states."""
+        small = self._all(self.form.small, small)
 
         def step(inputs, states):
             left = iter(kernels)
-            new = self._step(
-                inputs,
-                states,
-                constants,
-                small,
-                lambda m, _: self.product(m, next(left)),
-            )
+
+            def matmul(m, _):
+                return self.product(m, next(left))
+
+            new = self.step_with(small, inputs, states, constants, matmul)
             return new[:1], new
 
         return time_loop.loop(step, n, inputs, states, [states[0].shape[-1]])
 
-    def _gradients(self, sequences, start, rest, kept, d_outputs, d_last):
-        """Returns the gradients of what `run` in `__call__` takes."""
-        constants, kernels, small = rest
-        transposed = [tf.transpose(kernel) for kernel in kernels]
-        before = [
-            tf.concat([first[None], states[:-1]], axis=0)
-            for first, states in zip(start, kept, strict=False)
-        ]  # (T, B, U), the states before each step
-        carried = [*d_last, *(tf.zeros_like(x) for x in small)]
-        # A projection that is in a kept sum is read no more.
-        read = sequences[self.form.sum is not None :]
-        stacks, carried = self._call(
-            self._backward,
-            1 + len(self.form.kept_widths),
-            [d_outputs, *before, *kept[len(start) :], *read],
-            carried,
-            (constants, transposed, small),
-            reverse=True,
-        )
-        d_states, d_small = _split(carried, [len(start)])
-        pairs = self.form.operands_and_gradients(stacks, before)
-        d_kernels = [_sum_of_products(m, d) for m, d in pairs]
-        d_projected = tf.cast(stacks[0], sequences[0].dtype)
-        return d_projected, *d_states, *d_kernels, *d_small
-
     def _run_backward(self, n, inputs, carried, constants, transposed, small):
         """Runs n steps back; returns gradients of each, and of the start."""
         sizes = [1, len(carried) - len(small), len(transposed)]
-        width = self.form.projected
-        zeros = tf.zeros((tf.shape(carried[0])[0], width), carried[0].dtype)
+        width, places = self.form.projected, self.form.small
+        rows, kind = tf.shape(carried[0])[0], carried[0].dtype
+        zeros = tf.zeros((rows, width), kind)
+        small = self._all(places, small)
 
         def step(inputs, carried):
-            (d_output,), states, products, inputs = _split(inputs, sizes)
+            (d_output,), states, products, inputs = split(inputs, sizes)
             if self.form.sum is not None:
                 inputs = [zeros, *inputs]
-            d_states, d_small = _split(carried, sizes[1:2])
+            d_states, d_small = split(carried, sizes[1:2])
             d_states = [d_states[0] + d_output, *d_states[1:]]
-            d_inputs, d_states, d_now, found = self.replay(
+            d_input, d_states, d_now, found = self.replay(
                 inputs, states, constants, small, products, transposed, d_states
             )
             operands, d_products, _ = found
             kept = self.form.what_to_keep(operands, d_products)
-            stacks = [d_inputs, *kept]
+            d_now = [d_now[k] for k in places]
             d_small = [a + b for a, b in zip(d_small, d_now, strict=True)]
-            return stacks, d_states + d_small
+            return [d_input, *kept], d_states + d_small
 
         widths = [width, *self.form.kept_widths]
         return time_loop.loop(step, n, inputs, carried, widths, reverse=True)
@@ -263,8 +229,9 @@ class FastLoop:
 
         Returns:
             The gradients of the projected input, of the states before, and of
-            the variables; and a triple, the operands of the products, the
-            gradients of the products, and the products that the step saw.
+            the variables, `None` where one was not read; and a triple, the
+            operands of the products, the gradients of the products, and the
+            products that the step saw.
         """
         operands, d_products, known = [], [None] * len(products), []
 
@@ -283,143 +250,16 @@ class FastLoop:
             known.append(known_product(m))
             return known[-1]
 
-        watched = [inputs[0], *states, *small]
+        watched = [inputs[0], *states]
         with tf.GradientTape() as tape:
-            tape.watch(watched)
-            new = self._step(inputs, states, constants, small, matmul)
-        found = tape.gradient(new, watched, output_gradients=d_states)
-        self.reached = [d is not None for d in found]
-        found = [
+            tape.watch([*watched, *small])
+            new = self.step_with(small, inputs, states, constants, matmul)
+        found = tape.gradient(
+            new, [*watched, *small], output_gradients=d_states
+        )
+        read, d_small = split(found, [len(watched)])
+        d_input, *d_before = [
             tf.zeros_like(x) if d is None else d
-            for x, d in zip(watched, found, strict=True)
+            for x, d in zip(watched, read, strict=True)
         ]
-        (d_input,), d_before, d_small = _split(found, [1, len(states)])
         return d_input, d_before, d_small, (operands, d_products, known)
-
-
-class _Form:
-    """What a step is made of, found by replaying one step of two rows.
-
-    Attributes:
-        small: Places of the variables that the step reads beside kernels.
-        projected: Columns of the projected input.
-        sum: Place of the product that is kept with the projection added,
-            where nothing else sees either of them, or `None`.
-        widths: Columns of the products.
-        kept_widths: Columns of what the way back keeps beside d projected.
-    """
-
-    def __init__(self, loop, inputs, states, constants):
-        found = {}
-
-        def trace():
-            firsts = [x[0] for x in inputs], states, constants
-            rows = _rows_of_ones(*firsts, rows=2)
-            small = [tf.ones(v.shape, v.dtype) for v in loop.variables]
-            kernels = []
-
-            def matmul(_, kernel):
-                kernels.append(kernel.shape)
-                return tf.ones((2, kernel.shape[1]), states[0].dtype)
-
-            loop._step(*_rows_of_ones(*firsts, rows=2), small, matmul)
-            kind = states[0].dtype
-            d_input, *_, (operands, d_products, known) = loop.replay(
-                *rows,
-                small,
-                [tf.ones((2, shape[1]), kind) for shape in kernels],
-                [tf.ones((shape[1], shape[0]), kind) for shape in kernels],
-                rows[1],
-            )
-            found["shapes"] = [tuple(shape) for shape in kernels]
-            found["states"] = [_place(m, rows[1]) for m in operands]
-            found["same"] = [d is d_input for d in d_products]
-            found["sums"] = [_only_sum(rows[0][0], m) for m in known]
-
-        tf.function(trace, autograph=False).get_concrete_function()
-        reached = loop.reached[1 + len(states) :]
-        self.small = [k for k, is_reached in enumerate(reached) if is_reached]
-        self.projected = inputs[0].shape[-1]
-        self.sum = found["sums"].index(True) if any(found["sums"]) else None
-        self.widths = [shape[1] for shape in found["shapes"]]
-        # A product of a state needs no copy of the state, and one that is
-        # added to the projection has the gradient of the projection.
-        self.states, self.same = found["states"], found["same"]
-        self.kept_widths = [
-            *(s[0] for s in self._own_operands(found["shapes"])),
-            *(s[1] for s in self._own_gradients(found["shapes"])),
-        ]
-
-    def _own_operands(self, items):
-        pairs = zip(items, self.states, strict=True)
-        return [item for item, place in pairs if place is None]
-
-    def _own_gradients(self, items):
-        pairs = zip(items, self.same, strict=True)
-        return [item for item, is_same in pairs if not is_same]
-
-    def what_to_keep(self, operands, d_products):
-        """Picks what the loop has to keep of a step."""
-        return self._own_operands(operands) + self._own_gradients(d_products)
-
-    def operands_and_gradients(self, stacks, before):
-        """Pairs, for each product, all operands with all gradients."""
-        own = iter(stacks[1:])
-        operands = [
-            next(own) if place is None else before[place]
-            for place in self.states
-        ]
-        gradients = [stacks[0] if same else next(own) for same in self.same]
-        return list(zip(operands, gradients, strict=True))
-
-
-def _kernels(step, inputs, states, constants):
-    """Collects the kernels of a step by taking one, on a row of ones.
-
-    The rest of the step is pruned from the graph.
-    """
-    kernels = []
-
-    def matmul(_, kernel):
-        kernels.append(tf.convert_to_tensor(kernel))
-        return tf.ones((1, kernel.shape[1]), states[0].dtype)
-
-    rows = _rows_of_ones([x[0] for x in inputs], states, constants, rows=1)
-    step(*rows, matmul)
-    return kernels
-
-
-def _sum_of_products(operands, gradients):
-    """Returns sum_t operands[t]^T @ gradients[t], as one product."""
-    flat = [tf.reshape(x, (-1, x.shape[-1])) for x in (operands, gradients)]
-    return tf.matmul(*flat, transpose_a=True)
-
-
-def _rows_of_ones(*groups, rows):
-    """Returns lists of tensors like the given ones with another batch."""
-    return [
-        [tf.ones((rows, *x.shape[1:]), x.dtype) for x in group]
-        for group in groups
-    ]
-
-
-def _only_sum(left, right):
-    """Tells whether the only use of either tensor is their sum."""
-    uses = left.consumers()
-    added = [use.type for use in uses] == ["AddV2"]
-    return added and right.consumers() == uses and left.shape == right.shape
-
-
-def _place(tensor, tensors):
-    """Returns the place of a tensor in a list, or `None`."""
-    places = [k for k, other in enumerate(tensors) if other is tensor]
-    return places[0] if places else None
-
-
-def _split(items, sizes):
-    """Splits a list into lists of these sizes, and one of what is left."""
-    parts, items = [], list(items)
-    for size in sizes:
-        parts.append(items[:size])
-        items = items[size:]
-    return [*parts, items]

@@ -40,9 +40,7 @@ class Recurrent(keras.layers.RNN):
             at a step in training, drawn anew at every step (Krueger et al.,
             2017, https://arxiv.org/abs/1606.01305); else the mean of that.
         seed: Integer, seed of dropout and zoneout, or `None`.
-        compiled: Whether XLA compiles the loop, on TensorFlow in a graph; by
-            default it does, but not from 256 units on where the length is
-            unknown.
+        compiled: Whether XLA compiles the loop, on TensorFlow in a graph.
         use_cudnn: Whether cuDNN runs the sequence where it can: an LSTM or a
             GRU with its default activations and bias, without mask, zoneout,
             recurrent dropout and mixed precision, in training, on TensorFlow
@@ -88,7 +86,7 @@ class Recurrent(keras.layers.RNN):
         recurrent_dropout=0.0,
         zoneout=0.0,
         seed=None,
-        compiled=None,
+        compiled=True,
         use_cudnn=True,
         **kwargs,
     ):
@@ -247,7 +245,7 @@ class Recurrent(keras.layers.RNN):
         plain = training and mask is None and self._fits_cudnn()
         if plain and not cudnn.under_xla():
             return cudnn.run(self.cell, sequences, states)
-        inputs = [self.cell.project(sequences)]  # (T, B, gates * U)
+        inputs = [sequences]
         if mask is not None:
             inputs.append(ops.expand_dims(mask, -1))  # (T, B, 1)
         zoning = training and self.zoneout > 0
@@ -257,13 +255,12 @@ class Recurrent(keras.layers.RNN):
         if training and self.recurrent_dropout:
             constants = [self._kept(s, self.recurrent_dropout) for s in states]
         form = mask is not None, zoning
-        if self.unroll:
-            step = functools.partial(self.loop_step, form)
-            return _unrolled(step, inputs, states, constants, self.cell)
-        if keras.backend.backend() == "tensorflow":
+        if keras.backend.backend() == "tensorflow" and not self.unroll:
             return self.loops(self, form, inputs, states, constants, training)
+        inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)
         step = functools.partial(self.loop_step, form)
-        return _scanned(step, inputs, states, constants, self.cell)
+        run = _unrolled if self.unroll else _scanned
+        return run(step, inputs, states, constants, self.cell)
 
     def _kept(self, like, drop):
         """Draws a mask of zeros and 1 / (1 - rate)."""

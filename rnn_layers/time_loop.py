@@ -1,15 +1,9 @@
-"""A loop over the steps of sequences on TensorFlow, whole or in pieces.
+"""A loop over the steps of sequences on TensorFlow.
 
-XLA compiles a loop for one shape. A sequence of unknown length is therefore
-run in pieces of `PIECE` steps, so that one compilation serves every length.
-
-Letters of shapes: B batch, T time, N number of pieces, P steps of a piece,
-U units.
+Letters of shapes: B batch, T time, U units.
 """
 
 import tensorflow as tf
-
-PIECE = 32  # steps
 
 
 def eager_loop(step, inputs, states, constants, product):
@@ -62,7 +56,7 @@ def loop(step, n, inputs, carried, widths, reverse=False):
             for buffer, value in zip(buffers, values, strict=True)
         ]
         following = [] if reverse else read(t + 1)
-        return t + 1, following, _alike(new, carried), buffers
+        return t + 1, following, alike(new, carried), buffers
 
     first = [] if reverse else read(0)
     _, _, carried, buffers = tf.while_loop(
@@ -71,74 +65,7 @@ def loop(step, n, inputs, carried, widths, reverse=False):
     return [buffer.stack() for buffer in buffers], carried
 
 
-def in_pieces(run, count, sequences, carried, rest, reverse):
-    """Calls a compiled loop on sequences of an unknown length.
-
-    Args:
-        run: Function `(n, sequences, carried, *rest)` that runs n steps.
-        count: Number of the stacks that it returns.
-        sequences: List of tensors `(T, B, ...)`.
-        carried: List of tensors that go from step to step.
-        rest: What else `run` takes.
-        reverse: Whether `run` goes from the last step to the first.
-
-    Returns:
-        A list of `count` stacks `(T, B, ...)`, and what is carried.
-    """
-    n = tf.shape(sequences[-1])[0]
-
-    def one_piece():  # without the copies that several pieces need
-        pieces = [_pieces(x, 1)[0] for x in sequences]
-        stacks, last = run(n, pieces, list(carried), *rest)
-        return [stack[:n] for stack in stacks], _alike(last, carried)
-
-    def many_pieces():
-        return _in_turn(run, count, sequences, carried, rest, reverse)
-
-    stacks, last = tf.cond(n <= PIECE, one_piece, many_pieces)
-    size = carried[0].shape[0]
-    stacks = [tf.ensure_shape(x, (None, size, x.shape[-1])) for x in stacks]
-    return stacks, _alike(last, carried)
-
-
-def _in_turn(run, count, sequences, carried, rest, reverse):
-    """Calls a compiled loop on one piece of the sequences after the other."""
-    n = tf.shape(sequences[-1])[0]
-    number = (n + PIECE - 1) // PIECE
-    pieces = [_pieces(x, number) for x in sequences]  # (N, P, B, ...)
-    arrays = [tf.TensorArray(carried[0].dtype, number) for _ in range(count)]
-
-    def body(i, carried, arrays):
-        here = number - 1 - i if reverse else i
-        length = tf.minimum(PIECE, n - here * PIECE)
-        stacks, new = run(length, [x[here] for x in pieces], carried, *rest)
-        arrays = [
-            array.write(here, stack)
-            for array, stack in zip(arrays, stacks, strict=True)
-        ]
-        return i + 1, _alike(new, carried), arrays
-
-    _, carried, arrays = tf.while_loop(
-        lambda i, *_: i < number, body, (0, list(carried), arrays)
-    )
-    return [_joined(array.stack(), n) for array in arrays], carried
-
-
-def _pieces(x, number):
-    """Cuts `(T, B, ...)` into `(N, P, B, ...)`, with zeros at the end."""
-    missing = number * PIECE - tf.shape(x)[0]
-    x = tf.pad(x, [[0, missing]] + [[0, 0]] * (len(x.shape) - 1))
-    pieces = tf.reshape(x, tf.concat([[number, PIECE], tf.shape(x)[1:]], 0))
-    return tf.ensure_shape(pieces, (None, PIECE, *x.shape[1:]))
-
-
-def _joined(stack, n):
-    """Joins pieces `(N, P, B, U)` to `(T, B, U)`."""
-    joined = tf.reshape(stack, tf.concat([[-1], tf.shape(stack)[2:]], 0))
-    return joined[:n]
-
-
-def _alike(tensors, others):
+def alike(tensors, others):
     """Tells of tensors the shapes of others, where they know more."""
     return [
         tf.ensure_shape(tensor, other.shape)

@@ -33,7 +33,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from rnn_layers import fast_loop, time_loop
+from rnn_layers import pieces
 
 STATIC = tf.TensorSpec((BATCH, TIME, FEATURES), tf.float64)
 DYNAMIC = tf.TensorSpec((None, None, FEATURES), tf.float64)
@@ -48,7 +48,8 @@ LOOPS = {  # compiled, shape of the input
 @pytest.fixture(autouse=True)
 def _short_pieces(monkeypatch):
     """Pieces that do not divide the length."""
-    monkeypatch.setattr(time_loop, "PIECE", 4)
+    for name in ("WIDE", "LEAST", "MOST"):
+        monkeypatch.setattr(pieces, name, 4)
 
 
 def results_and_gradients(layer, mask, training):
@@ -122,7 +123,8 @@ def test_every_kind_of_loop_is_exact(loop, masked):
 
 
 def test_a_single_piece_is_exact(monkeypatch):
-    monkeypatch.setattr(time_loop, "PIECE", TIME + 3)
+    for name in ("LEAST", "MOST"):
+        monkeypatch.setattr(pieces, name, TIME + 3)
     check("lstm", {}, *LOOPS["compiled-in-pieces"], masked=True)
 
 
@@ -150,15 +152,6 @@ def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, place):
     close(traced(x, *states), function(x, *states), 1e-9)
     (loop,) = layer.loops.loops.values()
     assert loop.form.sum == place
-
-
-def test_large_loops_of_any_length_are_not_compiled():
-    layer = rnn_layers.rnn("simple_rnn", fast_loop.LARGE)
-    for length in (2, None):
-        spec = tf.TensorSpec((1, length, 1))
-        tf.function(layer, input_signature=[spec]).get_concrete_function()
-    loops = layer.loops.loops.values()
-    assert [loop.compiled for loop in loops] == [True, False]
 
 
 def test_gradient_without_training_is_exact():
@@ -234,7 +227,7 @@ def test_every_length_is_computed():
         x = random(2, length, FEATURES).astype("float32")
         close(function(x), layer(x), 1e-5)
     (loop,) = layer.loops.loops.values()
-    assert loop._infer.experimental_get_tracing_count() == 1
+    assert loop.infer.experimental_get_tracing_count() == 1
 
 
 COUNTING = """
