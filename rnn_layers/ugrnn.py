@@ -17,8 +17,8 @@ class UGRNNCell(ForgetCell):
         (3)  h' = z * h + (1 - z) * n                  new state
 
     Collins, Sohl-Dickstein and Sussillo, 2017, "Capacity and trainability in
-    recurrent neural networks", https://arxiv.org/abs/1611.09913. The bias of
-    the gate starts at one.
+    recurrent neural networks", https://arxiv.org/abs/1611.09913, section 1.4,
+    equations 2 to 4. The bias of the gate starts at one.
 
     Args:
         units: Positive integer, the size U of the state.
