@@ -79,10 +79,10 @@ def summary(result):
     plain = [row for row in rows if row["cell"] != "min_gru"]
     kinds = dict.fromkeys(map(what, plain))
     groups = [(kind, [r for r in plain if what(r) == kind]) for kind in kinds]
+    minimal = [row for row in rows if row["cell"] == "min_gru"]
     groups += [
-        (f"`min_gru`, {kind}", found)
-        for kind in dict.fromkeys(map(what, rows))
-        if (found := [r for r in rows if r not in plain and what(r) == kind])
+        (f"`min_gru`, {kind}", [r for r in minimal if what(r) == kind])
+        for kind in dict.fromkeys(map(what, minimal))
     ]
     lines += [
         joined([kind, *(mean(found, other) for other in OTHERS)])
@@ -113,16 +113,14 @@ def notes(result):
         + "."
         for found in result["memory"]
     ]
-    compiled = sorted(
-        {(what(row), row["compilations"]) for row in result["rows"]}
-    )
-    loops = ", ".join(f"{count} for {kind}" for kind, count in compiled)
+    compiled = {(row["what"], row["compilations"]) for row in result["rows"]}
+    loops = ", ".join(f"{count} for {kind}" for kind, count in sorted(compiled))
     first = [row["first_call_ms"]["ours"] / 1e3 for row in result["rows"]]
     streaming = result["streaming_us"]
     return "\n".join(
         [
             *grown,
-            f"* Loops that XLA compiled in a row: {loops}. The first call took "
+            f"* Loops that XLA compiled: {loops}. The first call took "
             f"{min(first):.1f} to {max(first):.1f} seconds, everything in it.",
             "* One compiled step of `peephole_lstm` with 256 units at batch 1, "
             f"as in streaming: {streaming['ours']:.0f} microseconds, its "
