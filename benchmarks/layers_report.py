@@ -2,6 +2,7 @@
 
 import statistics
 
+from benchmarks.kept import markdown
 from data_pipelines.files import replacing
 
 MEANING = {
@@ -51,30 +52,20 @@ def cells(row):
     ]
 
 
-def joined(strings):
-    """Returns a line of a table in Markdown."""
-    return f"| {' | '.join(strings)} |"
-
-
 def line(row):
     """Returns a row of the table."""
-    return joined(cells(row))
+    return f"| {' | '.join(cells(row))} |"
 
 
 def table(rows):
     """Returns all rows as a table."""
     head = ["cell", "shape", "what", *MEANING]
     head += [f"{other} / ours" for other in OTHERS] + ["first call, s"]
-    lines = [joined(head), joined(["---"] * len(head))]
-    return "\n".join([*lines, *map(line, rows)])
+    return markdown([head, *map(cells, rows)])
 
 
 def summary(result):
     """Returns, for all that was measured, the means of the ratios."""
-    lines = [
-        joined(["what", *(f"{other} / ours" for other in OTHERS)]),
-        joined(["---"] * (1 + len(OTHERS))),
-    ]
     rows = result["rows"]
     plain = [row for row in rows if row["cell"] != "min_gru"]
     kinds = dict.fromkeys(map(what, plain))
@@ -84,11 +75,12 @@ def summary(result):
         (f"`min_gru`, {kind}", [r for r in minimal if what(r) == kind])
         for kind in dict.fromkeys(map(what, minimal))
     ]
-    lines += [
-        joined([kind, *(mean(found, other) for other in OTHERS)])
+    head = ["what", *(f"{other} / ours" for other in OTHERS)]
+    means = (
+        [kind, *(mean(found, other) for other in OTHERS)]
         for kind, found in groups
-    ]
-    return "\n".join(lines)
+    )
+    return markdown([head, *means])
 
 
 def mean(rows, other):

@@ -1,8 +1,9 @@
 """Sequences piece by piece on TensorFlow.
 
 What is wide stays in the cache of the processor between the products and the
-loop when it is made for one piece at a time, and is never in memory as a whole.
-And XLA, which compiles a loop for one shape, compiles one for all lengths.
+loop when it is made for one piece at a time, and the gradient of the projected
+input is never in memory as a whole. And XLA, which compiles a loop for one
+shape, compiles one for all lengths.
 
 Letters of shapes: B batch, T time, N number of pieces, P steps of a piece.
 """

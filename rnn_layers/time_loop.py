@@ -31,13 +31,14 @@ def eager_loop(step, inputs, states, constants, product):
 def loop(step, n, inputs, carried, widths, reverse=False):
     """Runs n steps; returns what each gave, stacked, and what is carried.
 
+    The inputs are as long as their shapes say; what is behind n is not read.
+
     Forward, each step reads the inputs of the next one: what is carried stands
     in buffers of its own, from which XLA computes several times faster than
     from a slice at a variable place of a long one. In reverse it does not, and
     what a step reads of itself saves two copies.
     """
-    size, kind = tf.shape(inputs[0])[0], carried[0].dtype
-    size = size if inputs[0].shape[0] is None else inputs[0].shape[0]
+    size, kind = inputs[0].shape[0], carried[0].dtype
     buffers = [
         tf.TensorArray(kind, size, element_shape=(carried[0].shape[0], width))
         for width in widths
