@@ -9,7 +9,8 @@ A cell is one time step of a recurrent network, written in two halves:
 layer which runs the cell projects a sequence at once. `step` gives the list
 of new states, and the first state is the output. Every product with a
 recurrent kernel goes through the argument `matmul` of `step`, so that the
-layer can mask what enters it, and the compiled loop can keep what leaves it.
+layer can mask what enters it, and the compiled loop can keep what leaves it. A
+vector, such as a peephole, is the kernel of a diagonal matrix there.
 
 Letters of shapes: B batch, F features, U units.
 """
@@ -50,6 +51,12 @@ def as_tensors(structure, dtype):
     if isinstance(structure, (list, tuple)):
         return [convert(x) for x in structure]
     return convert(structure)
+
+
+def times(left, right):
+    """Multiplies `(B, U)` by a matrix, or by a vector for a diagonal one."""
+    is_vector = len(right.shape) == 1
+    return left * right if is_vector else ops.matmul(left, right)
 
 
 class Cell(keras.layers.Layer):
@@ -183,7 +190,12 @@ class Cell(keras.layers.Layer):
         return fresh(self.bias_initializer)(shape, dtype=dtype)
 
     def product(self, left, right):
-        """Multiplies in the compute type and returns the type of the states."""
+        """Does what `times` does, with matrices in the compute type.
+
+        The result has the type of the states.
+        """
+        if len(right.shape) == 1:
+            return times(left, right)
         kind = self.compute_dtype
         result = ops.matmul(ops.cast(left, kind), ops.cast(right, kind))
         return ops.cast(result, self.state_dtype)
@@ -204,13 +216,14 @@ class Cell(keras.layers.Layer):
         """Returns the part of the bias that belongs to the projection."""
         return self.bias
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step and returns the list of new states.
 
         Args:
             projected: What `project` gave for this time step.
             states: List of states, each `(B, U)`; the first is the output.
-            matmul: Function of a state-like tensor and a recurrent kernel.
+            matmul: Function of a state-like tensor and a recurrent kernel, a
+                matrix, or a vector that stands for a diagonal one.
         """
         raise NotImplementedError
 

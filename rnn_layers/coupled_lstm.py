@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import option
+from rnn_layers.cell import option, times
 from rnn_layers.lstm import LSTMCell
 
 
@@ -69,22 +69,24 @@ class CoupledLSTMCell(LSTMCell):
         if self.peephole_form:
             self.peephole = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
-        p_f, p_o = self._peepholes()
+        look_back, look_now = self._peepholes(matmul)
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         f, g, o = ops.split(z, 3, axis=-1)
-        f = sigma(f + p_f * c)
+        f = sigma(f + look_back(c))
         c = f * c + (1 - f) * tanh(g)
-        h = sigma(o + p_o * c) * tanh(c)
+        h = sigma(o + look_now(c)) * tanh(c)
         return [h, c]
 
-    def _peepholes(self):
-        if self.peephole_form:
-            return self.peephole[0], self.peephole[1]
-        return 0.0, 0.0
+    def _peepholes(self, matmul):
+        """Returns what f sees of the old c, and o of the new one."""
+        if self.peephole_form is None:
+            return lambda c: 0.0, lambda c: 0.0
+        p_f, p_o = self.peephole[0], self.peephole[1]
+        return lambda c: matmul(c, p_f), lambda c: matmul(c, p_o)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -12,6 +12,9 @@ and the gradient of a recurrent kernel is one large product for a piece:
 
     d kernel = sum_t operand_t^T @ d product_t
 
+A vector that stands for a diagonal matrix, such as a peephole, has a sum of
+elementwise products there, and its own products are computed again.
+
 Where a step does nothing with the projected input but add it to a product, as
 an LSTM does, their sum is kept, and the way back reads one tensor, not two.
 
@@ -26,7 +29,12 @@ import tensorflow as tf
 from rnn_layers import time_loop
 from rnn_layers.pieces import joined
 from rnn_layers.projection import Projection
-from rnn_layers.step_form import StepForm, kernels_of, rows_of_ones
+from rnn_layers.step_form import (
+    Replayed,
+    StepForm,
+    kernels_of,
+    rows_of_ones,
+)
 from rnn_layers.sweep import Sweep, split
 
 
@@ -176,7 +184,7 @@ class FastLoop:
             new = self.step_with(small, inputs, states, constants, matmul)
             if self.form.sum is not None:
                 products[self.form.sum] += inputs[0]
-            return new + products, new
+            return new + [products[k] for k in self.form.matrices], new
 
         widths = [s.shape[-1] for s in states] + self.form.widths
         return time_loop.loop(step, n, inputs, states, widths)
@@ -198,8 +206,9 @@ class FastLoop:
 
     def _run_backward(self, n, inputs, carried, constants, transposed, small):
         """Runs n steps back; returns gradients of each, and of the start."""
-        sizes = [1, len(carried) - len(small), len(transposed)]
-        width, places = self.form.projected, self.form.small
+        matrices, places = self.form.matrices, self.form.small
+        sizes = [1, len(carried) - len(small), len(matrices)]
+        width = self.form.projected
         rows, kind = tf.shape(carried[0])[0], carried[0].dtype
         zeros = tf.zeros((rows, width), kind)
         small = self._all(places, small)
@@ -210,11 +219,11 @@ class FastLoop:
                 inputs = [zeros, *inputs]
             d_states, d_small = split(carried, sizes[1:2])
             d_states = [d_states[0] + d_output, *d_states[1:]]
+            products = dict(zip(matrices, products, strict=True))
             d_input, d_states, d_now, found = self.replay(
                 inputs, states, constants, small, products, transposed, d_states
             )
-            operands, d_products, _ = found
-            kept = self.form.what_to_keep(operands, d_products)
+            kept = self.form.what_to_keep(found)
             d_now = [d_now[k] for k in places]
             d_small = [a + b for a, b in zip(d_small, d_now, strict=True)]
             return [d_input, *kept], d_states + d_small
@@ -225,19 +234,18 @@ class FastLoop:
     def replay(
         self, inputs, states, constants, small, products, transposed, d_states
     ):
-        """Differentiates one step whose products are known.
+        """Differentiates one step whose products with matrices are known.
 
         Returns:
             The gradients of the projected input, of the states before, and of
-            the variables, `None` where one was not read; and a triple, the
-            operands of the products, the gradients of the products, and the
-            products that the step saw.
+            the variables, `None` where one was not read; and a `Replayed`.
         """
-        operands, d_products, known = [], [None] * len(products), []
+        operands, d_products, known = [], [None] * len(transposed), []
 
         def matmul(m, _):
             k = len(operands)
             operands.append(m)
+            product = products[k] if k in products else m * transposed[k]
 
             @tf.custom_gradient
             def known_product(m):
@@ -245,7 +253,7 @@ class FastLoop:
                     d_products[k] = d
                     return self.product(d, transposed[k])
 
-                return tf.identity(products[k]), gradient
+                return tf.identity(product), gradient
 
             known.append(known_product(m))
             return known[-1]
@@ -262,4 +270,5 @@ class FastLoop:
             tf.zeros_like(x) if d is None else d
             for x, d in zip(watched, read, strict=True)
         ]
-        return d_input, d_before, d_small, (operands, d_products, known)
+        found = Replayed(operands, d_products, known, new)
+        return d_input, d_before, d_small, found

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from rnn_layers.cell import times
 from rnn_layers.lstm import LSTMCell
 
 
@@ -61,7 +62,7 @@ class FullGateLSTMCell(LSTMCell):
         )
         self.peephole = self.add_kernel("peephole", (3, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
         p_i, p_f, p_o = (self.peephole[row] for row in range(3))
@@ -69,10 +70,10 @@ class FullGateLSTMCell(LSTMCell):
         z = projected + matmul(h, self.recurrent_kernel)
         i, f, g, o = ops.split(z, 4, axis=-1)
         s_i, s_f, s_o = self._seen_of_gates(a, matmul)
-        i = sigma(i + s_i + p_i * c)
-        f = sigma(f + s_f + p_f * c)
+        i = sigma(i + s_i + matmul(c, p_i))
+        f = sigma(f + s_f + matmul(c, p_f))
         c = f * c + i * tanh(g)
-        o = sigma(o + s_o + p_o * c)
+        o = sigma(o + s_o + matmul(c, p_o))
         return [o * tanh(c), c, i, f, o]
 
     def _seen_of_gates(self, gates, matmul):

@@ -1,9 +1,8 @@
 """The independently recurrent network."""
 
 import keras
-from keras import ops
 
-from rnn_layers.cell import Cell
+from rnn_layers.cell import Cell, times
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -70,7 +69,7 @@ class IndRNNCell(Cell):
             self.add_bias("bias", (self.units,)) if self.use_bias else None
         )
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equation (1)."""
         (h,) = states
-        return [self.activation(projected + self.recurrent_kernel * h)]
+        return [self.activation(projected + matmul(h, self.recurrent_kernel))]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import GatedCell
+from rnn_layers.cell import GatedCell, times
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -55,13 +55,13 @@ class NoForgetGateLSTMCell(GatedCell):
         super().build(input_shape)
         self.peephole = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
         p_i, p_o = self.peephole[0], self.peephole[1]
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         i, g, o = ops.split(z, 3, axis=-1)
-        c = c + sigma(i + p_i * c) * tanh(g)
-        h = sigma(o + p_o * c) * tanh(c)
+        c = c + sigma(i + matmul(c, p_i)) * tanh(g)
+        h = sigma(o + matmul(c, p_o)) * tanh(c)
         return [h, c]

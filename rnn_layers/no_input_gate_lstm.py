@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from rnn_layers.cell import times
 from rnn_layers.lstm import LSTMCell
 
 
@@ -54,13 +55,13 @@ class NoInputGateLSTMCell(LSTMCell):
         super().build(input_shape)
         self.peephole = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
         p_f, p_o = self.peephole[0], self.peephole[1]
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         f, g, o = ops.split(z, 3, axis=-1)
-        c = sigma(f + p_f * c) * c + tanh(g)
-        h = sigma(o + p_o * c) * tanh(c)
+        c = sigma(f + matmul(c, p_f)) * c + tanh(g)
+        h = sigma(o + matmul(c, p_o)) * tanh(c)
         return [h, c]

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from rnn_layers.cell import times
 from rnn_layers.lstm import LSTMCell
 
 
@@ -52,13 +53,13 @@ class NoOutputActivationLSTMCell(LSTMCell):
         super().build(input_shape)
         self.peephole = self.add_kernel("peephole", (3, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
         p_i, p_f, p_o = (self.peephole[row] for row in range(3))
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         i, f, g, o = ops.split(z, 4, axis=-1)
-        c = sigma(f + p_f * c) * c + sigma(i + p_i * c) * tanh(g)
-        h = sigma(o + p_o * c) * c
+        c = sigma(f + matmul(c, p_f)) * c + sigma(i + matmul(c, p_i)) * tanh(g)
+        h = sigma(o + matmul(c, p_o)) * c
         return [h, c]

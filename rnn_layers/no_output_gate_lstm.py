@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from rnn_layers.cell import times
 from rnn_layers.lstm import LSTMCell
 
 
@@ -53,12 +54,12 @@ class NoOutputGateLSTMCell(LSTMCell):
         super().build(input_shape)
         self.peephole = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
         p_i, p_f = self.peephole[0], self.peephole[1]
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         i, f, g = ops.split(z, 3, axis=-1)
-        c = sigma(f + p_f * c) * c + sigma(i + p_i * c) * tanh(g)
+        c = sigma(f + matmul(c, p_f)) * c + sigma(i + matmul(c, p_i)) * tanh(g)
         return [tanh(c), c]

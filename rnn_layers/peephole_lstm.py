@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import option
+from rnn_layers.cell import option, times
 from rnn_layers.lstm import LSTMCell
 
 
@@ -73,7 +73,7 @@ class PeepholeLSTMCell(LSTMCell):
         else:
             self.peephole = self.add_kernel("peephole", (3, self.units))
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
         look_back, look_now = self._peepholes(matmul)
@@ -95,7 +95,10 @@ class PeepholeLSTMCell(LSTMCell):
                 lambda c: matmul(c, new),
             )
         p_i, p_f, p_o = (self.peephole[row] for row in range(3))
-        return lambda c: (p_i * c, p_f * c), lambda c: p_o * c
+        return (
+            lambda c: (matmul(c, p_i), matmul(c, p_f)),
+            lambda c: matmul(c, p_o),
+        )
 
     def get_config(self):
         """Returns the constructor's arguments."""

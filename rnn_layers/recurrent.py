@@ -444,9 +444,17 @@ def _check_batch(sequences, expected):
 
 
 def _dropping(matmul, masks):
-    """Returns `matmul` with one dropout mask per size of state before it."""
+    """Returns `matmul` with one dropout mask per size of state before it.
+
+    A product with a diagonal matrix, such as a peephole, has none.
+    """
     masks = {mask.shape[-1]: mask for mask in masks}
-    return lambda m, kernel: matmul(m * masks[m.shape[-1]], kernel)
+
+    def dropping(m, kernel):
+        is_matrix = len(kernel.shape) == 2
+        return matmul(m * masks[m.shape[-1]] if is_matrix else m, kernel)
+
+    return dropping
 
 
 def _unrolled(step, inputs, states, constants, cell):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import ForgetCell
+from rnn_layers.cell import ForgetCell, times
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -64,12 +64,12 @@ class SRUCell(ForgetCell):
         """Returns the bias, with zeros for what has none."""
         return ops.pad(self.bias.value, [[0, 2 * self.units]])
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul=times):
         """Takes one time step, equations (1) to (4)."""
         _, c = states
         f, r, x_c, x_h = ops.split(projected, 4, axis=-1)
-        f = self.recurrent_activation(f + self.peephole[0] * c)
-        r = self.recurrent_activation(r + self.peephole[1] * c)
+        f = self.recurrent_activation(f + matmul(c, self.peephole[0]))
+        r = self.recurrent_activation(r + matmul(c, self.peephole[1]))
         c = f * c + (1 - f) * x_c
         h = r * c + (1 - r) * x_h
         return [h, c]

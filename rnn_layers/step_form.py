@@ -3,9 +3,21 @@
 Letters of shapes: B batch, T time, U units.
 """
 
+import collections
+
 import tensorflow as tf
 
 ROWS = 2  # of the step that is looked at
+
+Replayed = collections.namedtuple(
+    "Replayed",
+    [
+        "operands",  # of the products
+        "gradients",  # of the products
+        "products",  # that the step saw
+        "states",  # after the step
+    ],
+)
 
 
 class StepForm:
@@ -19,22 +31,24 @@ class StepForm:
     Attributes:
         small: Places of the variables that the step reads beside kernels.
         projected: Columns of the projected input.
+        matrices: Places of the products with matrices, not with diagonals.
         sum: Place of the product that is kept with the projection added,
             where nothing else sees either of them, or `None`.
-        widths: Columns of the products.
+        widths: Columns of the products with matrices.
         kept_widths: Columns of what the way back keeps beside d projected.
     """
 
     def __init__(self, loop, rows, kernels):
         shapes = [tuple(kernel.shape) for kernel in kernels]
-        self.widths = [width for _, width in shapes]
         self.projected = rows[0][0].shape[-1]
+        self.matrices = [k for k, s in enumerate(shapes) if len(s) == 2]
+        self.widths = [shapes[k][1] for k in self.matrices]
         tf.function(
             lambda: self._look(loop, rows, shapes), autograph=False
         ).get_concrete_function()
         self.kept_widths = [
-            *(s[0] for s in self._own_operands(shapes)),
-            *(s[1] for s in self._own_gradients(shapes)),
+            *(shapes[k][0] for k in self.own_operands),
+            *(shapes[k][-1] for k in self.own_gradients),
         ]
 
     def _look(self, loop, rows, shapes):
@@ -42,41 +56,50 @@ class StepForm:
         rows = [[tf.ones(x.shape, x.dtype) for x in part] for part in rows]
         (projected, *_), states, _ = rows
         kind = states[0].dtype
-        d_input, _, d_small, (operands, d_products, known) = loop.replay(
+        d_input, _, d_small, found = loop.replay(
             *rows,
             [tf.ones(v.shape, v.dtype) for v in loop.variables],
-            [tf.ones((ROWS, width), kind) for _, width in shapes],
-            [tf.ones((width, height), kind) for height, width in shapes],
+            {k: tf.ones((ROWS, shapes[k][1]), kind) for k in self.matrices},
+            [tf.ones(shape[::-1], kind) for shape in shapes],
             states,
         )
         self.small = [k for k, d in enumerate(d_small) if d is not None]
+        seen = found.products
+        sums = [k for k in self.matrices if _only_sum(projected, seen[k])]
+        self.sum = sums[0] if sums else None
         # A product of a state needs no copy of the state, and one that is
         # added to the projection has the gradient of the projection.
-        self.states = [_place(m, states) for m in operands]
-        self.same = [d is d_input for d in d_products]
-        sums = [_only_sum(projected, m) for m in known]
-        self.sum = sums.index(True) if any(sums) else None
+        known = [*states, *found.states]
+        self.operands = [_place(m, known) for m in found.operands]
+        self.columns = [_columns(d, d_input) for d in found.gradients]
+        self.own_operands = _missing(self.operands)
+        self.own_gradients = _missing(self.columns)
 
-    def _own_operands(self, items):
-        pairs = zip(items, self.states, strict=True)
-        return [item for item, place in pairs if place is None]
-
-    def _own_gradients(self, items):
-        pairs = zip(items, self.same, strict=True)
-        return [item for item, is_same in pairs if not is_same]
-
-    def what_to_keep(self, operands, d_products):
-        """Picks what the loop has to keep of a step."""
-        return self._own_operands(operands) + self._own_gradients(d_products)
-
-    def operands_and_gradients(self, stacks, before):
-        """Pairs, for each product, all operands with all gradients."""
-        own = iter(stacks[1:])
-        operands = [
-            next(own) if place is None else before[place]
-            for place in self.states
+    def what_to_keep(self, found):
+        """Picks what the loop has to keep of a `Replayed` step."""
+        return [
+            *(found.operands[k] for k in self.own_operands),
+            *(found.gradients[k] for k in self.own_gradients),
         ]
-        gradients = [stacks[0] if same else next(own) for same in self.same]
+
+    def operands_and_gradients(self, stacks, before, after):
+        """Pairs, for each product, all operands with all gradients.
+
+        Args:
+            stacks: List of the stacks of the way back.
+            before: List of the states before the steps.
+            after: List of the states after the steps.
+        """
+        d_input, *own = stacks
+        states = [*before, *after]
+        operands = [None if k is None else states[k] for k in self.operands]
+        gradients = [
+            None if c is None else d_input[..., c] for c in self.columns
+        ]
+        for k in self.own_operands:
+            operands[k] = own.pop(0)
+        for k in self.own_gradients:
+            gradients[k] = own.pop(0)
         return list(zip(operands, gradients, strict=True))
 
 
@@ -106,7 +129,7 @@ def kernels_of(step, rows):
 
     def matmul(m, kernel):
         kernels.append(tf.convert_to_tensor(kernel))
-        return tf.ones((ROWS, kernel.shape[1]), m.dtype)
+        return tf.ones((ROWS, kernel.shape[-1]), m.dtype)
 
     step(*rows, matmul)
     return kernels
@@ -123,3 +146,22 @@ def _place(tensor, tensors):
     """Returns the place of a tensor in a list, or `None`."""
     places = [k for k, other in enumerate(tensors) if other is tensor]
     return places[0] if places else None
+
+
+def _columns(tensor, whole):
+    """Returns which columns of another tensor one is, or `None`."""
+    if tensor is whole:
+        return slice(None)
+    if whole.op.type != "ConcatV2":
+        return None
+    *parts, axis = whole.op.inputs
+    place = _place(tensor, parts)
+    if place is None or tf.get_static_value(axis) not in (-1, 1):
+        return None
+    start = sum(part.shape[-1] for part in parts[:place])
+    return slice(start, start + tensor.shape[-1])
+
+
+def _missing(items):
+    """Returns the places of `None`."""
+    return [k for k, item in enumerate(items) if item is None]

@@ -104,7 +104,7 @@ class Sweep:
         """Runs back over one piece, for `count` states."""
         d_outputs, sequence, *others = cut
         states, products, first, projected = split(
-            kept, [count, len(self.kernels), count]
+            kept, [count, len(self.form.matrices), count]
         )
         before = [
             tf.concat([state[None], following[:-1]], axis=0)
@@ -122,8 +122,11 @@ class Sweep:
         d_sequence, found = self.projection.gradients(
             sequence, self.weights, stacks[0]
         )
-        pairs = self.form.operands_and_gradients(stacks, before)
-        found += [_sum_of_products(m, d) for m, d in pairs]
+        pairs = self.form.operands_and_gradients(stacks, before, states)
+        found += [
+            _gradient(kernel, *pair)
+            for kernel, pair in zip(self.kernels, pairs, strict=True)
+        ]
         sums = [a + b for a, b in zip(sums, found, strict=True)]
         return [d_sequence], back + sums
 
@@ -144,7 +147,9 @@ def split(items, sizes):
     return [*parts, items]
 
 
-def _sum_of_products(operands, gradients):
-    """Returns sum_t operands[t]^T @ gradients[t], as one product."""
+def _gradient(kernel, operands, gradients):
+    """Returns sum_t operands[t]^T @ gradients[t], or its diagonal."""
+    if len(kernel.shape) == 1:
+        return tf.reduce_sum(operands * gradients, axis=(0, 1))
     flat = [tf.reshape(x, (-1, x.shape[-1])) for x in (operands, gradients)]
     return tf.matmul(*flat, transpose_a=True)

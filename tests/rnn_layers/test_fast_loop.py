@@ -154,6 +154,40 @@ def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, place):
     assert loop.form.sum == place
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "masked", "kept"),
+    [
+        ("peephole_lstm", {}, False, []),
+        # With a mask the new cell state is not the state after the step.
+        ("peephole_lstm", {}, True, [UNITS]),
+        ("peephole_lstm", {"peephole": "full"}, False, [2 * UNITS]),
+        ("ind_rnn", {}, True, []),
+        ("sru", {}, False, []),
+        # The reset state, which is multiplied by a matrix.
+        ("mgu", {}, False, [UNITS]),
+    ],
+)
+def test_the_way_back_keeps_only_what_is_nowhere_else(
+    name, options, masked, kept
+):
+    """States are kept forward, and most gradients are columns of one."""
+    layer = make(name, compiled=False, **options)
+    mask = MASK if masked else None
+    call = tf.function(lambda x: layer(x, mask=mask, training=True))
+    call(SEQUENCES)
+    (loop,) = layer.loops.loops.values()
+    assert loop.form.kept_widths == kept
+
+
+def test_peepholes_are_read_as_kernels_and_not_in_the_loop():
+    layer = make("peephole_lstm", compiled=False)
+    call = tf.function(lambda x: layer(x, training=True))
+    call(SEQUENCES)
+    (loop,) = layer.loops.loops.values()
+    assert loop.form.matrices == [0]
+    assert loop.form.small == []
+
+
 def test_gradient_without_training_is_exact():
     check("lstm", {}, *LOOPS["graph"], masked=True, training=False)
 
