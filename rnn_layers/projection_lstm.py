@@ -23,9 +23,9 @@ class ProjectionLSTMCell(LSTMCell):
 
     Sak, Senior and Beaufays, 2014, "Long short-term memory based recurrent
     neural network architectures for large vocabulary speech recognition",
-    https://arxiv.org/abs/1402.1128, the recurrent projection alone, without
-    peepholes and without the second, non-recurrent projection. `torch.nn.LSTM`
-    with `proj_size` is the same.
+    https://arxiv.org/abs/1402.1128, section 2, the recurrent projection alone,
+    without peepholes and without the second, non-recurrent projection.
+    `torch.nn.LSTM` with `proj_size` is the same.
 
     Args:
         units: Positive integer, the size U of the state.

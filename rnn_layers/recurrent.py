@@ -34,8 +34,8 @@ class Recurrent(keras.layers.RNN):
             not the output of the last step that was not masked.
         dropout: Rate in [0, 1) at which inputs are dropped in training, by one
             mask per sequence.
-        recurrent_dropout: Rate in [0, 1) at which what enters a recurrent
-            product is dropped in training, by one mask per sequence.
+        recurrent_dropout: Rate in [0, 1) at which what enters a product with
+            a recurrent matrix is dropped in training, by one mask per sequence.
         zoneout: Rate in [0, 1) at which a unit of a state keeps its old value
             at a step in training, drawn anew at every step (Krueger et al.,
             2017, https://arxiv.org/abs/1606.01305); else the mean of that.
