@@ -29,12 +29,7 @@ import tensorflow as tf
 from rnn_layers import time_loop
 from rnn_layers.pieces import joined
 from rnn_layers.projection import Projection
-from rnn_layers.step_form import (
-    Replayed,
-    StepForm,
-    kernels_of,
-    rows_of_ones,
-)
+from rnn_layers.step_form import Replayed, StepForm, kernels_of, rows_of_ones
 from rnn_layers.sweep import Sweep, split
 
 
@@ -245,7 +240,11 @@ class FastLoop:
         def matmul(m, _):
             k = len(operands)
             operands.append(m)
-            product = products[k] if k in products else m * transposed[k]
+            # A diagonal is its own transpose.
+            if k in products:
+                product = products[k]
+            else:
+                product = self.product(m, transposed[k])
 
             @tf.custom_gradient
             def known_product(m):

@@ -91,15 +91,13 @@ class StepForm:
             after: List of the states after the steps.
         """
         d_input, *own = stacks
-        states = [*before, *after]
-        operands = [None if k is None else states[k] for k in self.operands]
-        gradients = [
-            None if c is None else d_input[..., c] for c in self.columns
+        own, states = iter(own), [*before, *after]
+        operands = [
+            next(own) if k is None else states[k] for k in self.operands
         ]
-        for k in self.own_operands:
-            operands[k] = own.pop(0)
-        for k in self.own_gradients:
-            gradients[k] = own.pop(0)
+        gradients = [
+            next(own) if c is None else d_input[..., c] for c in self.columns
+        ]
         return list(zip(operands, gradients, strict=True))
 
 
