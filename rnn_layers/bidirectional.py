@@ -43,7 +43,10 @@ class Bidirectional(keras.layers.Bidirectional):
         # next layer may get once this one is gone: so it stays, untracked.
         object.__setattr__(self, "_copied", layer)
         self.supports_masking = True  # Keras 3.16 turns it off
-        share_loops([self.forward_layer, self.backward_layer])
+        directions = [self.forward_layer, self.backward_layer]
+        share_loops(directions)
+        for direction in directions:
+            direction.loops_at_once = 2
         self.autocast = False  # the layers inside cast; float32 states stay
 
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):

@@ -26,7 +26,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from rnn_layers import time_loop
+from rnn_layers import halves, time_loop
 from rnn_layers.pieces import joined
 from rnn_layers.projection import Projection
 from rnn_layers.step_form import Replayed, StepForm, kernels_of, rows_of_ones
@@ -72,7 +72,13 @@ class Loops:
         if key not in self.loops:
             self.loops[key] = FastLoop(cell, step, layer.compiled)
         loop = self.loops[key]
-        return loop(cell, step, inputs, states, constants, training)
+
+        def run(inputs, states, constants):
+            return loop(cell, step, inputs, states, constants, training)
+
+        if halves.are_faster(layer, states, training):
+            return halves.side_by_side(run, inputs, states, constants)
+        return run(inputs, states, constants)
 
 
 class FastLoop:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from rnn_layers.time_loop import alike
 
-WIDE = 2**19  # numbers in the projected input of a piece
+WIDE = 2**20  # numbers in the projected input of a piece
 LEAST = 16  # steps of a piece, unless there are less
 MOST = 32  # steps of a piece of a sequence of unknown length
 ROWS = 32  # size of a batch whose size is unknown

@@ -119,6 +119,7 @@ class Recurrent(keras.layers.RNN):
             )
         if keras.backend.backend() == "tensorflow":
             self.loops = fast_loop.Loops()
+        self.loops_at_once = 1  # its own, and those that run beside it
         self.use_cudnn = use_cudnn
         if self._fits_cudnn():
             self.supports_jit = False
