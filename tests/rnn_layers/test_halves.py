@@ -49,12 +49,7 @@ def test_halves_are_exact(name, options, halved):
 
 
 @pytest.mark.parametrize(
-    "loop",
-    [
-        "graph-any-length",
-        "compiled",
-        "compiled-in-pieces",
-    ],
+    "loop", ["graph-any-length", "compiled", "compiled-in-pieces"]
 )
 def test_every_kind_of_loop_is_exact_in_halves(loop, halved):
     check("peephole_lstm", {}, *LOOPS[loop], masked=False)
