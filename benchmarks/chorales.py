@@ -3,6 +3,8 @@
     python -m benchmarks.chorales --cells lstm gru
     python -m benchmarks.chorales --data "JSB Chorales.json"
 
+`benchmarks/bach.py` writes such a file.
+
 The task is that of Boulanger-Lewandowski, Bengio and Vincent, 2012, "Modeling
 temporal dependencies in high-dimensional sequences": which of 88 notes sound in
 each frame of a piece, the first one too. The notes of a frame are taken as
@@ -35,6 +37,7 @@ import numpy as np
 from keras import ops
 
 import rnn_layers
+from apps.common import cli
 from benchmarks import kept, polyphony
 from benchmarks.adding_and_copy import units_for
 
@@ -209,4 +212,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    main(parse())
+    cli.main(lambda: main(parse()))

@@ -17,10 +17,10 @@ class JANETCell(ForgetCell):
         (3)  c' = f * c + (1 - f) * g                  state and output
 
     Van der Westhuizen and Lasenby, 2018, "The unreasonable effectiveness of the
-    forget gate", https://arxiv.org/abs/1804.04849, without the offset between
-    the two gates in (3) and without its initial values for long sequences; the
-    bias of the forget gate starts at one. Without the offset it is the same
-    function as `ugrnn`.
+    forget gate", https://arxiv.org/abs/1804.04849, section 3, equation 2. The
+    offset that the paper then puts between the gates of (3) and its initial
+    values for long sequences are left out; the bias of the forget gate starts
+    at one. Without the offset it is the same function as `ugrnn`.
 
     Args:
         units: Positive integer, the size U of the state.
