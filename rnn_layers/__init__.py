@@ -6,6 +6,7 @@ Importing the package is all that `keras.models.load_model` needs to load a
 model with these layers.
 """
 
+from rnn_layers import convert
 from rnn_layers.attention import (
     AdditiveAttention,
     AttentionPooling,
@@ -27,6 +28,7 @@ __all__ = [
     "Recurrent",
     "Stack",
     "TimeDistributed",
+    "convert",
     "names",
     "rnn",
     "stack",

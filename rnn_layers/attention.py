@@ -113,6 +113,12 @@ class AttentionPooling(keras.layers.Layer):
             return pooled
         return pooled, ops.mean(weights, axis=1)
 
+    def compute_output_shape(self, sequences_shape):
+        """Returns the shape of the result, and of the weights if asked."""
+        batch_size, length, width = sequences_shape
+        pooled = (batch_size, width)
+        return (pooled, (batch_size, length)) if self.return_weights else pooled
+
     def compute_mask(self, sequences, mask=None):
         """Ends the mask: no time is left."""
         return (None, None) if self.return_weights else None

@@ -2,7 +2,7 @@
 
 import keras
 
-from rnn_layers.cell import as_tensors
+from rnn_layers.cell import as_tensors, carried_mask
 from rnn_layers.recurrent import share_loops
 
 
@@ -13,7 +13,8 @@ class Bidirectional(keras.layers.Bidirectional):
     A drop-in for `keras.layers.Bidirectional`, whose arguments it takes. It
     also keeps the mask that a sequence carries when an initial state is given,
     passes masks on, and can be stateful and return its states. Each direction
-    is a loop of its own; TensorFlow runs the two side by side.
+    is a loop of its own; TensorFlow runs the two side by side. As in Keras, all
+    outputs of a sequence are zero at masked steps.
 
     Args:
         layer: A recurrent layer; its copy runs forward.
@@ -40,8 +41,9 @@ class Bidirectional(keras.layers.Bidirectional):
     ):
         super().__init__(layer, merge_mode, weights, backward_layer, **kwargs)
         # While a model is loaded Keras knows layers by their id(), which the
-        # next layer may get once this one is gone: so it stays, untracked.
-        object.__setattr__(self, "_copied", layer)
+        # next layer may get once this one is gone: so it stays, in a function,
+        # where Keras finds no weights to save and to load.
+        self._copied = lambda: layer
         self.supports_masking = True  # Keras 3.16 turns it off
         directions = [self.forward_layer, self.backward_layer]
         share_loops(directions)
@@ -52,7 +54,7 @@ class Bidirectional(keras.layers.Bidirectional):
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
         """Calls the layer with the mask that `sequences` carries, if any."""
         if mask is None:  # Keras drops it beside an initial state
-            mask = getattr(sequences, "_keras_mask", None)
+            mask = carried_mask(sequences)
         kind = getattr(self.forward_layer, "variable_dtype", None)
         sequences = as_tensors(sequences, kind)
         initial_state = as_tensors(initial_state, kind)

@@ -21,6 +21,16 @@ import keras
 import numpy as np
 from keras import ops
 
+HALF = ("float16", "bfloat16")
+# What a cell has no use for whose content is no activation of anything and
+# whose states enter no product.
+NO_PRODUCTS = (
+    "activation",
+    "recurrent_initializer",
+    "recurrent_regularizer",
+    "recurrent_constraint",
+)
+
 
 def positive_int(name, value):
     """Returns `value` as a Python int, or refuses it in one line."""
@@ -51,6 +61,12 @@ def as_tensors(structure, dtype):
     if isinstance(structure, (list, tuple)):
         return [convert(x) for x in structure]
     return convert(structure)
+
+
+def carried_mask(tensor):
+    """Returns the mask that a layer has put on its result, or `None`."""
+    # Private, and there is no public way to ask.
+    return getattr(tensor, "_keras_mask", None)
 
 
 def times(left, right):
@@ -87,6 +103,7 @@ class Cell(keras.layers.Layer):
     gates = 1  # blocks of U columns in the kernels
     state_count = 1  # states of U units
     has_products = True  # whether `step` multiplies by a matrix
+    unused = ()  # options of this class that have no place in the equations
 
     def __init__(
         self,
@@ -128,7 +145,7 @@ class Cell(keras.layers.Layer):
     @property
     def state_dtype(self):
         """Type of the states and of all arithmetic but the products."""
-        half = self.compute_dtype in ("float16", "bfloat16")
+        half = self.compute_dtype in HALF
         return "float32" if half else self.compute_dtype
 
     def build(self, input_shape):
@@ -145,7 +162,7 @@ class Cell(keras.layers.Layer):
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=fresh(self.kernel_initializer),
+            initializer=self._drawn(self.kernel_initializer),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             autocast=False,
@@ -156,7 +173,7 @@ class Cell(keras.layers.Layer):
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=fresh(self.recurrent_initializer),
+            initializer=self._drawn(self.recurrent_initializer),
             regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
             autocast=False,
@@ -170,20 +187,46 @@ class Cell(keras.layers.Layer):
             initializer=self.initial_bias,
             regularizer=self.bias_regularizer,
             constraint=self.bias_constraint,
+            dtype=self._exact_dtype(),
             autocast=False,
         )
 
     def add_scale(self, name, shape):
         """Adds a weight that scales what was normalized; it starts at one."""
         return self.add_weight(
-            name=name, shape=shape, initializer="ones", autocast=False
+            name=name,
+            shape=shape,
+            initializer="ones",
+            dtype=self._exact_dtype(),
+            autocast=False,
         )
 
     def add_shift(self, name, shape):
         """Adds a weight that shifts what was normalized; it starts at zero."""
         return self.add_weight(
-            name=name, shape=shape, initializer="zeros", autocast=False
+            name=name,
+            shape=shape,
+            initializer="zeros",
+            dtype=self._exact_dtype(),
+            autocast=False,
         )
+
+    def _exact_dtype(self):
+        """Returns the type of weights that meet the states in no product."""
+        half = self.variable_dtype in HALF
+        return self.state_dtype if half else self.variable_dtype
+
+    def _drawn(self, initializer):
+        """Returns an initializer that draws in the type of the states.
+
+        Some, such as the orthogonal one, cannot draw in half precision.
+        """
+        initializer = fresh(initializer)
+
+        def draw(shape, dtype=None):
+            return ops.cast(initializer(shape, dtype=self.state_dtype), dtype)
+
+        return draw
 
     def initial_bias(self, shape, dtype=None):
         """Returns the first value of a bias; cells may start a gate open."""
@@ -195,7 +238,7 @@ class Cell(keras.layers.Layer):
         The result has the type of the states.
         """
         if len(right.shape) == 1:
-            return times(left, right)
+            return times(left, ops.cast(right, self.state_dtype))
         kind = self.compute_dtype
         result = ops.matmul(ops.cast(left, kind), ops.cast(right, kind))
         return ops.cast(result, self.state_dtype)
@@ -358,6 +401,13 @@ class ForgetCell(GatedCell):
             **super().get_config(),
             "unit_forget_bias": self.unit_forget_bias,
         }
+
+
+def share(activation, a, b):
+    """Returns g(a) / (g(a) + g(b)), also where both of a sigmoid g are zero."""
+    if activation is keras.activations.sigmoid:
+        return ops.sigmoid(ops.log_sigmoid(a) - ops.log_sigmoid(b))
+    return activation(a) / (activation(a) + activation(b))
 
 
 def normalized(x, epsilon=1e-5):

@@ -49,6 +49,7 @@ LAYER_OPTIONS = (
     "recurrent_dropout",
     "seed",
 )
+TORCH_ACTIVATIONS = "tanh", "relu"  # the second in an RNN without gates
 TORCH_GATES = {"simple_rnn": [0], "lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
 
 
@@ -73,6 +74,7 @@ def from_keras(layer):
     keys = [*CELL_OPTIONS, *LAYER_OPTIONS]
     options = {key: config[key] for key in keys if key in config}
     result = rnn(names[0], dtype=layer.dtype_policy, **options)
+    result.activity_regularizer = layer.activity_regularizer
     if layer.built:
         stock = layer.cell.get_weights()
         batch = layer.states[0].shape[0] if layer.stateful else None
@@ -99,6 +101,7 @@ def to_keras(layer):
     options = {key: of_cell[key] for key in CELL_OPTIONS if key in of_cell}
     options |= {key: of_layer[key] for key in LAYER_OPTIONS}
     result = STOCK[name](dtype=layer.dtype_policy, **options)
+    result.activity_regularizer = layer.activity_regularizer
     if layer.built:
         weights = layer.cell.get_weights()
         batch = layer.states[0].shape[0] if layer.stateful else None
@@ -112,10 +115,15 @@ def from_torch(layer, weights, suffix="l0"):
 
     Args:
         layer: A `Recurrent` with a cell `simple_rnn`, `lstm`,
-            `projection_lstm` or `gru` that resets after the product.
+            `projection_lstm` or `gru` that resets after the product, with the
+            activations that torch has.
         weights: The `state_dict()` of a `torch.nn.RNN`, `LSTM` or `GRU`: a dict
             of tensors or arrays.
         suffix: Which layer and direction, such as `"l1"` or `"l0_reverse"`.
+
+    Raises:
+        ValueError: Layer and weights are not of one kind, or one of them has
+            biases and the other has not.
     """
     found = {
         key.removesuffix(f"_{suffix}"): np.asarray(value)
@@ -127,7 +135,13 @@ def from_torch(layer, weights, suffix="l0"):
             f"There is no weight_ih_{suffix} among {', '.join(weights)}."
         )
     cell, order = layer.cell, _torch_order(layer)
-    layer.build((None, None, found["weight_ih"].shape[1]))
+    if cell.use_bias != ("bias_ih" in found):
+        raise ValueError(
+            f"The layer has use_bias={cell.use_bias}, and the weights have "
+            f"{'biases' if 'bias_ih' in found else 'none'}."
+        )
+    if not layer.built:
+        layer.build((None, None, found["weight_ih"].shape[1]))
     cell.kernel.assign(_reordered(found["weight_ih"], order).T)
     cell.recurrent_kernel.assign(_reordered(found["weight_hh"], order).T)
     if cell.use_bias:
@@ -198,11 +212,20 @@ def _name(layer):
 def _torch_order(layer):
     """Returns, for each gate of ours, the place of that gate in torch."""
     cell = layer.cell
-    if type(cell) is CELLS["projection_lstm"]:
-        return TORCH_GATES["lstm"]
-    name = _name(layer)
+    is_projected = type(cell) is CELLS["projection_lstm"]
+    name = "lstm" if is_projected else _name(layer)
     if name == "gru" and not cell.reset_after:
         raise ValueError("torch.nn.GRU resets after the product only.")
+    known = TORCH_ACTIVATIONS if name == "simple_rnn" else TORCH_ACTIVATIONS[:1]
+    activations = keras.activations
+    gates = getattr(cell, "recurrent_activation", activations.sigmoid)
+    if cell.activation not in [activations.get(a) for a in known] or (
+        gates is not activations.sigmoid
+    ):
+        raise ValueError(
+            f"torch has {name} with {' or '.join(known)} and sigmoid gates "
+            "only."
+        )
     return TORCH_GATES[name]
 
 

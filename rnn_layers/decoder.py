@@ -8,8 +8,8 @@ import keras
 from keras import ops
 
 from rnn_layers.attention import AdditiveAttention, DotAttention
-from rnn_layers.cell import option, positive_int
-from rnn_layers.registry import cell_options, layer_options, rnn
+from rnn_layers.cell import carried_mask, option, positive_int
+from rnn_layers.registry import cell_options, layer_options, rnn, seeded
 
 REFUSED = ("return_sequences", "return_state", "go_backwards", "stateful")
 
@@ -41,8 +41,8 @@ class AttentionDecoder(keras.layers.Layer):
         sequences: `(B, T, F)`, the target sequences.
         memory: `(B, S, M)`, what to attend to.
         initial_state: List of the states before the first step, or of the
-            first few of them, the output first; the others are as the cell
-            begins. `None`: all as the cell begins.
+            first few of them, the output first, or that alone; the others are
+            as the cell begins. `None`: all as the cell begins.
         sequences_mask: Boolean `(B, T)`; by default the mask that it carries.
         memory_mask: Boolean `(B, S)`; by default the mask that it carries.
         training: Whether to drop.
@@ -95,7 +95,7 @@ class AttentionDecoder(keras.layers.Layer):
                 name=f"layer_{index + 1}",
                 return_sequences=True,
                 dtype=dtype,
-                **self.options,
+                **seeded(self.options, index),
             )
             for index in range(self.depth)
         ]
@@ -176,12 +176,14 @@ class AttentionDecoder(keras.layers.Layer):
 
         Args:
             memory: `(B, S, M)`.
-            memory_mask: Boolean `(B, S)`, or `None`.
+            memory_mask: Boolean `(B, S)`; by default the mask that it carries.
 
         Returns:
             A tuple of tensors with the batch first, for `step`: the memory, its
             keys and its mask.
         """
+        if memory_mask is None:
+            memory_mask = carried_mask(memory)
         memory = ops.cast(memory, self.compute_dtype)
         if memory_mask is None:
             memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
@@ -192,14 +194,20 @@ class AttentionDecoder(keras.layers.Layer):
 
         Args:
             batch_size: B.
-            given: List of the first few states, the output first; the others
-                are as the cell begins, mostly zeros.
+            given: List of the first few states, the output first, or that
+                alone; the others are as the cell begins, mostly zeros.
         """
+        if not isinstance(given, (list, tuple)):
+            given = [given]
         states = [
             state
             for layer in self.recurrent
             for state in layer.cell.get_initial_state(batch_size)
         ]
+        if len(given) > len(states):
+            raise ValueError(
+                f"There are {len(states)} states, not {len(given)}."
+            )
         first = [
             ops.cast(state, zeros.dtype)
             for state, zeros in zip(given, states, strict=False)

@@ -29,6 +29,7 @@ import tensorflow as tf
 from rnn_layers import halves, time_loop
 from rnn_layers.pieces import joined
 from rnn_layers.projection import Projection
+from rnn_layers.second_order import differentiable
 from rnn_layers.step_form import Replayed, StepForm, kernels_of, rows_of_ones
 from rnn_layers.sweep import Sweep, split
 
@@ -137,11 +138,32 @@ class FastLoop:
         read = [cell.variables[place] for place in self.form.small]
         small = [tf.convert_to_tensor(variable) for variable in read]
         sizes = [1, len(states), len(weights), len(kernels)]
+        run = self._with_gradients(
+            projection, inputs, constants, sizes, training
+        )
+        outputs, *last = run(inputs[0], *states, *weights, *kernels, *small)
+        return outputs, last
+
+    def _with_gradients(self, projection, inputs, constants, sizes, training):
+        """Returns the loop as a function of all that has a gradient.
+
+        That is the sequence, the states, the weights of the projection, the
+        kernels and what else a step reads, as many as `sizes` says.
+        """
+
+        def plain(*tensors):
+            (sequence,), start, weights, *rest = split(tensors, sizes)
+            rows = [projection(sequence, weights), *inputs[1:]]
+            n = tf.shape(sequence)[0]
+            (outputs,), last = self._run_inference(
+                n, rows, start, constants, *rest
+            )
+            return [outputs, *last]
 
         @tf.custom_gradient
-        def run(*tensors):
+        def run(*given):
             # An eager tape must not look into the compiled loops.
-            tensors = [tf.stop_gradient(x) for x in tensors]
+            tensors = [tf.stop_gradient(x) for x in given]
             sequence, start, *values = split(tensors, sizes)
             sweep = Sweep(
                 self, projection, [*sequence, *inputs[1:]], constants, values
@@ -149,14 +171,17 @@ class FastLoop:
             made, last = sweep.forward(start, training)
             outputs = joined(made[0], inputs[0])
 
-            def gradient(d_outputs, *d_last):
-                kept = made if training else sweep.forward(start, True)[0]
-                return sweep.backward(kept, d_outputs, d_last)
+            def gradient(*upstream):
+                def backward():
+                    kept = made if training else sweep.forward(start, True)[0]
+                    d_outputs, *d_last = upstream
+                    return sweep.backward(kept, d_outputs, d_last)
+
+                return differentiable(backward, plain, given, upstream)
 
             return (outputs, *last), gradient
 
-        outputs, *last = run(inputs[0], *states, *weights, *kernels, *small)
-        return outputs, last
+        return run
 
     def step_with(self, values, inputs, states, constants, matmul):
         """Takes a step in which the variables have these values."""

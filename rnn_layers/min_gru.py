@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import GatedCell, positive
+from rnn_layers.cell import NO_PRODUCTS, GatedCell, positive
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -50,6 +50,7 @@ class MinGRUCell(GatedCell):
 
     gates = 2
     has_products = False
+    unused = NO_PRODUCTS
 
     def build(self, input_shape):
         """Makes the weights."""

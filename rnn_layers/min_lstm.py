@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import ForgetCell, positive
+from rnn_layers.cell import NO_PRODUCTS, ForgetCell, positive, share
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -51,6 +51,7 @@ class MinLSTMCell(ForgetCell):
 
     gates = 3
     has_products = False
+    unused = NO_PRODUCTS
 
     def build(self, input_shape):
         """Makes the weights."""
@@ -62,6 +63,5 @@ class MinLSTMCell(ForgetCell):
         """Takes one time step, equations (1) to (4)."""
         (h,) = states
         f, i, n = ops.split(projected, 3, axis=-1)
-        f = self.recurrent_activation(f)
-        i = self.recurrent_activation(i)
-        return [(f * h + i * positive(n)) / (f + i)]
+        kept = share(self.recurrent_activation, f, i)
+        return [kept * h + (1 - kept) * positive(n)]

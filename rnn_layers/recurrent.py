@@ -8,7 +8,7 @@ import functools
 import keras
 from keras import ops
 
-from rnn_layers.cell import Cell, as_tensors
+from rnn_layers.cell import Cell, as_tensors, carried_mask
 
 if keras.backend.backend() == "tensorflow":
     from rnn_layers import cudnn, fast_loop
@@ -19,7 +19,9 @@ class Recurrent(keras.layers.RNN):
     """Runs a cell of this package over a sequence.
 
     A `keras.layers.RNN` with every keyword of it. The whole sequence is
-    projected at once, and only the recurrence runs step by step.
+    projected at once, and only the recurrence runs step by step. The states of
+    a stateful layer are among its `variables`, but not among its `weights`, and
+    are not saved.
 
     Args:
         cell: A `rnn_layers.cell.Cell`.
@@ -51,7 +53,8 @@ class Recurrent(keras.layers.RNN):
     Call arguments:
         sequences: `(B, T, F)`.
         initial_state: List of the states before the first step, or `None` for
-            zeros; a single tensor will do for a cell with one state.
+            those that the cell begins with, mostly zeros; a single tensor will
+            do for a cell with one state.
         mask: Boolean `(B, T)`, false where the step is to be skipped, of any
             form; by default the mask that `sequences` carries, if any.
         training: Whether to drop.
@@ -165,7 +168,7 @@ class Recurrent(keras.layers.RNN):
             self.add_weight(
                 name=f"state_{index}",
                 shape=(batch_size, size),
-                initializer="zeros",
+                initializer=functools.partial(self._first_state, index),
                 dtype=self.cell.state_dtype,
                 trainable=False,
                 autocast=False,
@@ -173,12 +176,48 @@ class Recurrent(keras.layers.RNN):
             for index, size in enumerate(self.cell.state_size)
         ]
 
+    def _first_state(self, index, shape, dtype=None):
+        return self.cell.get_initial_state(shape[0])[index]
+
+    @property
+    def weights(self):
+        """Those of the cell: what a stateful layer carries is not learned.
+
+        So weights go from a layer that was trained on batches to one that
+        runs a single stream.
+        """
+        return self.cell.weights
+
+    def save_own_variables(self, store):
+        """Saves nothing: the cell saves its weights, and states are left."""
+
+    def load_own_variables(self, store):
+        """Loads nothing."""
+
     def reset_state(self, states=None):
-        """Sets the carried states to `states`, by default to zero."""
-        for index, variable in enumerate(self.states or []):
-            zeros = ops.zeros_like(variable.value)
-            new = zeros if states is None else states[index]
-            variable.assign(new)
+        """Sets the carried states, by default to what the cell begins with.
+
+        Args:
+            states: List of tensors `(B, U)`, or `None`.
+        """
+        if self.states is None:
+            if states is not None:
+                raise ValueError(
+                    "Only a stateful layer that has been built has states."
+                )
+            return
+        if states is None:
+            states = self.cell.get_initial_state(self._expected_batch_size)
+        self._check_states("states", states)
+        for variable, state in zip(self.states, states, strict=True):
+            variable.assign(state)
+
+    def _check_states(self, name, states):
+        if len(states) != len(self.cell.state_size):
+            raise ValueError(
+                f"`{name}` needs {len(self.cell.state_size)} tensors, not "
+                f"{len(states)}."
+            )
 
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
         """Calls the layer with the mask that `sequences` carries, if any."""
@@ -188,7 +227,7 @@ class Recurrent(keras.layers.RNN):
                 "and pass `mask`."
             )
         if mask is None:  # Keras drops it beside an initial state
-            mask = getattr(sequences, "_keras_mask", None)
+            mask = carried_mask(sequences)
         kind = self.cell.state_dtype
         sequences = as_tensors(sequences, kind)
         initial_state = as_tensors(initial_state, kind)
@@ -199,6 +238,8 @@ class Recurrent(keras.layers.RNN):
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs the cell over the sequences."""
         self._check_length(sequences)
+        if not keras.backend.is_float_dtype(sequences.dtype):
+            sequences = ops.cast(sequences, self.cell.state_dtype)
         states = self._first_states(sequences, initial_state)
         sequences = ops.transpose(sequences, (1, 0, 2))  # (T, B, F)
         if mask is not None:
@@ -224,11 +265,7 @@ class Recurrent(keras.layers.RNN):
             return [ops.copy(state.value) for state in self.states]
         if not isinstance(initial_state, (list, tuple)):
             initial_state = [initial_state]
-        if len(initial_state) != len(self.cell.state_size):
-            raise ValueError(
-                f"`initial_state` needs {len(self.cell.state_size)} tensors, "
-                f"not {len(initial_state)}."
-            )
+        self._check_states("initial_state", initial_state)
         return [ops.cast(s, self.cell.state_dtype) for s in initial_state]
 
     def _check_length(self, sequences):

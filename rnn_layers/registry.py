@@ -87,13 +87,16 @@ def cell_class(name):
 
 
 def cell_options(name):
-    """Returns the keywords that the cell of this name takes itself."""
+    """Returns the keywords that the cell of this name takes itself.
+
+    Those that would change nothing are left out.
+    """
     found = {}
     for base in cell_class(name).__mro__:
         found |= dict.fromkeys(_keywords(base))
         if base is Cell:
             break
-    return list(found)
+    return [key for key in found if key not in cell_class(name).unused]
 
 
 def layer_options():
@@ -125,6 +128,13 @@ def rnn(name, /, units, **kwargs):
 
     cell = cell_class(name)(units, **pick([*of_cell, *SHARED_OPTIONS]))
     return Recurrent(cell, **pick(of_layer))
+
+
+def seeded(options, index):
+    """Returns the options of one of several layers: each has its own seed."""
+    if options.get("seed") is None:
+        return options
+    return {**options, "seed": options["seed"] + index}
 
 
 def _keywords(base):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cell import ForgetCell, times
+from rnn_layers.cell import NO_PRODUCTS, ForgetCell, times
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -52,6 +52,7 @@ class SRUCell(ForgetCell):
     gates = 2
     state_count = 2
     has_products = False
+    unused = NO_PRODUCTS
 
     def build(self, input_shape):
         """Makes the weights."""

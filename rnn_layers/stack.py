@@ -9,7 +9,7 @@ from keras import ops
 from rnn_layers.bidirectional import Bidirectional
 from rnn_layers.cell import positive_int
 from rnn_layers.recurrent import rate, share_loops
-from rnn_layers.registry import cell_options, layer_options, rnn
+from rnn_layers.registry import cell_options, layer_options, rnn, seeded
 
 MAXIMUM_DEPTH = 4
 
@@ -37,7 +37,8 @@ def stack(
             second layer on, where the two have the same width; to a last output
             the last output of the layer below.
         return_sequences: Whether to return all outputs or only the last one.
-        **kwargs: Other options of `rnn_layers.rnn`, for every layer.
+        **kwargs: Other options of `rnn_layers.rnn`, for every layer; a `seed`
+            is that of the first, and each further one has the next.
 
     Returns:
         A `Stack`.
@@ -79,7 +80,8 @@ class Stack(keras.layers.Layer):
 
     Masking:
         Each layer masks, and the mask is passed on with
-        `return_sequences=True`.
+        `return_sequences=True`. At masked steps the outputs are those of
+        `Recurrent`, or of `Bidirectional`.
 
     Example:
         >>> layers = rnn_layers.stack("gru", 4, depth=2, residual=True)
@@ -127,7 +129,9 @@ class Stack(keras.layers.Layer):
             )
         )
         self.between = keras.layers.Dropout(
-            self.dropout, dtype=self.dtype_policy
+            self.dropout,
+            seed=seeded(self.options, self.depth).get("seed"),
+            dtype=self.dtype_policy,
         )
 
     def _layer(self, index):
@@ -137,7 +141,7 @@ class Stack(keras.layers.Layer):
             name=f"layer_{index + 1}",
             dtype=self.dtype_policy,
             return_sequences=self.return_sequences or index < self.depth - 1,
-            **self.options,
+            **seeded(self.options, index),
         )
         if not self.bidirectional:
             return layer
@@ -186,8 +190,15 @@ class Stack(keras.layers.Layer):
         """Passes the mask on if there still is time."""
         return mask if self.return_sequences else None
 
+    def compute_output_shape(self, sequences_shape):
+        """Returns the shape of the outputs."""
+        shape = tuple(sequences_shape)
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
     def reset_state(self):
-        """Sets the carried states of all layers to zero."""
+        """Sets the carried states of all layers to what they begin with."""
         for layer in self.layers:
             layer.reset_state()
 

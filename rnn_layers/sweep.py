@@ -83,20 +83,26 @@ class Sweep:
                 transposed, len(d_last), n, cut, kept, carried
             )
 
-        sums = [*self.small, *self.weights, *self.kernels]
+        kind = d_last[0].dtype  # also of sums for kernels in half precision
+        sums = [tf.zeros_like(x) for x in [*self.small, *self.weights]]
+        sums += [tf.zeros_like(kernel, dtype=kind) for kernel in self.kernels]
         sequence = self.sequences[0]
         (d_sequence,), carried = pieces.in_turn(
             piece,
             self.steps,
             [d_outputs, *self.sequences],
             kept,
-            [*d_last, *map(tf.zeros_like, sums)],
+            [*d_last, *sums],
             [self._stack(sequence.shape[-1], sequence.dtype)],
             reverse=True,
         )
         d_states, d_small, d_weights, d_kernels = split(
             carried, [len(d_last), len(self.small), len(self.weights)]
         )
+        d_kernels = [
+            tf.cast(d, kernel.dtype)
+            for d, kernel in zip(d_kernels, self.kernels, strict=True)
+        ]
         d_sequence = pieces.joined(d_sequence, sequence)
         return [d_sequence, *d_states, *d_weights, *d_kernels, *d_small]
 

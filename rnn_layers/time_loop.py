@@ -39,6 +39,8 @@ def loop(step, n, inputs, carried, widths, reverse=False):
     what a step reads of itself saves two copies.
     """
     size, kind = inputs[0].shape[0], carried[0].dtype
+    if size is None:
+        size = tf.shape(inputs[0])[0]
     buffers = [
         tf.TensorArray(kind, size, element_shape=(carried[0].shape[0], width))
         for width in widths

@@ -155,7 +155,7 @@ def test_nothing_private_of_keras_is_imported(path):
 
 def test_the_library_is_keras_alone():
     """TensorFlow is known to the loops, and only behind the backend's name."""
-    loops = {"cudnn", "fast_loop", "time_loop"}
+    loops = {"cudnn", "fast_loop", "second_order", "time_loop"}
     loops |= {"halves", "pieces", "projection", "step_form", "sweep"}
     for path in (ROOT / "rnn_layers").glob("*.py"):
         if path.stem not in loops:

@@ -260,6 +260,55 @@ def test_half_precision_is_close_and_keeps_float32_states(
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "tolerance"), [("float16", 0.02), ("bfloat16", 0.15)]
+)
+@every_case
+def test_weights_in_half_precision_are_close(name, options, kind, tolerance):
+    half = make(name, options, dtype=kind, **ALL)
+    full = make(name, options, dtype="float32", **ALL)
+    # What multiplies is in half precision, what is added is exact.
+    assert half.cell.kernel.dtype == kind
+    for one, other in zip(full.weights, half.weights, strict=True):
+        one.assign(ops.cast(other, "float32"))
+    found = half(SEQUENCES, initial_state=initial_states(half), mask=MASK)
+    expected = full(SEQUENCES, initial_state=initial_states(full), mask=MASK)
+    assert keras.backend.standardize_dtype(found[0].dtype) == kind
+    close(found, expected, tolerance)
+
+
+# What an option that a cell says it takes is changed to.
+OPTIONS = {
+    "activation": "softsign",
+    "recurrent_activation": "hard_sigmoid",
+    "kernel_initializer": "ones",
+    "recurrent_initializer": "ones",
+    "kernel_regularizer": "l2",
+    "recurrent_regularizer": "l2",
+    "kernel_constraint": "non_neg",
+    "recurrent_constraint": "non_neg",
+}
+
+
+@pytest.mark.parametrize("name", rnn_layers.names())
+def test_every_option_of_a_cell_has_an_effect(name):
+    usual = make(name)
+    for option, value in OPTIONS.items():
+        if option not in cell_options(name):
+            continue
+        other = rnn_layers.rnn(name, UNITS, dtype="float64", **{option: value})
+        other.build((None, None, FEATURES))
+        if "activation" in option:
+            other.set_weights(usual.get_weights())
+            assert np.abs(array(other(SEQUENCES) - usual(SEQUENCES))).max() > 0
+        elif "initializer" in option:
+            assert any((array(w) == 1).all() for w in other.weights)
+        elif "regularizer" in option:
+            assert len(other.losses) > 0
+        else:
+            assert any(w.constraint is not None for w in other.weights)
+
+
 @every_case
 def test_time_distributed_equals_a_loop(name, options):
     layer = make(name, options)

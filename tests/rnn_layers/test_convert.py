@@ -45,6 +45,18 @@ def test_keras_and_back(name, options):
     close(again(SEQUENCES, mask=MASK), layer(SEQUENCES, mask=MASK))
 
 
+def test_penalties_on_outputs_go_too():
+    x = SEQUENCES.astype("float32")
+    stock = keras.layers.GRU(UNITS, activity_regularizer="l2")
+    stock(x)
+    layer = convert.from_keras(stock)
+    again = convert.to_keras(layer)
+    layer(x)
+    again(x)
+    assert float(stock.losses[0]) > 0
+    close([*layer.losses, *again.losses], stock.losses * 2, 1e-6)
+
+
 def test_stateful_weights_go_by_name():
     layer = make("lstm", stateful=True)
     stock = convert.to_keras(layer)
@@ -137,6 +149,32 @@ REFUSED = {
         lambda: convert.to_torch(make("gru", {"reset_after": False})),
         "resets after the product only",
     ),
+    "biases left over": (
+        lambda: convert.from_torch(
+            make("lstm", {"use_bias": False}), convert.to_torch(make("lstm"))
+        ),
+        "layer has use_bias=False, and the weights have biases",
+    ),
+    "biases missing": (
+        lambda: convert.from_torch(
+            make("gru"), convert.to_torch(make("gru", {"use_bias": False}))
+        ),
+        "layer has use_bias=True, and the weights have none",
+    ),
+    "another activation": (
+        lambda: convert.to_torch(make("lstm", {"activation": "relu"})),
+        "torch has lstm with tanh and sigmoid gates only",
+    ),
+    "another activation without gates": (
+        lambda: convert.to_torch(make("simple_rnn", {"activation": "elu"})),
+        "torch has simple_rnn with tanh or relu and sigmoid gates only",
+    ),
+    "other gates": (
+        lambda: convert.to_torch(
+            make("gru", {"recurrent_activation": "hard_sigmoid"})
+        ),
+        "torch has gru with tanh and sigmoid gates only",
+    ),
     "no such layer": (
         lambda: convert.from_torch(make("gru"), {"weight_ih_l0": 0}, "l1"),
         "There is no weight_ih_l1 among weight_ih_l0",
@@ -149,6 +187,21 @@ def test_what_has_no_counterpart_is_refused(case):
     call, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_weights_go_to_a_layer_that_carries_states():
+    layer, copied = make("lstm"), make("lstm", stateful=True)
+    randomize(copied)
+    convert.from_torch(copied, convert.to_torch(layer))
+    close(copied(SEQUENCES), layer(SEQUENCES))
+
+
+def test_an_rnn_of_torch_may_have_relu():
+    layer = make("simple_rnn", {"activation": "relu"})
+    copied = make("simple_rnn", {"activation": "relu"})
+    randomize(copied)
+    convert.from_torch(copied, convert.to_torch(layer))
+    close(copied(SEQUENCES), layer(SEQUENCES))
 
 
 def test_weights_survive_both_ways_exactly():

@@ -125,6 +125,7 @@ def test_first_states_given_the_others_are_as_the_cell_begins(cell):
     output, *others = decoder.recurrent[0].cell.get_initial_state(3)
     first = random(*output.shape)
     given = decoder(TARGETS, MEMORY, initial_state=[first])
+    close(given, decoder(TARGETS, MEMORY, initial_state=first))
     close(given, decoder(TARGETS, MEMORY, initial_state=[first, *others]))
     assert np.abs(array(given - decoder(TARGETS, MEMORY))).max() > 1e-3
 
@@ -156,6 +157,10 @@ def test_masks_that_inputs_carry_are_seen():
     )
     close(y, expected)
     assert (array(y._keras_mask) == TARGET_MASK).all()
+    memory = masked(MEMORY, MEMORY_MASK)
+    weights = array(decoder.attention_weights(TARGETS, memory))
+    assert (np.moveaxis(weights, 1, 2)[~MEMORY_MASK] == 0).all()
+    np.testing.assert_array_equal(decoder.prepare(memory)[2], MEMORY_MASK)
 
 
 def test_masked_memory_has_no_gradient():
@@ -184,5 +189,8 @@ def test_decoder_survives_saving(tmp_path):
 def test_bad_options_are_one_clear_line():
     with pytest.raises(ValueError, match="no option 'stateful'"):
         rnn_layers.AttentionDecoder("gru", 4, options={"stateful": True})
+    states = [random(3, 4)] * 3
+    with pytest.raises(ValueError, match="There are 2 states, not 3"):
+        rnn_layers.AttentionDecoder("lstm", 4).get_initial_state(3, states)
     with pytest.raises(ValueError, match="must be one of 'additive'"):
         rnn_layers.AttentionDecoder("gru", 4, attention="luong")

@@ -137,6 +137,85 @@ def test_peepholes_are_read_as_kernels_and_not_in_the_loop():
     assert loop.form.small == []
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_weights_in_half_precision_have_close_gradients(kind):
+    # Peepholes are kernels of diagonals, a bias and gains are read in the loop.
+    for name in ("peephole_lstm", "gru", "layer_norm_gru", "sru"):
+        found = []
+        for dtype in (kind, "float32"):
+            layer = make(name, dtype=dtype, compiled=False)
+            for weight in layer.weights:  # that half precision can tell
+                rounded = ops.cast(ops.cast(weight, kind), weight.dtype)
+                weight.assign(rounded)
+            variables = [v.value for v in layer.trainable_variables]
+
+            @tf.function(autograph=False)
+            def function(x, layer=layer, variables=variables):
+                with tf.GradientTape() as tape:
+                    outputs = layer(x, mask=MASK, training=True)
+                    loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
+                return tape.gradient(loss, variables)
+
+            gradients = function(tf.constant(SEQUENCES, dtype))
+            assert [d.dtype for d in gradients] == [v.dtype for v in variables]
+            found.append([tf.cast(d, "float32") for d in gradients])
+        close(*found, 0.05 if kind == "float16" else 0.4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_gradients_have_exact_gradients(loop, training):
+    compiled, spec = LOOPS[loop]
+    layer = make("peephole_lstm", compiled=compiled, return_sequences=True)
+    variables = [v.value for v in layer.trainable_variables]
+    first = [tf.constant(s) for s in initial_states(layer)]
+
+    def penalty_and_gradients(sequences):
+        watched = [sequences, *first]
+        with tf.GradientTape() as outer:
+            outer.watch(watched)
+            with tf.GradientTape() as inner:
+                inner.watch(watched)
+                outputs = layer(
+                    sequences, initial_state=first, mask=MASK, training=training
+                )
+                loss = tf.reduce_sum(tf.sin(outputs))
+            found = inner.gradient(loss, [*watched, *variables])
+            penalty = sum(tf.reduce_sum(d * d) for d in found)
+        return [penalty, *outer.gradient(penalty, [*watched, *variables])]
+
+    traced = tf.function(
+        penalty_and_gradients, input_signature=[spec], autograph=False
+    )
+    x = tf.constant(SEQUENCES)
+    # Eagerly TensorFlow differentiates each operation by itself.
+    close(traced(x), penalty_and_gradients(x), 1e-9)
+
+
+def test_a_penalty_on_gradients_is_learned_from():
+    layer = make("gru", dtype="float32")
+    inputs = keras.Input((None, FEATURES))
+    x = tf.constant(SEQUENCES, tf.float32)
+
+    class Smooth(keras.Model):
+        def train_step(self, data):
+            with tf.GradientTape() as outer:
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    y = self(x, training=True)
+                slope = inner.gradient(y, x)
+                penalty = tf.reduce_mean(slope**2)
+            variables = self.trainable_variables
+            found = outer.gradient(penalty, variables)
+            self.optimizer.apply_gradients(zip(found, variables, strict=True))
+            return {"penalty": penalty}
+
+    model = Smooth(inputs, layer(inputs))
+    model.compile(keras.optimizers.Adam(0.02))
+    history = model.fit(x, batch_size=BATCH, epochs=5, verbose=0).history
+    assert history["penalty"][-1] < 0.8 * history["penalty"][0]
+
+
 def test_gradient_without_training_is_exact():
     check("lstm", {}, *LOOPS["graph"], masked=True, training=False)
 

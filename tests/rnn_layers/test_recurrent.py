@@ -169,14 +169,91 @@ def test_trap_reset_state_takes_states():
     close(layer(SEQUENCES), make("lstm")(SEQUENCES, initial_state=states))
 
 
-def test_trap_states_are_weights_of_the_layer_and_not_of_the_cell():
+def test_trap_states_are_variables_of_the_layer_and_no_weights():
     layer = make("lstm", stateful=True)
-    own = {w.name for w in layer.weights} - {w.name for w in layer.cell.weights}
+    own = {v.name for v in layer.variables} - {w.name for w in layer.weights}
     assert own == {"state_0", "state_1"}
+    assert not {v.name for v in layer.trainable_variables} & own
     stock = keras.layers.LSTM(UNITS, dtype="float64")
     stock.build(SEQUENCES.shape)
-    layer.cell.set_weights(stock.get_weights())
+    layer.set_weights(stock.get_weights())
     close(layer(SEQUENCES), stock(SEQUENCES))
+
+
+def stateful_model(batch, stateful=True):
+    inputs = keras.Input(batch_shape=(batch, TIME, FEATURES))
+    layer = rnn_layers.rnn("lstm", UNITS, stateful=stateful)
+    both = rnn_layers.Bidirectional(
+        rnn_layers.rnn("gru", UNITS, stateful=stateful)
+    )
+    return keras.Model(inputs, [layer(inputs), both(inputs)])
+
+
+@pytest.mark.parametrize("way", ["set_weights", "load_weights", "load_model"])
+@pytest.mark.parametrize("stateful", [True, False])
+def test_trap_weights_go_to_a_stateful_layer_of_another_batch(
+    way, stateful, tmp_path
+):
+    trained = stateful_model(BATCH, stateful)
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    expected = trained(x)  # and the states are carried now
+    live = stateful_model(1)
+    if way == "set_weights":
+        live.set_weights(trained.get_weights())
+    elif way == "load_weights":
+        trained.save_weights(tmp_path / "all.weights.h5")
+        live.load_weights(tmp_path / "all.weights.h5")
+    else:
+        trained.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        close(again(x), expected, 1e-6)  # the states are as at the beginning
+        return
+    close(live(x[:1]), [y[:1] for y in expected], 1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"merge_mode": None}])
+def test_a_bidirectional_layer_is_saved_loaded_and_cloned(options, tmp_path):
+    inputs = keras.Input((None, FEATURES))
+    one = rnn_layers.Bidirectional(
+        rnn_layers.rnn("gru", UNITS, return_sequences=True), **options
+    )
+    other = rnn_layers.Bidirectional(
+        rnn_layers.rnn("lstm", UNITS),
+        backward_layer=rnn_layers.rnn("janet", UNITS, go_backwards=True),
+    )
+    stock = rnn_layers.Bidirectional(keras.layers.GRU(UNITS))
+    outputs = [*keras.tree.flatten(one(inputs)), other(inputs), stock(inputs)]
+    model = keras.Model(inputs, outputs)
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    expected = model(x)
+    model.save(tmp_path / "model.keras")
+    close(keras.models.load_model(tmp_path / "model.keras")(x), expected, 1e-6)
+    model.save_weights(tmp_path / "all.weights.h5")
+    for again in (
+        keras.models.clone_model(model),
+        keras.Model.from_config(model.get_config()),
+    ):
+        again.load_weights(tmp_path / "all.weights.h5")
+        close(again(x), expected, 1e-6)
+
+
+@pytest.mark.parametrize("name", ["lstm", "slstm"])
+def test_a_stateful_layer_begins_and_is_reset_as_its_cell_begins(name):
+    layer = make(name, stateful=True)
+    expected = make(name)(SEQUENCES)
+    close(layer(SEQUENCES), expected)
+    layer.reset_state()
+    close(layer(SEQUENCES), expected)
+
+
+def test_a_stateful_slstm_forgets_nothing_before_the_first_step():
+    # With a stabilizer of zero at first, a tiny input gate gives 0 / 0.
+    layer = make("slstm", stateful=True)
+    bias = np.repeat([-1000.0, 0.0, 0.5, 0.5], UNITS)
+    layer.cell.bias.assign(bias)
+    result = array(layer(0 * SEQUENCES))
+    assert np.isfinite(result).all()
+    assert np.abs(result).min() > 0.01
 
 
 def test_trap_zero_output_leaves_the_last_output_alone():
@@ -324,6 +401,18 @@ BAD_CALLS = {
         lambda: make("lstm")(SEQUENCES, initial_state=[SEQUENCES[:, 0]]),
         r"`initial_state` needs 2 tensors, not 1",
     ),
+    "count of states to reset to": (
+        lambda: make("lstm", stateful=True).reset_state([SEQUENCES[:, 0]]),
+        r"`states` needs 2 tensors, not 1",
+    ),
+    "states of a layer that carries none": (
+        lambda: make("lstm").reset_state([SEQUENCES[:, 0]]),
+        r"Only a stateful layer that has been built has states",
+    ),
+    "option without effect": (
+        lambda: rnn_layers.rnn("min_gru", 4, activation="relu"),
+        r"min_gru has no option 'activation'; it has ",
+    ),
     "stateful without batch size": (
         lambda: rnn_layers.rnn("lstm", 4, stateful=True)(
             keras.Input((3, FEATURES))
@@ -459,3 +548,77 @@ def test_a_stack_loads_however_objects_are_collected(tmp_path, monkeypatch):
     for _ in range(8):
         keras.models.load_model(path)
     gc.unfreeze()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_sequences_of_integers_are_numbers(dropout):
+    integers = np.arange(8 * TIME * 3).reshape(8, TIME, 3) % 4
+    layer = rnn_layers.rnn("gru", UNITS, dropout=dropout)
+    close(layer(integers), layer(integers.astype("float32")))
+    model = keras.Sequential(
+        [
+            keras.Input((None, 3), dtype="int32"),
+            layer,
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(integers, np.ones((8, 1)), verbose=0)
+    assert all(
+        (one != other).any()
+        for one, other in zip(before, model.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("wide", [100.0, 1e4])
+def test_a_min_lstm_whose_gates_are_both_shut_stays_finite(wide):
+    layer = make("min_lstm", dtype="float32", return_sequences=True)
+    x = (wide * SEQUENCES).astype("float32")
+    assert np.isfinite(array(layer(x))).all()
+    expected = make("min_lstm", return_sequences=True)(SEQUENCES)
+    close(layer(SEQUENCES.astype("float32")), expected, 1e-5)
+
+    def loss(x):
+        return ops.sum(layer(x))
+
+    for gradient in gradients(loss, layer, [x]):
+        assert np.isfinite(gradient).all()
+
+
+def test_layers_of_a_stack_with_a_seed_drop_each_by_its_own_masks():
+    layers = rnn_layers.stack(
+        "gru", UNITS, depth=3, dropout=0.5, recurrent_dropout=0.5, seed=7
+    ).layers
+    again = rnn_layers.stack(
+        "gru", UNITS, depth=3, dropout=0.5, recurrent_dropout=0.5, seed=7
+    )
+    first = [array(layer.seed_generator.state) for layer in layers]
+    assert len({tuple(state.tolist()) for state in first}) == 3
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    stacks = [again, rnn_layers.Stack.from_config(again.get_config())]
+    stacks[0].build(x.shape)
+    stacks[1].build(x.shape)
+    stacks[1].set_weights(stacks[0].get_weights())
+    one, other = (array(stack(x, training=True)) for stack in stacks)
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: rnn_layers.AttentionPooling(),
+        lambda: rnn_layers.AttentionPooling(return_weights=True),
+        lambda: rnn_layers.stack("gru", 2, depth=2, bidirectional=True),
+        lambda: rnn_layers.stack("projection_lstm", 4, return_sequences=True),
+    ],
+)
+def test_shapes_are_known_without_a_run(layer):
+    layer = layer()
+    x = random(BATCH, TIME, 4).astype("float32")
+    found = keras.tree.map_structure(lambda y: tuple(y.shape), layer(x))
+    assert layer.compute_output_shape(x.shape) == found
+    if isinstance(found[0], int):
+        inputs = keras.Input((None, TIME, 4))
+        outputs = keras.layers.TimeDistributed(layer)(inputs)
+        assert outputs.shape == (None, None, *found[1:])
