@@ -18,6 +18,10 @@ from data_pipelines.errors import DataError
 # Largest float16.
 _LARGEST = float(np.finfo(np.float16).max)
 
+# Of 255, in the mean over a picture.  Pictures that differ by less, frames of a
+# scene where nothing moves, may have features that float16 does not tell apart.
+_APART = 1.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
@@ -105,7 +109,11 @@ class Statistics:
 
 
 def checked(
-    values: np.ndarray, pictures: np.ndarray, names: list[str], first: bool
+    values: np.ndarray,
+    pictures: np.ndarray,
+    names: list[str],
+    first: bool,
+    apart: float = _APART,
 ) -> np.ndarray:
     """Features of a batch as float16, if they can be any.
 
@@ -114,6 +122,8 @@ def checked(
         pictures: uint8 `(B, H, W, 3)`, what it was given.
         names: of the pictures.
         first: whether nothing that this encoder gave has been accepted yet.
+        apart: pictures are different if their mean absolute difference from
+            the first one is more.
 
     Raises:
         DataError: if a value is no finite number or none that float16 holds;
@@ -132,10 +142,12 @@ def checked(
             values,
             names[small.argmin()],
         )
-    different = (pictures != pictures[:1]).any()
+    if (half != half[:1]).any():
+        return half
+    different = _distance(pictures) > apart
     if not half.any() and (different or first):
         raise _nonsense("all zero", values, names[0])
-    if different and (half == half[:1]).all():
+    if different:
         raise _nonsense(
             "the same for different pictures; see what the encoder does to "
             "pixels of 0 to 255",
@@ -143,6 +155,13 @@ def checked(
             names[0],
         )
     return half
+
+
+def _distance(pictures: np.ndarray) -> float:
+    """How far the first of them is from the one that is least like it."""
+    wide = pictures.astype(np.float32)
+    axes = tuple(range(1, wide.ndim))
+    return float(np.abs(wide - wide[:1]).mean(axis=axes).max())
 
 
 def _nonsense(what: str, values: np.ndarray, name: str) -> DataError:

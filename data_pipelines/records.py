@@ -198,6 +198,11 @@ class _Columns:
                     f"{self.path}:1: no column {name!r} in the header; the "
                     f"columns are {found}"
                 )
+            if names.count(name) > 1:
+                raise DataError(
+                    f"{self.path}:1: column {name!r} is there "
+                    f"{names.count(name)} times; expected it once"
+                )
         self.text = names.index(records.text)
         self.label = names.index(records.label)
 
@@ -222,7 +227,7 @@ def _values(records: Records, line: str, number: int) -> tuple[str, str]:
     where = f"{records.path}:{number}"
     try:
         item = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not a line of JSON: {error}") from None
     if not isinstance(item, dict):
         raise DataError(f"{where}: expected a JSON object")

@@ -16,7 +16,9 @@ of the video whose time is nearest to k / fps seconds after its first one, the
 earlier one of two that are equally near, for all k / fps before the end.  The
 times are the time stamps of the frames, so this is right for variable frame
 rates, too; a frame whose time stamp is missing or not after the one before is
-taken to follow it by one frame of the average rate.
+taken to follow it by one frame of the average rate.  The video ends when its
+last frame does, by that frame's own duration or, where the file does not say
+it, one frame of the average rate.
 
 A folder of pictures has no times: its rate is taken to be `fps`, or
 `FOLDER_FPS` if that is 0.  If the names end in numbers, all of them must, and
@@ -27,7 +29,8 @@ a `VideoError`.
 import contextlib
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +43,7 @@ from data_pipelines.errors import DataError
 from data_pipelines.images import BadPictures, PictureError, shown
 
 # Changes when the same file would give other pixels or times.
-VERSION = 1
+VERSION = 2
 
 # What a folder of pictures is taken to have if nobody says it.
 FOLDER_FPS = 25.0
@@ -202,7 +205,8 @@ class Reader:
             self.fps = self.wanted or rate
             decoded = self._counted(video_files.decoded(container, self.path))
             timed = _timed(decoded, rate)
-            chosen = resampled(timed, self.wanted, 1 / rate)
+            tick = partial(video_files.duration, container, fps=rate)
+            chosen = resampled(timed, self.wanted, tick)
             last, pixels = -1, None
             for frame, number, seconds in chosen:
                 if number != last:
@@ -218,14 +222,17 @@ class Reader:
 
 
 def resampled(
-    timed: Iterable[tuple[Any, float]], fps: float, tick: float
+    timed: Iterable[tuple[Any, float]],
+    fps: float,
+    tick: Callable[[Any], float],
 ) -> Iterator[tuple[Any, int, float]]:
     """Chooses the frames nearest in time to 0, 1 / fps, 2 / fps, ...
 
     Args:
         timed: frames and their times in seconds, which begin with 0 and grow.
         fps: the rate of the result; 0: all frames as they are.
-        tick: how long the last frame is shown, in seconds.
+        tick: gives how long a frame is shown, in seconds; is asked about the
+            last one.
 
     Yields:
         (frame, its number, the time it stands for).
@@ -243,7 +250,8 @@ def resampled(
                 count += 1
         before = (item, seconds)
     if before is not None:
-        while count == 0 or count / fps < before[1] + tick - _SAME:
+        end = before[1] + tick(before[0]) - _SAME
+        while count == 0 or count / fps < end:
             yield before[0], number, count / fps
             count += 1
 
@@ -333,10 +341,11 @@ def pictures(folder: Path) -> list[Path]:
     found = [
         path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES
     ]
-    return sorted(found, key=lambda path: (_natural(path.name), path.name))
+    return sorted(found, key=lambda path: (natural(path.name), path.name))
 
 
-def _natural(name: str) -> list:
+def natural(name: str) -> list:
+    """Puts names in the order of the numbers in them."""
     parts = re.split(r"([0-9]+)", name)
     return [int(p) if i % 2 else p for i, p in enumerate(parts)]
 

@@ -16,6 +16,9 @@ chunk once; at most B - 1 videos begin anew in their middle, where a row does,
 other ones in each pass; the rows beyond the end of the strip, fewer chunks
 than B and one row, are empty.
 
+With `mirror` each video of a pass of training is shown as it is or mirrored,
+left to right, as a function of (seed, e) again, all its chunks alike.
+
 With K = 0 rows are whole videos: batches of similar lengths, each padded to
 one of few widths, rows that have no video empty.
 
@@ -56,11 +59,13 @@ class Plan:
         videos: `(S, B)` numbers of videos, or -1 for nothing.
         starts: `(S, B)` their frames that come first.
         widths: `(S,)` frames of the rows.
+        mirrored: `(N,)` whether a video is shown mirrored; None: no video is.
     """
 
     videos: np.ndarray
     starts: np.ndarray
     widths: np.ndarray
+    mirrored: np.ndarray | None = None
 
     @property
     def begins(self) -> np.ndarray:
@@ -135,6 +140,8 @@ class Batches:
         rows: B.
         chunk: K, or 0 for whole videos.
         seed: of the order of training.
+        mirror: whether training shows half of the videos mirrored; they are
+            pictures then.
     """
 
     videos: Sequence[Labelled]
@@ -144,6 +151,7 @@ class Batches:
     rows: int
     chunk: int
     seed: int
+    mirror: bool = False
 
     @property
     def steps(self) -> int:
@@ -152,14 +160,19 @@ class Batches:
 
     def training(self, number: int) -> Plan:
         """The plan of a pass of training."""
+        random = np.random.default_rng([self.seed, number])
+        order = random.permutation(len(self.lengths))
+        mirrored = None
+        if self.mirror:
+            mirrored = random.random(len(self.lengths)) < 0.5
         if self.chunk:
-            random = np.random.default_rng([self.seed, number])
-            order = random.permutation(len(self.lengths))
-            return plan(self.lengths, self.rows, self.chunk, order)
-        batches = batching.plan(
-            self.lengths, self.rows, self.seed, number, drop_remainder=False
-        )
-        return whole(self.lengths, batches, self.rows)
+            made = plan(self.lengths, self.rows, self.chunk, order)
+        else:
+            batches = batching.plan(
+                self.lengths, self.rows, self.seed, number, drop_remainder=False
+            )
+            made = whole(self.lengths, batches, self.rows)
+        return dataclasses.replace(made, mirrored=mirrored)
 
     def in_order(self) -> Plan:
         """The plan of a pass that is not for training."""
@@ -170,11 +183,11 @@ class Batches:
         cuts = np.arange(self.rows, len(order), self.rows)
         return whole(self.lengths, np.split(order, cuts), self.rows)
 
-    def batch(
-        self, videos: np.ndarray, starts: np.ndarray, width: int
-    ) -> tuple:
-        """Frames, labels and weights of some rows."""
-        size = (len(videos), int(width))
+    def batch(self, made: Plan, step: int) -> tuple:
+        """Frames, labels and weights of a batch of a plan."""
+        videos, starts = made.videos[step], made.starts[step]
+        width = int(made.widths[step])
+        size = (len(videos), width)
         frames = np.zeros((*size, *self.shape), self.dtype)
         labels = np.zeros(size, np.int32)
         weights = np.zeros(size, np.float32)
@@ -183,7 +196,10 @@ class Batches:
                 continue
             video = self.videos[number]
             found = video.labels[start : start + width]
-            frames[row, : len(found)] = video.frames[start : start + width]
+            seen = video.frames[start : start + width]  # (K, H, W, 3)
+            if made.mirrored is not None and made.mirrored[number]:
+                seen = seen[:, :, ::-1]
+            frames[row, : len(found)] = seen
             labels[row, : len(found)] = found
             weights[row, : len(found)] = 1.0
         return frames, labels, weights
@@ -192,9 +208,7 @@ class Batches:
         """Yields the batches of a plan, from one of them on."""
         begins = made.begins
         for step in range(first, len(made.widths)):
-            frames, labels, weights = self.batch(
-                made.videos[step], made.starts[step], made.widths[step]
-            )
+            frames, labels, weights = self.batch(made, step)
             yield {"frames": frames, "begins": begins[step]}, labels, weights
 
 

@@ -157,7 +157,7 @@ def decoded(
             header says so.
     """
     about = header(container)
-    last, count = None, 0
+    end, count = None, 0
     for frame in container.decode(video=0):
         if frame.is_corrupt:
             raise BrokenError(f"is cut off or damaged in frame {count:,}")
@@ -165,25 +165,40 @@ def decoded(
             raise BrokenError(f"frame {count:,} has too many pixels")
         count += 1
         if frame.time is not None:
-            last = frame.time
+            end = frame.time + duration(container, frame, about.fps)
         yield frame, frame.time
     expected = container.streams.video[0].frames
     if not count and not (expected or about.seconds):
         raise BrokenError("has no frames")
-    if _ends_early(about, last, count, expected) or _open_gif(container, path):
+    if _ends_early(about, end, count, expected) or _open_gif(container, path):
         more = f" of {expected:,}" if expected > count else ""
         raise BrokenError(f"is cut off after {count:,}{more} frames")
 
 
 def _ends_early(
-    about: Header, last: float | None, count: int, expected: int
+    about: Header, end: float | None, count: int, expected: int
 ) -> bool:
     # Not by the number of frames alone: an edited video can leave out some.
-    if last is None:
+    if end is None:
         return count < max(expected, 1)
     if expected and count >= expected:
         return False
-    return last + (1 + _EARLY) / about.fps < about.seconds
+    return end + _EARLY / about.fps < about.seconds
+
+
+def duration(container: Any, frame: av.VideoFrame, fps: float) -> float:
+    """Seconds that a frame is shown: as the file says, or else 1 / fps."""
+    usual, base = 1 / fps, frame.time_base
+    if not frame.duration or not base:
+        return usual
+    # In mp4 it is the time until the next frame in the file, which is another
+    # one if the decoder puts them in order.
+    reordered = container.streams.video[0].codec_context.has_b_frames
+    if reordered and "mp4" in container.format.name:
+        return usual
+    found = float(frame.duration * base)
+    # What differs by less than the file can say is a rounded frame of the rate.
+    return usual if abs(found - usual) <= base else found
 
 
 def _open_gif(container: Any, path: str | Path) -> bool:

@@ -5,6 +5,8 @@ N videos, T frames of one, C labels; H height, W width, R regions.
 
 import dataclasses
 import functools
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,12 +72,14 @@ class Split:
         batch_size: rows of a batch.
         chunk: frames of a row; 0: whole videos.
         seed: of the order of the training passes.
+        mirror: whether these show half of the videos mirrored.
     """
 
     videos: list[Video]
     batch_size: int
     chunk: int
     seed: int
+    mirror: bool = False
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -97,6 +101,7 @@ class Split:
             self.batch_size,
             self.chunk,
             self.seed,
+            self.mirror,
         )
 
     @property
@@ -125,6 +130,25 @@ class Split:
         for video in self.videos:
             counts += np.bincount(video.labels, minlength=labels)
         return counts
+
+    def digest(self, name: str) -> str:
+        """How much there is, and a digest of what training depends on.
+
+        These are names, contents and labels of the videos, in their order.
+
+        Args:
+            name: of the split, for the line.
+        """
+        found = hashlib.sha256()
+        for video in self.videos:
+            # A video is stored under a digest of its content.
+            about = [video.name, video.stored.folder.name, len(video)]
+            found.update(json.dumps(about).encode())
+            found.update(video.labels.astype("<i4").tobytes())
+        return (
+            f"{name} {len(self)} videos {self.lengths.sum()} frames sha256 "
+            f"{found.hexdigest()}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,6 +190,11 @@ class Datasets:
         """Share of each label in the frames of train, `(C,)`."""
         counts = self.train.counts(len(self.labels))
         return counts / max(counts.sum(), 1)
+
+    @property
+    def digest(self) -> list[str]:
+        """What training depends on, a line a split, to see if it changes."""
+        return [getattr(self, name).digest(name) for name in SPLITS]
 
     def report(self) -> list[str]:
         """A few lines for the terminal."""

@@ -23,7 +23,7 @@ Batch     ({"frames": uint8 (B, K, H, W, 3) or float16 (B, K, R, C),
     data.train.steps_per_pass                        # steps_per_epoch
     for video in data.valid.videos:
         video.frames, video.labels, video.times, video.chunks(256)
-    data.labels, data.frequencies, data.examples, data.bad
+    data.labels, data.frequencies, data.examples, data.bad, data.digest
     print(*data.report(), sep="\n")
 
 With `fps` a video is resampled (`video.py` has the rule), and its labels
@@ -34,8 +34,9 @@ Frames are decoded once, or the features that an `encoder` makes of them
 computed once, and mapped from disk (`video_store.py`).  Videos that cannot be
 read are left out, counted and listed; more than 5 % of them are an error.
 
-Labels come from train only.  To evaluate an old run on new data pass its
-`labels`; then valid or test alone will do.
+Labels come from train only, two at least, and each split needs a video that
+can be read.  To evaluate an old run on new data pass its `labels`; then valid
+or test alone will do.
 
 B rows of a batch, K frames of a chunk, H height, W width, R regions, C
 channels.
@@ -55,6 +56,7 @@ from data_pipelines import (
 )
 from data_pipelines.demo import video_labeling as demo
 from data_pipelines.errors import DataError
+from data_pipelines.images import shown
 from data_pipelines.splits import SPLITS
 from data_pipelines.video_clips import Clips
 from data_pipelines.video_labeled import Datasets, Split, Video
@@ -75,6 +77,7 @@ def make_datasets(
     chunk: int,
     batch_size: int,
     seed: int,
+    mirror: bool = False,
     download: bool = False,
     labels: tuple[str, ...] | None = None,
 ) -> Datasets:
@@ -93,6 +96,8 @@ def make_datasets(
         chunk: K, frames of a row; 0: whole videos.
         batch_size: B, rows of a batch.
         seed: of the order of training, and of the cut of missing splits.
+        mirror: whether training shows half of the videos of a pass mirrored,
+            left to right; not for features.
         download: whether a public set may be downloaded.
         labels: of an old run, instead of those of train.  The data need no
             train split then.
@@ -122,11 +127,20 @@ def make_datasets(
         fps=fps,
         encoder=encoder,
     )
+    if mirror and (encoder or isinstance(clips.medium, video_mstcn.Ready)):
+        raise DataError(
+            f"{clips.name}: only pictures can be mirrored, not features"
+        )
     stored, indices = _stored(clips, store)
     names = _labels(clips, indices) if labels is None else tuple(labels)
     videos = _videos(clips, stored, indices, names)
+    if labels is None:
+        _check_number(names, clips.name)
     return Datasets(
-        **{s: Split(videos[s], batch_size, chunk, seed) for s in SPLITS},
+        **{
+            split: Split(videos[split], batch_size, chunk, seed, mirror)
+            for split in SPLITS
+        },
         labels=names,
         bad=clips.bad,
         name=clips.name,
@@ -135,15 +149,30 @@ def make_datasets(
 
 
 def _labels(clips: Clips, indices: dict[str, np.ndarray]) -> tuple[str, ...]:
-    """Those of the videos of train that can be read."""
+    """Those of the videos of train that can be read; no split may be empty."""
+    for split in SPLITS:
+        parts = [clip for clip in clips.found if clip.split == split]
+        if not any(clip.name in indices for clip in parts):
+            first = shown(parts[0].path)
+            raise DataError(
+                f"{clips.name}: no video of {split} can be read; {first}: "
+                f"{clips.bad.found[first]}"
+            )
     train = [
         indices[clip.name]
         for clip in clips.found
         if clip.split == "train" and clip.name in indices
     ]
-    if not train:
-        raise DataError(f"{clips.name}: no video of train can be read")
     return video_clips.choose_labels(clips.names, train)
+
+
+def _check_number(labels: tuple[str, ...], name: str) -> None:
+    """With one label every answer is right, whatever the model is."""
+    if len(labels) < 2:
+        raise DataError(
+            f"{name}: all frames of train have one label, {labels[0]!r}; "
+            "expected at least two labels"
+        )
 
 
 def _videos(

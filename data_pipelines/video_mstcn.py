@@ -247,7 +247,7 @@ class _Features:
             some = some[:, None]  # (block, 1, C)
             numbers = range(start, start + len(some))
             names = [f"{shown(self.path)}, frame {n:,}" for n in numbers]
-            half = checked(some, some, names, first=False)
+            half = checked(some, some, names, first=False, apart=0.0)
             for number, one in zip(numbers, half, strict=True):
                 yield Frame(one, number, number / self.fps)
         self.count = features.shape[1]

@@ -123,6 +123,7 @@ class _Example:
         self.count = len(frames)
         rate = self.examples.fps
         timed = ((frame, i / rate) for i, frame in enumerate(frames))
-        for frame, number, seconds in resampled(timed, self.wanted, 1 / rate):
+        chosen = resampled(timed, self.wanted, lambda _: 1 / rate)
+        for frame, number, seconds in chosen:
             picture = fitted(Image.fromarray(frame), self.size, self.mode)
             yield Frame(np.array(picture), number, seconds)

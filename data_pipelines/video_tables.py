@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_pipelines import video_places
 from data_pipelines.errors import DataError
 from data_pipelines.images import shown
 from data_pipelines.records import Records, tidy
@@ -23,6 +24,13 @@ from data_pipelines.video_clips import BACKGROUND, Clip, Clips
 from data_pipelines.video_media import Files
 
 NAME = "labels.csv"
+
+# Frames are counted in int32, and no video has more.
+_MOST = 2**31 - 1
+
+# Unlabelled videos that are named, and digits of a number that is too large.
+_NAMED = 3
+_DIGITS = 40
 
 
 class _Row(NamedTuple):
@@ -51,31 +59,54 @@ def read(folder: Path) -> Clips:
         marks[row.video].add(row, index)
     if not marks:
         raise DataError(f"{path}: has no labels")
+    places = _places(folder, marks)
     found, bad = [], BadVideos()
     for name, mark in marks.items():
         mark.finish()
-        places = [folder / "videos" / name, folder / name]
-        there = next((place for place in places if place.exists()), None)
-        if there is None:
-            bad.add(VideoError(shown(places[0]), "there is no such file"))
+        place, there = places[name]
+        if not there:
+            bad.add(VideoError(shown(place), "there is no such file"))
+        line = f"{path}:{mark.line}"
         found.append(
-            Clip(
-                name,
-                there or places[0],
-                mark,
-                mark.split,
-                mark.group,
-                f"{path}:{mark.line}",
-                there is not None,
-            )
+            Clip(name, place, mark, mark.split, mark.group, line, there)
         )
-    notes = []
+    notes = _notes(folder, found)
     if table.repaired:
         notes.append(
             f"{path}: {table.repaired:,} broken bytes, which are not UTF-8, "
             "replaced"
         )
     return Clips(str(path), found, list(names), bad, notes, Files())
+
+
+def _places(
+    folder: Path, marks: dict[str, "Marks"]
+) -> dict[str, tuple[Path, bool]]:
+    """Name -> where a video is and whether it is; each is another one."""
+    places = {name: video_places.find(folder, name) for name in marks}
+    first: dict[str, Marks] = {}
+    for name, mark in marks.items():
+        other = first.setdefault(video_places.real(places[name][0]), mark)
+        if other is not mark:
+            # As two videos it could be in train and in test.
+            raise DataError(
+                f"{mark.path}:{mark.line}: {shown(name)} is the video "
+                f"{shown(other.name)} of line {other.line}; expected one name "
+                "for a video"
+            )
+    return places
+
+
+def _notes(folder: Path, clips: list[Clip]) -> list[str]:
+    """What is there and has no labels."""
+    names = video_places.unlabelled(folder, [clip.path for clip in clips])
+    if not names:
+        return []
+    some = ", ".join(shown(name) for name in names[:_NAMED])
+    more = ", ..." if len(names) > _NAMED else ""
+    what = "1 video" if len(names) == 1 else f"{len(names):,} videos"
+    verb = "has" if len(names) == 1 else "have"
+    return [f"{what} in {folder} {verb} no labels: {some}{more}"]
 
 
 class _Table:
@@ -127,6 +158,12 @@ class _Table:
                 f"end, not both; the columns are {found}"
             )
         known = ("video", *numbers, "label", "split", "group")
+        for name in known:
+            if names.count(name) > 1:
+                raise DataError(
+                    f"{self.path}:1: the column {name!r} is there twice; "
+                    "expected it once"
+                )
         return {name: names.index(name) for name in known if name in names}
 
     def _row(self, row: dict[str, str], where: str, line: int) -> _Row:
@@ -161,7 +198,16 @@ def _number(row: dict[str, str], name: str, where: str) -> int:
             f"{where}: the {name} is {written!r}; expected the number of a "
             "frame, 0 or more"
         )
-    return int(written)
+    # Python reads no number of more than 4,300 digits.
+    digits = written.lstrip("0") or "0"
+    if len(digits) > len(str(_MOST)) or int(digits) > _MOST:
+        if len(digits) > _DIGITS:
+            digits = f"{digits[:20]}... ({len(digits):,} digits)"
+        raise DataError(
+            f"{where}: the {name} is {digits}; expected a number of at most "
+            f"{_MOST:,}"
+        )
+    return int(digits)
 
 
 class Marks:

@@ -15,7 +15,7 @@ from rnn_layers.attention import (
 from rnn_layers.bidirectional import Bidirectional
 from rnn_layers.decoder import AttentionDecoder
 from rnn_layers.recurrent import Recurrent
-from rnn_layers.registry import names, rnn
+from rnn_layers.registry import names, output_width, rnn
 from rnn_layers.stack import Stack, stack
 from rnn_layers.time_distributed import TimeDistributed
 
@@ -30,6 +30,7 @@ __all__ = [
     "TimeDistributed",
     "convert",
     "names",
+    "output_width",
     "rnn",
     "stack",
 ]

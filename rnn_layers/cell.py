@@ -157,6 +157,11 @@ class Cell(keras.layers.Layer):
         )
         self.bias = self.add_bias("bias", (width,)) if self.use_bias else None
 
+    @classmethod
+    def output_width(cls, units, **_):
+        """Returns the width of the output of a cell with these options."""
+        return units
+
     def add_kernel(self, name, shape):
         """Adds a weight that multiplies the input."""
         return self.add_weight(

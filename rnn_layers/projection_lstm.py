@@ -55,11 +55,15 @@ class ProjectionLSTMCell(LSTMCell):
 
     def __init__(self, units, projection=None, **kwargs):
         super().__init__(units, **kwargs)
-        if projection is None:
-            projection = max(1, self.units // 2)
-        self.projection = positive_int("projection", projection)
+        width = self.output_width(self.units, projection)
+        self.projection = positive_int("projection", width)
         self.state_size = [self.projection, self.units]
         self.output_size = self.projection
+
+    @classmethod
+    def output_width(cls, units, projection=None, **_):
+        """Returns P, by default half of the units."""
+        return max(1, units // 2) if projection is None else projection
 
     def build(self, input_shape):
         """Makes the weights."""

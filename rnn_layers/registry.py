@@ -105,6 +105,17 @@ def layer_options():
     return ["name", *SHARED_OPTIONS, *own]
 
 
+def output_width(name, /, units, **options):
+    """Returns the width of a layer's output: U, but of `projection_lstm`.
+
+    Args:
+        name: One of `names()`.
+        units: Positive integer, the size of the state.
+        **options: Those of the cell.
+    """
+    return cell_class(name).output_width(units, **options)
+
+
 def rnn(name, /, units, **kwargs):
     """Returns a recurrent layer by the name of its cell.
 

@@ -165,12 +165,15 @@ class Validation(keras.callbacks.Callback):
 def main(options):
     """Prints the scores of a run on one split of its data, or of others."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    config = Config(**run.record["config"])
+    dataset, data_path = runs.data_to_score(
+        options, run.record["config"], pipeline.SOURCES
+    )
+    config = dataclasses.replace(
+        Config(**run.record["config"]),
+        dataset=dataset,
+        data_path=data_path or "",
+    )
     captioner = Captioner.of_run(run)
-    if options.dataset:
-        config = dataclasses.replace(
-            config, dataset=options.dataset, data_path=options.data_path
-        )
     data = look.datasets(config, captioner.eye, captioner.tokenizer)
     if not len(getattr(data, options.split)):
         raise cli.UserError(f"these data have no picture in {options.split}")

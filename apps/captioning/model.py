@@ -86,21 +86,11 @@ def _picture(config, encoder, word_size):
         places
     )
     mean = layers.GlobalAveragePooling1D()(memory)  # B U
-    size = word_size if config.picture == "first_step" else _width(config)
+    size = rnn_layers.output_width(config.cell, config.units)
+    if config.picture == "first_step":
+        size = word_size
     vector = layers.Dense(size, "tanh", name="vector")(mean)  # B U
     return keras.Model(inputs, [memory, vector], name="picture")
-
-
-def _width(config):
-    """Returns the size of the cell's output: U, but of `projection_lstm`."""
-    # Zeros draw no seeds: the weights that count begin as without this one.
-    layer = rnn_layers.rnn(
-        config.cell,
-        config.units,
-        kernel_initializer="zeros",
-        recurrent_initializer="zeros",
-    )
-    return layer.cell.state_size[0]
 
 
 def _decoder(config, frequencies, vectors, size):
@@ -118,7 +108,8 @@ def _decoder(config, frequencies, vectors, size):
     # As inputs the vectors are about one large, as outputs much smaller.
     scale = layers.Rescaling(size**0.5, name="scale")
     bias = layers.Embedding(1, len(frequencies), name="bias")
-    if config.units == size == _width(config):
+    width = rnn_layers.output_width(config.cell, config.units)
+    if config.units == size == width:
         outputs = layers.Identity(name="outputs")
     else:
         outputs = layers.Dense(size, name="outputs")

@@ -348,6 +348,9 @@ def main(options):
     paths = list(files(options.pictures))
     if not paths:
         raise cli.UserError("no picture; give files or folders")
+    for flag in ("page", "json"):
+        if getattr(options, flag):
+            cli.check_output(f"--{flag}", getattr(options, flag))
     captioner = Captioner.of_run(run)
     search = search_of(options, captioner.config)
     bad = images.BadPictures()

@@ -18,6 +18,7 @@ import argparse
 import dataclasses
 import math
 import sys
+from pathlib import Path
 
 from data_pipelines.errors import DataError
 
@@ -26,6 +27,33 @@ _BOOLEANS = {"true": True, "false": False}
 
 class UserError(ValueError):
     """Something that the user can put right; the message says how."""
+
+
+# How lines of the user's are opened: nothing but "\n" ends one, as in the data,
+# and bytes that are no UTF-8 stop nothing.
+LINES = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+
+
+def repaired(word):
+    """Returns a word of the command line, with marks for what is no UTF-8."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def check_output(flag, path):
+    """Refuses a file that cannot be written, before anything is computed.
+
+    Args:
+        flag: The flag that names it, such as `--page`.
+        path: The file.
+
+    Raises:
+        UserError: It is a folder, or there is no folder that it could be in.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{flag} {path}: is a folder; expected a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{flag} {path}: {path.parent} is no folder")
 
 
 def flag(default, help, *, choices=None, at_least=None, below=None):
@@ -89,6 +117,9 @@ def main(function):
         function()
     except (UserError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(

@@ -79,15 +79,22 @@ def write(run, model, serve, signature, *, track=(), examples, more=()):
     return difference
 
 
-def _compare(folder, endpoints):
+def load(folder):
+    """Loads a SavedModel without TensorFlow's warnings.
+
+    It warns that what it loads may have lost its gradients; it has, and needs
+    none.
+    """
     level = logging.get_verbosity()
-    # TensorFlow warns that what it loads may have lost its gradients; it has,
-    # and needs none.
     logging.set_verbosity(logging.ERROR)
     try:
-        loaded = tf.saved_model.load(str(folder))
+        return tf.saved_model.load(str(folder))
     finally:
         logging.set_verbosity(level)
+
+
+def _compare(folder, endpoints):
+    loaded = load(folder)
     return max(
         _difference(function(*example), getattr(loaded, name)(*example))
         for name, function, _, examples in endpoints

@@ -153,8 +153,9 @@ def confusion_picture(matrix, labels):
         spine.set_visible(False)
     if few:
         ticks = range(len(labels))
-        axes.set_xticks(ticks, labels, rotation=45 if len(labels) > 3 else 0)
-        axes.set_yticks(ticks, labels)
+        names = _literal(labels)
+        axes.set_xticks(ticks, names, rotation=45 if len(labels) > 3 else 0)
+        axes.set_yticks(ticks, names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("right")
     if few:

@@ -2,6 +2,7 @@
 
     config.json      the resolved configuration, command, versions, git commit
     vocabulary.txt   one token a line (written by the app, as are the labels)
+    data.txt         digests of the data, of apps that make them
     model.keras      the best weights so far
     backup/          what a killed run needs to go on
     log.csv          one row an epoch
@@ -125,6 +126,27 @@ def open_run(app, run, runs_path="runs"):
     return opened
 
 
+def data_to_score(options, config, sources):
+    """Returns the data set and its path: those of the flags, or of the run.
+
+    Args:
+        options: What `evaluate` was called with.
+        config: The configuration of the run, a dict.
+        sources: Names of the data sets that there are.
+
+    Raises:
+        UserError: There is a path, and nothing that says what stands there.
+    """
+    if options.dataset:
+        return options.dataset, options.data_path or None
+    if options.data_path:
+        raise UserError(
+            f"--data-path {options.data_path}: say what is there by --dataset,"
+            f" one of {', '.join(sources)}"
+        )
+    return config["dataset"], config["data_path"] or None
+
+
 def load_model(path):
     """Loads a `model.keras`, or says in one line why it cannot be.
 
@@ -240,7 +262,8 @@ def finish(
 
 def _find(app, folder, config):
     """Returns the run to go on with, new or unfinished, and its lock."""
-    name = config.name or f"{config.dataset}-{config.cell}"
+    # Public sets have names such as `multi_nli/plain_text`.
+    name = config.name or f"{config.dataset}-{config.cell}".replace("/", "-")
     if "/" in name or name.startswith("."):
         raise UserError(f"--name {name}: a plain folder name is needed")
     for path in _numbered(folder / name):

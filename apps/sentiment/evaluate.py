@@ -83,8 +83,7 @@ def main(options):
     config = run.record["config"]
     classifier = runs.load_model(run.file("model.keras"))
     data = pipeline.make_datasets(
-        options.dataset or config["dataset"],
-        (options.data_path if options.dataset else config["data_path"]) or None,
+        *runs.data_to_score(options, config, pipeline.SOURCES),
         cache_path=config["cache_path"],
         batch_size=config["batch_size"],
         max_length=config["max_length"],

@@ -102,14 +102,12 @@ def read_texts(options):
     if options.texts and options.input:
         raise cli.UserError("give texts or --input, not both")
     if options.texts:
-        yield from options.texts
+        yield from map(cli.repaired, options.texts)
         return
     with contextlib.ExitStack() as stack:
         if options.input:
             try:
-                file = stack.enter_context(
-                    open(options.input, encoding="utf-8", errors="replace")
-                )
+                file = stack.enter_context(open(options.input, **cli.LINES))
             except OSError as error:
                 raise cli.UserError(
                     f"{options.input}: {error.strerror}"
@@ -118,7 +116,7 @@ def read_texts(options):
             file = sys.stdin
             if file is None:
                 raise cli.UserError("no text to label, and no standard input")
-            file.reconfigure(encoding="utf-8", errors="replace")
+            file.reconfigure(**cli.LINES)
             if file.isatty():
                 print("one text a line, end with Ctrl-D", file=sys.stderr)
         yield from (line.strip() for line in file if line.strip())
@@ -129,8 +127,8 @@ def main(options):
     run = runs.open_run("sentiment", options.run, options.runs_path)
     predict = Predictor(run)
     page = Path(options.page or run.file("explanations.html"))
-    if options.explain and not page.parent.is_dir():
-        raise cli.UserError(f"--page {page}: {page.parent} is no folder")
+    if options.explain:
+        cli.check_output("--page", page)
     texts = read_texts(options)
     articles = []
     count = 0

@@ -130,8 +130,7 @@ def main(options):
     config = run.record["config"]
     translator = Translator.of_run(run)
     data = pipeline.make_datasets(
-        options.dataset or config["dataset"],
-        (options.data_path if options.dataset else config["data_path"]) or None,
+        *runs.data_to_score(options, config, pipeline.SOURCES),
         cache_path=config["cache_path"],
         languages=config["languages"],
         tokens=config["tokens"],

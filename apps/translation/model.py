@@ -73,15 +73,20 @@ def _encoder(config, vocabulary_size):
     )(x, mask=real)  # B S M
     memory = layers.Dropout(config.dropout)(memory)
     mean = layers.GlobalAveragePooling1D()(memory, mask=real)  # B M
-    first = layers.Dense(config.units, "tanh", name="bridge")(mean)  # B U
+    width = rnn_layers.output_width(_decoder_cell(config), config.units)
+    first = layers.Dense(width, "tanh", name="bridge")(mean)  # B U
     if config.attention == "dot":
         # A scalar product of states needs states as wide as the decoder's.
-        memory = layers.Dense(config.units, name="memory")(memory)  # B S U
+        memory = layers.Dense(width, name="memory")(memory)  # B S U
     if config.attention == "none":
         # One vector for the whole source, and nowhere else to look.
         memory = ops.expand_dims(first, 1)  # B 1 U
         real = ops.any(real, axis=1, keepdims=True)
     return keras.Model(source, [memory, real, first], name="encoder")
+
+
+def _decoder_cell(config):
+    return config.decoder_cell or config.cell
 
 
 def _decoder(config, vocabulary_size):
@@ -94,7 +99,7 @@ def _decoder(config, vocabulary_size):
         name="target_tokens",
     )
     decoder = rnn_layers.AttentionDecoder(
-        config.decoder_cell or config.cell,
+        _decoder_cell(config),
         config.units,
         "dot" if config.attention == "none" else config.attention,
         {"compiled": COMPILED},

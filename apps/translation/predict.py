@@ -274,14 +274,12 @@ def read_lines(options):
     if options.texts and options.input:
         raise cli.UserError("give sentences or --input, not both")
     if options.texts:
-        yield from options.texts
+        yield from map(cli.repaired, options.texts)
         return
     with contextlib.ExitStack() as stack:
         if options.input:
             try:
-                file = stack.enter_context(
-                    open(options.input, encoding="utf-8", errors="replace")
-                )
+                file = stack.enter_context(open(options.input, **cli.LINES))
             except OSError as error:
                 raise cli.UserError(
                     f"{options.input}: {error.strerror}"
@@ -290,7 +288,7 @@ def read_lines(options):
             file = sys.stdin
             if file is None:
                 raise cli.UserError("no sentence, and no standard input")
-            file.reconfigure(encoding="utf-8", errors="replace")
+            file.reconfigure(**cli.LINES)
             if file.isatty():
                 print("one sentence a line, end: Ctrl-D", file=sys.stderr)
         yield from (line.strip() for line in file)
@@ -314,6 +312,8 @@ def notes(translator, number, text):
 def main(options):
     """Translates all lines, a batch at a time."""
     run = runs.open_run("translation", options.run, options.runs_path)
+    if options.page:
+        cli.check_output("--page", options.page)
     translator = Translator.of_run(run)
     search = search_of(options, run.record["config"])
     lines = read_lines(options)

@@ -76,6 +76,11 @@ class Config:
     chunk: int = cli.flag(
         32, "frames between two cuts of the gradient", at_least=2
     )
+    mirror: bool = cli.flag(
+        False,
+        "show half of the videos mirrored in training; not where labels tell"
+        " left from right",
+    )
     dropout: float = cli.flag(
         0.2, "share of features dropped in training", at_least=0.0, below=1.0
     )

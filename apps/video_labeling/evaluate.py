@@ -100,14 +100,10 @@ def surprise(split, probabilities):
     return float(-np.log(np.maximum(np.concatenate(right), 1e-7)).mean())
 
 
-def main(options):
-    """Prints the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("video_labeling", options.run, options.runs_path)
-    config = run.record["config"]
-    labeler = Labeler.of_run(run)
-    data = pipeline.make_datasets(
-        options.dataset or config["dataset"],
-        (options.data_path if options.dataset else config["data_path"]) or None,
+def _data(source, config, labeler):
+    """Returns the `Datasets` of a source, seen as the run sees."""
+    return pipeline.make_datasets(
+        *source,
         cache_path=config["cache_path"],
         encoder=labeler.encoder,
         frame_size=labeler.size,
@@ -118,9 +114,28 @@ def main(options):
         seed=config["seed"],
         labels=tuple(labeler.labels),
     )
+
+
+def _kind(shape):
+    kind = "pictures" if len(shape) == 3 else "features"
+    return f"{kind} of {' x '.join(map(str, shape))}"
+
+
+def main(options):
+    """Prints the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("video_labeling", options.run, options.runs_path)
+    config = run.record["config"]
+    source = runs.data_to_score(options, config, pipeline.SOURCES)
+    labeler = Labeler.of_run(run)
+    data = _data(source, config, labeler)
     split = getattr(data, options.split)
     if not len(split):
         raise cli.UserError(f"these data have no video in {options.split}")
+    if data.shape != labeler.shape:
+        raise cli.UserError(
+            f"{data.name}: frames are {_kind(data.shape)}; the run was trained"
+            f" on {_kind(labeler.shape)}"
+        )
     background = scores.background(
         options.background or config["background"], labeler.labels
     )

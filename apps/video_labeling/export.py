@@ -8,6 +8,8 @@ change to what it returns.  It needs nothing but tensorflow:
     served = tf.saved_model.load("runs/video_labeling/demo-gru/export")
     served.serve(frames)["label"]  # uint8 (T, H, W, 3) of one video, any size
 
+or, of a run that was trained on features that were ready, float32 (T, R, C).
+
 A run of `--mode live` can also be fed as the frames come, one or a few at a
 time, with the state from call to call:
 
@@ -48,15 +50,15 @@ def write(run, labeler):
     Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
     rate that the run was trained with, to a dict of `label (T,)` strings,
     `probability (T,)` of that label, `probabilities (T, L)` and the names of
-    its columns, `labels (L,)`.
+    its columns, `labels (L,)`.  Of a run that was trained on features that
+    were ready it is `features (T, R, C)` float32 in place of `frames`.
 
     A live run has two more.  `step`: `frames (n, H, W, 3)` and `state (1, S)`
     to the same, of these frames, and the new `state`.  `initial_state`: nothing
     to the `state` before the first frame.
     """
     graph = Graph(labeler)
-    frames = tf.TensorSpec((None, None, None, 3), tf.uint8, name="frames")
-    example = tf.constant(_example(labeler.size))
+    frames, example = _input(labeler)
     more = []
     if labeler.whole.live:
         state = labeler.whole.initial_state()
@@ -102,7 +104,8 @@ class Graph:
         """Labels a video, its pictures seen a chunk at a time."""
         chunk = self.whole.chunk
         length = tf.shape(frames)[0]
-        padded = tf.pad(frames, [(0, -length % chunk), (0, 0), (0, 0), (0, 0)])
+        rest = [(0, 0)] * (len(frames.shape) - 1)
+        padded = tf.pad(frames, [(0, -length % chunk), *rest])
         parts = tf.reshape(
             padded, tf.concat([[-1, chunk], tf.shape(frames)[1:]], 0)
         )
@@ -126,12 +129,15 @@ class Graph:
         return {**self._answer(found), "state": state}
 
     def _seen(self, frames, before):
-        """Takes uint8 frames of any size to vectors, as `Whole.see` does."""
+        """Takes frames to vectors, as `Whole.see` does."""
         vectors, before = self.whole.see(self._inputs(frames), before)
         return tf.cast(vectors, tf.float32), before
 
     def _inputs(self, frames):
-        """Takes uint8 frames of any size to what the model reads."""
+        """Takes uint8 frames of any size, or features, to what is read."""
+        if self.labeler.ready:
+            # As they are kept for training.
+            return tf.cast(tf.cast(frames, tf.float16), tf.float32)
         pictures = sized(frames, self.labeler.size, self.labeler.framing)
         if self.labeler.encoder is None:
             return pictures
@@ -168,13 +174,19 @@ def sized(frames, size, framing):
     return tf.clip_by_value(tf.round(resized), 0, 255)
 
 
-def _example(size):
-    """Returns noise that changes, uint8 `(T, H, W, 3)`, of another size."""
-    height, width = size
-    noise = np.random.default_rng(0).integers(
-        0, 256, (LENGTH, height + 4, width + 6, 3), np.uint8
-    )
-    return noise
+def _input(labeler):
+    """Returns the `tf.TensorSpec` of a video, and noise for an example."""
+    random = np.random.default_rng(0)
+    if labeler.ready:
+        noise = random.normal(size=(LENGTH, *labeler.shape)).astype("float32")
+        spec = tf.TensorSpec((None, *labeler.shape), tf.float32, "features")
+    else:
+        height, width = labeler.size  # of the example another one
+        noise = random.integers(
+            0, 256, (LENGTH, height + 4, width + 6, 3), np.uint8
+        )
+        spec = tf.TensorSpec((None, None, None, 3), tf.uint8, "frames")
+    return spec, tf.constant(noise)
 
 
 def main(options):

@@ -4,19 +4,23 @@
     make predict-video-labeling ARGS="--run demo-gru --output found clips"
     python -m apps.video_labeling.predict one.avi two.webm folder-of-frames
 
-Given are videos, folders of videos, or videos that are folders of pictures.
-For each, `<name>.csv`, `<name>.json` and `<name>.html` are written; a video
-that cannot be read is named and left out.  A segment is a longest run of frames
+Given are videos, folders of videos, or videos that are folders of pictures; if
+the run was trained on features that were ready, `.npy` files of features.  For
+each, `<name>.csv`, `<name>.json` and `<name>.html` are written; a video that
+cannot be read is named and left out.  A segment is a longest run of frames
 of one label: `start` and `end` are frames of the video, the end not included,
 as `labels.csv` has them, so that a corrected CSV can be trained on; its
 probability is the mean over its frames.
 """
 
+import contextlib
 import csv
 import dataclasses
 import html
+import io
 import itertools
 import json
+import os
 import sys
 import typing
 from pathlib import Path
@@ -26,16 +30,13 @@ import numpy as np
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import cli, encoders, report, runs
 from data_pipelines import video
+from data_pipelines.errors import DataError
 from data_pipelines.files import replacing
+from data_pipelines.images import shown
 
-from . import scores, timeline
+from . import inputs, scores, timeline
 from .whole import Whole, padded
 
-# Ends of names that are taken for videos when a folder is given.
-VIDEOS = (
-    *(".avi", ".gif", ".m4v", ".mkv", ".mov"),
-    *(".mp4", ".mpeg", ".mpg", ".ts", ".webm"),
-)
 COLUMNS = (
     *("video", "start", "end", "label", "probability"),
     *("start_seconds", "end_seconds"),
@@ -78,13 +79,19 @@ class Labeler:
         labels: Names of its labels.
         config: Dict, the configuration that it was trained with.
         encoder: The `encoders.Encoder` of its frames, or `None` if it looks at
-            pictures itself.
+            pictures itself, or was trained on features that were ready.
+
+    Attributes:
+        shape: Of a frame as the model reads it, (H, W, 3) or (R, C).
+        ready: Whether its videos are files of features.
     """
 
     def __init__(self, model, labels, config, encoder=None):
         self.model = model
         self.labels = labels
         self.encoder = encoder
+        self.shape = model.inputs[0].shape[2:]
+        self.ready = encoder is None and len(self.shape) == 2
         self.size = config["frame_height"], config["frame_width"]
         self.fps = config["fps"]
         self.framing = config["framing"]
@@ -112,9 +119,10 @@ class Labeler:
         """Labels a video.
 
         Raises:
-            VideoError: It cannot be read.
+            DataError: It cannot be read.
         """
-        reader = video.Reader(path, self.size, self.fps, self.framing)
+        path = Path(path)
+        reader = self.reader(path)
         numbers, times = [], []
 
         def chunks():
@@ -125,12 +133,19 @@ class Labeler:
                 yield self.frames(np.stack([frame.pixels for frame in some]))
 
         probabilities = self.whole(chunks())
+        stop = timeline.end(path, times[-1], reader.fps, reader.count)
         return Labelled(
-            Path(path).name,
+            inputs.name(path),
             probabilities,
             np.array([*numbers, reader.count]),
-            np.array([*times, times[-1] + 1 / reader.fps]),
+            np.array([*times, stop]),
         )
+
+    def reader(self, path):
+        """Returns what reads a video as the run was trained."""
+        if self.ready:
+            return inputs.Features(path, self.shape, self.fps)
+        return video.Reader(path, self.size, self.fps, self.framing)
 
     def frames(self, pictures):
         """Takes uint8 `(n, H, W, 3)` to what the model reads."""
@@ -141,8 +156,26 @@ class Labeler:
         return self.encoder(padded(pictures, self.whole.chunk))[:count]
 
 
+def distinct(found):
+    """Returns a `Labelled` with each frame of the video in it once.
+
+    A video that is read at a higher rate than its own shows frames again; the
+    probabilities of such a frame are their mean, and its time is its first.
+    """
+    numbers, first = np.unique(found.numbers[:-1], return_index=True)
+    sums = np.add.reduceat(found.probabilities, first, axis=0)
+    times = np.diff([*first, len(found.probabilities)])
+    return Labelled(
+        found.name,
+        sums / times[:, None],
+        np.append(numbers, found.numbers[-1]),
+        np.append(found.times[first], found.times[-1]),
+    )
+
+
 def segments(labels, found):
     """Returns the segments of a `Labelled` as a list of dicts."""
+    found = distinct(found)
     best = found.probabilities.argmax(axis=1)
     return [
         {
@@ -160,63 +193,50 @@ def segments(labels, found):
     ]
 
 
-def listed(paths):
-    """Yields the videos among files and folders.
-
-    Raises:
-        UserError: There is nothing of that name, or no video in it.
-    """
-    for path in map(Path, paths):
-        if not path.exists():
-            raise cli.UserError(f"{path}: there is no such file or folder")
-        if not path.is_dir() or video.pictures(path):
-            yield path
-            continue
-        inside = [
-            one
-            for one in sorted(path.iterdir())
-            if one.suffix.lower() in VIDEOS
-            or (one.is_dir() and video.pictures(one))
-        ]
-        if not inside:
-            raise cli.UserError(
-                f"{path}: has no videos ({', '.join(VIDEOS)}), and no folders"
-                " of pictures"
-            )
-        yield from inside
-
-
 def main(options):
     """Labels all videos, one after the other."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
-    paths = list(listed(options.videos))
-    if not paths:
+    if not options.videos:
         raise cli.UserError("no video to label; give one, or a folder of them")
     folder = Path(options.output or run.file("predictions"))
-    folder.mkdir(parents=True, exist_ok=True)
+    _check(folder)
     labeler = Labeler.of_run(run)
+    paths = list(inputs.listed(options.videos, labeler.ready))
     taken, bad = set(), []
     for path in paths:
         try:
             found = labeler(path)
-        except video.VideoError as error:
+            picture = _drawn(labeler, path, found)
+        except DataError as error:
             bad.append(str(error))
             print(f"note: left out: {error}", file=sys.stderr)
             continue
-        name = _free(path.stem, taken)
         rows = segments(labeler.labels, found)
-        _write(folder, name, labeler.labels, found, rows)
-        write_page(folder / f"{name}.html", path, labeler.labels, found, rows)
-        print(f"{path}: {len(found.probabilities):,} frames -> {folder / name}")
-        for row in rows:
-            seconds = f"{row['start_seconds']:.2f}\t{row['end_seconds']:.2f}"
-            print(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
-        sys.stdout.flush()
+        name = _free(inputs.stem(path), taken)
+        write(folder, name, labeler.labels, found, rows, picture)
+        _tell(path, folder / name, found, rows)
     if len(bad) == len(paths):
         raise cli.UserError("; ".join(bad[:3]))
     if bad:
         note = f"{len(bad)} of {len(paths)} videos could not be read"
         print(f"note: {note}", file=sys.stderr)
+
+
+def _tell(path, where, found, rows):
+    count = len(found.probabilities)
+    print(f"{shown(path)}: {count:,} frames -> {shown(where)}")
+    for row in rows:
+        seconds = f"{row['start_seconds']:.2f}\t{row['end_seconds']:.2f}"
+        print(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
+    sys.stdout.flush()
+
+
+def _check(folder):
+    """Refuses a folder that cannot be one, before all the work."""
+    parts = (folder, *folder.parents)
+    there = next(part for part in parts if os.path.exists(part))
+    if not there.is_dir():
+        raise cli.UserError(f"{shown(there)}: is a file; expected a folder")
 
 
 def _free(name, taken):
@@ -227,15 +247,46 @@ def _free(name, taken):
     return chosen
 
 
-def _write(folder, name, labels, found, rows):
-    """Writes segments as CSV and JSON."""
-    with (
-        replacing(folder / f"{name}.csv") as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+def _drawn(labeler, path, found):
+    """Returns the timeline of a video as PNG bytes."""
+    return timeline.draw(
+        labeler.labels,
+        found.times,
+        found.probabilities,
+        thumbnails=None if labeler.ready else timeline.thumbnails(path),
+    )
+
+
+def write(folder, name, labels, found, rows, picture):
+    """Writes segments as CSV, JSON and a page: all three or none."""
+    table, record = _table(rows), _record(labels, found, rows)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as files:
+            csv_file, json_file, page = (
+                files.enter_context(replacing(folder / f"{name}.{end}"))
+                for end in ("csv", "json", "html")
+            )
+            csv_file.write_text(table, "utf-8", newline="")
+            json_file.write_text(record, "utf-8")
+            _write_page(page, found, rows, picture)
+    except OSError as error:
+        raise cli.UserError(
+            f"{shown(folder / name)}: cannot be written: {error.strerror}"
+        ) from None
+
+
+def _table(rows):
+    """Returns segments as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _record(labels, found, rows):
+    """Returns segments as JSON."""
     record = {
         "video": found.name,
         "frames": int(found.numbers[-1]),
@@ -245,18 +296,11 @@ def _write(folder, name, labels, found, rows):
             {k: v for k, v in r.items() if k != "video"} for r in rows
         ],
     }
-    with replacing(folder / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    return json.dumps(record, indent=1) + "\n"
 
 
-def write_page(path, source, labels, found, rows):
+def _write_page(path, found, rows, picture):
     """Writes a page with the timeline of a video and its segments."""
-    picture = timeline.draw(
-        labels,
-        found.times,
-        found.probabilities,
-        thumbnails=timeline.thumbnails(source),
-    )
     cells = {
         f"{row['start_seconds']:.2f} to {row['end_seconds']:.2f} s": {
             "frames": f"{row['start']} to {row['end'] - 1}",

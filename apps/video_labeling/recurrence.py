@@ -162,8 +162,8 @@ class Before(keras.layers.Layer):
         begins: Boolean `(B,)`, true where the row begins another video.
 
     Returns:
-        `(B, ...)`, the last frame of the chunk before; zeros where a video
-        begins.
+        `(B, ...)`, the last frame of the chunk before, zeros where a video
+        begins; and `(B, 1)`, whether there was such a frame, one or zero.
     """
 
     def build(self, shape):
@@ -178,10 +178,9 @@ class Before(keras.layers.Layer):
 
     def call(self, x, begins):
         """Returns what was kept, and keeps the last frame."""
-        rank = len(x.shape) - 1
-        goes_on = ops.cast(ops.logical_not(begins), "float32")
-        goes_on = ops.reshape(goes_on, (-1, *[1] * (rank - 1)))
+        there = ops.cast(ops.logical_not(begins), "float32")[:, None]
+        goes_on = ops.reshape(there, (-1, *[1] * (len(x.shape) - 2)))
         before = self.kept.value * goes_on
         last = ops.stop_gradient(x[:, -1])
         self.kept.assign(ops.cast(last, self.kept.dtype))
-        return ops.cast(before, x.dtype)
+        return ops.cast(before, x.dtype), ops.cast(there, x.dtype)

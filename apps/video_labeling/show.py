@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from apps.common import metrics, report
 from data_pipelines.files import replacing
+from data_pipelines.images import PictureError
 
 from . import scores, timeline
 from .scores import SCORES
@@ -34,9 +35,7 @@ class Samples(keras.callbacks.Callback):
         self.videos = data.valid.videos
         self.validation = validation
         self.rows = spread(len(self.videos), SAMPLES)
-        self.pictures = [
-            timeline.thumbnails(self.videos[row].path) for row in self.rows
-        ]
+        self.pictures = [thumbnails(self.videos[row]) for row in self.rows]
         self.writer = tf.summary.create_file_writer(
             str(run.file("tensorboard") / "validation"),
             filename_suffix=".shown",
@@ -100,10 +99,28 @@ def told(labels, numbers):
     )
 
 
+def thumbnails(video):
+    """Returns pictures of a labelled video; `None` if there are none.
+
+    From its file, or else, if there is none, from the frames that are kept.
+    """
+    try:
+        return timeline.thumbnails(video.path)
+    except PictureError:
+        frames = video.frames
+    if frames.ndim != 4:  # features, T R C
+        return None
+    return np.array(frames[timeline.firsts(len(frames))])
+
+
 def draw(labels, video, probabilities, thumbnails):
     """Returns the timeline of a labelled video as PNG bytes."""
-    times = np.append(video.times, video.times[-1] + 1 / video.fps)
-    return timeline.draw(labels, times, probabilities, video.labels, thumbnails)
+    times = video.times
+    stop = timeline.end(video.path, times[-1], video.fps, video.stored.frames)
+    return timeline.draw(
+        *(labels, np.append(times, stop), probabilities),
+        *(video.labels, thumbnails),
+    )
 
 
 def confusion(videos, probabilities):
@@ -155,7 +172,7 @@ def write_report(run, data, found, baselines, probabilities, progress, monitor):
         data.labels,
         videos[0],
         probabilities[0],
-        timeline.thumbnails(videos[0].path),
+        thumbnails(videos[0]),
     )
     run.file("timeline.png").write_bytes(first)
     report.write_page(run.file("report.html"), run.name, "\n".join(body))
@@ -163,9 +180,7 @@ def write_report(run, data, found, baselines, probabilities, progress, monitor):
 
 def article(labels, video, probabilities):
     """Returns one labelled video as HTML."""
-    picture = draw(
-        labels, video, probabilities, timeline.thumbnails(video.path)
-    )
+    picture = draw(labels, video, probabilities, thumbnails(video))
     found = probabilities.argmax(axis=1)
     accuracy = (found == video.labels).mean()
     return (
@@ -194,12 +209,13 @@ def summary(run, labeler, record, data, probabilities, difference):
 {video.name}
   right  {told(data.labels, video.labels)}
   found  {told(data.labels, probabilities[row].argmax(axis=1))}""")
+    mine = "my.npy" if labeler.ready else "my.mp4"
     then = 'make train-video-labeling ARGS="--mode live"'
     if labeler.whole.live:
-        then = f'make label-stream ARGS="--run {run.name} my.mp4"'
+        then = f'make label-stream ARGS="--run {run.name} {mine}"'
     print(f"""
 next
-  make predict-video-labeling ARGS="my.mp4"
+  make predict-video-labeling ARGS="{mine}"
   {then}
   make train-video-labeling ARGS="--dataset files --data-path FOLDER"
   make tensorboard

@@ -18,15 +18,19 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, runs
+from apps.common import cli, export, runs
 from data_pipelines import video
+
+from . import inputs
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Labels a video frame by frame."""
 
-    source: tuple = cli.positional("the video, or a folder of pictures")
+    source: tuple = cli.positional(
+        "the video, a folder of pictures, or a file of features"
+    )
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     frames: int = cli.flag(1, "frames that are labelled at once", at_least=1)
     every: bool = cli.flag(False, "print every frame, not changes alone")
@@ -54,16 +58,20 @@ class Stream:
                 f"{run.path} has no export/; write it with"
                 f' `make export-video-labeling ARGS="--run {run.name}"`'
             )
-        self.model = tf.saved_model.load(str(run.file("export")))
+        self.model = export.load(run.file("export"))
+        (_, given) = self.model.signatures["step"].structured_input_signature
+        # Of features that were ready (n, R, C), or `None` for pictures.
+        self.features = given.get("features")
         self.state = self.model.initial_state()["state"]
 
     def __call__(self, frames):
-        """Labels the next frames, uint8 `(n, H, W, 3)`.
+        """Labels the next frames, `(n, H, W, 3)`, or features `(n, R, C)`.
 
         Returns:
             Labels `(n,)` as strings, and all probabilities `(n, L)`.
         """
-        found = self.model.step(tf.constant(frames), self.state)
+        kind = tf.uint8 if self.features is None else tf.float32
+        found = self.model.step(tf.cast(frames, kind), self.state)
         self.state = found["state"]
         labels = [label.decode() for label in found["label"].numpy()]
         return labels, found["probabilities"].numpy()
@@ -94,8 +102,12 @@ def main(options):
     run = runs.open_run("video_labeling", options.run, options.runs_path)
     config = run.record["config"]
     stream = Stream(run)
-    size = config["frame_height"], config["frame_width"]
-    reader = video.Reader(path, size, config["fps"], config["framing"])
+    if stream.features is not None:
+        shape = tuple(stream.features.shape[1:])
+        reader = inputs.Features(path, shape, config["fps"])
+    else:
+        size = config["frame_height"], config["frame_width"]
+        reader = video.Reader(path, size, config["fps"], config["framing"])
     begun, last, count = None, None, 0
     for seconds, label, found in follow(stream, reader, options.frames):
         if begun is None:  # the first call takes longer than all others

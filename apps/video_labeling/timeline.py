@@ -6,15 +6,18 @@ labels found, and how probable each was.
 Letters of shapes: T frames, L labels.
 """
 
+import contextlib
 import io
 import itertools
+import warnings
 
+import av
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from data_pipelines import video
+from data_pipelines import images, video, video_files
 
 from . import scores
 
@@ -55,20 +58,76 @@ def colors(labels):
 def thumbnails(path, count=THUMBNAILS, height=96):
     """Returns pictures evenly spread over a video, uint8 `(N, H, W, 3)`.
 
-    Each is the first of its part of the video.
+    Each is the first of its part of the video, more or less.
 
     Raises:
-        VideoError: The video cannot be read.
+        PictureError: The video cannot be read.
     """
-    about = video.probe(path)
-    rows, columns = about.size
+    rows, columns = _upright(path)
     size = height, max(8, min(3 * height, round(height * columns / rows)))
-    fps = count / about.seconds
-    frames = video.frames(path, size, fps=0.0 if path.is_dir() else fps)
+    seconds = 0.0 if path.is_dir() else video.probe(path).seconds
+    if seconds:
+        frames = video.frames(path, size, fps=count / seconds)
+        return np.stack(list(itertools.islice(frames, count)))
+    return np.stack(_spread(video.frames(path, size), count))
+
+
+def firsts(frames, count=THUMBNAILS):
+    """Returns which of so many frames begin each of `count` even parts."""
+    return np.arange(count) * frames // count
+
+
+def _spread(frames, count):
+    """Returns `count` of frames, however many will come, evenly spread."""
+    kept, step = [], 1
+    for number, frame in enumerate(frames):
+        if number % step == 0:
+            kept.append(frame)
+        if len(kept) == 4 * count:
+            kept, step = kept[::2], 2 * step
+    return [kept[place] for place in firsts(len(kept), count)]
+
+
+def _upright(path):
+    """Returns height and width of a video's pictures once they are turned."""
     if path.is_dir():
-        chosen = set(np.linspace(0, about.frames - 1, count).astype(int))
-        frames = (x for n, x in enumerate(frames) if n in chosen)
-    return np.stack(list(itertools.islice(frames, count)))
+        video.probe(path)  # says what is wrong with the folder
+        first = images.content(video.pictures(path)[0])
+        columns, rows = images.thumbnail(first, 96).size
+        return rows, columns
+    rows, columns = video.probe(path).size
+    # What is wrong with its frames is said when they are read.
+    with (
+        contextlib.suppress(av.FFmpegError),
+        video_files.opened(path) as container,
+    ):
+        frame = next(container.decode(video=0), None)
+        if frame is not None and round(frame.rotation / 90) % 2:
+            return columns, rows
+    return rows, columns
+
+
+def end(path, last, fps, frames):
+    """Returns when the last frame of a video ends, in seconds.
+
+    It is shown for 1 / fps, but not longer than its video: one that is read at
+    a lower rate than its own ends between two of the frames that are read.
+
+    Args:
+        path: The video, a folder of pictures, or what else it was made from.
+        last: Seconds of the last frame.
+        fps: The rate that it is read at.
+        frames: How many the video itself has.
+    """
+    stop = last + 1 / fps
+    if not path.is_file():
+        return stop
+    try:
+        about = video.probe(path)
+    except video.VideoError:  # features
+        return stop
+    length = about.seconds or frames / about.fps
+    return min(stop, length) if length > last else stop
 
 
 def draw(labels, times, probabilities, right=None, thumbnails=None):
@@ -100,8 +159,18 @@ def draw(labels, times, probabilities, right=None, thumbnails=None):
     for axes, (name, numbers) in zip(parts, bars, strict=False):
         _bar(axes, name, times, numbers, palette)
     _band(parts[-1], times, found, probabilities, palette)
-    figure.legend(
-        handles=[Patch(color=palette[n], label=labels[n]) for n in used],
+    _legend(figure, [(palette[n], labels[n]) for n in used])
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Labels in scripts that the font does not have are drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=160)
+    return buffer.getvalue()
+
+
+def _legend(figure, entries):
+    legend = figure.legend(
+        handles=[Patch(color=color, label=" ") for color, _ in entries],
         loc="upper center",
         ncols=IN_A_LINE,
         frameon=False,
@@ -110,9 +179,11 @@ def draw(labels, times, probabilities, right=None, thumbnails=None):
         handleheight=1,
         columnspacing=1.2,
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160)
-    return buffer.getvalue()
+    # Not above: a label may have a dollar sign, which would begin a formula, or
+    # begin with an underscore, which would hide it.
+    for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
+        text.set_parse_math(False)
+        text.set_text(label)
 
 
 def _rows(heights, above):

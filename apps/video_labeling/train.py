@@ -39,10 +39,12 @@ def train(config):
             chunk=config.chunk,
             batch_size=config.batch_size,
             seed=config.seed,
+            mirror=config.mirror,
             download=config.download,
         )
         frozen.check(encoder, config, data)
         runs.keep_lines(run, "labels.txt", data.labels)
+        runs.keep_lines(run, "data.txt", data.digest)
         background = scores.background(config.background, data.labels)
         monitor = evaluate.monitored(config, data.labels)
         print(*data.report(), sep="\n")

@@ -11,8 +11,9 @@ backwards begins at the end of the video, so there, of each frame, its vector
 and what the layers give are kept in temporary files: some hundred numbers.
 
 Letters of shapes: T frames of a video, K frames of a chunk, R regions of a
-frame, D numbers of a region, V size of a frame's vector, U units, S numbers of
-all that is remembered together, L labels.
+frame, D numbers of a region, V size of a frame's vector, U units, P numbers
+that are remembered of the frame before, S of all that is remembered together, L
+labels.
 """
 
 import contextlib
@@ -98,7 +99,7 @@ class Whole:
 
     def initial_state(self):
         """Returns what is remembered before the first frame, `(1, S)`."""
-        parts = [ops.reshape(self.blank(), (1, -1))]
+        parts = [self.blank()]
         if self.recurrence is not None:
             states = self.recurrence.initial_states(1)
             parts.append(self.recurrence.pack(states))
@@ -115,10 +116,9 @@ class Whole:
         Returns:
             `(K, L)` probabilities, and the states behind the chunk.
         """
-        shape = self.blank().shape
-        size = math.prod(shape)
-        x, last = self.see(frames, ops.reshape(states[:, :size], shape))
-        parts = [ops.reshape(last, (1, -1))]
+        size = self.blank().shape[-1]
+        x, last = self.see(frames, states[:, :size])
+        parts = [last]
         if self.recurrence is not None:
             before = self.recurrence.unpack(states[:, size:])
             x, after = self.recurrence(x[None], before, real[None])
@@ -127,10 +127,14 @@ class Whole:
         return self.end(x), ops.concatenate(parts, axis=-1)
 
     def blank(self):
-        """Returns what stands for the frame before the first, `(1, ...)`."""
+        """Returns what stands for the frame before the first, `(1, P)`.
+
+        These are its numbers, and a last one that says whether there was one:
+        a black frame is zero, too.
+        """
         if self.change is None:
             return ops.zeros((1, 0))
-        return ops.zeros((1, *self.change.inputs[1].shape[1:]))
+        return ops.zeros((1, math.prod(self.change.inputs[1].shape[1:]) + 1))
 
     def see(self, frames, before):
         """Takes frames `(K, ...)` to their vectors `(K, V)`.
@@ -140,16 +144,20 @@ class Whole:
             before: What `see` returned of the chunk before, or `blank`.
 
         Returns:
-            The vectors, and what to remember of the last frame.
+            The vectors, and what to remember of the last frame, `(1, P)`.
         """
         x, compared = motion.seen(
             *(self.motion, self.change),
             lambda x: self.eyes(x[0], training=False)[None],
             ops.cast(frames, "float32")[None],
-            lambda _: before,
+            lambda x: (
+                ops.reshape(before[:, :-1], (1, *x.shape[2:])),
+                before[:, -1:],
+            ),
         )
         if compared is not None:
-            before = ops.cast(compared[:, -1], "float32")
+            last = ops.cast(ops.reshape(compared[:, -1], (1, -1)), "float32")
+            before = ops.concatenate([last, ops.ones((1, 1))], axis=-1)
         return self.look(x, training=False)[0], before
 
     def end(self, outputs):

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
 from apps.common import cli, runs
-from apps.sentiment import model, predict, ratios, train
+from apps.sentiment import evaluate, model, predict, ratios, train
 from apps.sentiment.config import PRESETS, Config
 from tests.apps.tools import ROOT, flags, run_module, write_reviews
 
@@ -202,7 +203,8 @@ def test_a_text_stays_on_its_line(trained, capsys):
 
 def test_predict_reads_a_file_and_standard_input(trained, tmp_path, capsys):
     path = tmp_path / "texts.txt"
-    path.write_bytes(b"a lovely end\n\n\xff a dull end\n" * 70)
+    # A carriage return ends no line, in the data it does not either.
+    path.write_bytes(b"a lovely\rend\r\n\n\xff a dull end\n" * 70)
     predict.main(options(trained, input=str(path)))
     from_file = capsys.readouterr().out
     assert from_file.count("\n") == 140
@@ -213,6 +215,20 @@ def test_predict_reads_a_file_and_standard_input(trained, tmp_path, capsys):
             stdin=file,
         )
     assert done.stdout == from_file
+
+
+def test_predict_takes_words_that_are_no_utf8(trained, capsys):
+    texts = (os.fsdecode(b"a lovely caf\xe9"),)
+    predict.main(options(trained, texts=texts))
+    printed = capsys.readouterr().out
+    assert printed.endswith("\ta lovely caf\N{REPLACEMENT CHARACTER}\n")
+
+
+def test_evaluate_wants_to_know_what_stands_in_a_folder(trained, tmp_path):
+    arguments = ["--data-path", str(tmp_path)]
+    arguments += ["--runs-path", options(trained).runs_path]
+    with pytest.raises(cli.UserError, match="what is there by --dataset"):
+        evaluate.main(cli.parse(evaluate.Options, None, arguments))
 
 
 def test_explain_marks_the_words(trained, tmp_path, capsys):
@@ -259,6 +275,7 @@ def test_evaluate_repeats_the_scores_of_the_run(trained):
         (["--input", "x", "a text"], "texts or --input, not both"),
         (["--run", "y", "a text"], "no run 'y'; the runs are: x"),
         (["--explain", "--page", "no/x.html", "a"], "no is no folder"),
+        (["--explain", "--page", ".", "a"], "--page .: is a folder"),
     ],
 )
 def test_predict_says_what_is_wrong(trained, arguments, message, capsys):

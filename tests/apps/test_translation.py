@@ -137,7 +137,9 @@ def test_attention_looks_at_the_word_that_is_translated(translator):
 
 
 @pytest.mark.parametrize("attention", ATTENTION)
-@pytest.mark.parametrize(("cell", "depth"), [("gru", 1), ("lstm", 2)])
+@pytest.mark.parametrize(
+    ("cell", "depth"), [("gru", 1), ("lstm", 2), ("projection_lstm", 2)]
+)
 def test_steps_agree_with_teacher_forcing(attention, cell, depth):
     config = Config(
         cell=cell, depth=depth, attention=attention, units=6, embedding_size=4

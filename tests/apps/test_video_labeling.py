@@ -66,8 +66,8 @@ def options(trained, kind=predict.Options, **more):
 
 def test_the_run_folder_is_complete(trained):
     run, _ = trained
-    expected = """backup config.json confusion.png curve.png export labels.txt
-        lock log.csv metrics.json model.keras report.html samples.txt
+    expected = """backup config.json confusion.png curve.png data.txt export
+        labels.txt lock log.csv metrics.json model.keras report.html samples.txt
         tensorboard timeline.png"""
     assert sorted(p.name for p in run.iterdir()) == expected.split()
 
@@ -202,6 +202,8 @@ def test_the_export_sees_changes_of_pixels(mode):
     video = np.random.default_rng(0).integers(
         0, 256, (19, SIDE, SIDE, 3), np.uint8
     )
+    video[:3] = 0  # black
+    video[7:9] = 0
     graph = export.Graph(ours)
     found = graph.serve(video)["probabilities"]
     expected = model.predict(video[None].astype("float32"), verbose=0)[0]
@@ -357,6 +359,14 @@ def test_the_stream_prints_changes_and_its_rate(trained, labeler, one, capsys):
     assert "a second" in printed.err
 
 
+def test_the_stream_begins_without_warnings(trained, one):
+    more = ("--runs-path", str(trained[0].parents[1]), "--run", "x", str(one))
+    done = run_module("apps.video_labeling.stream", *more)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    assert "gradient" not in done.stderr
+
+
 def test_an_offline_run_has_no_stream(trained, tmp_path):
     record = json.loads((trained[0] / "config.json").read_text())
     record["config"]["mode"] = "offline"
@@ -396,6 +406,35 @@ def test_an_unknown_background_is_one_line(trained):
     with pytest.raises(cli.UserError, match="up: there is no such label"):
         train.train(config(trained, background="up"))
     assert not (trained[0].parent / "new").exists()
+
+
+def test_a_run_does_not_go_on_with_other_videos(trained, tmp_path, monkeypatch):
+    clips = trained[0].parents[2] / "clips"
+    (tmp_path / "videos").symlink_to(clips / "videos")
+    table = tmp_path / "labels.csv"
+    shutil.copy(clips / "labels.csv", table)
+    settings = config(
+        trained, data_path=str(tmp_path), runs_path=str(tmp_path / "runs")
+    )
+
+    def killed(run, _):
+        run.file("backup").mkdir(exist_ok=True)
+        run.file("backup/state.npz").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.checkpoint, "resume", killed)
+    for _ in range(2):  # with the same videos it goes on
+        with pytest.raises(KeyboardInterrupt):
+            train.train(settings)
+    lines = table.read_text().splitlines(keepends=True)
+    rest = [line for line in lines if not line.startswith("train_05")]
+    assert len(rest) < len(lines)
+    table.write_text("".join(rest))
+    with pytest.raises(cli.UserError, match=r"data\.txt differs .* --name"):
+        train.train(settings)
+    # The labels are the same, and so they do not show it.
+    run = tmp_path / "runs" / "video_labeling" / "new"
+    assert (run / "labels.txt").read_text() == "left\nright\n"
 
 
 def test_other_labels_than_the_model_are_one_line(opened, trained, tmp_path):

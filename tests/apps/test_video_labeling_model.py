@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from apps.common import cli
 from apps.video_labeling import baselines, loss, model, motion
 from apps.video_labeling.config import Config
 from apps.video_labeling.recurrence import Carried, Recurrence
@@ -57,6 +58,53 @@ def test_chunks_are_one_long_run(shape, more):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("way", ["pixels", "regions"])
+@pytest.mark.parametrize("mode", ["live", "offline"])
+def test_a_black_frame_is_a_frame(way, mode):
+    _, labeler = built(PICTURE, mode=mode, motion=way)
+    video = frames(PICTURE, 14)
+    video[:4] = 0
+    video[7:9] = 0
+    expected = labeler.predict(video[None], verbose=0)[0]
+    for size in (1, 4, 8):
+        found = Whole(labeler, size)(chunks(video, size))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def old_motion(way, shape, contrast=4.0):
+    """The model of changes as runs of before had it: zeros stand for none."""
+    ops = keras.ops
+    x = keras.Input((None, *shape), name="now")
+    before = keras.Input(shape, name="before")
+    earlier = ops.concatenate([before[:, None], x[:, :-1]], axis=1)
+    axes = tuple(range(1, len(shape) + 1))
+    there = ops.any(ops.not_equal(before, 0), axis=axes, keepdims=True)
+    changed = x - earlier
+    first = ops.where(there, changed[:, 0], 0)
+    changed = ops.concatenate([first[:, None], changed[:, 1:]], axis=1)
+    if way == "pixels":
+        found = contrast * ops.abs(changed)
+    else:
+        found = ops.concatenate([x, changed], axis=-1)
+    return keras.Model([x, before], found, name="motion")
+
+
+@pytest.mark.parametrize("way", ["pixels", "regions"])
+def test_a_run_of_before_is_still_one_long_run(way, monkeypatch):
+    monkeypatch.setattr(
+        motion,
+        "change",
+        lambda way, frame, regions: old_motion(
+            way, frame if way == "pixels" else regions
+        ),
+    )
+    _, labeler = built(PICTURE, mode="live", motion=way)
+    video = frames(PICTURE, 12)
+    expected = labeler.predict(video[None], verbose=0)[0]
+    found = Whole(labeler, 5)(chunks(video, 5))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_frame_at_a_time_is_one_long_run():
     _, labeler = built(mode="live", cell="coupled_lstm", depth=2)
     video = frames(FEATURES, 12)
@@ -104,6 +152,7 @@ def batch(video, begins, real=None):
 def test_carried_states_are_one_long_run(cell, shape, way):
     trained, labeler = built(shape, mode="live", cell=cell, depth=2, motion=way)
     video = frames(shape, 3, 24)
+    video[2, :10] = 0  # black, over the end of a chunk
     found = []
     for number, part in enumerate(np.split(video, 3, axis=1)):
         # The second row begins another video at its third chunk.
@@ -253,11 +302,11 @@ def test_balanced_labels_weigh_alike():
 # What has changed.
 
 
-def changed(way, x, before):
+def changed(way, x, before, there):
     """What the model gives, by its definition, a frame at a time."""
     found = np.zeros_like(x)
     for row in range(x.shape[0]):
-        last = before[row] if before[row].any() else None
+        last = before[row] if there[row] else None
         for t in range(x.shape[1]):
             if last is not None:
                 found[row, t] = x[row, t] - last
@@ -272,12 +321,16 @@ def test_changes_since_the_frame_before(way):
     random = np.random.default_rng(0)
     x = random.integers(0, 9, (3, 4, 5, 6, 2)).astype("float32")
     before = random.integers(0, 9, (3, 5, 6, 2)).astype("float32")
-    before[1] = 0  # none
-    before[2] = 0
-    before[2, 4, 5, 1] = 1  # dark, but one
+    before[1:] = 0
+    there = np.array([[1.0], [0.0], [1.0]], "float32")  # the last one is black
     model = motion.change(way, x.shape[2:], x.shape[2:])
-    found = np.array(model([x, before]))
-    np.testing.assert_allclose(found, changed(way, x, before))
+    found = np.array(model([x, before, there]))
+    np.testing.assert_allclose(found, changed(way, x, before, there[:, 0]))
+
+
+def test_features_have_no_pixels():
+    with pytest.raises(cli.UserError, match="--motion regions"):
+        built(FEATURES, motion="pixels")
 
 
 # The filter of the baseline.

@@ -166,6 +166,15 @@ def test_missing_column_names_those_there_are(tmp_path, suffix):
     )
 
 
+@pytest.mark.parametrize("header", ["text,label,label", "text,label, text"])
+def test_a_column_twice_is_refused(tmp_path, header):
+    path = write(tmp_path / "a.csv", f"{header}\na,b,c\n")
+    name = header.split(",")[-1].strip()
+    assert fails(path) == (
+        f":1: column {name!r} is there 2 times; expected it once"
+    )
+
+
 def test_missing_key_names_those_there_are(tmp_path):
     path = write(tmp_path / "a.jsonl", CONTENT[".jsonl"] + '{"text": "c"}\n')
     assert fails(path) == ":3: no key 'label'; the keys are 'text'"
@@ -183,6 +192,7 @@ def test_missing_key_names_those_there_are(tmp_path):
         ),
         ('{"text": "a", "label": " "}', ":2: the label is empty"),
         ("[" * 100_000, ":2: not a line of JSON: "),
+        ('{"text": "a", "label": %s}' % ("9" * 5000), ":2: not a line of JSON"),
     ],
 )
 def test_bad_json(tmp_path, line, expected):

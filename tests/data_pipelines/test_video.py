@@ -36,23 +36,38 @@ def frame(number):
     return pixels
 
 
-def encode(path, count=30, *, times=None, rotation=None, **options):
-    """Writes a file of `frame`s, 10 a second or at these times (in ms)."""
+def encode(
+    path, count=30, *, rate=10, times=None, last=None, rotation=None, **options
+):
+    """Writes a file of `frame`s, so many a second or at these times (in ms).
+
+    With `last` each frame lasts until the next one, and the last so many ms.
+    """
     codec, pixels = KINDS[path.suffix[1:]]
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=10)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width, stream.pix_fmt = H, W, pixels
         if rotation is not None:
             stream.set_display_rotation(rotation)
         if times is not None:
-            stream.time_base = Fraction(1, 1000)
-            stream.codec_context.time_base = Fraction(1, 1000)
+            # A GIF counts hundredths.
+            base = Fraction(1, 100 if path.suffix == ".gif" else 1000)
+            stream.time_base = stream.codec_context.time_base = base
+        packets = []
         for number in range(count):
             made = av.VideoFrame.from_ndarray(frame(number), format="rgb24")
             if times is not None:
                 made.pts, made.time_base = times[number], Fraction(1, 1000)
-            container.mux(stream.encode(made))
-        container.mux(stream.encode())
+            packets += stream.encode(made)
+        packets += stream.encode()
+        if last is not None:
+            lengths = np.diff([*times, times[-1] + last])
+            lasting = dict(zip(times, lengths, strict=True))
+            for packet in packets:
+                start = round(1000 * packet.pts * packet.time_base)
+                lasts = Fraction(int(lasting[start]), 1000)
+                packet.duration = int(lasts / packet.time_base)
+        container.mux(packets)
     return path
 
 
@@ -154,7 +169,7 @@ def test_resampled_frames_are_the_nearest(fps, count):
         [0.0, *np.cumsum(chance.uniform(0.01, 0.4, count - 1))],
     ):
         timed = [(f"frame {n}", t) for n, t in enumerate(times)]
-        found = list(video.resampled(timed, fps, 0.1))
+        found = list(video.resampled(timed, fps, lambda _: 0.1))
         assert [(n, s) for _, n, s in found] == nearest(times, fps, 0.1)
         assert [item for item, _, _ in found] == [
             f"frame {n}" for _, n, _ in found
@@ -163,9 +178,9 @@ def test_resampled_frames_are_the_nearest(fps, count):
 
 def test_without_a_rate_nothing_is_left_out():
     timed = [("a", 0.0), ("b", 0.5), ("c", 0.6)]
-    found = list(video.resampled(timed, 0, 0.1))
+    found = list(video.resampled(timed, 0, lambda _: 0.1))
     assert found == [("a", 0, 0.0), ("b", 1, 0.5), ("c", 2, 0.6)]
-    assert not list(video.resampled([], 5, 0.1))
+    assert not list(video.resampled([], 5, lambda _: 0.1))
 
 
 def test_resampled_file(tmp_path):
@@ -193,6 +208,64 @@ def test_variable_rate(tmp_path, kind):
     )
     found = [f.number for f in video.Reader(path, (24, 32), fps=4)]
     assert found[:9] == [0, 2, 3, 4, 5, 5, 6, 6, 6]
+
+
+def test_the_last_frame_is_asked_how_long_it_is_shown():
+    timed = [("a", 0.0), ("b", 0.1)]
+    lasting = {"a": 9.0, "b": 0.35}
+    found = list(video.resampled(timed, 10, lasting.get))
+    assert [item for item, _, _ in found] == ["a", "b", "b", "b", "b"]
+
+
+# Frames that a decoder takes in another order have other durations in mp4.
+@pytest.mark.parametrize("kind", ["gif", "webm", "mkv", "mov"])
+@pytest.mark.parametrize("last", [2000, 500, 20])
+def test_a_last_frame_of_another_length(tmp_path, kind, last):
+    times = [0, 100, 200, 300]
+    path = encode(tmp_path / f"a.{kind}", 4, times=times, last=last)
+    seconds = (times[-1] + last) / 1000
+    reader = video.Reader(path, (24, 32))
+    assert [f.seconds for f in reader] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert video.probe(path).seconds == pytest.approx(seconds)
+    for fps in (5, 10, 20):
+        found = [f.number for f in video.Reader(path, (24, 32), fps)]
+        chosen = nearest([t / 1000 for t in times], fps, last / 1000)
+        assert found == [number for number, _ in chosen]
+
+
+@pytest.mark.parametrize("kind", ["webm", "mkv"])
+def test_a_long_last_frame_is_no_missing_end(tmp_path, kind):
+    times = [0, 40, 80, 120, 160]
+    path = encode(tmp_path / f"a.{kind}", 5, times=times, last=5000)
+    assert numbers(video.frames(path, (24, 32))) == list(range(5))
+    # Without its last frame it is cut off.
+    content = path.read_bytes()
+    with av.open(str(path)) as container:
+        places = {p.pts: p.pos for p in container.demux(video=0) if p.size}
+    path.write_bytes(content[: places[160]])
+    assert "is cut off after" in fails(path)
+
+
+def test_durations_in_another_order_are_not_taken(tmp_path):
+    # In mp4 a duration is that until the next frame in the file.  Here the
+    # last frame stands before the one before it, and seems to last a second.
+    times = [0, 1000, 1100, 1200]
+    path = encode(tmp_path / "a.mp4", 4, times=times)
+    with av.open(str(path)) as container:
+        *_, end = container.decode(video=0)
+        tick = 1 / container.streams.video[0].average_rate
+    assert end.duration * end.time_base > 1.5 * tick
+    chosen = nearest([t / 1000 for t in times], 10, float(tick))
+    found = [f.number for f in video.Reader(path, (24, 32), 10)]
+    assert found == [number for number, _ in chosen]
+
+
+@pytest.mark.parametrize("fps", [24, 60])
+def test_a_coarse_time_base_adds_no_frames(tmp_path, fps):
+    times = [round(1000 * n / fps) for n in range(24)]
+    for last in (1000 // fps, 1000 // fps + 1):
+        path = encode(tmp_path / "a.mkv", 24, rate=fps, times=times, last=last)
+        assert len(list(video.frames(path, (24, 32), fps / 3))) == 8
 
 
 def test_bad_arguments():

@@ -180,3 +180,73 @@ def test_no_videos():
     batches = make([])
     with pytest.raises(ValueError, match="there are no videos"):
         video_batches.make_dataset(batches, training=True)
+
+
+class Pictures:
+    """Frames `(T, 1, 2, 3)`: left the number of the video, right that of it."""
+
+    def __init__(self, number, length):
+        self.labels = np.full(length, number, np.int32)
+        self.frames = np.zeros((length, 1, 2, 3), np.uint8)
+        self.frames[:, 0, 0] = number
+        self.frames[:, 0, 1] = np.arange(length)[:, None]
+
+
+def mirrored(batches, made):
+    """Numbers of videos -> whether they were seen mirrored, and as they are."""
+    seen = {}
+    for x, y, w in batches.of(made):
+        for frames, label, real in zip(x["frames"], y, w > 0, strict=True):
+            for (left, right), number in zip(
+                frames[real, 0, :, 0].tolist(),
+                label[real].tolist(),
+                strict=True,
+            ):
+                assert number in (left, right)
+                seen.setdefault(number, set()).add(right == number)
+    return seen
+
+
+@pytest.mark.parametrize("chunk", [4, 0])
+def test_half_of_the_videos_are_mirrored_whole(chunk):
+    # Frames and numbers of videos are never equal.
+    lengths = np.array([9, 3, 4, 12, 5, 7] * 4)
+    videos = [Pictures(100 + n, length) for n, length in enumerate(lengths)]
+
+    def make(mirror, seed=0):
+        shape = (1, 2, 3)
+        return Batches(videos, lengths, shape, "uint8", 3, chunk, seed, mirror)
+
+    passes = [mirrored(make(True), make(True).training(n)) for n in range(4)]
+    for seen in passes:
+        assert len(seen) == len(videos)
+        # All chunks of a video alike, or its motion would change in between.
+        assert all(len(ways) == 1 for ways in seen.values())
+    shares = [np.mean([min(ways) for ways in seen.values()]) for seen in passes]
+    assert min(shares) > 0
+    assert max(shares) < 1
+    assert 0.3 < np.mean(shares) < 0.7
+    assert passes[0] != passes[1]
+    assert passes[0] == mirrored(make(True), make(True).training(0))
+    assert passes[0] != mirrored(make(True, 1), make(True, 1).training(0))
+    # What is validated and tested is seen as it is.
+    for batches, made in (
+        (make(True), make(True).in_order()),
+        (make(False), make(False).training(0)),
+    ):
+        assert set.union(*mirrored(batches, made).values()) == {False}
+
+
+def test_mirroring_changes_nothing_in_the_order():
+    lengths = np.array([9, 3, 4, 12])
+    videos = [Pictures(100 + n, length) for n, length in enumerate(lengths)]
+    one, other = (
+        Batches(videos, lengths, (1, 2, 3), "uint8", 2, 4, 0, mirror)
+        for mirror in (False, True)
+    )
+    for (x1, y1, w1), (x2, y2, w2) in zip(
+        one.of(one.training(0)), other.of(other.training(0)), strict=True
+    ):
+        np.testing.assert_array_equal(x1["begins"], x2["begins"])
+        np.testing.assert_array_equal(y1, y2)
+        np.testing.assert_array_equal(w1, w2)

@@ -1,5 +1,6 @@
 import collections
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from data_pipelines import video, video_labeling
 from data_pipelines.errors import DataError
+from data_pipelines.splits import SPLITS
 from data_pipelines.video_store import BATCH
 
 # Video -> (split, label of each of its frames); 10 frames a second.
@@ -55,7 +57,7 @@ def segments(clips=CLIPS):
 
 def folder(tmp_path, videos, content):
     place = tmp_path / "data"
-    place.mkdir()
+    place.mkdir(parents=True)
     (place / "videos").symlink_to(videos)
     (place / "labels.csv").write_text(content)
     return place
@@ -218,17 +220,123 @@ def test_a_label_that_train_has_not(tmp_path, videos):
     )
 
 
-def broken(tmp_path, videos, count=30):
-    """Many videos of train of which one is no video."""
+def broken(tmp_path, videos, count=30, split=""):
+    """Many videos of which one, perhaps the only one of a split, is broken."""
     place = tmp_path / "data"
     place.mkdir()
-    for number in range(count):
-        (place / f"{number}.mp4").symlink_to(videos / "b.mp4")
+    names = [f"{number}.mp4" for number in range(count)]
+    for name in names:
+        (place / name).symlink_to(videos / "b.mp4")
     (place / "no.mp4").write_text("not a video")
-    lines = [f"{n}.mp4,0,3,walk" for n in range(count)] + ["no.mp4,0,9,walk"]
-    content = "\n".join(["video,start,end,label", *lines]) + "\n"
-    (place / "labels.csv").write_text(content)
+    others = [other for other in SPLITS if other != split]
+    parts = {n: others[min(i, 1)] for i, n in enumerate(names)}
+    parts["no.mp4"] = split
+    lines = ["video,start,end,label" + (",split" if split else "")]
+    for name, part in parts.items():
+        end = f",{part}" if split else ""
+        lines += [f"{name},0,2,walk{end}", f"{name},2,3,run{end}"]
+    (place / "labels.csv").write_text("\n".join(lines) + "\n")
     return place
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_only_video_of_a_split_is_broken(tmp_path, videos, split):
+    place = broken(tmp_path, videos, split=split)
+    assert fails(place, tmp_path) == (
+        f"{place / 'labels.csv'}: no video of {split} can be read; "
+        f"{place / 'no.mp4'}: is not a video"
+    )
+    # To evaluate an old run others will do.
+    data = make(place, tmp_path, labels=("run", "walk"))
+    assert data.examples[split] == 0
+
+
+def test_the_only_video_of_a_split_is_missing(tmp_path, videos):
+    place = broken(tmp_path, videos, split="valid")
+    (place / "no.mp4").unlink()
+    assert fails(place, tmp_path) == (
+        f"{place / 'labels.csv'}: no video of valid can be read; "
+        f"{place / 'videos' / 'no.mp4'}: there is no such file"
+    )
+
+
+def test_one_label_is_too_few(tmp_path, videos):
+    clips = {n: (split, "w" * len(m)) for n, (split, m) in CLIPS.items()}
+    place = folder(tmp_path, videos, segments(clips))
+    assert fails(place, tmp_path) == (
+        f"{place / 'labels.csv'}: all frames of train have one label, 'walk'; "
+        "expected at least two labels"
+    )
+    # What no segment covers has a label, too.
+    clips["b.mp4"] = ("train", "ww-")
+    data = make(folder(tmp_path / "b", videos, segments(clips)), tmp_path)
+    assert data.labels == ("background", "walk")
+
+
+# Changes between two starts of a run.
+
+
+def changed(place, tmp_path, old, new):
+    """Which lines of the digest are others after a change of the table."""
+    before = make(place, tmp_path).digest
+    table = place / "labels.csv"
+    content = table.read_text()
+    assert old in content
+    table.write_text(content.replace(old, new))
+    after = make(place, tmp_path).digest
+    table.write_text(content)
+    assert make(place, tmp_path).digest == before
+    return [a.split()[0] for a, b in zip(before, after, strict=True) if a != b]
+
+
+def test_digest_says_how_much_there_is(tmp_path, videos):
+    data = make(folder(tmp_path, videos, per_frame()), tmp_path)
+    lines = [line.rpartition(" ") for line in data.digest]
+    assert [start for start, _, _ in lines] == [
+        "train 2 videos 13 frames sha256",
+        "valid 1 videos 5 frames sha256",
+        "test 1 videos 12 frames sha256",
+    ]
+    assert all(re.fullmatch("[0-9a-f]{64}", end) for _, _, end in lines)
+    # Frames that are only read in another way are the same data.
+    again = make(tmp_path / "data", tmp_path, chunk=2, batch_size=1)
+    assert again.digest == data.digest
+
+
+def test_digest_changes_with_the_data(tmp_path, videos):
+    place = folder(tmp_path, videos, per_frame())
+    for old, new, expected in (
+        ("a.mp4,4,run", "a.mp4,4,walk", ["train"]),
+        ("c.mp4,0,run", "c.mp4,0,walk", ["valid"]),
+        ("\nb.mp4,0,walk,train\nb.mp4,1,walk,train\nb.mp4,2,run,train", "",
+         ["train"]),
+        ("train\nb.mp4,0,walk,train\nb.mp4,1,walk,train\nb.mp4,2,run,train",
+         "train\nb.mp4,0,walk,test\nb.mp4,1,walk,test\nb.mp4,2,run,test",
+         ["train", "test"]),
+    ):  # fmt: skip
+        assert changed(place, tmp_path, old, new) == expected
+
+
+def test_digest_changes_with_names_order_and_content(tmp_path, videos):
+    copies = tmp_path / "copies"
+    shutil.copytree(videos, copies)
+    content = per_frame()
+    place = folder(tmp_path, copies, content)
+    first = make(place, tmp_path).digest
+    frames = [np.full((16, 16, 3), 90, np.uint8)] * 5
+    video.write(copies / "c.mp4", frames, 10)
+    content_changed = make(place, tmp_path).digest
+    assert content_changed[0] == first[0]
+    assert content_changed[1] != first[1]
+    assert content_changed[2] == first[2]
+    header, *rows = content.splitlines(keepends=True)
+    others = [row for row in rows if not row.startswith("b.mp4")]
+    b = [row for row in rows if row.startswith("b.mp4")]
+    (place / "labels.csv").write_text("".join([header, *b, *others]))
+    assert make(place, tmp_path).digest[0] != first[0]
+    (copies / "b.mp4").rename(copies / "e.mp4")
+    (place / "labels.csv").write_text(content.replace("b.mp4", "e.mp4"))
+    assert make(place, tmp_path).digest[0] != first[0]
 
 
 def test_a_broken_video_is_left_out(tmp_path, videos):

@@ -199,3 +199,11 @@ def test_nothing_but_features(folder):
     assert fails(folder) == (
         f"{folder}: holds labels.csv and groundTruth; expected one of them"
     )
+
+
+def test_features_that_float16_makes_the_same(folder):
+    near = 1000 + np.arange(LENGTHS["v0"]) / 100
+    features = np.broadcast_to(near, (C, len(near))).astype(np.float32)
+    assert len(np.unique(features.astype(np.float16))) == 1
+    np.save(folder / "features" / "v0.npy", features)
+    assert "are the same for different pictures" in fails(folder)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines import video
+from data_pipelines import feature_shards, video
 from data_pipelines.errors import DataError
 from data_pipelines.video import BadVideos
 from data_pipelines.video_media import Files
@@ -207,6 +207,60 @@ def test_labels_are_checked_video_by_video(tmp_path, clips):
     store = open_store(tmp_path)
     with pytest.raises(DataError, match=r"a\.mp4 has 5 frames"):
         store.read(clips.items(), BadVideos(), check)
+
+
+class Whole(Means):
+    """Like float16: what differs by less than it can say is the same."""
+
+    key = "whole"
+
+    def __call__(self, frames):
+        return super().__call__(frames).round()
+
+
+def scene(path, change):
+    """40 pictures of which the last 20 are a little different."""
+    path.mkdir()
+    still = np.full((8, 6, 3), 100, np.uint8)
+    for number in range(40):
+        frame = still + change if number >= 20 else still
+        Image.fromarray(frame).save(path / f"{number}.png")
+    return {"still": path}
+
+
+def test_a_scene_where_next_to_nothing_moves(tmp_path):
+    change = np.zeros((8, 6, 3), np.uint8)
+    change[2, 3] = 2  # one pixel, two levels brighter
+    store = open_store(tmp_path / "cache", encoder=Whole())
+    found = read(store, scene(tmp_path / "still", change))["still"]
+    assert found.shape == (40, 2, 2)
+    assert (found.values == found.values[0]).all()
+
+
+def test_pictures_that_differ_have_features_that_do(tmp_path):
+    class Constant(Means):
+        key = "constant"
+
+        def __call__(self, frames):
+            return super().__call__(frames) * 0 + 7
+
+    change = np.full((8, 6, 3), 2, np.uint8)
+    store = open_store(tmp_path / "cache", encoder=Constant())
+    with pytest.raises(DataError, match="are the same for different pictures"):
+        read(store, scene(tmp_path / "still", change))
+
+
+def test_black_pictures_with_a_spot_may_have_features_of_zero():
+    pictures = np.zeros((4, 8, 6, 3), np.uint8)
+    pictures[3, 2, 3] = 1
+    zeros = np.zeros((4, 1, 2), np.float32)
+    names = ["a", "b", "c", "d"]
+    half = feature_shards.checked(zeros, pictures, names, first=False)
+    assert not half.any()
+    for first, most in ((True, 1), (False, 100)):
+        pictures[3] = most
+        with pytest.raises(DataError, match="are all zero"):
+            feature_shards.checked(zeros, pictures, names, first)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,29 @@ PARTS = "video,start,end,label\n"
             ":2: the end is '1.5'; expected the number of a frame, 0 or more",
         ),
         (
+            PARTS + "a.mp4,0,99999999999999999999999,x\n",
+            ":2: the end is 99999999999999999999999; expected a number of at "
+            "most 2,147,483,647",
+        ),
+        (
+            HEAD + "a.mp4,2147483648,x\n",
+            ":2: the frame is 2147483648; expected a number of at most "
+            "2,147,483,647",
+        ),
+        (
+            PARTS + f"a.mp4,{'9' * 5000},1,x\n",
+            f":2: the start is {'9' * 20}... (5,000 digits); expected a number "
+            "of at most 2,147,483,647",
+        ),
+        (
+            "video,start,end,label,label\na.mp4,0,1,x,y\n",
+            ":1: the column 'label' is there twice; expected it once",
+        ),
+        (
+            "split,video,frame,label, split \ntrain,a.mp4,0,x,test\n",
+            ":1: the column 'split' is there twice; expected it once",
+        ),
+        (
             PARTS + "a.mp4,7,7,x\n",
             ":2: the segment starts at frame 7 and ends before frame 7; it "
             "has no frames",
@@ -190,6 +213,133 @@ PARTS = "video,start,end,label\n"
 def test_bad_tables(tmp_path, content, expected):
     folder = table(tmp_path, content)
     assert fails(folder) == expected.format(tmp_path / "labels.csv")
+
+
+def test_numbers_that_are_long_but_small(tmp_path):
+    zeros = "0" * 5000
+    content = PARTS + f"a.mp4,{zeros},{zeros}3,x\n"
+    found = video_tables.read(table(tmp_path, content))
+    assert names_of(found, found.found[0], 3) == ["x"] * 3
+
+
+def test_columns_of_others_may_be_there_twice(tmp_path):
+    content = "video,note,frame,label,note\na.mp4,1,0,x,2\n"
+    (clip,) = video_tables.read(table(tmp_path, content)).found
+    assert clip.name == "a.mp4"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "./v0.mp4",
+        ".//v0.mp4",
+        "a/../v0.mp4",
+        "a/./../v0.mp4",
+        "../videos/v0.mp4",
+        "videos/v0.mp4",
+        "link/v0.mp4",
+        "{}/videos/v0.mp4",
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_names_of_one_video(tmp_path, other, turned):
+    names = ["v0.mp4", other.format(tmp_path)]
+    first, second = names[::-1] if turned else names
+    content = f"{PARTS}{first},0,1,x\nv1.mp4,0,1,x\n{second},0,1,y\n"
+    folder = table(tmp_path, content, ["v0.mp4", "v1.mp4"])
+    (folder / "videos" / "a").mkdir()
+    (folder / "link").symlink_to(folder / "videos")
+    assert fails(folder) == (
+        f":4: {second} is the video {first} of line 2; expected one name for "
+        "a video"
+    )
+
+
+def test_two_names_of_one_missing_video(tmp_path):
+    content = PARTS + "b/../v0.mp4,0,1,x\nv0.mp4,0,1,y\n"
+    folder = table(tmp_path, content, [])
+    assert fails(folder) == (
+        ":3: v0.mp4 is the video b/../v0.mp4 of line 2; expected one name for "
+        "a video"
+    )
+
+
+def test_names_that_only_look_alike(tmp_path):
+    # A backslash is a letter like any other, and links may share a file.
+    folder = tmp_path
+    names = ["v0.mp4", ".\\v0.mp4", "a\\..\\v0.mp4", "V0.mp4", "v0.mp4 (2)"]
+    rows = "".join(f"{name},0,1,x\n" for name in [*names, "l.mp4"])
+    table(folder, PARTS + rows, names)
+    (folder / "videos" / "l.mp4").symlink_to(folder / "videos" / "v0.mp4")
+    found = video_tables.read(folder).found
+    assert [clip.name for clip in found] == [*names, "l.mp4"]
+    assert all(clip.there for clip in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5000, "a\0.mp4", "b\0/a.mp4", f"{'x' * 5000}/a.mp4"]
+)
+def test_names_that_no_file_can_have(tmp_path, name):
+    content = f"{PARTS}{name},0,1,x\n"
+    found = video_tables.read(table(tmp_path, content, []))
+    assert list(found.bad.found.values()) == ["there is no such file"]
+
+
+# Videos that no row names.
+
+
+def notes(folder):
+    return video_tables.read(folder).notes
+
+
+def test_videos_without_labels_are_noted(tmp_path):
+    content = HEAD + "a.mp4,0,x\nday/b.mp4,0,x\n"
+    folder = table(tmp_path, content, ["a.mp4"])
+    (folder / "videos" / "day").mkdir()
+    for name in ("day/b.mp4", "readme.txt", "._a.mp4", "a.srt"):
+        (folder / "videos" / name).touch()
+    assert notes(folder) == []
+    (folder / "videos" / "day" / "c.AVI").touch()
+    assert notes(folder) == [
+        f"1 video in {folder} has no labels: videos/day/c.AVI"
+    ]
+    # Beside the table, too; numbers in names count as such.
+    for name in ("v10.mp4", "v9.webm", "v11.mkv"):
+        (folder / name).touch()
+    assert notes(folder) == [
+        f"4 videos in {folder} have no labels: v9.webm, v10.mp4, v11.mkv, ..."
+    ]
+
+
+def test_a_note_is_one_line(tmp_path):
+    folder = table(tmp_path, HEAD + "a.mp4,0,x\n")
+    (folder / "videos" / "b\nc.mp4").touch()
+    assert notes(folder) == [
+        f"1 video in {folder} has no labels: videos/b\\nc.mp4"
+    ]
+
+
+def test_folders_of_pictures_without_labels(tmp_path):
+    folder = table(tmp_path, HEAD + "a,0,x\n", [])
+    for name in ("a", "b", "texts"):
+        (folder / "videos" / name).mkdir()
+    for name in ("a/1.png", "b/1.png", "texts/a.txt"):
+        (folder / "videos" / name).touch()
+    assert notes(folder) == [f"1 video in {folder} has no labels: videos/b"]
+    # Where videos are files a folder of pictures is none of them.
+    (folder / "labels.csv").write_text(HEAD + "a.mp4,0,x\n")
+    (folder / "videos" / "a.mp4").touch()
+    assert notes(folder) == []
+
+
+def test_only_the_folder_itself_is_looked_through(tmp_path):
+    (tmp_path / "pool").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "pool" / name).touch()
+    folder = table(tmp_path / "data", HEAD + "../../pool/a.mp4,0,x\n", [])
+    found = video_tables.read(folder)
+    assert found.found[0].there
+    assert not found.notes
 
 
 ONE = "video,frame,label,split\na.mp4,0,x,train\na.mp4,1,x,train\n"

@@ -1,6 +1,7 @@
 """Flags: defaults, presets, precedence, and one line for what is wrong."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -99,6 +100,29 @@ def test_main_turns_the_users_errors_into_one_line(error, capsys):
         cli.main(command)
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: train.csv:3: no label\n"
+
+
+def test_main_says_which_path_it_could_not_use(tmp_path, capsys):
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(SystemExit) as caught:
+        cli.main(lambda: (path / "folder").mkdir())
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"error: {path}/folder: Not a directory\n"
+
+
+def test_outputs_are_checked_before_anything_is_computed(tmp_path):
+    cli.check_output("--page", tmp_path / "new.html")
+    with pytest.raises(cli.UserError, match=r"--page .*: is a folder; "):
+        cli.check_output("--page", tmp_path)
+    with pytest.raises(cli.UserError, match=r"--json .*/no is no folder$"):
+        cli.check_output("--json", tmp_path / "no" / "x.json")
+
+
+def test_bytes_that_are_no_utf8_are_marked():
+    assert cli.repaired("é") == "é"
+    broken = os.fsdecode(b"caf\xe9")
+    assert cli.repaired(broken) == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_main_lets_faults_of_ours_through():

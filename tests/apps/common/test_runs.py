@@ -53,6 +53,34 @@ def test_a_new_run_records_its_configuration(config, tmp_path):
     assert record["versions"]["keras"] == keras.version()
 
 
+def test_a_public_set_of_several_makes_a_plain_name(config, tmp_path):
+    config = dataclasses.replace(config, dataset="ted/pt_to_en")
+    with start(config) as run:
+        assert run.path == tmp_path / "sentiment" / "ted-pt_to_en-gru"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "data_path", "expected"),
+    [
+        ("", "", ("demo", None)),
+        ("files", "mine", ("files", "mine")),
+        ("demo", "", ("demo", None)),
+    ],
+)
+def test_scored_are_the_data_of_the_run_or_others(dataset, data_path, expected):
+    options = types.SimpleNamespace(dataset=dataset, data_path=data_path)
+    config = {"dataset": "demo", "data_path": ""}
+    found = runs.data_to_score(options, config, ["demo", "files"])
+    assert found == expected
+
+
+def test_a_path_alone_does_not_say_what_stands_there():
+    options = types.SimpleNamespace(dataset="", data_path="mine")
+    message = "--data-path mine: say what is there by --dataset, one of demo, "
+    with pytest.raises(UserError, match=message):
+        runs.data_to_score(options, {"dataset": "demo"}, ["demo", "files"])
+
+
 def test_the_same_command_resumes_an_unfinished_run(config):
     with start(config) as first:
         begin(first)

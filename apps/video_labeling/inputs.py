@@ -1,0 +1,158 @@
+"""What is given to a finished run: videos, folders of them, or features.
+
+A folder with videos in it is a folder of videos; one with nothing but pictures
+is a video of its own.  What a video is says its content, as in training, not
+its name; a GIF is one if it moves, and a picture if not.  A run that was
+trained on features that were ready reads `.npy` files of such.
+
+Letters of shapes: T frames, R regions, C features of a region.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from apps.common.cli import UserError
+from data_pipelines import video, video_mstcn, video_places
+from data_pipelines.images import shown
+
+
+def listed(paths, ready=False):
+    """Yields what is to be labelled among files and folders.
+
+    Args:
+        paths: Of files and folders.
+        ready: Whether features are wanted, not videos.
+
+    Raises:
+        UserError: There is nothing of that name, or no video in it.
+    """
+    for path in map(Path, paths):
+        if not os.path.exists(path):  # of a `Path` it fails on long names
+            raise UserError(f"{shown(path)}: there is no such file or folder")
+        if not path.is_dir():
+            yield path
+        elif ready:
+            yield from _features(path)
+        else:
+            yield from _videos(path)
+
+
+def _features(folder):
+    inside = sorted(folder.glob("*.npy"))
+    if not inside:
+        raise UserError(
+            f"{shown(folder)}: has no .npy files; the run was trained on"
+            " features of frames, and can label nothing else"
+        )
+    return inside
+
+
+def _videos(folder):
+    pictures = video.pictures(folder)
+    moving = {path for path in pictures if _moves(path)}
+    still = [path for path in pictures if path not in moving]
+    others = sorted(set(folder.iterdir()) - set(pictures))
+    videos = [*moving, *(path for path in others if _is_video(path))]
+    folders = [p for p in others if p.is_dir() and video.pictures(p)]
+    if still and not videos:
+        if folders:
+            _left(folder, "one video", folders, "folders of pictures")
+        return [folder]
+    if not videos and not folders:
+        raise UserError(
+            f"{shown(folder)}: has no videos, and no folders of pictures"
+        )
+    if still:
+        _left(folder, "a folder of videos", still, "pictures")
+    return sorted(videos + folders)
+
+
+def _left(folder, taken, paths, what):
+    print(
+        f"note: {shown(folder)}: is taken for {taken}; its {what}"
+        f" ({len(paths):,}, such as {shown(paths[0].name)}) are not read",
+        file=sys.stderr,
+    )
+
+
+def _moves(path):
+    """Whether a picture is a GIF of more than one frame."""
+    if path.suffix.lower() != ".gif":
+        return False
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    except Exception:  # of many kinds; what is wrong is said when it is read
+        return False
+
+
+def _is_video(path):
+    if not path.is_file():
+        return False
+    try:
+        video.probe(path)
+    except video.VideoError:
+        # With such a name it is a broken video, and will be named; of other
+        # files it is not known whether they should be any.
+        return path.suffix.lower() in {*video_places.SUFFIXES} - {".gif"}
+    return True
+
+
+def name(path):
+    """Returns the name of a file or folder, as it can be printed.
+
+    Also of `.`; bytes that are no UTF-8 are spelled out.
+    """
+    path = Path(path)
+    return shown(path.name if path.name.strip(".") else path.resolve().name)
+
+
+def stem(path):
+    """Returns the same without the end that tells the format of a file."""
+    known = name(path)
+    return known if Path(path).is_dir() else Path(known).stem
+
+
+class Features:
+    """The frames of a file of features, read as in training.
+
+    Iterating yields `video.Frame`s whose pixels are float16 `(R, C)`.
+
+    Args:
+        path: The `.npy` file.
+        shape: (R, C), what the run was trained on.
+        fps: The rate that they are taken to have; 0: `video.FOLDER_FPS`.
+
+    Attributes:
+        fps: That rate.
+        count: How many frames there are, once all have been read.
+    """
+
+    def __init__(self, path, shape, fps):
+        self.path = Path(path)
+        self.shape = shape
+        # Neither has a size nor is cut to any.
+        self.source = video_mstcn.Ready().open(self.path, (0, 0), fps, "")
+        self.fps = self.source.fps
+        self.count = 0
+
+    def __iter__(self):
+        if self.path.suffix != ".npy":
+            raise video.VideoError(
+                shown(self.path),
+                "is no .npy file; the run was trained on features of frames,"
+                " and can label nothing else",
+            )
+        for frame in self.source:
+            if frame.pixels.shape != self.shape:
+                raise video.VideoError(
+                    shown(self.path),
+                    f"has {frame.pixels.shape[-1]:,} features a frame; expected"
+                    f" an array of ({self.shape[-1]:,}, frames), as the run was"
+                    " trained on",
+                )
+            yield frame
+        self.count = self.source.count
