@@ -15,8 +15,9 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 BACKENDS := .venv-backends
 ARGS ?=
-# The tests of a file stay on one core: some share one training.
-WORKERS := -n auto --maxprocesses 4 --dist loadfile
+# The tests of a file stay on one core: some share one training.  The apps come
+# first, as their files do: few tests that take long would make a core wait.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # One name, four places: apps/video_labeling is `make train-video-labeling`.
 APPS := $(subst _,-,$(patsubst apps/%/train.py,%,$(wildcard apps/*/train.py)))
