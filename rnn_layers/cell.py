@@ -222,11 +222,14 @@ class Cell(keras.layers.Layer):
         return self.state_dtype if half else self.variable_dtype
 
     def _drawn(self, initializer):
-        """Returns an initializer that draws in the type of the states.
+        """Returns an initializer that draws anew for every weight.
 
-        Some, such as the orthogonal one, cannot draw in half precision.
+        It draws in the type of the states: some, such as the orthogonal one,
+        cannot draw in half precision.
         """
         initializer = fresh(initializer)
+        if self.variable_dtype not in HALF:
+            return initializer
 
         def draw(shape, dtype=None):
             return ops.cast(initializer(shape, dtype=self.state_dtype), dtype)
