@@ -192,7 +192,7 @@ class Cell(keras.layers.Layer):
             initializer=self.initial_bias,
             regularizer=self.bias_regularizer,
             constraint=self.bias_constraint,
-            dtype=self._exact_dtype(),
+            dtype=self.state_dtype,
             autocast=False,
         )
 
@@ -202,7 +202,7 @@ class Cell(keras.layers.Layer):
             name=name,
             shape=shape,
             initializer="ones",
-            dtype=self._exact_dtype(),
+            dtype=self.state_dtype,
             autocast=False,
         )
 
@@ -212,14 +212,9 @@ class Cell(keras.layers.Layer):
             name=name,
             shape=shape,
             initializer="zeros",
-            dtype=self._exact_dtype(),
+            dtype=self.state_dtype,
             autocast=False,
         )
-
-    def _exact_dtype(self):
-        """Returns the type of weights that meet the states in no product."""
-        half = self.variable_dtype in HALF
-        return self.state_dtype if half else self.variable_dtype
 
     def _drawn(self, initializer):
         """Returns an initializer that draws anew for every weight.

@@ -63,11 +63,11 @@ def thumbnails(path, count=THUMBNAILS, height=96):
     Raises:
         PictureError: The video cannot be read.
     """
-    rows, columns = _upright(path)
+    about = video.probe(path)
+    rows, columns = _upright(path, *about.size)
     size = height, max(8, min(3 * height, round(height * columns / rows)))
-    seconds = 0.0 if path.is_dir() else video.probe(path).seconds
-    if seconds:
-        frames = video.frames(path, size, fps=count / seconds)
+    if about.seconds and not path.is_dir():
+        frames = video.frames(path, size, fps=count / about.seconds)
         return np.stack(list(itertools.islice(frames, count)))
     return np.stack(_spread(video.frames(path, size), count))
 
@@ -88,14 +88,12 @@ def _spread(frames, count):
     return [kept[place] for place in firsts(len(kept), count)]
 
 
-def _upright(path):
+def _upright(path, rows, columns):
     """Returns height and width of a video's pictures once they are turned."""
     if path.is_dir():
-        video.probe(path)  # says what is wrong with the folder
         first = images.content(video.pictures(path)[0])
         columns, rows = images.thumbnail(first, 96).size
         return rows, columns
-    rows, columns = video.probe(path).size
     # What is wrong with its frames is said when they are read.
     with (
         contextlib.suppress(av.FFmpegError),

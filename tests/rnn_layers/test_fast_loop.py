@@ -137,6 +137,15 @@ def test_peepholes_are_read_as_kernels_and_not_in_the_loop():
     assert loop.form.small == []
 
 
+@tf.function(autograph=False)
+def of_squares(layer, x):
+    """Gradients of the summed squares of the outputs, by all weights."""
+    with tf.GradientTape() as tape:
+        outputs = layer(x, mask=MASK, training=True)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
+    return tape.gradient(loss, [v.value for v in layer.trainable_variables])
+
+
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 def test_weights_in_half_precision_have_close_gradients(kind):
     # Peepholes are kernels of diagonals, a bias and gains are read in the loop.
@@ -147,17 +156,9 @@ def test_weights_in_half_precision_have_close_gradients(kind):
             for weight in layer.weights:  # that half precision can tell
                 rounded = ops.cast(ops.cast(weight, kind), weight.dtype)
                 weight.assign(rounded)
-            variables = [v.value for v in layer.trainable_variables]
-
-            @tf.function(autograph=False)
-            def function(x, layer=layer, variables=variables):
-                with tf.GradientTape() as tape:
-                    outputs = layer(x, mask=MASK, training=True)
-                    loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
-                return tape.gradient(loss, variables)
-
-            gradients = function(tf.constant(SEQUENCES, dtype))
-            assert [d.dtype for d in gradients] == [v.dtype for v in variables]
+            gradients = of_squares(layer, tf.constant(SEQUENCES, dtype))
+            kinds = [v.value.dtype for v in layer.trainable_variables]
+            assert [d.dtype for d in gradients] == kinds
             found.append([tf.cast(d, "float32") for d in gradients])
         close(*found, 0.05 if kind == "float16" else 0.4)
 
@@ -266,16 +267,7 @@ def test_half_precision_gradients_are_close():
     found = []
     for dtype in ("float32", "mixed_float16"):
         layer = make("lstm", dtype=dtype, compiled=False)
-        variables = [v.value for v in layer.trainable_variables]
-
-        @tf.function(autograph=False)
-        def function(x, layer=layer, variables=variables):
-            with tf.GradientTape() as tape:
-                outputs = layer(x, mask=MASK, training=True)
-                loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
-            return tape.gradient(loss, variables)
-
-        found.append(function(tf.constant(SEQUENCES, tf.float32)))
+        found.append(of_squares(layer, tf.constant(SEQUENCES, tf.float32)))
     close(*found, 0.05)
 
 
