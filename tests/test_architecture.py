@@ -206,6 +206,16 @@ def test_fields_of_the_same_name_mean_the_same():
             assert seen.setdefault(field.name, meaning) == meaning, field.name
 
 
+def test_a_renamed_flag_has_a_field_by_its_new_name_alone():
+    for app, names in cli.RENAMED.items():
+        if not app:
+            continue
+        config = importlib.import_module(f"apps.{app}.config").Config
+        fields = {field.name for field in dataclasses.fields(config)}
+        assert set(names.values()) <= fields
+        assert not set(names) & fields
+
+
 # Commands in the READMEs.
 
 

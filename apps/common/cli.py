@@ -12,6 +12,8 @@ A field that is true or false needs no value: `--download`, or `--download
 false` to undo a preset.
 A flag beats the preset, the preset beats the default.  Whatever is wrong ends
 with one line on standard error and exit status 2.
+
+To rename a flag, rename the field and put the old name into `RENAMED`.
 """
 
 import argparse
@@ -21,6 +23,17 @@ import sys
 from pathlib import Path
 
 from data_pipelines.errors import DataError
+
+# App -> old name of a flag -> its name today. A `config.json` with the old name
+# loads, and the old flag ends with a line that names the new one.  What no
+# `config.json` holds, such as an option of `predict`, stands under "".
+RENAMED = {
+    "": {},
+    "captioning": {},
+    "sentiment": {},
+    "translation": {},
+    "video_labeling": {},
+}
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -111,6 +124,17 @@ def parse(config_class, presets=None, arguments=None):
     return config_class(**{**(presets[preset] if preset else {}), **given})
 
 
+def with_new_names(app, config):
+    """Return the stored configuration of an app under the names of today.
+
+    Args:
+        app: Name of the app, as in `apps/<app>`.
+        config: Dict of settings, as `config.json` has it.
+    """
+    names = RENAMED.get(app, {})
+    return {names.get(name, name): value for name, value in config.items()}
+
+
 def main(function):
     """Runs a command; ends with one line and status 2 on the user's errors."""
     try:
@@ -142,9 +166,21 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
-            known = ", ".join(sorted(o for o in self._option_string_actions))
-            self.error(f"unknown flag {unknown[0]}; the flags are: {known}")
+            known = sorted(self._option_string_actions)
+            for old, new in _renamed_flags():
+                if unknown[0].partition("=")[0] == old and new in known:
+                    self.error(f"{old} is now {new}")
+            self.error(
+                f"unknown flag {unknown[0]}; the flags are: {', '.join(known)}"
+            )
         return parsed
+
+
+def _renamed_flags():
+    """Yield the old and the new flag of every renamed field."""
+    for names in RENAMED.values():
+        for old, new in names.items():
+            yield tuple("--" + n.replace("_", "-") for n in (old, new))
 
 
 def _add(parser, field):

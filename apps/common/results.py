@@ -35,7 +35,7 @@ def read(folders):
             config = json.loads((folder / "config.json").read_text())["config"]
         except FileNotFoundError:
             continue
-        yield config, record
+        yield cli.with_new_names(record["app"], config), record
 
 
 def group(runs):

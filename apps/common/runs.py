@@ -29,7 +29,7 @@ from pathlib import Path
 import keras
 
 from apps.common import provenance
-from apps.common.cli import UserError
+from apps.common.cli import UserError, with_new_names
 from data_pipelines import cache
 from data_pipelines.errors import DataError
 from data_pipelines.files import replacing
@@ -311,8 +311,9 @@ def _create(app, path, config):
 def _read_record(path):
     try:
         record = json.loads((path / "config.json").read_text())
-        record["app"], record["config"], record["command"]
-    except (OSError, ValueError, KeyError, TypeError):
+        app, config, _ = record["app"], record["config"], record["command"]
+        record["config"] = with_new_names(app, config)
+    except (AttributeError, OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path} is not a run folder: no readable config.json in it"
         ) from None

@@ -140,3 +140,36 @@ def test_help_shows_every_flag_with_its_default(capsys):
     for field in dataclasses.fields(Config):
         assert "--" + field.name in printed
         assert f"(default: {field.default})" in printed
+
+
+# Renamed flags.
+
+OLD = {"": {"rush": "fast"}, "sentiment": {"size": "units"}, "translation": {}}
+
+
+@pytest.mark.parametrize("word", ["--size", "--size=3"])
+def test_an_old_flag_names_the_new_one(word, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "RENAMED", OLD)
+    with pytest.raises(SystemExit) as end:
+        parse(word)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: --size is now --units\n"
+
+
+def test_an_old_flag_of_another_command_is_unknown(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "RENAMED", OLD)
+    with pytest.raises(SystemExit):
+        cli.parse(Options, None, ["--size", "3"])
+    assert "unknown flag --size" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.parse(Options, None, ["--rush"])
+    assert capsys.readouterr().err == "error: --rush is now --fast\n"
+
+
+def test_a_stored_configuration_gets_the_new_names(monkeypatch):
+    monkeypatch.setattr(cli, "RENAMED", OLD)
+    stored = {"size": 3, "rush": True}
+    read = cli.with_new_names("sentiment", stored)
+    assert read == {"units": 3, "rush": True}
+    for app in ("translation", "signs"):
+        assert cli.with_new_names(app, stored) == stored

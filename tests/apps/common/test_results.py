@@ -60,3 +60,13 @@ def test_unfinished_runs_are_left_out(tmp_path, capsys):
 def test_no_run_is_one_clear_line(tmp_path):
     with pytest.raises(cli.UserError, match="no finished run"):
         results.main(results.Options(runs_path=str(tmp_path)))
+
+
+def test_runs_of_before_a_flag_was_renamed_share_a_row(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(cli.RENAMED, "sentiment", {"ngrams": "longest_ngram"})
+    write(tmp_path, "a", 0.8, ngrams=3)
+    write(tmp_path, "b", 0.9, longest_ngram=3, seed=1)
+    rows = printed(capsys, runs_path=str(tmp_path))
+    assert [row[0] for row in rows[2:]] == ["a", "majority"]

@@ -10,7 +10,7 @@ from concurrent import futures
 import keras
 import pytest
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, cli, runs
 from apps.common.cli import UserError
 from data_pipelines.errors import DataError
 
@@ -311,3 +311,14 @@ def test_finish_writes_every_promised_key(config, tmp_path):
     expected = "app run dataset command epochs train_seconds seed versions"
     assert {*expected.split(), "device", "commit"} <= set(record)
     assert (record["epochs"], record["train_seconds"]) == (3, 1.2)
+
+
+def test_a_run_of_before_a_flag_was_renamed_opens(
+    config, tmp_path, monkeypatch
+):
+    with start(config) as run:
+        run.file("model.keras").write_bytes(b"")
+    monkeypatch.setitem(cli.RENAMED, "sentiment", {"units": "size"})
+    opened = runs.open_run("sentiment", "demo-gru", str(tmp_path))
+    assert opened.record["config"]["size"] == 4
+    assert "units" not in opened.record["config"]
