@@ -37,7 +37,7 @@ import keras
 import numpy as np
 
 import rnn_layers
-from benchmarks import kept
+from benchmarks import run_log
 
 NEAR = 0.04  # what counts as right in the adding problem
 ALPHABET = 8
@@ -264,7 +264,7 @@ def table(rows):
             if found:
                 cells[-3:] = [str(found[0]["units"]), *shown(found[0])]
         lines.append(cells)
-    return kept.markdown(lines)
+    return run_log.markdown(lines)
 
 
 def shown(scores):
@@ -302,7 +302,7 @@ def parse(arguments=None):
 
 def main(options):
     """Runs what is not in the JSON file yet; prints and writes all."""
-    rows = kept.runs(options.json, wanted(options), measured, line)
+    rows = run_log.runs(options.json, wanted(options), measured, line)
     print(f"\n{table(rows)}\n\n{options.json}")
 
 

@@ -23,9 +23,9 @@ import sys
 
 from apps.common import cli
 from benchmarks.polyphony import HIGHEST, LOWEST, SPLITS
-from data_pipelines.errors import DataError
-from data_pipelines.files import replacing
-from data_pipelines.progress import Progress
+from data_pipelines.files.atomic import replacing
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.progress import Progress
 
 SHARES = (0.6, 0.2, 0.2)  # of the chorales in each of `SPLITS`
 VOICES = 4

@@ -38,7 +38,7 @@ from keras import ops
 
 import rnn_layers
 from apps.common import cli
-from benchmarks import kept, polyphony
+from benchmarks import polyphony, run_log
 from benchmarks.adding_and_copy import units_for
 
 MADE = (128, 64, 256)  # pieces for training, validation and test
@@ -184,7 +184,7 @@ def table(rows, options):
         own = [r for r in rows if r["settings"]["cell"] == cell]
         mean = np.mean([r["test"] for r in own])
         lines.append([cell, str(own[0]["units"]), f"{mean:.3f}"])
-    return kept.markdown(lines)
+    return run_log.markdown(lines)
 
 
 def parse(arguments=None):
@@ -207,7 +207,7 @@ def parse(arguments=None):
 
 def main(options):
     """Runs what is not in the JSON file yet; prints and writes all."""
-    rows = kept.runs(options.json, wanted(options), measured, line)
+    rows = run_log.runs(options.json, wanted(options), measured, line)
     print(f"\n{table(rows, options)}\n\n{options.json}")
 
 

@@ -31,7 +31,7 @@ from apps.common import decoding
 from apps.translation import model
 from apps.translation.config import Config
 from apps.translation.predict import compiled
-from data_pipelines.tokenizers import Tokenizer
+from data_pipelines.text.tokenizers import Tokenizer
 
 try:
     import torch

@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 import rnn_layers
-from benchmarks import kept
+from benchmarks import run_log
 from benchmarks.adding_and_copy import units_for
 
 CLASSES = 10
@@ -166,7 +166,7 @@ def table(rows):
                 spread(r for r in own if r["settings"]["permuted"] == permuted)
             )
         lines.append(cells)
-    return kept.markdown(lines)
+    return run_log.markdown(lines)
 
 
 def spread(rows):
@@ -198,7 +198,7 @@ def parse(arguments=None):
 
 def main(options):
     """Runs what is not in the JSON file yet; prints and writes all."""
-    rows = kept.runs(options.json, wanted(options), measured, line)
+    rows = run_log.runs(options.json, wanted(options), measured, line)
     print(f"\n{table(rows)}\n\n{options.json}")
 
 

@@ -29,7 +29,7 @@ import tensorflow as tf
 
 import rnn_layers
 from benchmarks import layers_report, torch_layers
-from data_pipelines.files import replacing
+from data_pipelines.files.atomic import replacing
 
 SHAPES = [  # (batch, steps, inputs, units)
     (32, 128, 64, 64),

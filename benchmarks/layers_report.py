@@ -2,8 +2,8 @@
 
 import statistics
 
-from benchmarks.kept import markdown
-from data_pipelines.files import replacing
+from benchmarks.run_log import markdown
+from data_pipelines.files.atomic import replacing
 
 MEANING = {
     "ours": "the layer of `rnn_layers`",

@@ -22,7 +22,7 @@ import pickle
 
 import numpy as np
 
-from data_pipelines.errors import DataError
+from data_pipelines.files.errors import DataError
 
 LOWEST, HIGHEST = 21, 108  # MIDI numbers, the keys of a piano
 NOTES = HIGHEST - LOWEST + 1

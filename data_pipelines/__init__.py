@@ -1,1 +1,1 @@
-"""Records in, batches out: one module per task, shared parts beside it."""
+"""Records in, batches out: one package a task, on shared rooms."""

@@ -7,17 +7,18 @@ model with these layers.
 """
 
 from rnn_layers import convert
-from rnn_layers.attention import (
+from rnn_layers.cells.catalogue import names, output_width
+from rnn_layers.layers.attention import (
     AdditiveAttention,
     AttentionPooling,
     DotAttention,
 )
-from rnn_layers.bidirectional import Bidirectional
-from rnn_layers.decoder import AttentionDecoder
-from rnn_layers.recurrent import Recurrent
-from rnn_layers.registry import names, output_width, rnn
-from rnn_layers.stack import Stack, stack
-from rnn_layers.time_distributed import TimeDistributed
+from rnn_layers.layers.bidirectional import Bidirectional
+from rnn_layers.layers.decoder import AttentionDecoder
+from rnn_layers.layers.recurrent import Recurrent
+from rnn_layers.layers.rnn import rnn
+from rnn_layers.layers.stack import Stack, stack
+from rnn_layers.layers.time_distributed import TimeDistributed
 
 __all__ = [
     "AdditiveAttention",

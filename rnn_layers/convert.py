@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnn_layers.recurrent import Recurrent
-from rnn_layers.registry import CELLS, rnn
+from rnn_layers.cells.catalogue import CELLS
+from rnn_layers.layers.recurrent import Recurrent
+from rnn_layers.layers.rnn import rnn
 
 STOCK = {
     "simple_rnn": keras.layers.SimpleRNN,

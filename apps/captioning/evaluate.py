@@ -24,7 +24,7 @@ from apps.common.optimizer import averaged
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines import captioning as pipeline
 
-from . import look, scores
+from . import picture_encoder, scores
 from .config import Config
 from .predict import Captioner, Decoding, Search
 
@@ -174,7 +174,7 @@ def main(options):
         data_path=data_path or "",
     )
     captioner = Captioner.of_run(run)
-    data = look.datasets(config, captioner.eye, captioner.tokenizer)
+    data = picture_encoder.datasets(config, captioner.eye, captioner.tokenizer)
     if not len(getattr(data, options.split)):
         raise cli.UserError(f"these data have no picture in {options.split}")
     search = options.search(config)

@@ -19,7 +19,7 @@ from keras import layers, ops
 import rnn_layers
 from apps.common.optimizer import AdamW
 from apps.common.token_loss import Perplexity, TokenCrossentropy
-from data_pipelines.tokenizers import Tokenizer
+from data_pipelines.text.tokenizers import Tokenizer
 
 from . import decoders
 

@@ -5,7 +5,7 @@ import html
 import io
 
 from apps.common import report
-from data_pipelines import images
+from data_pipelines.vision import images
 
 # The longer side of a picture on a page, in pixels, and Pillow's quality.
 SIDE = 256

@@ -23,12 +23,12 @@ import numpy as np
 import tensorflow as tf
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, consensus, decoding, runs
-from data_pipelines import images
-from data_pipelines.files import replacing
-from data_pipelines.tokenizers import Tokenizer
+from apps.common import cli, decoding, minimum_bayes_risk, runs
+from data_pipelines.files.atomic import replacing
+from data_pipelines.text.tokenizers import Tokenizer
+from data_pipelines.vision import images
 
-from . import look, page, show
+from . import page, picture_encoder, show
 from .config import Config
 from .model import Steps
 
@@ -155,7 +155,7 @@ class Captioner:
                 " vocabulary.txt"
             )
         config = Config(**run.record["config"])
-        return cls(model, tokenizer, config, look.of_run(run, model))
+        return cls(model, tokenizer, config, picture_encoder.of_run(run, model))
 
     @property
     def size(self):
@@ -231,8 +231,8 @@ class Captioner:
         )
         if not search.consensus:
             return found
-        drawn = consensus.draw(step, state, rules, search.consensus)
-        return consensus.chosen(found, drawn, rules, search.n_best)
+        drawn = minimum_bayes_risk.draw(step, state, rules, search.consensus)
+        return minimum_bayes_risk.chosen(found, drawn, rules, search.n_best)
 
     def attention(self, inputs, captions):
         """Returns where the decoder looked at each word of a caption.

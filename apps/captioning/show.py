@@ -7,8 +7,8 @@ import tensorflow as tf
 from apps.common import report
 from apps.common.tensorboard import write_projector
 from data_pipelines import captioning as pipeline
-from data_pipelines import images
-from data_pipelines.files import replacing
+from data_pipelines.files.atomic import replacing
+from data_pipelines.vision import images
 
 from . import attention, page
 

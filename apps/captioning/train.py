@@ -13,7 +13,7 @@ import keras
 from apps.common import checkpoint, cli, runs
 from apps.common.tensorboard import TensorBoard
 
-from . import evaluate, export, look, model, scores, show
+from . import evaluate, export, model, picture_encoder, scores, show
 from .config import PRESETS, Config
 from .predict import Captioner, Search
 
@@ -25,11 +25,11 @@ def train(config):
         runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
-        eye = look.open(config)
-        data = look.datasets(config, eye)
+        eye = picture_encoder.open(config)
+        data = picture_encoder.datasets(config, eye)
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
         print(*data.report(), sep="\n")
-        look.keep(run, eye, data)
+        picture_encoder.keep(run, eye, data)
 
         # 3. Model.
         if config.mixed_precision:
@@ -39,7 +39,7 @@ def train(config):
             eye.source,
             data.frequencies,
             eye.captions > 1,
-            look.word_vectors(config, data.tokenizer),
+            picture_encoder.word_vectors(config, data.tokenizer),
         )
 
         # 4. Objective.

@@ -19,7 +19,7 @@ import numpy as np
 
 from apps.common.cli import UserError
 from apps.common.optimizer import averaged
-from data_pipelines.files import replacing
+from data_pipelines.files.atomic import replacing
 
 
 @dataclasses.dataclass

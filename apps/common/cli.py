@@ -22,7 +22,7 @@ import math
 import sys
 from pathlib import Path
 
-from data_pipelines.errors import DataError
+from data_pipelines.files.errors import DataError
 
 # App -> old name of a flag -> its name today. A `config.json` with the old name
 # loads, and the old flag ends with a line that names the new one.  What no

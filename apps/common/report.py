@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from data_pipelines.files import replacing
+from data_pipelines.files.atomic import replacing
 
 matplotlib.rcParams.update({"font.size": 9, "axes.spines.top": False})
 matplotlib.rcParams["axes.spines.right"] = False

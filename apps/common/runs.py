@@ -30,9 +30,9 @@ import keras
 
 from apps.common import provenance
 from apps.common.cli import UserError, with_new_names
-from data_pipelines import cache
-from data_pipelines.errors import DataError
-from data_pipelines.files import replacing
+from data_pipelines.files import cache
+from data_pipelines.files.atomic import replacing
+from data_pipelines.files.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)

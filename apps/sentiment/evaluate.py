@@ -16,9 +16,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, metrics, report, runs
+from apps.common import classification_metrics, cli, report, runs
 from data_pipelines import sentiment as pipeline
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.text.vocabulary import Vocabulary
 
 # A bag of words learns little from more texts than these, but needs them all
 # in memory at once.
@@ -43,7 +43,9 @@ def score(classifier, split):
     probabilities = split.in_order(
         classifier.predict(split.dataset(), verbose=0)
     )
-    return metrics.classification(split.labels, probabilities), probabilities
+    return classification_metrics.classification(
+        split.labels, probabilities
+    ), probabilities
 
 
 def baselines(data):
@@ -52,8 +54,10 @@ def baselines(data):
     majority = np.bincount(data.train.labels, minlength=classes).argmax()
     constant = np.eye(classes)[np.full(len(data.test), majority)]
     return {
-        "majority": metrics.classification(data.test.labels, constant),
-        "bag_of_words": metrics.classification(
+        "majority": classification_metrics.classification(
+            data.test.labels, constant
+        ),
+        "bag_of_words": classification_metrics.classification(
             data.test.labels, _bag_of_words(data)
         ),
     }
@@ -102,7 +106,7 @@ def main(options):
     print(report.table(rows, ["accuracy", "macro_f1", "roc_auc"]))
     if len(data.labels) > report.MOST_NAMED:
         return
-    matrix = metrics.confusion(split.labels, probabilities)
+    matrix = classification_metrics.confusion(split.labels, probabilities)
     counts = {
         label: dict(zip(data.labels, row.tolist(), strict=True))
         for label, row in zip(data.labels, matrix, strict=True)

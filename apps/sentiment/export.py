@@ -14,7 +14,7 @@ import dataclasses
 import tensorflow as tf
 
 from apps.common import cli, export, runs
-from data_pipelines import text
+from data_pipelines.text import word_tokenizer
 
 from .predict import Predictor
 
@@ -48,7 +48,9 @@ def write(run, predict):
     names = tf.constant(predict.labels)
 
     def serve(texts):
-        ids = text.encode_texts(texts, predict.vocabulary, predict.max_length)
+        ids = word_tokenizer.encode_texts(
+            texts, predict.vocabulary, predict.max_length
+        )
         probabilities = predict.classifier(ids, training=False)  # N C
         return {
             "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),

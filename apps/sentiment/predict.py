@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from apps.common import cli, report, runs
-from data_pipelines import text
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.text import word_tokenizer
+from data_pipelines.text.vocabulary import Vocabulary
 
 from . import model
 
@@ -74,8 +74,12 @@ class Predictor:
     def __call__(self, texts):
         """Yields label, probability, words and their weights of each text."""
         strings = tf.constant([t.encode("utf-8", "replace") for t in texts])
-        ids = text.encode_texts(strings, self.vocabulary, self.max_length)
-        cropped = text.crop(text.tokenize(strings), self.max_length)
+        ids = word_tokenizer.encode_texts(
+            strings, self.vocabulary, self.max_length
+        )
+        cropped = word_tokenizer.crop(
+            word_tokenizer.tokenize(strings), self.max_length
+        )
         probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
             words = [word.decode() for word in cropped[row].numpy()]

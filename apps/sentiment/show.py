@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import metrics, report
+from apps.common import classification_metrics, report
 from apps.common.tensorboard import write_projector
-from data_pipelines.files import replacing
+from data_pipelines.files.atomic import replacing
 
 from .predict import article
 
@@ -96,7 +96,7 @@ def write_report(
     chosen = slice(2, 2 + PROJECTED_WORDS)  # without padding and unknown
     vectors = predict.classifier.get_layer("words").get_weights()[0]
     write_projector(run, vectors[chosen], data.vocabulary.words[chosen])
-    matrix = metrics.confusion(data.test.labels, probabilities)
+    matrix = classification_metrics.confusion(data.test.labels, probabilities)
     confusion = report.confusion_picture(matrix, data.labels)
     curve = report.curve(progress.rows, ["loss", "accuracy"])
     run.file("confusion.png").write_bytes(confusion)

@@ -10,10 +10,10 @@ import sys
 import keras
 
 from apps.common import checkpoint, cli, runs
-from apps.common.metrics import MacroF1
+from apps.common.classification_metrics import MacroF1
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
-from data_pipelines.text import load_vectors
+from data_pipelines.text.word_tokenizer import load_vectors
 
 from . import evaluate, export, model, show
 from .config import PRESETS, Config

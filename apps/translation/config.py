@@ -4,8 +4,8 @@ import dataclasses
 
 import rnn_layers
 from apps.common import cli
-from data_pipelines import tokenizers
 from data_pipelines import translation as pipeline
+from data_pipelines.text import tokenizers
 
 ATTENTION = ("additive", "general", "dot", "none")
 

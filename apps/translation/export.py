@@ -15,7 +15,7 @@ import dataclasses
 import tensorflow as tf
 
 from apps.common import cli, export, runs
-from data_pipelines.tokenizers import Tokenizer
+from data_pipelines.text.tokenizers import Tokenizer
 
 from .predict import Search, Translator
 

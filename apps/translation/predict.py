@@ -22,7 +22,7 @@ import tensorflow as tf
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import cli, decoding, runs
-from data_pipelines.tokenizers import Tokenizer
+from data_pipelines.text.tokenizers import Tokenizer
 
 from . import show
 from .model import Steps

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from apps.common import report
 from apps.common.tensorboard import write_projector
-from data_pipelines.files import replacing
+from data_pipelines.files.atomic import replacing
 
 SAMPLES = 12
 PICTURES = 3

@@ -16,7 +16,7 @@ from scipy import ndimage
 from apps.common.optimizer import averaged
 
 from . import evaluate, model, scores
-from .whole import Whole
+from .inference import Whole
 
 # Frames; one is no filter.
 WIDTHS = (1, 3, 5, 9, 15, 25, 41, 65, 101)

@@ -4,8 +4,8 @@ import dataclasses
 
 import rnn_layers
 from apps.common import cli, encoders
-from data_pipelines import images
 from data_pipelines import video_labeling as pipeline
+from data_pipelines.vision import images
 
 from . import motion, scores
 from .loss import CLASS_WEIGHTS

@@ -14,7 +14,7 @@ import json
 import keras
 import numpy as np
 
-from apps.common import cli, metrics, report, runs
+from apps.common import classification_metrics, cli, report, runs
 from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
@@ -147,7 +147,7 @@ def main(options):
     print(report.table(rows, scores.SCORES))
     if len(labeler.labels) > report.MOST_NAMED:
         return
-    matrix = metrics.confusion(
+    matrix = classification_metrics.confusion(
         np.concatenate([video.labels for video in split.videos]),
         np.concatenate(probabilities),
     )

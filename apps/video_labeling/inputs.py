@@ -15,8 +15,9 @@ from pathlib import Path
 from PIL import Image
 
 from apps.common.cli import UserError
-from data_pipelines import video, video_mstcn, video_places
-from data_pipelines.images import shown
+from data_pipelines.video_labeling import mstcn, video_paths
+from data_pipelines.vision import video
+from data_pipelines.vision.images import shown
 
 
 def listed(paths, ready=False):
@@ -97,7 +98,7 @@ def _is_video(path):
     except video.VideoError:
         # With such a name it is a broken video, and will be named; of other
         # files it is not known whether they should be any.
-        return path.suffix.lower() in {*video_places.SUFFIXES} - {".gif"}
+        return path.suffix.lower() in {*video_paths.SUFFIXES} - {".gif"}
     return True
 
 
@@ -135,7 +136,7 @@ class Features:
         self.path = Path(path)
         self.shape = shape
         # Neither has a size nor is cut to any.
-        self.source = video_mstcn.Ready().open(self.path, (0, 0), fps, "")
+        self.source = mstcn.Ready().open(self.path, (0, 0), fps, "")
         self.fps = self.source.fps
         self.count = 0
 

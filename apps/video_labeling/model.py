@@ -22,8 +22,8 @@ from apps.common import encoders
 from apps.common.optimizer import AdamW
 
 from . import motion
+from .chunked_stack import Before, Carried
 from .loss import FrameLoss, label_weights
-from .recurrence import Before, Carried
 
 # How the regions of a frame become one vector.
 REGIONS = {"flatten": None, "mean": ops.mean, "max": ops.max}

@@ -29,13 +29,13 @@ import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import cli, encoders, report, runs
-from data_pipelines import video
-from data_pipelines.errors import DataError
-from data_pipelines.files import replacing
-from data_pipelines.images import shown
+from data_pipelines.files.atomic import replacing
+from data_pipelines.files.errors import DataError
+from data_pipelines.vision import video
+from data_pipelines.vision.images import shown
 
 from . import inputs, scores, timeline
-from .whole import Whole, padded
+from .inference import Whole, padded
 
 COLUMNS = (
     *("video", "start", "end", "label", "probability"),

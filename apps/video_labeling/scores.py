@@ -31,7 +31,7 @@ predicted nor right, nothing was to be found and nothing was said: 100.
 
 import numpy as np
 
-from apps.common import metrics
+from apps.common import classification_metrics
 from apps.common.cli import UserError
 
 # What many data sets call it, whether these have it or not; other names that
@@ -137,7 +137,7 @@ def score(probabilities, right, background=()):
     Returns:
         Dict of `SCORES`; `roc_auc` is `None` unless there are two labels.
     """
-    found = metrics.classification(
+    found = classification_metrics.classification(
         np.concatenate(right), np.concatenate(probabilities)
     )
     pairs = [

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import metrics, report
-from data_pipelines.files import replacing
-from data_pipelines.images import PictureError
+from apps.common import classification_metrics, report
+from data_pipelines.files.atomic import replacing
+from data_pipelines.vision.images import PictureError
 
 from . import scores, timeline
 from .scores import SCORES
@@ -125,7 +125,7 @@ def draw(labels, video, probabilities, thumbnails):
 
 def confusion(videos, probabilities):
     """Returns the counts of frames: rows the right label, columns the found."""
-    return metrics.confusion(
+    return classification_metrics.confusion(
         np.concatenate([video.labels for video in videos]),
         np.concatenate(probabilities),
     )

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from apps.common import cli, export, runs
-from data_pipelines import video
+from data_pipelines.vision import video
 
 from . import inputs
 

@@ -17,7 +17,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from data_pipelines import images, video, video_files
+from data_pipelines.vision import images, video, video_codec
 
 from . import scores
 
@@ -97,7 +97,7 @@ def _upright(path, rows, columns):
     # What is wrong with its frames is said when they are read.
     with (
         contextlib.suppress(av.FFmpegError),
-        video_files.opened(path) as container,
+        video_codec.opened(path) as container,
     ):
         frame = next(container.decode(video=0), None)
         if frame is not None and round(frame.rotation / 90) % 2:

@@ -13,11 +13,11 @@ from apps.common import checkpoint, cli, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import video_labeling as pipeline
 
-from . import evaluate, export, frozen, model, scores, show
+from . import evaluate, export, frame_encoder, model, scores, show
 from .baselines import baselines
 from .config import PRESETS, Config
+from .inference import Whole
 from .predict import Labeler
-from .whole import Whole
 
 
 def train(config):
@@ -27,7 +27,7 @@ def train(config):
         runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
-        encoder = frozen.open_encoder(config, run)
+        encoder = frame_encoder.open_encoder(config, run)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -42,7 +42,7 @@ def train(config):
             mirror=config.mirror,
             download=config.download,
         )
-        frozen.check(encoder, config, data)
+        frame_encoder.check(encoder, config, data)
         runs.keep_lines(run, "labels.txt", data.labels)
         runs.keep_lines(run, "data.txt", data.digest)
         background = scores.background(config.background, data.labels)

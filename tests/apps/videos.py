@@ -6,7 +6,7 @@ import shlex
 
 import numpy as np
 
-from data_pipelines import video
+from data_pipelines.vision import video
 
 SIDE = 16
 SMALL = shlex.split(

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from benchmarks import bach, polyphony
-from data_pipelines.errors import DataError
+from data_pipelines.files.errors import DataError
 
 
 def test_a_frame_has_what_sounds_on_its_quarter():

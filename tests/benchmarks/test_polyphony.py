@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import polyphony
-from data_pipelines.errors import DataError
+from data_pipelines.files.errors import DataError
 
 PIECE = [[60, 64], [], (21, 108)]
 PIECES = {"train": [PIECE, PIECE], "valid": [PIECE], "test": [PIECE]}

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 import rnn_layers
-from rnn_layers.slstm import SLSTMCell
+from rnn_layers.cells.slstm import SLSTMCell
 from tests.rnn_layers import numpy_cells
 
 # Elsewhere Keras 3.15 computes much of float64 in float32: tanh on JAX,

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from apps.common import cli
-from data_pipelines.errors import DataError
+from data_pipelines.files.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from apps.common import checkpoint, cli, runs
 from apps.common.cli import UserError
-from data_pipelines.errors import DataError
+from data_pipelines.files.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The demo data: pictures of shapes and what is said about them."""

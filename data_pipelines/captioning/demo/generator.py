@@ -1,0 +1,164 @@
+"""Pictures of coloured shapes, and five captions of each.
+
+Files     images/train_0000.jpg ..., 96 x 96 pixels
+          captions.csv with the columns image,caption,split, five rows a picture
+          scenes.csv with the columns image,split,facts,new
+
+Five captions of one picture:
+
+    Four little blue hearts are under one big purple star.
+    Above four little blue hearts there is a large purple star.
+    This image shows a large purple star over four little blue hearts.
+    There are four small blue hearts with a big purple star above them.
+    At the top there is a large purple star and at the bottom four little
+        blue hearts.
+
+All five say the same: how many shapes there are, of which size and colour, and
+how they stand.  `facts` reads that from any sentence of the grammar, here
+
+    {"1 large purple star", "4 small blue heart",
+     "purple star above blue heart"}
+
+and a caption is right if it has the facts of the picture, all and no others.
+
+A sixth of the combinations (of colour and shape, and of shape, relation and
+shape) is kept from train, and half the pictures of valid and test have one of
+these; they are `new` in scenes.csv.  The other half are new scenes of known
+combinations.  Every word is in the captions of train `KNOWN` times or more.
+No two pictures have the same facts, so no caption of train, the most frequent
+one or that of the most similar picture, is right for any picture of test.
+"""
+
+import csv
+import dataclasses
+import random
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from data_pipelines.captioning.demo import pictures, sentences
+from data_pipelines.captioning.demo.layouts import Item, Layout
+from data_pipelines.captioning.demo.scenes import WEIGHTS, Scene, random_scene
+
+# What a caption says, as lines; None if it is not of the grammar.
+facts = sentences.facts
+
+# Raise it with any change of the pictures or captions: files of one version
+# are written once and then taken as they are.
+VERSION = 1
+
+SIZES = {"train": 4000, "valid": 300, "test": 500}
+CAPTIONS = 5
+
+# How often a word of the captions stands in train at least.
+KNOWN = 50
+
+# The part of valid and test with combinations that train does not have.
+NEW = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A picture, before it is drawn.
+
+    Args:
+        image: the name of its file.
+        scene: what it shows.
+        items: where.
+        captions: what to say of it.
+    """
+
+    image: str
+    scene: Scene
+    items: tuple[Item, ...]
+    captions: tuple[str, ...]
+
+    @property
+    def new(self) -> bool:
+        """Whether it has a combination that is kept from train."""
+        return any(map(held_out, self.scene.combinations))
+
+    def draw(self, seed: int = 0) -> bytes:
+        """A JPEG file."""
+        return pictures.draw(self.items, f"{seed} {self.image}")
+
+
+def write(folder: str | Path, seed: int = 0) -> None:
+    """Writes all files.
+
+    Args:
+        folder: an existing folder that belongs to the demo alone.
+        seed: equal seeds write equal files.
+    """
+    folder = Path(folder)
+    (folder / "images").mkdir()
+    captions, scenes = [], []
+    for split, found in splits(seed).items():
+        for example in found:
+            path = folder / "images" / example.image
+            path.write_bytes(example.draw(seed))
+            captions += [(example.image, c, split) for c in example.captions]
+            known = "; ".join(sorted(example.scene.facts))
+            scenes.append((example.image, split, known, int(example.new)))
+    _write(folder / "captions.csv", ("image", "caption", "split"), captions)
+    _write(folder / "scenes.csv", ("image", "split", "facts", "new"), scenes)
+
+
+def _write(path: Path, names: tuple[str, ...], rows: Iterable[tuple]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(rows)
+
+
+def known(folder: str | Path) -> dict[str, frozenset[str]]:
+    """Picture -> what is in it, of the files that `write` wrote."""
+    path = Path(folder) / "scenes.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["image"]: frozenset(row["facts"].split("; "))
+            for row in csv.DictReader(file)
+        }
+
+
+def splits(seed: int = 0) -> dict[str, list[Example]]:
+    """All examples of each split."""
+    seen: set[frozenset[str]] = set()
+    return {split: list(_fresh(split, seen, seed)) for split in SIZES}
+
+
+def _fresh(
+    split: str, seen: set[frozenset[str]], seed: int
+) -> Iterator[Example]:
+    """Yields examples whose facts nobody has seen.
+
+    Args:
+        split: its name.
+        seen: facts that are taken; is added to.
+        seed: of all decisions.
+    """
+    chance = random.Random(f"{seed} {split}")
+    layout = Layout(chance)
+    size = SIZES[split]
+    new = 0 if split == "train" else round(NEW * size)
+    wanted = [True] * new + [False] * (size - new)
+    chance.shuffle(wanted)
+    for number, is_new in enumerate(wanted):
+        (kind,) = chance.choices(list(WEIGHTS), WEIGHTS.values())
+        while True:
+            scene = random_scene(chance, kind)
+            held = any(map(held_out, scene.combinations))
+            if held == is_new and scene.facts not in seen:
+                break
+        seen.add(scene.facts)
+        yield Example(
+            f"{split}_{number:04}.jpg",
+            scene,
+            layout.items(scene),
+            tuple(sentences.write(scene, chance, CAPTIONS)),
+        )
+
+
+def held_out(combination: str) -> bool:
+    """Whether a combination is kept for valid and test."""
+    return zlib.crc32(combination.encode()) % 6 == 0

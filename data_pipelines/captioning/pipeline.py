@@ -1,0 +1,297 @@
+r"""Pictures and what is said about them -> batches of (picture, caption).
+
+Record    (picture, captions): a file, and several strings
+Files     --data-path FOLDER with captions.csv (columns image, caption and, if
+          you have it, split; a row for each caption) and the pictures in
+          images/ or beside it; or COCO's captions_*.json; or
+          Flickr8k.token.txt: see `captions`.  A missing split is cut from
+          train: a tenth of its pictures, chosen by a hash of their names.
+Batch     (inputs, tokens): what is seen of the pictures, and a caption of
+          each, int32 `(B, T)`, each row is BEGIN ... END, padded with 0 on
+          the right.  Without an encoder the inputs are uint8 `(B, H, W, 3)`,
+          RGB; with one, float16 `(B, R, C)`, its R regions of C channels.
+
+    data = make_datasets("files", "my-pictures", cache_path="data/cache",
+                         picture_size=96, vocabulary_size=5_000,
+                         minimum_count=5, max_length=30, batch_size=64, seed=0)
+    data.train.dataset(training=True, start_step=0)  # endless; fit needs
+    data.train.steps_per_pass                        # steps_per_epoch
+    data.valid.dataset()                    # one pass over all pairs
+    for batch in data.test.inputs(32): ...  # each picture once, in order
+    data.test.references                    # their captions, in order
+    data.test.pictures[i], data.test.input(i), data.test.facts[i]
+    data.tokenizer.save(path), data.features, data.bad, data.examples
+    print(*data.report(), sep="\n")
+
+An encoder is an object with a `key`, which names everything its results depend
+on, a `size` (H, W), and a call that makes float `(B, R, C)` of uint8
+`(B, H, W, 3)`; it sees each picture once, see `features`.
+
+Pictures that cannot be read are in no split; they are counted and listed, and
+an error if they are many.  The vocabulary comes from train only.  To evaluate
+an old run on new data pass its `tokenizer`; then valid or test alone will do,
+and the splits that are not there are empty.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data_pipelines.captioning import captions, tfds_export
+from data_pipelines.captioning import normalize as plain_words
+from data_pipelines.captioning.captions import Captions, Picture
+from data_pipelines.captioning.datasets import Datasets, Split
+from data_pipelines.captioning.demo import generator as demo
+from data_pipelines.captioning.normalize import plain
+from data_pipelines.captioning.picture_inputs import Encoder, Extracted, Pixels
+from data_pipelines.files import cache, tfds_records
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
+from data_pipelines.text.token_rows import Side
+from data_pipelines.text.tokenizers import VERSION, Tokenizer
+from data_pipelines.vision import images
+
+__all__ = [
+    "SOURCES",
+    "SPLITS",
+    "Datasets",
+    "Split",
+    "facts",
+    "make_datasets",
+    "plain",
+]
+
+# What a caption says of a scene of the demo: lines, in any order; None if it
+# is no sentence of the demo's grammar.  Case and punctuation do not count.
+facts = demo.facts
+
+
+class _Said(NamedTuple):
+    """Captions of one split.
+
+    Attributes:
+        pictures: those that have a caption.
+        references: their captions.
+        wordless: how many were left out.
+    """
+
+    pictures: list[Picture]
+    references: list[tuple[str, ...]]
+    wordless: int
+
+    @property
+    def texts(self) -> list[str]:
+        """The captions one after another."""
+        return list(itertools.chain.from_iterable(self.references))
+
+    @property
+    def owners(self) -> np.ndarray:
+        """Which picture each caption belongs to, `(N,)`."""
+        counts = list(map(len, self.references))
+        return np.repeat(np.arange(len(counts)), counts)
+
+    @property
+    def digest(self) -> str:
+        """A short name for the captions."""
+        # No caption has a line break.
+        raw = "\n".join(self.texts).encode()
+        return f"{len(self.texts)} {hashlib.sha256(raw).hexdigest()}"
+
+
+def make_datasets(
+    dataset: str,
+    data_path: str | Path | None = None,
+    *,
+    cache_path: str | Path,
+    encoder: Encoder | None = None,
+    picture_size: int | tuple[int, int],
+    mode: str = "stretch",
+    plain: bool = True,
+    vocabulary_size: int,
+    minimum_count: int = 1,
+    max_length: int,
+    batch_size: int,
+    together: int = 1,
+    seed: int,
+    download: bool = False,
+    tokenizer: Tokenizer | None = None,
+) -> Datasets:
+    """Reads captions and looks at pictures; the second time from a cache.
+
+    Args:
+        dataset: a name from `SOURCES`.
+        data_path: for `files` the folder; for a public set TFDS's own folder;
+            not for `demo`, which is written below `cache_path`.
+        cache_path: folder of the caches.  It may be deleted at any time.
+        encoder: what is seen of the pictures; None: their pixels.
+        picture_size: height and width of the pictures, one number is both;
+            without effect if there is an encoder, which has its own.
+        mode: how pictures get that size, one of `images.MODES`.
+        plain: whether captions are reduced to what `plain` makes of them, and
+            not learned as they are written, with case and punctuation.
+        vocabulary_size: most words that are known.
+        minimum_count: words rarer in train are unknown.
+        max_length: most tokens of a caption, its end counted; longer ones are
+            cut.
+        batch_size: rows of a batch.
+        together: captions of a picture that share a batch of training,
+            whose inputs have each picture once then: row n of the tokens
+            belongs to picture `n // captions`.
+        seed: of the order of training, and of the cut of missing splits.
+        download: whether a public set may be downloaded.
+        tokenizer: of an old run, instead of a new one.  No picture needs to be
+            in train then; `vocabulary_size` and `minimum_count` are without
+            effect.
+
+    Returns:
+        The splits and what belongs to them.
+
+    Raises:
+        DataError: if the data are not as described; the message says where.
+    """
+    if max_length < 2:
+        raise ValueError(f"max_length must be at least 2, not {max_length}")
+    if mode not in images.MODES:
+        raise ValueError(f"mode must be one of {images.MODES}, not {mode!r}")
+    cache_path = Path(cache_path)
+    folder, known = SOURCES[dataset](data_path, cache_path, download)
+    found = captions.read(
+        folder, seed=seed, training=tokenizer is None, cache_path=cache_path
+    )
+    seen = _seen(found, encoder, picture_size, mode, cache_path)
+    notes = list(found.notes)
+    said = {
+        split: _said((p for p in found.split(split) if p.name in seen), plain)
+        for split in SPLITS
+    }
+    if wordless := sum(part.wordless for part in said.values()):
+        notes.append(f"{wordless:,} captions without a word left out")
+    if tokenizer is None:
+        if not said["train"].texts:
+            raise DataError(f"{found.name}: no caption of train has a word")
+        tokenizer = _learned(
+            cache_path, said["train"], vocabulary_size, minimum_count
+        )
+    sides = _encoded(cache_path, said, tokenizer, max_length)
+    parts = {
+        split: Split(
+            part.pictures,
+            part.references,
+            [known.get(picture.name) for picture in part.pictures],
+            part.owners,
+            sides[split],
+            seen,
+            batch_size,
+            together,
+            seed,
+        )
+        for split, part in said.items()
+    }
+    return Datasets(**parts, tokenizer=tokenizer, name=found.name, notes=notes)
+
+
+def _seen(
+    found: Captions,
+    encoder: Encoder | None,
+    size: int | tuple[int, int],
+    mode: str,
+    cache_path: Path,
+) -> Pixels | Extracted:
+    """Looks at all pictures."""
+    if encoder is None:
+        place = cache_path / "pictures"
+        return Pixels(found.files(), size, mode, place, found.bad)
+    place = cache_path / "features"
+    return Extracted(found.files(), encoder, mode, place, found.bad)
+
+
+def _said(pictures: Iterable[Picture], plain: bool) -> _Said:
+    """Captions with at least one word, and pictures with one such caption."""
+    kept, references, wordless = [], [], 0
+    for picture in pictures:
+        texts = picture.captions
+        if plain:
+            texts = tuple(filter(None, map(plain_words.plain, texts)))
+            wordless += len(picture.captions) - len(texts)
+        if texts:
+            kept.append(picture)
+            references.append(texts)
+    return _Said(kept, references, wordless)
+
+
+def _learned(
+    cache_path: Path, train: _Said, size: int, minimum_count: int
+) -> Tokenizer:
+    """The tokenizer of train's captions."""
+
+    def learn(folder: Path) -> None:
+        found = Tokenizer.learn(train.texts, "words", size, minimum_count)
+        found.save(folder / "vocabulary.txt")
+
+    key = cache.key(VERSION, train.digest, size, minimum_count)
+    folder = cache.folder(cache_path / f"{key}-caption-words", learn)
+    return Tokenizer.load(folder / "vocabulary.txt", "words")
+
+
+def _encoded(
+    cache_path: Path,
+    said: dict[str, _Said],
+    tokenizer: Tokenizer,
+    max_length: int,
+) -> dict[str, Side]:
+    """The captions of each split as ids."""
+
+    def encode(folder: Path) -> None:
+        for split, part in said.items():
+            Side.write(folder / split, part.texts, tokenizer)
+
+    digests = [part.digest for part in said.values()]
+    key = cache.key(VERSION, digests, tokenizer.kind, tokenizer.pieces)
+    folder = cache.folder(cache_path / f"{key}-caption-ids", encode)
+    return {
+        split: Side.load(folder / split, part.texts, max_length - 1)
+        for split, part in said.items()
+    }
+
+
+def _files(
+    data_path: str | Path | None, cache_path: Path, download: bool
+) -> tuple[str | Path | None, dict[str, frozenset[str]]]:
+    """A folder of the user's."""
+    return data_path, {}
+
+
+def _demo(
+    data_path: str | Path | None, cache_path: Path, download: bool
+) -> tuple[Path, dict[str, frozenset[str]]]:
+    """Drawn scenes, the same for every seed, and the facts of each."""
+    if data_path is not None:
+        raise DataError(
+            "demo: takes no --data-path FOLDER; to read your own files add "
+            "--dataset files"
+        )
+    place = cache_path / "demo" / f"captioning-{demo.VERSION}"
+    folder = cache.folder(place, demo.write)
+    return folder, demo.known(folder)
+
+
+def _coco(
+    data_path: str | Path | None, cache_path: Path, download: bool
+) -> tuple[Path, dict[str, frozenset[str]]]:
+    """COCO's pictures, of TFDS, written as files."""
+    builder = tfds_records.prepared("coco_captions", data_path, download)
+    name = cache.key(tfds_export.VERSION, tfds_records.stamp(builder))
+    folder = cache.folder(
+        cache_path / f"{name}-coco_captions",
+        lambda place: tfds_export.write(builder, place),
+    )
+    return folder, {}
+
+
+# Pictures (train, valid, test) and licences as published:
+# coco_captions  113,287  5,000  5,000  captions CC BY 4.0, pictures Flickr's
+SOURCES = {"demo": _demo, "files": _files, "coco_captions": _coco}

@@ -1,1 +1,0 @@
-"""Demo data, written as files in the format that a user brings."""

@@ -1,0 +1,1 @@
+"""Files and tables: reading, splits, caches, progress, errors."""

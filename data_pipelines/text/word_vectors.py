@@ -1,0 +1,100 @@
+"""Word vectors from a word2vec or GloVe text file."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.records import Records
+from data_pipelines.text.vocabulary import PADDING, Vocabulary
+
+# Of the size that embeddings usually start with.
+_SPREAD = 0.05
+
+
+def load_vectors(
+    path: str | Path,
+    vocabulary: Vocabulary,
+    size: int | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, int]:
+    """Reads the vectors of the words in a vocabulary, line by line.
+
+    Each line is a word and its numbers, separated by single spaces; the first
+    line may be word2vec's header, the two numbers `words size`.  A word on
+    two lines keeps its first vector.
+
+    Args:
+        path: the file, gzipped or not.
+        vocabulary: whose words are looked for, as they are written there.
+        size: length of the vectors, if it has to be a certain one.
+        seed: of the small random vectors of the words not found.
+
+    Returns:
+        `(V, D)` float32, row 0 (padding) zero, and the number of words found.
+    """
+    found: dict[int, np.ndarray] = {}
+    with contextlib.closing(_rows(path, size)) as rows:
+        for word, numbers, number in rows:
+            width = len(numbers)
+            index = vocabulary.ids([word])[0]
+            if vocabulary.words[index] != word or index in found:
+                continue
+            found[index] = _parse(numbers, f"{path}:{number}")
+    random = np.random.default_rng([seed, 0x7EC])
+    table = random.uniform(-_SPREAD, _SPREAD, (len(vocabulary), width))
+    for index, vector in found.items():
+        table[index] = vector
+    table[PADDING] = 0
+    return table.astype(np.float32), len(found)
+
+
+def _rows(
+    path: str | Path, size: int | None
+) -> Iterator[tuple[str, list[str], int]]:
+    """Yields word, its numbers as strings, and the number of the line."""
+    width = size
+    number = 0
+    for number, line in enumerate(Records(path).lines(), 1):
+        parts = line.rstrip("\r\n ").split(" ")
+        if number == 1:
+            header = len(parts) == 2 and all(p.isdecimal() for p in parts)
+            width = int(parts[1]) if header else len(parts) - 1
+            if width < 1 or (size is not None and width != size):
+                raise DataError(
+                    f"{path}:1: vectors of {width} numbers; expected "
+                    f"{size or 'a word and its numbers'}"
+                )
+            if header:
+                continue
+        # A few words of well-known files have spaces in them, so a line may
+        # have more fields, but what stands before the last ones is no number.
+        extra = len(parts) - width - 1
+        if extra < 0 or (extra and _is_number(parts[extra])):
+            raise DataError(
+                f"{path}:{number}: expected a word and {width} numbers, "
+                f"found {len(parts)} fields"
+            )
+        yield " ".join(parts[:-width]), parts[-width:], number
+    if number < 2:
+        raise DataError(f"{path}: has fewer than two lines of vectors")
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse(numbers: list[str], where: str) -> np.ndarray:
+    try:
+        vector = np.array(numbers, np.float32)
+    except ValueError:
+        raise DataError(f"{where}: a vector holds what is no number") from None
+    if not np.isfinite(vector).all():
+        raise DataError(f"{where}: a vector holds an infinite number or nan")
+    return vector

@@ -1,0 +1,1 @@
+"""The demo data: english and French sentences by a grammar."""

@@ -1,0 +1,243 @@
+"""Files of sentences and their translations: which they are, and readers.
+
+Pair      (source, target, line): two strings as they stand in the file
+aligned   train.en and train.de: line n of one translates line n of the other
+.tsv      train.tsv: two columns, source and target or as its first line says
+
+Every file may be gzipped, its name then ends in .gz.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.records import Records
+from data_pipelines.files.splits import SPLITS
+
+Pair = tuple[str, str, int]
+
+_TABLE = "tsv"
+_CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]+)*")
+
+
+class Aligned:
+    """The pairs of two files with as many lines, read anew every time.
+
+    Attributes:
+        name: what messages call both.
+        names: what they call each side.
+        repaired: broken sequences that the last iteration replaced.
+    """
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self.paths = (source, target)
+        self.name = f"{source} and {target.name}"
+        self.names = (str(source), str(target))
+        self.repaired = 0
+
+    def __iter__(self) -> Iterator[Pair]:
+        readers = [Records(path) for path in self.paths]
+        lines = itertools.zip_longest(*(r.lines() for r in readers))
+        for number, (source, target) in enumerate(lines, 1):
+            if source is None or target is None:
+                raise self._unequal()
+            yield source, target, number
+        self.repaired = sum(reader.repaired for reader in readers)
+
+    def _unequal(self) -> DataError:
+        first, second = self.paths
+        counts = [sum(1 for _ in Records(p).lines()) for p in self.paths]
+        return DataError(
+            f"{first}:{min(counts) + 1}: {first.name} has {counts[0]:,} lines "
+            f"and {second.name} has {counts[1]:,}; line n of one must be the "
+            "translation of line n of the other"
+        )
+
+
+class Table:
+    """The pairs of a .tsv file.
+
+    Its first line may name the two languages; without it the columns are in
+    the order of `languages`.
+
+    Attributes:
+        name: what messages call it.
+        names: what they call each side.
+        repaired: broken sequences that the last iteration replaced.
+    """
+
+    def __init__(self, path: Path, languages: tuple[str, str]) -> None:
+        self.paths = (path,)
+        self.languages = languages
+        self.name = str(path)
+        self.names = tuple(f"{path} ({language})" for language in languages)
+        self.repaired = 0
+
+    def __iter__(self) -> Iterator[Pair]:
+        (path,) = self.paths
+        records = Records(path)
+        places = (0, 1)
+        for number, line in enumerate(records.lines(), 1):
+            fields = [field.strip() for field in line.split("\t")]
+            if number == 1 and self._is_header(fields):
+                places = tuple(map(fields.index, self.languages))
+            elif len(fields) == 2:
+                yield fields[places[0]], fields[places[1]], number
+            elif fields == [""]:
+                yield "", "", number
+            else:
+                raise DataError(
+                    f"{path}:{number}: expected 2 columns, found "
+                    f"{len(fields)}; a line is a sentence, one tab, and its "
+                    "translation"
+                )
+        self.repaired = records.repaired
+
+    def _is_header(self, fields: list[str]) -> bool:
+        if sorted(fields) == sorted(self.languages):
+            return True
+        if _are_codes(fields) and set(fields) & set(self.languages):
+            raise DataError(
+                f"{self.name}:1: the columns are {' and '.join(fields)}, "
+                f"expected {' and '.join(self.languages)}, as --languages says"
+            )
+        return False
+
+
+def _are_codes(fields: list[str]) -> bool:
+    """Whether the fields can be a header: two different language codes."""
+    return len(set(fields)) == len(fields) == 2 and all(
+        map(_CODE.fullmatch, fields)
+    )
+
+
+def parse(languages: str) -> tuple[str, str]:
+    """("en", "de") of "en-de"."""
+    parts = languages.split("-")
+    if len(parts) != 2 or not all(parts):
+        raise DataError(
+            f"--languages {languages}: expected source and target as the "
+            "files' endings with a hyphen between, such as en-de"
+        )
+    if parts[0] == parts[1]:
+        raise DataError(
+            f"--languages {languages}: source and target are the same; "
+            "expected two languages, such as en-de"
+        )
+    return parts[0], parts[1]
+
+
+def find(
+    data_path: str | Path | None, languages: str, training: bool
+) -> tuple[tuple[str, str], dict[str, Aligned | Table]]:
+    """Finds the files of the splits in a user's folder.
+
+    Args:
+        data_path: the folder.
+        languages: source and target as the files' endings, "en-de"; may be
+            empty if train is a .tsv whose first line says it.
+        training: whether train must be there; else any one will do.
+
+    Returns:
+        The languages, and split -> its pairs, for the splits that are there.
+    """
+    if data_path is None:
+        raise DataError("--data-path FOLDER is needed to read files")
+    folder = Path(data_path)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    files = _scan(folder)
+    pair = parse(languages) if languages else _inferred(folder, files)
+    found = {}
+    for split, endings in files.items():
+        pairs = _pairs(folder, split, endings, pair)
+        if pairs is not None:
+            found[split] = pairs
+    if not found or (training and "train" not in found):
+        raise _no_train(folder, files, pair, training)
+    return pair, found
+
+
+def _scan(folder: Path) -> dict[str, dict[str, Path]]:
+    """Split -> ending -> path of everything that is named like a split."""
+    files: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        split, _, ending = path.name.removesuffix(".gz").partition(".")
+        if split not in SPLITS or not ending:
+            continue
+        endings = files.setdefault(split, {})
+        if ending in endings:
+            raise DataError(
+                f"{folder}: holds {endings[ending].name} and {path.name}; "
+                f"expected one {split}.{ending}"
+            )
+        endings[ending] = path
+    return {split: files[split] for split in SPLITS if split in files}
+
+
+def _inferred(folder: Path, files: dict) -> tuple[str, str]:
+    """The languages, where no one has said them."""
+    endings = files.get("train", {})
+    if _TABLE in endings:
+        path = endings[_TABLE]
+        first = next(Records(path).lines())
+        fields = [field.strip() for field in first.split("\t")]
+        if _are_codes(fields):
+            return fields[0], fields[1]
+        raise DataError(
+            f"{path}:1: the first line does not name two languages; add "
+            "--languages en-de, or what the columns are, or a first line en, "
+            "tab, de"
+        )
+    names = list(endings)
+    if len(names) < 2:
+        raise _no_train(folder, files, None, True)
+    choices = [f"{a}-{b}" for a, b in itertools.permutations(names[:4], 2)]
+    raise DataError(
+        f"{folder}: which way to translate? add --languages with one of "
+        f"{', '.join(choices)}"
+    )
+
+
+def _pairs(
+    folder: Path, split: str, endings: dict, languages: tuple[str, str]
+) -> Aligned | Table | None:
+    """The pairs of a split; None if it has no file in these languages."""
+    present = [language for language in languages if language in endings]
+    if _TABLE in endings:
+        if present:
+            raise DataError(
+                f"{folder}: holds {endings[_TABLE].name} and "
+                f"{endings[present[0]].name}; expected one or the other"
+            )
+        return Table(endings[_TABLE], languages)
+    if len(present) == 1:
+        (missing,) = set(languages) - set(present)
+        raise DataError(
+            f"{folder}: has {endings[present[0]].name} but no "
+            f"{split}.{missing}; found {_listed(endings)}"
+        )
+    if not present:
+        return None
+    return Aligned(*(endings[language] for language in languages))
+
+
+def _no_train(
+    folder: Path, files: dict, languages: tuple | None, training: bool
+) -> DataError:
+    source, target = languages or ("en", "de")
+    split = "train" if training else "test"
+    endings = {
+        path.name: path for found in files.values() for path in found.values()
+    }
+    found = f"; found {', '.join(endings)}" if endings else ""
+    return DataError(
+        f"{folder}: has no {split} files; expected {split}.{source} and "
+        f"{split}.{target}, or {split}.tsv, or these with .gz{found}"
+    )
+
+
+def _listed(endings: dict[str, Path]) -> str:
+    return ", ".join(path.name for path in endings.values())

@@ -1,0 +1,281 @@
+r"""Sentences and their translations -> batches of like numbers of tokens.
+
+Record    (source, target): two strings
+Files     --data-path FOLDER with train.en and train.de (line n of one
+          translates line n of the other) and, if you have them, valid.* and
+          test.*, named by --languages en-de, source first; or train.tsv with
+          two columns, in the order of --languages or as its first line,
+          `en<TAB>de`, says; gzipped or not.  A missing split is cut from
+          train: a tenth of it, chosen by a hash of the source sentence, so
+          equal ones stay on one side.
+Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
+          `(B, T)`, each row is BEGIN ... END; padded with 0 on the right;
+          `B * max(S, T)` is `batch_tokens` at most
+
+    data = make_datasets("files", "my-pairs", cache_path="data/cache",
+                         languages="en-de", vocabulary_size=5_000,
+                         batch_tokens=4_000, max_length=100, seed=0)
+    data.train.dataset(training=True, start_step=0)  # endless; fit needs
+    data.train.steps_per_pass                        # steps_per_epoch
+    data.valid.dataset()                             # one pass, by length
+    for ids in data.test.sources(64): ...            # sources to translate
+    data.test.in_order(translations)         # back in the order of the file
+    data.test.source(i), data.test.target_texts, len(data.test)
+    data.source_tokenizer.save(path), data.languages, data.examples
+    print(*data.report(), sep="\n")
+
+The vocabularies come from train only.  To evaluate an old run on new data pass
+its `tokenizers`; then valid or test alone will do, and the splits that are not
+there are empty.
+"""
+
+import dataclasses
+import functools
+import re
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.files import cache, splits, tfds_records
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
+from data_pipelines.text.token_rows import Side
+from data_pipelines.text.tokenizers import VERSION, Tokenizer
+from data_pipelines.translation import pair_store, parallel_files
+from data_pipelines.translation.datasets import Datasets, Dropout, Split
+from data_pipelines.translation.demo import generator as demo
+from data_pipelines.translation.pair_store import Source, Store
+
+__all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
+
+
+def make_datasets(
+    dataset: str,
+    data_path: str | Path | None = None,
+    *,
+    cache_path: str | Path,
+    languages: str = "",
+    tokens: str = "subwords",
+    vocabulary_size: int,
+    batch_tokens: int,
+    max_length: int,
+    seed: int,
+    subword_dropout: float = 0.0,
+    minimum_count: int = 1,
+    download: bool = False,
+    tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
+) -> Datasets:
+    """Reads, tokenizes and encodes a data set; the second time from a cache.
+
+    Args:
+        dataset: a name from `SOURCES`.
+        data_path: for `files` the folder; for a public set TFDS's own folder;
+            not for `demo`, which is written below `cache_path`.
+        cache_path: folder of the caches.  It may be deleted at any time.
+        languages: source and target, "en-de"; empty: as the data say, if
+            they do.
+        tokens: what a sentence is cut into, one of `tokenizers.KINDS`.
+        vocabulary_size: most tokens that either vocabulary may have.
+        batch_tokens: most positions of either side in a batch.
+        max_length: most tokens of a sentence, its end counted; longer ones
+            are cut.
+        seed: of the order of training, and of the cut of missing splits.
+        subword_dropout: how often two pieces of a training sentence are not
+            joined (BPE-dropout), anew in each pass.
+        minimum_count: words or characters rarer in train are unknown.
+        download: whether a public set may be downloaded.
+        tokenizers: of an old run, source and target, instead of new ones.  A
+            folder needs no train files then; `tokens`, `vocabulary_size` and
+            `minimum_count` are without effect.
+
+    Returns:
+        The splits and what belongs to them.
+
+    Raises:
+        DataError: if the data are not as described; the message says where.
+    """
+    if subword_dropout and tokens != "subwords":
+        raise DataError(
+            f"--subword-dropout is for --tokens subwords, not for {tokens}"
+        )
+    if max_length < 2:
+        raise ValueError(f"max_length must be at least 2, not {max_length}")
+    cache_path = Path(cache_path)
+    chosen, sources, stamp = SOURCES[dataset](
+        data_path, cache_path, download, languages, tokenizers is None
+    )
+    name = cache.key(pair_store.FORMAT, VERSION, chosen, stamp)
+    stores = pair_store.load(
+        cache.folder(
+            cache_path / f"{name}-pairs",
+            lambda folder: pair_store.build(folder, sources),
+        )
+    )
+    rows = _rows(stores, sources, seed)
+    place = cache_path / name
+    if tokenizers is None:
+        tokenizers = _learned(
+            place, stores, rows, tokens, vocabulary_size, minimum_count
+        )
+    sides = _encoded(place, stores, tokenizers, max_length)
+    parts = {
+        split: Split(
+            tuple(side.chosen(rows[split][1]) for side in sides[store]),
+            stores[store].digests[rows[split][1]],
+            batch_tokens,
+            seed,
+        )
+        for split, (store, _) in rows.items()
+    }
+    if subword_dropout:
+        dropout = Dropout(tokenizers, subword_dropout)
+        parts["train"] = dataclasses.replace(parts["train"], dropout=dropout)
+    about = [store.about for store in stores]
+    return Datasets(
+        **parts, tokenizers=tokenizers, languages=chosen, sources=about
+    )
+
+
+def _rows(
+    stores: list[Store], sources: list[Source], seed: int
+) -> dict[str, tuple[int, np.ndarray]]:
+    """Split -> which store it is in, and which rows are its own."""
+    rows = {split: (0, np.zeros(0, np.int64)) for split in SPLITS}
+    for number, (store, source) in enumerate(zip(stores, sources, strict=True)):
+        for split, found in store.rows(source.shares, seed).items():
+            rows[split] = (number, found)
+    return rows
+
+
+def _learned(
+    place: Path,
+    stores: list[Store],
+    rows: dict[str, tuple[int, np.ndarray]],
+    kind: str,
+    size: int,
+    minimum_count: int,
+) -> tuple[Tokenizer, Tokenizer]:
+    """Tokenizers of both sides of train."""
+    number, chosen = rows["train"]
+
+    def learn(folder: Path) -> None:
+        for side, texts in enumerate(stores[number].sides):
+            found = Tokenizer.learn(
+                texts.chosen(chosen), kind, size, minimum_count
+            )
+            found.save(folder / f"{side}.txt")
+
+    # The rows of train depend on the seed if something is cut from it.
+    key = cache.key(kind, size, minimum_count, cache.digest(chosen))
+    folder = cache.folder(place.with_name(f"{place.name}-words-{key}"), learn)
+    first, second = (
+        Tokenizer.load(folder / f"{side}.txt", kind) for side in (0, 1)
+    )
+    return first, second
+
+
+def _encoded(
+    place: Path,
+    stores: list[Store],
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    max_length: int,
+) -> list[tuple[Side, Side]]:
+    """Both sides of each store as ids."""
+
+    def encode(folder: Path) -> None:
+        for number, store in enumerate(stores):
+            for side, texts in enumerate(store.sides):
+                Side.write(folder / f"{number}.{side}", texts, tokenizers[side])
+
+    key = cache.key(*((t.kind, t.pieces) for t in tokenizers))
+    folder = cache.folder(place.with_name(f"{place.name}-ids-{key}"), encode)
+    return [
+        tuple(
+            Side.load(folder / f"{number}.{side}", texts, max_length - 1)
+            for side, texts in enumerate(store.sides)
+        )
+        for number, store in enumerate(stores)
+    ]
+
+
+def _files(
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    languages: str,
+    training: bool,
+) -> tuple[tuple[str, str], list[Source], list]:
+    """A folder of the user's."""
+    chosen, found = parallel_files.find(data_path, languages, training)
+    sources = [
+        Source(read, splits.shares(split, found))
+        for split, read in found.items()
+    ]
+    paths = [path for read in found.values() for path in read.paths]
+    return chosen, sources, [cache.stamp(path) for path in paths]
+
+
+def _demo(
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    languages: str,
+    training: bool,
+) -> tuple[tuple[str, str], list[Source], list]:
+    """English and French by our own grammar, the same for every seed."""
+    if data_path is not None:
+        raise DataError(
+            "demo: takes no --data-path FOLDER; to read your own files add "
+            "--dataset files"
+        )
+    place = cache_path / "demo" / f"translation-{demo.VERSION}"
+    folder = cache.folder(place, demo.write)
+    return _files(folder, cache_path, download, languages or "en-fr", training)
+
+
+def _public(
+    name: str,
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    languages: str,
+    training: bool,
+) -> tuple[tuple[str, str], list[Source], list]:
+    """A set of TFDS, with its own valid and test, in either direction."""
+    own = tuple(re.split("_to_|-", name.partition("/")[2]))
+    chosen = parallel_files.parse(languages) if languages else own
+    if sorted(chosen) != sorted(own):
+        raise DataError(
+            f"{name}: --languages {languages}: expected {'-'.join(own)} or "
+            f"{'-'.join(reversed(own))}"
+        )
+    builder = tfds_records.prepared(name, data_path, download)
+    sources = [
+        Source(tfds_records.PairRecords(builder, part, chosen), {split: 1.0})
+        for split, part in zip(
+            SPLITS, ("train", "validation", "test"), strict=True
+        )
+    ]
+    return chosen, sources, tfds_records.stamp(builder)
+
+
+# Counts (train, valid, test) and licences as published:
+# ted_hrlr_translate/pt_to_en     51,785  1,193  1,803   CC BY-NC-ND (TED)
+# ted_hrlr_translate/ru_to_en    208,106  4,805  5,476   CC BY-NC-ND (TED)
+# ted_hrlr_translate/tr_to_en    182,450  4,045  5,029   CC BY-NC-ND (TED)
+# ted_hrlr_translate/az_to_en      5,946    671    903   CC BY-NC-ND (TED)
+# wmt14_translate/de-en        4,508,785  3,000  3,003   research use
+SOURCES = {
+    "demo": _demo,
+    "files": _files,
+    **{
+        name: functools.partial(_public, name)
+        for name in (
+            "ted_hrlr_translate/pt_to_en",
+            "ted_hrlr_translate/ru_to_en",
+            "ted_hrlr_translate/tr_to_en",
+            "ted_hrlr_translate/az_to_en",
+            "wmt14_translate/de-en",
+        )
+    },
+}

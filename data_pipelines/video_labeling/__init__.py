@@ -1,0 +1,12 @@
+"""Videos with a label for every frame as batches for video labelling."""
+
+from data_pipelines.video_labeling.pipeline import (
+    SOURCES,
+    SPLITS,
+    Datasets,
+    Split,
+    Video,
+    make_datasets,
+)
+
+__all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]

@@ -1,0 +1,1 @@
+"""The demo data: clips of moving sprites."""

@@ -1,0 +1,129 @@
+"""Clips of a public set, each with one label, which all its frames get."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from data_pipelines.files import cache, tfds_records
+from data_pipelines.files.file_index import KnownFiles
+from data_pipelines.files.records import tidy
+from data_pipelines.video_labeling.clips import Clip, Clips
+from data_pipelines.vision.video import BadVideos, Frame, fitted, resampled
+
+
+def read(builder: Any, parts: dict[str, str], fps: float) -> Clips:
+    """The clips of a prepared set of TFDS.
+
+    Args:
+        builder: from `public.prepared`; its features are `video` and `label`.
+        parts: split -> TFDS's name of it.
+        fps: the rate that the clips were recorded with.
+    """
+    import tensorflow_datasets as tfds
+
+    feature = builder.info.features["label"].names
+    names = [tidy(label, builder.name) for label in feature]
+    only = {"decoders": tfds.decode.PartialDecoding({"label": True})}
+    found = []
+    for split, part in parts.items():
+        labelled = builder.as_dataset(split=part, **only)
+        for number, example in enumerate(labelled.as_numpy_iterator()):
+            name = f"{part}/{number:06}"
+            label = _Whole(int(example["label"]), f"{builder.name} ({name})")
+            path = Path(builder.name, name)
+            found.append(Clip(name, path, label, split, "", label.line))
+    full = builder.info.full_name
+    notes = [
+        f"{full}: clips of one group are not known; those that are cut from "
+        "train may look like some that stay there"
+    ]
+    medium = Examples(builder, fps)
+    return Clips(full, found, names, BadVideos(), notes, medium)
+
+
+class _Whole:
+    """One label for all frames."""
+
+    def __init__(self, index: int, line: str) -> None:
+        self.index = index
+        self.line = line
+
+    def indices(self, frames: int) -> np.ndarray:
+        """That label, `(T,)` int32."""
+        return np.full(frames, self.index, np.int32)
+
+    def where(self, index: int) -> str:
+        """The clip."""
+        return self.line
+
+
+class Examples:
+    """A medium whose paths are `<set>/<split>/<number>`, read in order."""
+
+    def __init__(self, builder: Any, fps: float) -> None:
+        self.builder = builder
+        self.fps = fps
+        self.name = cache.key(tfds_records.stamp(builder))
+        self._part = ""
+        self._next = 0
+        self._examples: Iterator = iter(())
+
+    def content(self, path: Path, known: KnownFiles) -> str:
+        """The number of the clip; the set is in `name`."""
+        return f"{path.parent.name}-{path.name}"
+
+    def open(
+        self, path: Path, size: tuple[int, int], fps: float, mode: str
+    ) -> "_Example":
+        """The frames of a clip."""
+        return _Example(self, path, size, fps, mode)
+
+    def frames(self, path: Path) -> np.ndarray:
+        """uint8 `(T, H, W, 3)` of a clip."""
+        part, number = path.parent.name, int(path.name)
+        if part != self._part or number < self._next:
+            dataset = self.builder.as_dataset(split=part)
+            self._examples = dataset.as_numpy_iterator()
+            self._part, self._next = part, 0
+        for example in self._examples:
+            self._next += 1
+            if self._next > number:
+                return example["video"]
+        raise ValueError(f"{path}: the set has become smaller")
+
+
+class _Example:
+    def __init__(
+        self,
+        examples: Examples,
+        path: Path,
+        size: tuple[int, int],
+        fps: float,
+        mode: str,
+    ) -> None:
+        self.examples = examples
+        self.path = path
+        self.size = size
+        self.mode = mode
+        self.wanted = fps
+        self.fps = fps or examples.fps
+        self.shape = (*size, 3)
+        self.dtype = "uint8"
+        self.count = 0
+
+    def expected(self) -> int:
+        """What clips of people doing something have, more or less."""
+        return round(7 * self.fps)
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames = self.examples.frames(self.path)
+        self.count = len(frames)
+        rate = self.examples.fps
+        timed = ((frame, i / rate) for i, frame in enumerate(frames))
+        chosen = resampled(timed, self.wanted, lambda _: 1 / rate)
+        for frame, number, seconds in chosen:
+            picture = fitted(Image.fromarray(frame), self.size, self.mode)
+            yield Frame(np.array(picture), number, seconds)

@@ -1,0 +1,1 @@
+"""Pictures and videos, and an encoder's features of them."""

@@ -1,0 +1,381 @@
+"""Pictures of any kind and state -> uint8 (H, W, 3), or one line why not.
+
+Picture   RGB, 0 to 255, of the size that was asked for; H height, W width
+Formats   JPEG, PNG, BMP, GIF, WebP, known by their first bytes, not by a name
+
+    read("cat.jpg", 192)                       # (192, 192, 3)
+    read(content, (128, 256), mode="crop")     # bytes; (128, 256, 3)
+    for index, found in Pictures(paths, 192):  # in order, decoded ahead
+        if isinstance(found, PictureError):
+            bad.add(found)                     # bad = BadPictures()
+    bad.check(len(paths))                      # DataError if too many are bad
+
+A picture is turned as its EXIF data say; what is transparent becomes white;
+CMYK, grey, palette and 16 bits become RGB.  Its size is read from its header
+before anything is decoded.  Animations are refused: which of its frames a
+caption would be about is not known.  Everything that is wrong with a picture
+is a `PictureError`.  A changed bit in the data of a JPEG cannot be found.
+"""
+
+import dataclasses
+import io
+import os
+import re
+import stat
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from data_pipelines.files import atomic
+from data_pipelines.files.errors import DataError
+
+# Changes when the same file would give other pixels.
+VERSION = 1
+
+# 67 million; decoded it is 200 MB, and no camera but a few phones' has more.
+MOST_PIXELS = 2**26
+MOST_BYTES = 2**28
+
+# More bad pictures than this share are no accident.
+MOST_BAD = 0.05
+
+MODES = ("stretch", "crop")
+
+# First bytes -> Pillow's name; so one reader sees a file, and not fifty.
+_FORMATS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+}
+
+# EXIF's orientation -> what turns the picture upright.
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+
+# Nothing is printed about what is in a picture.  The filter stays, because
+# warnings.catch_warnings is not for threads: two that overlap can leave each
+# other's filters behind.
+_QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+
+class PictureError(DataError):
+    """A picture that cannot be read, in one line.
+
+    Attributes:
+        name: which picture; empty if it came as bytes.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.name = name
+        self.reason = reason
+
+
+def read(
+    source: str | Path | bytes,
+    size: int | tuple[int, int],
+    mode: str = "stretch",
+) -> np.ndarray:
+    """Reads one picture.
+
+    Args:
+        source: a file, or its content.
+        size: height and width of the result; one number is both.
+        mode: `stretch` changes the ratio of the sides; `crop` keeps it, and
+            cuts off what is too much, alike on both sides.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+
+    Raises:
+        PictureError: whatever is wrong with the picture.
+    """
+    if isinstance(source, bytes):
+        return decode(source, size, mode)
+    return decode(content(source), size, mode, shown(source))
+
+
+def content(path: str | Path) -> bytes:
+    """The bytes of a picture's file; `PictureError` if it is no such file."""
+    name = shown(path)
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise PictureError(name, "is a folder, not a file")
+        # To open a pipe would wait for its other end.
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError(name, "is no ordinary file")
+        if status.st_size > MOST_BYTES:
+            raise PictureError(
+                name,
+                f"the file has {status.st_size:,} bytes; expected at most "
+                f"{MOST_BYTES:,}",
+            )
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise PictureError(name, "there is no such file") from None
+    except OSError as error:
+        raise PictureError(name, f"cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        if isinstance(error, PictureError):
+            raise
+        raise PictureError(name, f"is no file name: {error}") from None
+
+
+def thumbnail(content: bytes, side: int) -> Image.Image:
+    """A small picture to show, RGB and upright, its ratio kept.
+
+    Args:
+        content: the file.
+        side: most pixels of its longer side.
+
+    Raises:
+        PictureError: as `read`.
+    """
+    picture, orientation = _opened(content, "")
+    picture.draft("RGB", (2 * side, 2 * side))
+    small = _rgb(picture)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if orientation in _TURNS:
+        small = small.transpose(_TURNS[orientation])
+    return small
+
+
+def decode(
+    content: bytes,
+    size: int | tuple[int, int],
+    mode: str = "stretch",
+    name: str = "",
+) -> np.ndarray:
+    """What `read` does once it has the bytes of the file.
+
+    Args:
+        content: the file.
+        size: height and width of the result; one number is both.
+        mode: one of `MODES`.
+        name: of the picture, for messages.
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}; expected {', '.join(MODES)}")
+    height, width = (size, size) if isinstance(size, int) else size
+    if warnings.filters[:1] != [_QUIET]:
+        warnings.filterwarnings("ignore", module=_QUIET[3].pattern)
+    try:
+        picture, orientation = _opened(content, name)
+        if orientation in _SIDEWAYS:
+            height, width = width, height
+        found = _resized(_rgb(picture), height, width, mode)
+        if orientation in _TURNS:
+            found = found.transpose(_TURNS[orientation])
+        return np.array(found)
+    except PictureError:
+        raise
+    # A broken file makes Pillow raise nearly anything, from struct.error to
+    # ZeroDivisionError; each of them says that the picture is broken.
+    except Exception as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise PictureError(name, f"is cut off or damaged ({why})") from None
+
+
+def _opened(content: bytes, name: str) -> tuple[Image.Image, int | None]:
+    """A picture of which only the header is read, and its orientation."""
+    if not content:
+        raise PictureError(name, "the file is empty")
+    found = [f for start, f in _FORMATS.items() if content.startswith(start)]
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        found = ["WEBP"]
+    if not found:
+        raise PictureError(name, "is no JPEG, PNG, BMP, GIF or WebP picture")
+    most = f"expected at most {MOST_PIXELS:,}"
+    try:
+        picture = Image.open(io.BytesIO(content), formats=found)
+    except Image.DecompressionBombError:
+        raise PictureError(name, f"has too many pixels; {most}") from None
+    except Image.UnidentifiedImageError:
+        raise PictureError(
+            name, f"is cut off or damaged (the header of a {found[0]} file)"
+        ) from None
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise PictureError(name, f"is {width} x {height} pixels")
+    if width * height > MOST_PIXELS:
+        raise PictureError(name, f"is {width:,} x {height:,} pixels; {most}")
+    # The second picture in a JPEG is the same for the other eye, or smaller.
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
+        raise PictureError(name, "is animated; expected a single picture")
+    return picture, _orientation(picture)
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    # Not ImageOps.exif_transpose: it fails on EXIF data that are broken, and
+    # a picture with broken EXIF data is a good picture.
+    try:
+        return picture.getexif().get(_ORIENTATION)
+    except Exception:
+        return None
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16 bits of grey
+        levels = np.asarray(picture)
+        grey = (levels >> 8).astype(np.uint8)
+        transparent = picture.info.get("transparency")
+        if isinstance(transparent, int):
+            grey[levels == transparent] = 255
+        return Image.fromarray(grey).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _resized(
+    picture: Image.Image, height: int, width: int, mode: str
+) -> Image.Image:
+    if mode == "crop":
+        across, down = picture.size
+        scale = min(across / width, down / height)
+        kept_across = max(1, round(scale * width))
+        kept_down = max(1, round(scale * height))
+        left, top = (across - kept_across) // 2, (down - kept_down) // 2
+        # Not `box` of resize, which looks at pixels outside of it.
+        picture = picture.crop((left, top, left + kept_across, top + kept_down))
+    # The filter that tf.image.resize(antialias=True) has by default, too.
+    return picture.resize((width, height), Image.Resampling.BILINEAR)
+
+
+def shown(path: str | Path) -> str:
+    """A path as it can be printed, on one line."""
+    return "".join(
+        letter if letter.isprintable() else ascii(letter)[1:-1]
+        for letter in str(path)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """Many pictures in order, decoded ahead by threads.
+
+    Iterating yields (index, picture or `PictureError`); a few pictures for
+    each worker are in memory at a time, and `paths` may be endless.
+
+    Attributes:
+        paths: files.
+        size: height and width of the pictures; one number is both.
+        mode: one of `MODES`.
+        workers: threads; by default as many as the machine has cores.
+    """
+
+    paths: Iterable[str | Path]
+    size: int | tuple[int, int]
+    mode: str = "stretch"
+    workers: int | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray | PictureError]]:
+        def work(path: str | Path) -> np.ndarray:
+            return read(path, self.size, self.mode)
+
+        return enumerate(in_order(work, self.paths, self.workers))
+
+
+def in_order(
+    work: Callable[[Any], Any], items: Iterable, workers: int | None = None
+) -> Iterator[Any]:
+    """Yields what `work` gives for each item, in order, worked on ahead.
+
+    A `PictureError` is yielded, any other exception raised.
+
+    Args:
+        work: takes an item; is called by threads, which Pillow lets run side
+            by side.
+        items: what to work on.
+        workers: threads; by default as many as the machine has cores.
+    """
+    workers = workers or os.cpu_count() or 1
+    waiting: deque = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for item in items:
+            waiting.append(pool.submit(_caught, work, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _caught(work: Callable[[Any], Any], item: Any) -> Any:
+    try:
+        return work(item)
+    except PictureError as error:
+        # A new one, because the old one holds on to the frames it passed
+        # through, and these to the picture's bytes.
+        return PictureError(error.name, error.reason)
+
+
+class BadPictures:
+    """Counts pictures that cannot be read, and says which they are.
+
+    Attributes:
+        found: name -> what is wrong with it, in the order they were added.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def add(self, error: PictureError) -> None:
+        """Counts one, once."""
+        self.found[error.name] = error.reason
+
+    def report(self, total: int) -> str:
+        """How many there are among how many, and the first of them."""
+        first = [f"{n}: {why}" for n, why in list(self.found.items())[:3]]
+        more = "; ..." if len(self) > len(first) else ""
+        return (
+            f"{len(self):,} of {total:,} pictures ({len(self) / total:.1%}) "
+            f"cannot be read: {'; '.join(first)}{more}"
+        )
+
+    def write(self, path: str | Path) -> None:
+        """Writes all of them into a file, a line each."""
+        with atomic.replacing(path) as place:
+            lines = (f"{name}: {why}\n" for name, why in self.found.items())
+            place.write_text("".join(lines), "utf-8")
+
+    def check(self, total: int, path: str | Path | None = None) -> None:
+        """Raises a `DataError` if they are more than `MOST_BAD` of all.
+
+        Args:
+            total: how many pictures there are, bad ones among them.
+            path: where all of them are listed, if there are any.
+        """
+        if path is not None and self:
+            self.write(path)
+        if len(self) > MOST_BAD * total:
+            listed = "" if path is None else f"; all are listed in {path}"
+            raise DataError(
+                f"{self.report(total)}; expected at most {MOST_BAD:.0%}{listed}"
+            )

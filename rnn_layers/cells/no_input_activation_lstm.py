@@ -1,0 +1,65 @@
+"""LSTM with linear new content."""
+
+import keras
+from keras import ops
+
+from rnn_layers.cells.base import times
+from rnn_layers.cells.lstm import LSTMCell
+
+
+@keras.saving.register_keras_serializable(package="rnn_layers")
+class NoInputActivationLSTMCell(LSTMCell):
+    """Peephole LSTM whose new content is linear.
+
+    One time step, with `*` elementwise and `@` the matrix product:
+
+        (1)  i  = sigmoid(x @ W_i + h @ R_i + p_i * c + b_i)     input gate
+        (2)  f  = sigmoid(x @ W_f + h @ R_f + p_f * c + b_f)     forget gate
+        (3)  g  = x @ W_c + h @ R_c + b_c                        new content
+        (4)  c' = f * c + i * g                                  cell state
+        (5)  o  = sigmoid(x @ W_o + h @ R_o + p_o * c' + b_o)    output gate
+        (6)  h' = o * tanh(c')                                   output
+
+    Greff et al., 2017, "LSTM: A search space odyssey",
+    https://arxiv.org/abs/1503.04069, variant NIAF.
+
+    Args:
+        units: Positive integer, the size U of the state.
+        **kwargs: The arguments of `rnn_layers.cells.lstm.LSTMCell`.
+
+    Call arguments:
+        inputs: `(B, F)`.
+        states: A list of two tensors, h and c, both `(B, U)`.
+
+    Returns:
+        The output `(B, U)` and the list of new states.
+
+    Weights:
+        kernel `(F, 4 * U)`, columns in the order i, f, c, o; recurrent_kernel
+        `(U, 4 * U)` and bias `(4 * U,)`, same order; peephole `(3, U)`, rows
+        i, f, o; together `4 * U * (F + U + 1) + 3 * U` parameters.
+
+    Masking:
+        By `rnn_layers.Recurrent`: a masked step copies the states.
+
+    Example:
+        >>> layer = rnn_layers.rnn("no_input_activation_lstm", 4)
+        >>> layer(np.ones((2, 5, 3), "float32")).shape
+        TensorShape([2, 4])
+    """
+
+    def build(self, input_shape):
+        """Makes the weights of the LSTM and the peepholes."""
+        super().build(input_shape)
+        self.peephole = self.add_kernel("peephole", (3, self.units))
+
+    def step(self, projected, states, matmul=times):
+        """Takes one time step, equations (1) to (6)."""
+        sigma, tanh = self.recurrent_activation, self.activation
+        p_i, p_f, p_o = (self.peephole[row] for row in range(3))
+        h, c = states
+        z = projected + matmul(h, self.recurrent_kernel)
+        i, f, g, o = ops.split(z, 4, axis=-1)
+        c = sigma(f + matmul(c, p_f)) * c + sigma(i + matmul(c, p_i)) * g
+        h = sigma(o + matmul(c, p_o)) * tanh(c)
+        return [h, c]

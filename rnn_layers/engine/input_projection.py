@@ -1,0 +1,64 @@
+"""What a cell makes of its inputs before the loop, on TensorFlow.
+
+Letters of shapes: F features, W width of the projected input.
+"""
+
+import keras
+import tensorflow as tf
+
+
+class Projection:
+    """The projection of a cell, with its weights as an argument.
+
+    Args:
+        cell: A `rnn_layers.cells.base.Cell`.
+        inputs: A tensor `(..., F)`.
+
+    Attributes:
+        width: Columns of what is projected.
+        kind: Type of that.
+    """
+
+    def __init__(self, cell, inputs):
+        self.project = cell.project
+        variables = cell.variables
+
+        def trace():
+            x = tf.ones((1, inputs.shape[-1]), inputs.dtype)
+            self.read = variables
+            values = [tf.ones(v.shape, v.dtype) for v in variables]
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                projected = self(x, values)
+            self.width, self.kind = projected.shape[-1], projected.dtype
+            found = tape.gradient(projected, values)
+            pairs = zip(variables, found, strict=True)
+            self.read = [v for v, d in pairs if d is not None]
+
+        tf.function(trace, autograph=False).get_concrete_function()
+
+    def weights(self):
+        """Returns the values of the variables that the projection reads."""
+        return [tf.convert_to_tensor(v) for v in self.read]
+
+    def __call__(self, x, weights):
+        """Projects `(..., F)` to `(..., W)`, as one product."""
+        mapping = list(zip(self.read, weights, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            projected = self.project(tf.reshape(x, (-1, x.shape[-1])))
+        width = projected.shape[-1]
+        shape = tf.concat([tf.shape(x)[:-1], [width]], 0)
+        projected = tf.reshape(projected, shape)
+        return tf.ensure_shape(projected, (*x.shape[:-1], width))
+
+    def gradients(self, x, weights, d_projected):
+        """Returns the gradient of the inputs, and the list of the weights'."""
+        with tf.GradientTape() as tape:
+            tape.watch([x, *weights])
+            projected = self(x, weights)
+        d_x, *d_weights = tape.gradient(
+            projected,
+            [x, *weights],
+            output_gradients=tf.cast(d_projected, projected.dtype),
+        )
+        return d_x, d_weights

@@ -1,0 +1,1 @@
+"""Keras layers on the cells: recurrent, stacked, bidirectional, attention."""

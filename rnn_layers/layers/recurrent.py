@@ -1,0 +1,516 @@
+"""The layer that runs a cell over a sequence.
+
+Letters of shapes: B batch, T time, F features, U units.
+"""
+
+import functools
+
+import keras
+from keras import ops
+
+from rnn_layers.cells.base import Cell, as_tensors, carried_mask
+
+if keras.backend.backend() == "tensorflow":
+    from rnn_layers.engine import compiled_loop, cudnn
+
+
+@keras.saving.register_keras_serializable(package="rnn_layers")
+class Recurrent(keras.layers.RNN):
+    """Runs a cell of this package over a sequence.
+
+    A `keras.layers.RNN` with every keyword of it. The whole sequence is
+    projected at once, and only the recurrence runs step by step. The states of
+    a stateful layer are among its `variables`, but not among its `weights`, and
+    are not saved.
+
+    Args:
+        cell: A `rnn_layers.cells.base.Cell`.
+        return_sequences: Whether to return all outputs or only the last one.
+        return_state: Whether to return the last states too.
+        go_backwards: Whether to run from the last step to the first; the
+            outputs then come in the order in which they were computed.
+        stateful: Whether a batch starts from the last states of the one
+            before. The batch size must then be fixed.
+        unroll: Whether to unroll the loop. The length must then be fixed.
+        zero_output_for_mask: Whether the output at a masked step is zero, and
+            not the output of the last step that was not masked.
+        dropout: Rate in [0, 1) at which inputs are dropped in training, by one
+            mask per sequence.
+        recurrent_dropout: Rate in [0, 1) at which what enters a product with
+            a recurrent matrix is dropped in training, by one mask per sequence.
+        zoneout: Rate in [0, 1) at which a unit of a state keeps its old value
+            at a step in training, drawn anew at every step (Krueger et al.,
+            2017, https://arxiv.org/abs/1606.01305); else the mean of that.
+        seed: Integer, seed of dropout and zoneout, or `None`.
+        compiled: Whether XLA compiles the loop, on TensorFlow in a graph.
+        use_cudnn: Whether cuDNN runs the sequence where it can: an LSTM or a
+            GRU with its default activations and bias, without mask, zoneout,
+            recurrent dropout and mixed precision, in training, on TensorFlow
+            with a GPU, outside of XLA. Keras then compiles a model with XLA
+            only when told to.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        sequences: `(B, T, F)`.
+        initial_state: List of the states before the first step, or `None` for
+            those that the cell begins with, mostly zeros; a single tensor will
+            do for a cell with one state.
+        mask: Boolean `(B, T)`, false where the step is to be skipped, of any
+            form; by default the mask that `sequences` carries, if any.
+        training: Whether to drop.
+
+    Returns:
+        The outputs `(B, T, U)`, or the last output `(B, U)`; with
+        `return_state=True` a tuple of that and the last states.
+
+    Masking:
+        A masked step copies the states. Its output is the output before it,
+        zero if there is none, and always zero with `zero_output_for_mask`. The
+        last output is that of the last step that was not masked, zero if all
+        were. The mask is passed on with `return_sequences=True`.
+
+    Example:
+        >>> cell = rnn_layers.cells.lstm.LSTMCell(4)
+        >>> layer = rnn_layers.Recurrent(cell, return_state=True)
+        >>> [t.shape for t in layer(np.ones((2, 5, 3), "float32"))]
+        [TensorShape([2, 4]), TensorShape([2, 4]), TensorShape([2, 4])]
+    """
+
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        zero_output_for_mask=False,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        seed=None,
+        compiled=True,
+        use_cudnn=True,
+        **kwargs,
+    ):
+        if not isinstance(cell, Cell):
+            raise ValueError(
+                "`cell` must be a cell of rnn_layers (for other cells take "
+                f"keras.layers.RNN), not {cell!r}."
+            )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            zero_output_for_mask=zero_output_for_mask,
+            **_same_dtype(cell, kwargs),
+        )
+        self.supports_masking = True  # Keras 3.16 turns it off
+        self.autocast = False  # the cell casts; float32 states stay so
+        self.dropout = rate("dropout", dropout)
+        self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
+        self.zoneout = rate("zoneout", zoneout)
+        self.seed = seed
+        self.compiled = compiled
+        if self.recurrent_dropout and not cell.has_products:
+            raise ValueError(
+                f"{type(cell).__name__} has no recurrent product, and so no "
+                "`recurrent_dropout`."
+            )
+        if keras.backend.backend() == "tensorflow":
+            self.loops = compiled_loop.Loops()
+        self.loops_at_once = 1  # its own, and those that run beside it
+        self.use_cudnn = use_cudnn
+        if self._fits_cudnn():
+            self.supports_jit = False
+        if self.dropout or self.recurrent_dropout or self.zoneout:
+            self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def _fits_cudnn(self):
+        """Returns whether cuDNN is there and can run this layer unmasked."""
+        return (
+            keras.backend.backend() == "tensorflow"
+            and self.use_cudnn
+            and not (self.unroll or self.recurrent_dropout or self.zoneout)
+            and cudnn.fits(self.cell)
+            and cudnn.available()
+        )
+
+    @property
+    def units(self):
+        """Size of the state."""
+        return self.cell.units
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        """Builds the cell and, if stateful, makes the carried states."""
+        _check_shape(sequences_shape)
+        batch_size, _, features = sequences_shape
+        self.input_spec = keras.layers.InputSpec(
+            ndim=3, axes={} if features is None else {-1: features}
+        )
+        if not self.cell.built:
+            self.cell.build((batch_size, features))
+            self.cell.built = True
+        if self.stateful:
+            self._make_states(batch_size)
+
+    def _make_states(self, batch_size):
+        if batch_size is None:
+            raise ValueError(
+                "A stateful layer needs a fixed batch size: give "
+                "`batch_shape=(batch, time, features)` to `keras.Input`."
+            )
+        self._expected_batch_size = batch_size
+        self.states = [
+            self.add_weight(
+                name=f"state_{index}",
+                shape=(batch_size, size),
+                initializer=functools.partial(self._first_state, index),
+                dtype=self.cell.state_dtype,
+                trainable=False,
+                autocast=False,
+            )
+            for index, size in enumerate(self.cell.state_size)
+        ]
+
+    def _first_state(self, index, shape, dtype=None):
+        return self.cell.get_initial_state(shape[0])[index]
+
+    @property
+    def weights(self):
+        """Those of the cell: what a stateful layer carries is not learned.
+
+        So weights go from a layer that was trained on batches to one that
+        runs a single stream.
+        """
+        return self.cell.weights
+
+    def save_own_variables(self, store):
+        """Saves nothing: the cell saves its weights, and states are left."""
+
+    def load_own_variables(self, store):
+        """Loads nothing."""
+
+    def reset_state(self, states=None):
+        """Sets the carried states, by default to what the cell begins with.
+
+        Args:
+            states: List of tensors `(B, U)`, or `None`.
+        """
+        if self.states is None:
+            if states is not None:
+                raise ValueError(
+                    "Only a stateful layer that has been built has states."
+                )
+            return
+        if states is None:
+            states = self.cell.get_initial_state(self._expected_batch_size)
+        self._check_states("states", states)
+        for variable, state in zip(self.states, states, strict=True):
+            variable.assign(state)
+
+    def _check_states(self, name, states):
+        if len(states) != len(self.cell.state_size):
+            raise ValueError(
+                f"`{name}` needs {len(self.cell.state_size)} tensors, not "
+                f"{len(states)}."
+            )
+
+    def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
+        """Calls the layer with the mask that `sequences` carries, if any."""
+        if type(sequences).__name__ == "RaggedTensor":
+            raise ValueError(
+                "Ragged sequences are not supported: pad them (`to_tensor()`) "
+                "and pass `mask`."
+            )
+        if mask is None:  # Keras drops it beside an initial state
+            mask = carried_mask(sequences)
+        kind = self.cell.state_dtype
+        sequences = as_tensors(sequences, kind)
+        initial_state = as_tensors(initial_state, kind)
+        return super().__call__(
+            sequences, initial_state=initial_state, mask=mask, **kwargs
+        )
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        """Runs the cell over the sequences."""
+        self._check_length(sequences)
+        if not keras.backend.is_float_dtype(sequences.dtype):
+            sequences = ops.cast(sequences, self.cell.state_dtype)
+        states = self._first_states(sequences, initial_state)
+        sequences = ops.transpose(sequences, (1, 0, 2))  # (T, B, F)
+        if mask is not None:
+            mask = ops.transpose(ops.cast(mask, "bool"))  # (T, B)
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=0)
+            mask = None if mask is None else ops.flip(mask, axis=0)
+        outputs, states = self._loop(sequences, states, mask, training)
+        if self.stateful:
+            for variable, state in zip(self.states, states, strict=True):
+                variable.assign(state)
+        result = self._result(outputs, states, mask)
+        return (result, *states) if self.return_state else result
+
+    def _first_states(self, sequences, initial_state):
+        batch_size = ops.shape(sequences)[0]
+        if self.stateful:
+            _check_batch(sequences, self._expected_batch_size)
+        if initial_state is None:
+            if not self.stateful:
+                return self.cell.get_initial_state(batch_size)
+            # Copies, since torch would change the variables in place.
+            return [ops.copy(state.value) for state in self.states]
+        if not isinstance(initial_state, (list, tuple)):
+            initial_state = [initial_state]
+        self._check_states("initial_state", initial_state)
+        return [ops.cast(s, self.cell.state_dtype) for s in initial_state]
+
+    def _check_length(self, sequences):
+        if self.unroll and sequences.shape[1] is None:
+            raise ValueError(
+                "`unroll=True` needs a fixed number of time steps: give "
+                "`shape=(time, features)` to `keras.Input`."
+            )
+
+    def _loop(self, sequences, states, mask, training):
+        """Returns the outputs `(T, B, U)` of all steps and the last states."""
+        if training and self.dropout:
+            kept = self._kept(sequences[0], self.dropout)
+            sequences = sequences * kept
+        plain = training and mask is None and self._fits_cudnn()
+        if plain and not cudnn.under_xla():
+            return cudnn.run(self.cell, sequences, states)
+        inputs = [sequences]
+        if mask is not None:
+            inputs.append(ops.expand_dims(mask, -1))  # (T, B, 1)
+        zoning = training and self.zoneout > 0
+        if zoning:
+            inputs += self._stays(sequences, states)  # (T, B, U)
+        constants = []
+        if training and self.recurrent_dropout:
+            constants = [self._kept(s, self.recurrent_dropout) for s in states]
+        form = mask is not None, zoning
+        if keras.backend.backend() == "tensorflow" and not self.unroll:
+            return self.loops(self, form, inputs, states, constants, training)
+        inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)
+        step = functools.partial(self.loop_step, form)
+        run = _unrolled if self.unroll else _scanned
+        return run(step, inputs, states, constants, self.cell)
+
+    def _kept(self, like, drop):
+        """Draws a mask of zeros and 1 / (1 - rate)."""
+        ones = ops.ones_like(like)
+        return keras.random.dropout(ones, drop, seed=self.seed_generator)
+
+    def _stays(self, sequences, states):
+        """Draws for every step and unit whether zoneout keeps the old state."""
+        length = ops.shape(sequences)[0]
+        return [
+            keras.random.uniform(
+                (length, ops.shape(sequences)[1], state.shape[-1]),
+                seed=self.seed_generator,
+            )
+            < self.zoneout
+            for state in states
+        ]
+
+    def loop_step(self, form, inputs, states, constants, matmul):
+        """Takes one step of the loop.
+
+        Args:
+            form: Whether there is a mask, and whether zoneout is drawn.
+            inputs: The projected input; if masked, the mask `(B, 1)`; if
+                zoneout is drawn, for each state where it stays `(B, U)`.
+            states: The states before the step.
+            constants: Dropout masks like the states, if any.
+            matmul: How recurrent products are computed.
+
+        Returns:
+            The list of states after the step.
+        """
+        masked, zoning = form
+        projected = ops.cast(inputs[0], self.cell.state_dtype)
+        if constants:
+            matmul = _dropping(matmul, constants)
+        new = self.cell.step(projected, states, matmul=matmul)
+        # On JAX the tanh of Keras makes float32 of float64.
+        new = [ops.cast(state, self.cell.state_dtype) for state in new]
+        if zoning:
+            new = self.cell.keep(inputs[1 + masked :], states, new)
+        elif self.zoneout:
+            new = self.cell.mean(self.zoneout, states, new)
+        if masked:
+            new = [
+                ops.where(inputs[1], state, kept)
+                for state, kept in zip(new, states, strict=True)
+            ]
+        return new
+
+    def step(self, inputs, states):
+        """Takes one time step outside of training, for decoding by hand.
+
+        Args:
+            inputs: `(B, F)`.
+            states: List of states, as `get_initial_state` or a call returns.
+
+        Returns:
+            The output `(B, U)` and the list of new states.
+        """
+        cell = self.cell
+        states = [ops.cast(state, cell.state_dtype) for state in states]
+        states = self.loop_step(
+            (False, False), [cell.project(inputs)], states, [], cell.product
+        )
+        return ops.cast(states[0], self.compute_dtype), states
+
+    def _result(self, outputs, states, mask):
+        """Returns all outputs `(B, T, U)` or the last one `(B, U)`."""
+        kind = self.compute_dtype
+        if not self.return_sequences:
+            last = states[0]
+            if mask is not None:
+                seen = ops.any(mask, axis=0)  # (B,)
+                last = ops.where(ops.expand_dims(seen, -1), last, 0)
+            return ops.cast(last, kind)
+        if mask is not None:
+            shown = mask
+            if not self.zero_output_for_mask:
+                shown = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
+            outputs = ops.where(ops.expand_dims(shown, -1), outputs, 0)
+        return ops.cast(ops.transpose(outputs, (1, 0, 2)), kind)
+
+    def compute_output_spec(
+        self, sequences, initial_state=None, mask=None, training=False
+    ):
+        """Returns shapes and types without running the loop."""
+        self._check_length(sequences)
+        shape = self.compute_output_shape(sequences.shape)
+        if not self.return_state:
+            return keras.KerasTensor(shape, self.compute_dtype)
+        output, *states = shape
+        return (
+            keras.KerasTensor(output, self.compute_dtype),
+            *(keras.KerasTensor(s, self.cell.state_dtype) for s in states),
+        )
+
+    def compute_mask(self, sequences, mask):
+        """Passes the mask on, in the order of the outputs."""
+        if isinstance(mask, (list, tuple)):
+            mask = mask[0]
+        if not self.return_sequences:
+            mask = None
+        elif mask is not None and self.go_backwards:
+            mask = ops.flip(mask, axis=1)
+        if self.return_state:
+            return [mask] + [None] * len(self.cell.state_size)
+        return mask
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "zoneout": self.zoneout,
+            "seed": self.seed,
+            "compiled": self.compiled,
+            "use_cudnn": self.use_cudnn,
+        }
+
+
+def share_loops(layers):
+    """Lets layers with like cells share their compiled loops."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    known = []
+    for layer in layers:
+        if not isinstance(layer, Recurrent):
+            continue
+        cell = {**layer.cell.get_config(), "name": None}
+        traits = type(layer.cell), cell, layer.zoneout, layer.compiled
+        for other, loops in known:
+            if other == traits:
+                layer.loops = loops
+        known.append((traits, layer.loops))
+
+
+def rate(name, value):
+    """Returns `value` as a float in [0, 1), or refuses it in one line."""
+    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(
+            f"`{name}` must be a number of at least 0 and less than 1, not "
+            f"{value!r}."
+        )
+    return float(value)
+
+
+def _same_dtype(cell, kwargs):
+    """Gives the layer its cell's dtype policy, or refuses another one."""
+    dtype = kwargs.get("dtype")
+    if dtype is not None:
+        policy = keras.dtype_policies.get(dtype)
+        if policy.name != cell.dtype_policy.name:
+            raise ValueError(
+                f"The layer's dtype {policy.name} differs from its cell's, "
+                f"{cell.dtype_policy.name}: give the cell the same `dtype`."
+            )
+    return {**kwargs, "dtype": cell.dtype_policy}
+
+
+def _check_shape(shape):
+    if len(shape) != 3 or shape[-1] is None:
+        raise ValueError(
+            "`sequences` must have the shape (batch, time, features) with a "
+            f"fixed number of features, not {tuple(shape)}."
+        )
+
+
+def _check_batch(sequences, expected):
+    """Refuses a batch of another size, in a graph when it comes."""
+    known = sequences.shape[0]
+    message = (
+        f"This stateful layer was built for batches of {expected}: drop the "
+        "remainder of the data."
+    )
+    if known is None and keras.backend.backend() == "tensorflow":
+        compiled_loop.require_batch(sequences, expected, message)
+    elif known not in (None, expected):
+        raise ValueError(message)
+
+
+def _dropping(matmul, masks):
+    """Returns `matmul` with one dropout mask per size of state before it.
+
+    A product with a diagonal matrix, such as a peephole, has none.
+    """
+    masks = {mask.shape[-1]: mask for mask in masks}
+
+    def dropping(m, kernel):
+        is_matrix = len(kernel.shape) == 2
+        return matmul(m * masks[m.shape[-1]] if is_matrix else m, kernel)
+
+    return dropping
+
+
+def _unrolled(step, inputs, states, constants, cell):
+    """Runs the loop in Python."""
+    outputs = []
+    for t in range(inputs[0].shape[0]):
+        now = [x[t] for x in inputs]
+        states = step(now, states, constants, cell.product)
+        outputs.append(states[0])
+    return ops.stack(outputs), states
+
+
+def _scanned(step, inputs, states, constants, cell):
+    """Runs the loop by `keras.ops.scan`."""
+
+    def body(states, inputs):
+        new = step(inputs, states, constants, cell.product)
+        return new, list(new)
+
+    states, history = ops.scan(body, states, inputs)
+    return history[0], states

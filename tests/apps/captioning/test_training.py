@@ -1,0 +1,151 @@
+"""Whole trainings of the captioning app: killed, on the demo, in every way."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from apps.captioning import evaluate, train
+from apps.captioning.config import PRESETS, Config
+from apps.common import cli
+from data_pipelines.captioning.demo import generator as demo
+from tests.apps import squares
+from tests.apps.squares import COLOURS, PLACES, flags, write_network
+from tests.apps.tools import run_and_kill, run_module, weights_of
+
+
+def trained(arguments):
+    """Trains in this process; returns what `metrics.json` has."""
+    found = train.train(cli.parse(Config, PRESETS, arguments))
+    keras.utils.clear_session(free_memory=False)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["small_cnn", "frozen"])
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
+    tmp_path, encoder
+):
+    squares.write_pictures(tmp_path / "pictures")
+    if encoder == "frozen":
+        encoder = write_network(tmp_path / "network.keras")
+    more = ["--epochs", "5", "--encoder", encoder]
+    whole = run_module(
+        "apps.captioning.train", *flags(tmp_path, *more, "--name", "whole")
+    )
+    assert whole.returncode == 0, whole.stderr
+    shutil.rmtree(tmp_path / "data")  # so that features can be torn, too
+    folder = tmp_path / "runs" / "captioning" / "killed"
+    command = flags(tmp_path, *more, "--name", "killed")
+    run_and_kill("apps.captioning.train", command, folder)
+    done = [folder.parent / name for name in ("killed", "whole")]
+    weights = [weights_of(run) for run in done]
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in ("log.csv", "samples.txt"):
+        ours, theirs = ((run / name).read_text() for run in done)
+        assert ours == theirs
+    records = [json.loads((r / "metrics.json").read_text()) for r in done]
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert (done[0] / "export" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_is_learned(tmp_path, monkeypatch):
+    """A quarter of it, in smaller pictures; no baseline is ever right."""
+    sizes = {"train": 1000, "valid": 40, "test": 60}
+    monkeypatch.setattr(demo, "SIZES", sizes)
+    found = trained(
+        [
+            *("--runs-path", str(tmp_path), "--name", "x"),
+            *("--cache-path", str(tmp_path / "data")),
+            *("--picture-size", "48", "--units", "64", "--epochs", "20"),
+            *("--embedding-size", "64", "--learning-rate", "0.005"),
+        ]
+    )
+    for name in ("most_frequent", "nearest_picture"):
+        assert found["baselines"][name]["right"] == 0
+        assert found["metrics"]["cider"] > found["baselines"][name]["cider"]
+        bleu = found["baselines"][name]["bleu_4"]
+        assert found["metrics"]["bleu_4"] > bleu + 5
+    # Most of the words come from the grammar.
+    assert found["metrics"]["perplexity"] < 3.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--mixed-precision", "true"),
+        ("--jit-compile", "true"),
+    ],
+    ids=" ".join,
+)
+def test_every_way_of_computing_learns(tmp_path, more):
+    squares.write_pictures(tmp_path / "pictures")
+    arguments = flags(tmp_path, "--name", "x", *more)
+    done = run_module("apps.captioning.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "Model doesn't support" not in done.stderr
+    learned(squares.record(tmp_path))
+
+
+def learned(record):
+    """Says more of pictures than one caption says of all."""
+    found, common = record["metrics"], record["baselines"]["most_frequent"]
+    assert found["cider"] > 1.2 * common["cider"]
+    assert found["perplexity"] < 2.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        "--picture every_step --cell lstm --tied false",
+        "--picture first_step --cell slstm --vectors VECTORS",
+        "--picture initial_state --cell peephole_lstm --depth 2",
+        "--encoder NETWORK --encoder-pixels tf --finetune"
+        " --attention-score general --attention-penalty 0.1",
+        "--encoder NETWORK --encoder-pixels tf --cell min_gru"
+        " --attention-penalty 0.1 --averaging 0 --plain false",
+    ],
+)
+def test_every_way_of_entering_learns(tmp_path, more):
+    squares.write_pictures(tmp_path / "pictures")
+    places = {
+        "VECTORS": write_vectors(tmp_path / "vectors.txt"),
+        "NETWORK": write_network(
+            tmp_path / "network.keras", lambda pixels: pixels / 127.5 - 1
+        ),
+    }
+    words = [places.get(word, word) for word in more.split()]
+    # Without attention there is more to learn.
+    longer = ("--epochs", "60", "--patience", "60")
+    learned(trained(flags(tmp_path, "--name", "x", *longer, *words)))
+
+
+def write_vectors(path):
+    """Writes vectors of half the words, of another size than the others."""
+    random = np.random.default_rng(0)
+    lines = [
+        " ".join([word, *(f"{x:.4f}" for x in random.normal(size=24))])
+        for word in (*COLOURS, *PLACES)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("java"), reason="METEOR needs Java")
+def test_meteor_is_one_more_column(tmp_path, capsys):
+    squares.write_pictures(tmp_path / "pictures")
+    trained(flags(tmp_path, "--name", "x", "--epochs", "1"))
+    capsys.readouterr()
+    evaluate.main(
+        evaluate.Options(meteor=True, runs_path=str(tmp_path / "runs"))
+    )
+    head, _, row, *_ = capsys.readouterr().out.splitlines()
+    assert head.split()[-1] == "meteor"
+    assert 0 < float(row.split()[-1]) < 1

@@ -1,0 +1,103 @@
+"""Whole trainings of video labelling: killed, on the demo, in every way."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.apps.tools import ROOT, run_and_kill, run_module, weights_of
+from tests.apps.videos import flags, write_videos
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
+    write_videos(tmp_path / "clips", (60, 6, 6))
+    more = ["--epochs", "4", "--mode", "live", "--dropout", "0.2"]
+    whole = run_module(
+        "apps.video_labeling.train", *flags(tmp_path, *more, "--name", "whole")
+    )
+    assert whole.returncode == 0, whole.stderr
+    folder = tmp_path / "runs" / "video_labeling" / "killed"
+    command = flags(tmp_path, *more, "--name", "killed")
+    run_and_kill("apps.video_labeling.train", command, folder)
+    done = [folder.parent / name for name in ("killed", "whole")]
+    weights = [weights_of(run) for run in done]
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in ("log.csv", "samples.txt"):
+        ours, theirs = ((run / name).read_text() for run in done)
+        assert ours == theirs
+    records = [metrics(run) for run in done]
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert records[0]["baselines"] == records[1]["baselines"]
+    assert (done[0] / "export" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_is_learned(tmp_path):
+    """In half of the epochs that it has by default."""
+    done = run_module(
+        "apps.video_labeling.train",
+        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
+        *("--epochs", "11"),
+    )
+    assert done.returncode == 0, done.stderr
+    record = metrics(tmp_path / "video_labeling" / "demo-gru")
+    assert record["metrics"]["accuracy"] >= 0.95
+    for baseline in record["baselines"].values():
+        assert baseline["accuracy"] < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--mixed-precision", "true"),
+        ("--jit-compile", "true", "--mode", "live"),
+        ("--cell", "peephole_lstm", "--depth", "2", "--smoothing-loss", "0.15"),
+        ("--class-weights", "balanced", "--regions", "max", "--cell", "lstm"),
+    ],
+    ids=" ".join,
+)
+def test_every_way_of_computing_learns(tmp_path, more):
+    write_videos(tmp_path / "clips")
+    arguments = flags(tmp_path, "--epochs", "12", "--name", "x", *more)
+    done = run_module("apps.video_labeling.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "Model doesn't support" not in done.stderr
+    record = metrics(tmp_path / "runs" / "video_labeling" / "x")
+    assert record["metrics"]["accuracy"] > 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["live", "offline"])
+def test_a_video_of_two_hours_takes_less_than_two_gigabytes(mode):
+    """72,000 frames of 96 x 96 pixels, and how much memory at most."""
+    script = f"""
+import re, pathlib, numpy as np
+from apps.video_labeling import model
+from apps.video_labeling.config import Config
+from apps.video_labeling.inference import Whole
+_, labeler = model.build(Config(mode={mode!r}, chunk=64), (96, 96, 3), 9)
+picture = np.random.default_rng(0).integers(0, 256, (64, 96, 96, 3), np.uint8)
+chunks = (np.roll(picture, n, 2) for n in range(72_000 // 64))
+found = Whole(labeler, 64)(chunks)
+assert found.shape == (72_000, 9)
+status = pathlib.Path("/proc/self/status").read_text()
+print(int(re.search("VmHWM:(.*) kB", status)[1]) * 1024 / 1e9)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 2

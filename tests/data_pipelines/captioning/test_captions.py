@@ -1,0 +1,609 @@
+import gzip
+import json
+import tracemalloc
+
+import pytest
+
+from data_pipelines.captioning import caption_files, captions
+from data_pipelines.files.errors import DataError
+
+# Picture -> captions; not in the order of the alphabet.
+SAID = {
+    "b.jpg": ["a dog runs .", "a brown dog"],
+    "a.jpg": ["a cat, asleep", "the cat"],
+    "c.jpg": ["two birds"],
+}
+
+
+def pictures(folder, names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"what is in it does not matter here")
+
+
+def table(folder, content, names=tuple(SAID), place="images"):
+    pictures(folder / place, names)
+    content = content if isinstance(content, bytes) else content.encode()
+    (folder / "captions.csv").write_bytes(content)
+    return folder
+
+
+def rows(said, split=None):
+    lines = ["image,caption" + (",split" if split else "")]
+    for name, texts in said.items():
+        end = f",{split[name]}" if split else ""
+        lines += [f'{name},"{text}"{end}' for text in texts]
+    return "\n".join(lines) + "\n"
+
+
+def numbered(count):
+    return {f"{n}.jpg": [f"the number {n}", "a number"] for n in range(count)}
+
+
+def read(folder, **options):
+    return captions.read(folder, **{"seed": 0, **options})
+
+
+def fails(folder, **options):
+    with pytest.raises(DataError) as caught:
+        read(folder, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(str(folder))
+
+
+def said(found):
+    return {name: list(p.captions) for name, p in found.pictures.items()}
+
+
+# captions.csv.
+
+
+SPLIT = {"b.jpg": "train", "a.jpg": "test", "c.jpg": "valid"}
+
+
+@pytest.mark.parametrize("place", ["images", "."])
+def test_table(tmp_path, place):
+    found = read(table(tmp_path, rows(SAID, SPLIT), place=place))
+    assert said(found) == SAID
+    assert list(found.pictures) == list(SAID)
+    for name, picture in found.pictures.items():
+        assert picture.name == name
+        assert picture.split == SPLIT[name]
+        assert picture.path == tmp_path / place / name
+        assert found.split(SPLIT[name]) == [picture]
+    assert list(found.files()) == [
+        (name, tmp_path / place / name) for name in SAID
+    ]
+    assert found.report() == [
+        f"captions: {tmp_path / 'captions.csv'}",
+        "train: 1 pictures, 2 captions (2 to 2 of each)",
+        "valid: 1 pictures, 1 captions (1 to 1 of each)",
+        "test: 1 pictures, 2 captions (2 to 2 of each)",
+    ]
+
+
+def test_columns_in_any_order_and_rows_of_a_picture_apart(tmp_path):
+    content = (
+        "split,id,caption,image\n"
+        "train,1,a dog,x.jpg\n"
+        "valid,2,a cat,y.jpg\n"
+        'train,3," the\n  dog ",x.jpg\n'
+        "test,4,a bird,z.jpg\n"
+    )
+    folder = table(tmp_path, content, ["x.jpg", "y.jpg", "z.jpg"])
+    assert said(read(folder)) == {
+        "x.jpg": ["a dog", "the dog"],
+        "y.jpg": ["a cat"],
+        "z.jpg": ["a bird"],
+    }
+
+
+def test_what_records_can_do_applies(tmp_path):
+    content = b"\xef\xbb\xbf" + rows(SAID, SPLIT).encode()
+    content = content.replace(b"a brown", b"a br\xfcn").replace(b"\n", b"\r\n")
+    found = read(table(tmp_path, gzip.compress(content)))
+    assert found.pictures["b.jpg"].captions[1] == "a br\ufffdn dog"
+    assert found.notes == [
+        f"{tmp_path / 'captions.csv'}: 1 broken bytes, which are not UTF-8, "
+        "replaced"
+    ]
+
+
+def test_pictures_in_folders_of_their_own(tmp_path):
+    pictures(tmp_path / "images" / "pets", ["cat.jpg"])
+    content = "image,caption,split\npets/cat.jpg,a cat,train\n"
+    content += "images/pets/cat.jpg,the same,valid\na.jpg,a,test\n"
+    found = read(table(tmp_path, content, ["a.jpg"]))
+    assert len(found.pictures) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "file,caption\na.jpg,x\n",
+            ":1: no column 'image' in the header; the columns are 'file', "
+            "'caption'",
+        ),
+        (
+            "image,text\na.jpg,x\n",
+            ":1: no column 'caption' in the header; the columns are 'image', "
+            "'text'",
+        ),
+        (
+            "image,caption\na.jpg,x\nb.jpg\n",
+            ":3: expected 2 fields as in the header, found 1",
+        ),
+        ('image,caption\na.jpg,x\nb.jpg," \n"\n', ":3: the caption is empty"),
+        (
+            "image,caption\na.jpg,x\n ,y\n",
+            ":3: the name of the picture is empty",
+        ),
+        (
+            "image,caption,split\na.jpg,x,train\nb.jpg,x,dev\n",
+            ":3: unknown split 'dev'; expected train, valid or test",
+        ),
+        (
+            "image,caption,split\na.jpg,x,train\nb.jpg,x,\n",
+            ":3: unknown split ''; expected train, valid or test",
+        ),
+        ("image,caption\n", ": has no captions"),
+        ("", ": the file is empty"),
+        ('image,caption\na.jpg,"x\n', ":2: the record that starts here is "),
+    ],
+)
+def test_wrong_tables(tmp_path, content, expected):
+    message = fails(table(tmp_path, content))
+    assert message.removeprefix("/captions.csv").startswith(expected)
+
+
+def test_a_picture_in_two_splits(tmp_path):
+    content = "image,caption,split\na.jpg,x,train\nb.jpg,y,test\na.jpg,z,test\n"
+    path = tmp_path / "captions.csv"
+    assert fails(table(tmp_path, content)) == (
+        f"/captions.csv:4: a.jpg is in test here and in train in {path}:2; a "
+        "picture can be in one split only"
+    )
+
+
+def test_captions_twice_are_left_out_and_counted(tmp_path):
+    content = rows(SAID, SPLIT) + "c.jpg,two  birds,valid\nc.jpg,birds,valid\n"
+    content += "a.jpg,two birds,test\nc.jpg,birds,valid\n"
+    found = read(table(tmp_path, content))
+    assert found.pictures["c.jpg"].captions == ("two birds", "birds")
+    assert found.pictures["a.jpg"].captions[-1] == "two birds"
+    assert found.report()[-1] == (
+        "2 captions that their picture has already are left out, the first "
+        f"in {tmp_path / 'captions.csv'}:7"
+    )
+
+
+def test_few_pictures_without_a_file_are_counted(tmp_path):
+    many = numbered(40)
+    folder = table(tmp_path, rows(many), list(many)[2:])
+    found = read(folder)
+    assert list(found.pictures) == list(many)[2:]
+    assert found.bad.found == {
+        str(tmp_path / "images" / f"{n}.jpg"): "there is no such file"
+        for n in (0, 1)
+    }
+    assert found.report()[-1].startswith("2 of 40 pictures (5.0%) cannot be")
+
+
+def test_many_pictures_without_a_file_are_an_error(tmp_path):
+    many = numbered(40)
+    folder = table(tmp_path, rows(many), list(many)[3:])
+    message = fails(folder)
+    assert message.startswith("3 of 40 pictures (7.5%) cannot be read: ")
+    assert f"{tmp_path / 'images' / '0.jpg'}: there is no such file" in message
+    listed = tmp_path / "cache" / "missing_pictures.txt"
+    with pytest.raises(DataError, match="all are listed in"):
+        read(folder, cache_path=tmp_path / "cache")
+    assert len(listed.read_text().splitlines()) == 3
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    many = numbered(100)
+    content = rows(many) + f"a\0b,x\n{'a' * 5000},x\nimages,x\n"
+    found = read(table(tmp_path, content, many))
+    assert len(found.bad) == 3
+    assert len(found.pictures) == 100
+
+
+# What is kept.
+
+
+def kinds(folder):
+    """Folders of every kind, with something to tell about each."""
+    content = rows(SAID, SPLIT) + "c.jpg,two birds,valid\n"
+    yield table(folder / "table", content)
+    (folder / "coco").mkdir()
+    coco(folder / "coco", "captions_train2017.json", numbered(9), "train2017")
+    coco(folder / "coco", "captions_val2017.json", SAID, "val2017")
+    yield folder / "coco"
+    place = folder / "flickr"
+    pictures(place / "images", numbered(9))
+    lines = [f"{n}#{i}\t{t}" for n, ts in numbered(9).items()
+             for i, t in enumerate(ts)]  # fmt: skip
+    (place / "Flickr8k.token.txt").write_text("\n".join(lines))
+    (place / "a.trainImages.txt").write_text("0.jpg\n1.jpg\n2.jpg\n3.jpg\n")
+    yield place
+
+
+def test_what_is_kept_is_what_was_read(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    for folder in kinds(tmp_path):
+        fresh = read(folder)
+        first = read(folder, cache_path=cache)
+        with monkeypatch.context() as patch:
+            patch.delattr(captions._Reader, "read")
+            again = read(folder, cache_path=cache)
+        for found in (first, again):
+            assert found.pictures == fresh.pictures
+            assert list(found.pictures) == list(fresh.pictures)
+            assert found.report() == fresh.report()
+
+
+def test_changed_files_are_read_again(tmp_path):
+    folder = table(tmp_path / "a", rows(SAID, SPLIT))
+    options = {"cache_path": tmp_path / "cache"}
+    read(folder, **options)
+    table(folder, rows(SAID, SPLIT).replace("cat", "lion"))
+    assert "a lion, asleep" in said(read(folder, **options))["a.jpg"]
+    # A list beside the captions is one of the files, too.
+    *_, place = kinds(tmp_path)
+    assert len(read(place, **options).pictures) == 4
+    (place / "a.testImages.txt").write_text("5.jpg\n")
+    assert len(read(place, **options).pictures) == 5
+
+
+def test_pictures_are_looked_for_each_time(tmp_path):
+    many = numbered(40)
+    folder = table(tmp_path / "a", rows(many), many)
+    options = {"cache_path": tmp_path / "cache"}
+    assert len(read(folder, **options).pictures) == 40
+    (folder / "images" / "7.jpg").rename(folder / "7.jpg")
+    (folder / "images" / "8.jpg").unlink()
+    found = read(folder, **options)
+    assert found.pictures["7.jpg"].path == folder / "7.jpg"
+    assert list(found.bad.found) == [str(folder / "images" / "8.jpg")]
+    pictures(folder / "images", ["8.jpg"])
+    assert not read(folder, **options).bad
+
+
+# Splits.
+
+
+def test_missing_splits_are_cut_from_train_by_picture(tmp_path):
+    many = numbered(500)
+    folder = table(tmp_path, rows(many), many)
+    found = read(folder)
+    counts = [len(found.split(s)) for s in ("train", "valid", "test")]
+    assert sum(counts) == 500
+    assert all(30 <= count <= 70 for count in counts[1:])
+    assert all(len(p.captions) == 2 for p in found.pictures.values())
+    # By the name alone: not by the order, the captions, or who else is there.
+    fewer = dict(reversed(list(many.items())))
+    for number in range(0, 500, 7):
+        del fewer[f"{number}.jpg"]
+    again = read(table(tmp_path, rows(fewer).replace("number", "n"), ()))
+    for name, picture in again.pictures.items():
+        assert picture.split == found.pictures[name].split
+    other = read(folder, seed=1)
+    assert any(
+        p.split != found.pictures[n].split for n, p in other.pictures.items()
+    )
+
+
+def test_only_what_is_missing_is_cut(tmp_path):
+    many = numbered(100)
+    split = {name: "test" if n < 30 else "train" for n, name in enumerate(many)}
+    found = read(table(tmp_path, rows(many, split), many))
+    assert [p.name for p in found.split("test")] == list(many)[:30]
+    assert 1 <= len(found.split("valid")) <= 20
+    assert found.split("train")
+
+
+def test_three_pictures_are_enough_two_are_not(tmp_path):
+    found = read(table(tmp_path, rows(SAID)))
+    assert {p.split for p in found.pictures.values()} == set(captions.SPLITS)
+    two = {name: SAID[name] for name in list(SAID)[:2]}
+    assert fails(table(tmp_path, rows(two))) == (
+        "/captions.csv: too few pictures to cut valid and test from; expected "
+        "at least 3"
+    )
+
+
+def test_no_train(tmp_path):
+    folder = table(tmp_path, rows(SAID, dict.fromkeys(SAID, "test")))
+    assert fails(folder) == (
+        "/captions.csv: no picture is in train; found test"
+    )
+    found = read(folder, training=False)
+    assert len(found.split("test")) == 3
+    assert not found.split("train")
+    assert not found.split("valid")
+
+
+def test_an_old_run_sees_the_same_cut(tmp_path):
+    many = numbered(50)
+    folder = table(tmp_path, rows(many), many)
+    assert read(folder).pictures == read(folder, training=False).pictures
+
+
+# COCO.
+
+
+def coco(folder, name, said, place=None, **changes):
+    """Writes a file as COCO has them, images before annotations."""
+    ids = {picture: 7 * n for n, picture in enumerate(said)}
+    content = {
+        "info": {"year": 2017, "list": [1, {"a": "]"}]},
+        "licenses": [{"id": 1}, 3.5, "x", [], -1e-7, 3, None],
+        "images": [
+            {"license": 3, "file_name": picture, "id": number}
+            for picture, number in ids.items()
+        ],
+        "annotations": [
+            {"image_id": ids[picture], "id": 1, "caption": text}
+            for picture, texts in said.items()
+            for text in texts
+        ],
+    }
+    content.update(changes)
+    (folder / "annotations").mkdir(exist_ok=True)
+    path = folder / "annotations" / name
+    path.write_text(json.dumps(content))
+    if place:
+        pictures(folder / place, said)
+    return path
+
+
+def test_coco(tmp_path):
+    many = numbered(60)
+    coco(tmp_path, "captions_train2017.json", many, "train2017")
+    coco(tmp_path, "captions_val2017.json", SAID, "val2017")
+    found = read(tmp_path)
+    assert said(found) == {**many, **SAID}
+    valid = found.split("valid")
+    assert [p.path for p in valid] == [tmp_path / "val2017" / n for n in SAID]
+    assert found.pictures["3.jpg"].path == tmp_path / "train2017" / "3.jpg"
+    assert 1 <= len(found.split("test")) <= 15  # cut from train
+
+
+def test_coco_with_all_pictures_in_one_folder(tmp_path):
+    path = coco(tmp_path, "captions_train2014.json", SAID, "images")
+    path.rename(tmp_path / path.name)
+    assert said(read(tmp_path)) == SAID
+
+
+def test_coco_in_another_order_and_form(tmp_path):
+    path = coco(tmp_path, "captions_train2017.json", SAID, "images")
+    content = json.loads(path.read_text())
+    content = dict(reversed(content.items()))
+    path.write_text("\ufeff" + json.dumps(content, indent=4))
+    found = read(tmp_path)
+    assert said(found) == SAID
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_json_in_pieces_of_any_size(tmp_path, monkeypatch, size):
+    path = coco(tmp_path, "captions_train2017.json", SAID)
+    path.write_text(path.read_text().replace("{", "\n {\t"))
+    expected = json.loads(path.read_text())
+    read_all = caption_files._Json._more
+
+    def in_pieces(reader):
+        whole = reader.file
+        reader.file = Pieces(whole, size)
+        try:
+            return read_all(reader)
+        finally:
+            reader.file = whole
+
+    class Pieces:
+        def __init__(self, file, size):
+            self.file = file
+            self.size = size
+
+        def read(self, wanted):
+            return self.file.read(self.size)
+
+    monkeypatch.setattr(caption_files._Json, "_more", in_pieces)
+    for name in ("licenses", "images", "annotations", "nothing"):
+        found = [item for item, _ in caption_files._elements(path, name)]
+        assert found == expected.get(name, [])
+
+
+def test_lines_of_json(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": [1],\n\n"b": [\n{"x":\n1},\n\n{"x": 2}, 3]}')
+    found = list(caption_files._elements(path, "b"))
+    assert found == [({"x": 1}, 4), ({"x": 2}, 7), (3, 7)]
+
+
+def test_json_is_not_loaded_as_a_whole(tmp_path):
+    path = tmp_path / "a.json"
+    item = json.dumps({"caption": "word " * 40, "image_id": 1})
+    path.write_text('{"images": [' + ", ".join([item] * 10_000) + "]}")
+    assert path.stat().st_size > 2_000_000
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in caption_files._elements(path, "images"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 10_000
+    assert peak < 600_000
+
+
+ONE = {"images": [{"id": 1, "file_name": "a.jpg"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "1: the file is cut off here; copy it again"),
+        ("[1]", "1: expected '{', found '['"),
+        ("captions", "1: expected '{', found 'c'"),
+        ('{"images": []}', " has no images"),
+        ('{"info": 1}', " has no images"),
+        (json.dumps(ONE), " has no annotations"),
+        ('{"images": [\n{"id": 1,}]}', "2: not JSON: "),
+        ('{"a": [\n{"id": 1}', "2: the file is cut off here; copy it"),
+        ('{"images": [\n{"id": 1, "x', "2: not JSON: Unterminated string"),
+        ('{"a": [{"id": 1} 2]}', "1: expected ',', found '2'"),
+        ('{"images" [1]}', "1: expected ':', found '['"),
+        pytest.param(
+            '{"images": [' + "[" * 100_000, "1: not JSON: ", id="deep"
+        ),
+        (
+            '{"images": [\n1]}',
+            "2: images, number 1: no key 'id'; expected COCO's files of "
+            "captions, captions_*.json",
+        ),
+        (
+            json.dumps({"images": [{"id": 1, "file_name": 5}]}),
+            "1: images, number 1: 'file_name' is 5",
+        ),
+        (
+            json.dumps({"images": [{"id": 1, "file_name": x} for x in "ab"]}),
+            "1: images, number 2: two images have the same id",
+        ),
+        (
+            json.dumps({**ONE, "annotations": [{"image_id": 1, "bbox": 0}]}),
+            "1: annotations, number 1: no key 'caption'; expected COCO's files "
+            "of captions, captions_*.json",
+        ),
+        (
+            json.dumps(
+                {**ONE, "annotations": [{"image_id": 2, "caption": ""}]}
+            ),
+            "1: annotations, number 1: no image has the id 2",
+        ),
+        (
+            json.dumps(
+                {**ONE, "annotations": [{"image_id": 1, "caption": ""}]}
+            ),
+            "1: the caption is empty",
+        ),
+    ],
+)
+def test_wrong_coco(tmp_path, content, expected):
+    path = coco(tmp_path, "captions_train2017.json", SAID, "images")
+    path.write_text(content)
+    message = fails(tmp_path)
+    start = "/annotations/captions_train2017.json:"
+    assert message.removeprefix(start).startswith(expected)
+
+
+def test_a_value_that_is_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(caption_files, "LONGEST", 2**17)
+    path = coco(tmp_path, "captions_train2017.json", SAID, "images")
+    path.write_text('{"images": [{"x": "' + "y" * 2**20)
+    assert "not JSON: Unterminated string" in fails(tmp_path)
+
+
+# Flickr8k.
+
+
+def flickr(folder, said, lists=None, place="Flicker8k_Dataset"):
+    folder.mkdir(exist_ok=True)
+    pictures(folder / place, said)
+    lines = [
+        f"{name}#{number}\t{text}\n"
+        for name, texts in said.items()
+        for number, text in enumerate(texts)
+    ]
+    (folder / "Flickr8k.token.txt").write_text("".join(lines))
+    for name, names in (lists or {}).items():
+        path = folder / f"Flickr_8k.{name}Images.txt"
+        path.write_text("".join(f"{name}\n" for name in names))
+    return folder
+
+
+def test_flickr_with_lists(tmp_path):
+    lists = {"train": ["b.jpg"], "dev": ["a.jpg"], "test": ["c.jpg"]}
+    more = {**SAID, "d.jpg": ["not listed"], "e.jpg": ["nor this"]}
+    lists["test"].append("f.jpg")
+    found = read(flickr(tmp_path, more, lists))
+    assert said(found) == SAID
+    splits = {name: p.split for name, p in found.pictures.items()}
+    assert splits == {"b.jpg": "train", "a.jpg": "valid", "c.jpg": "test"}
+    assert found.notes == [
+        "2 pictures are in no list and left out, such as d.jpg",
+        "1 pictures of the lists have no caption, such as f.jpg",
+    ]
+
+
+def test_flickr_without_lists(tmp_path):
+    many = numbered(60)
+    found = read(flickr(tmp_path, many, place="images"))
+    assert said(found) == many
+    assert all(found.split(split) for split in captions.SPLITS)
+    assert not found.notes
+
+
+def test_flickr_with_one_list(tmp_path):
+    many = numbered(60)
+    found = read(flickr(tmp_path, many, {"train": list(many)[:50]}))
+    assert len(found.pictures) == 50
+    assert all(found.split(split) for split in captions.SPLITS)
+
+
+def test_flickr_in_the_folders_it_comes_in(tmp_path):
+    many = numbered(60)
+    flickr(tmp_path / "Flickr8k_text", many, {"train": many}, "x")
+    pictures(tmp_path / "Flicker8k_Dataset", many)
+    assert said(read(tmp_path)) == many
+
+
+@pytest.mark.parametrize(
+    "line", ["a.jpg#0 a cat", "a.jpg\ta cat", "a.jpg#x\ta cat", "#0\ta cat"]
+)
+def test_wrong_lines_of_flickr(tmp_path, line):
+    folder = flickr(tmp_path, SAID)
+    path = folder / "Flickr8k.token.txt"
+    path.write_text(f"a.jpg#0\tfine\n\n{line}\n")
+    assert fails(folder) == (
+        "/Flickr8k.token.txt:3: expected name.jpg#0, a tab and a caption"
+    )
+    path.write_text("a.jpg#0\tfine\na.jpg#1\t \n")
+    assert fails(folder) == "/Flickr8k.token.txt:2: the caption is empty"
+
+
+def test_lists_that_contradict_each_other(tmp_path):
+    lists = {"train": ["b.jpg", "a.jpg"], "test": ["c.jpg", "a.jpg"]}
+    folder = flickr(tmp_path, SAID, lists)
+    assert fails(folder) == (
+        "/Flickr_8k.trainImages.txt:2: a.jpg is in train here and in test in "
+        f"{folder / 'Flickr_8k.testImages.txt'}:2"
+    )
+
+
+# Folders.
+
+
+def test_folders_without_captions(tmp_path):
+    with pytest.raises(DataError, match="--data-path FOLDER is needed"):
+        read(None)
+    assert fails(tmp_path / "no") == ": there is no such folder"
+    (tmp_path / "captions.txt").write_text("a.jpg,a cat")
+    assert fails(tmp_path) == (
+        ": has no captions; expected captions.csv, COCO's "
+        "captions_train*.json or Flickr8k.token.txt"
+    )
+
+
+def test_folders_with_too_many_captions(tmp_path):
+    coco(tmp_path, "captions_train2014.json", SAID, "images")
+    path = coco(tmp_path, "captions_train2017.json", SAID, "images")
+    first = path.with_name("captions_train2014.json")
+    assert fails(tmp_path) == (
+        f": holds several files for one split; expected one: {first}, {path}"
+    )
+    table(tmp_path, rows(SAID))
+    assert fails(tmp_path) == (
+        ": holds captions.csv and captions_*.json; expected one of them"
+    )

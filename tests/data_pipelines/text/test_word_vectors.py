@@ -1,0 +1,62 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from data_pipelines.files.errors import DataError
+from data_pipelines.text.vocabulary import Vocabulary
+from data_pipelines.text.word_vectors import load_vectors
+
+VOCABULARY = Vocabulary(["[PAD]", "[UNK]", "good", "bad", "ü"])
+GLOVE = "good 1 2 -3\nother 0 0 0\nü 4 5 6e-1\n. . 7 8 9\ngood 0 0 0\n"
+
+
+@pytest.mark.parametrize("header", ["", "4 3\n"])
+@pytest.mark.parametrize("name", ["v.txt", "v.txt.gz", "v.vec"])
+def test_with_and_without_header_and_gzip(tmp_path, header, name):
+    data = (header + GLOVE).encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    table, found = load_vectors(path, VOCABULARY)
+    assert found == 2
+    assert table.shape == (5, 3)
+    assert table.dtype == np.float32
+    np.testing.assert_allclose(table[2], [1, 2, -3])
+    np.testing.assert_allclose(table[4], [4, 5, 0.6], rtol=1e-6)
+    assert not table[0].any()
+    for row in (1, 3):
+        assert 0 < np.abs(table[row]).max() <= 0.05
+    again, _ = load_vectors(path, VOCABULARY)
+    np.testing.assert_array_equal(table, again)
+    other, _ = load_vectors(path, VOCABULARY, seed=1)
+    assert (other[1] != table[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "size", "message"),
+    [
+        ("a 1 2\nb 1\n", None, ":2: expected a word and 2 numbers, found 2"),
+        ("a 1 2\nb 1 2 3\n", None, ":2: expected a word and 2 numbers"),
+        ("a 1 2\ngood 1 x\n", None, ":2: a vector holds what is no number"),
+        ("a 1 2\ngood 1 nan\n", None, ":2: a vector holds an infinite"),
+        ("a 1 2\ngood 1 2\n", 3, ":1: vectors of 2 numbers; expected 3"),
+        ("9 2\ngood 1 2\n", 3, ":1: vectors of 2 numbers; expected 3"),
+        ("word\nword\n", None, ":1: vectors of 0 numbers; expected a word"),
+        ("9 2\n", None, ": has fewer than two lines"),
+        ("", None, ": the file is empty"),
+    ],
+)
+def test_bad_files(tmp_path, content, size, message):
+    path = tmp_path / "v.txt"
+    path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        load_vectors(path, VOCABULARY, size)
+    assert str(caught.value).startswith(f"{path}{message}")
+
+
+def test_truncated_gzip(tmp_path):
+    path = tmp_path / "v.txt.gz"
+    lines = "".join(f"w{i} {i * 0.37} 1\n" for i in range(5000))
+    path.write_bytes(gzip.compress(lines.encode())[:-5000])
+    with pytest.raises(DataError, match=r"v.txt.gz:\d+: the gzip file is"):
+        load_vectors(path, VOCABULARY)

@@ -1,0 +1,443 @@
+import numpy as np
+import pytest
+
+from data_pipelines.files.errors import DataError
+from data_pipelines.video_labeling import clips, labels_csv
+
+
+def table(folder, content, videos=None):
+    """Writes labels.csv, and empty files for its videos."""
+    lines = content.strip().splitlines()
+    if videos is None:
+        place = lines[0].split(",").index("video")
+        videos = {line.split(",")[place].strip() for line in lines[1:]}
+    (folder / "videos").mkdir(parents=True, exist_ok=True)
+    for name in videos:
+        (folder / "videos" / name).touch()
+    (folder / "labels.csv").write_text(content)
+    return folder
+
+
+def read(folder, training=True, seed=0):
+    found = labels_csv.read(folder)
+    found.cut(seed, training)
+    return found
+
+
+def fails(folder, *counts):
+    """The message of reading it, or of its videos of so many frames."""
+
+    def use():
+        for clip, count in zip(read(folder).found, counts, strict=True):
+            clip.labels.indices(count)
+
+    with pytest.raises(DataError) as caught:
+        use()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message.removeprefix(str(folder / "labels.csv"))
+
+
+def names_of(found, clip, frames):
+    return [found.names[index] for index in clip.labels.indices(frames)]
+
+
+FRAMES = """video,frame,label,split
+a.mp4,0,walk,train
+a.mp4,1,run,train
+b.mp4,1,walk,valid
+b.mp4,0,sit,valid
+a.mp4,2,run,train
+c.mp4,0,walk,test
+"""
+
+
+def test_frames_in_any_order(tmp_path):
+    found = read(table(tmp_path, FRAMES))
+    a, b, c = found.found
+    assert names_of(found, a, 3) == ["walk", "run", "run"]
+    assert names_of(found, b, 2) == ["sit", "walk"]
+    assert [clip.split for clip in (a, b, c)] == ["train", "valid", "test"]
+    assert a.path == tmp_path / "videos" / "a.mp4"
+    assert b.line == f"{tmp_path / 'labels.csv'}:4"
+    assert b.labels.where(found.names.index("sit")).endswith("labels.csv:5")
+
+
+def test_segments_and_what_they_leave(tmp_path):
+    content = "start,end,label,video\n6,8,wave,a.mp4\n1,4, jump  high ,a.mp4\n"
+    found = labels_csv.read(table(tmp_path, content))
+    assert names_of(found, found.found[0], 10) == [
+        "background", *["jump high"] * 3, *["background"] * 2,
+        *["wave"] * 2, *["background"] * 2,
+    ]  # fmt: skip
+
+
+def test_segments_that_touch(tmp_path):
+    content = "video,start,end,label\na.mp4,0,2,x\na.mp4,2,3,y\n"
+    found = labels_csv.read(table(tmp_path, content))
+    assert names_of(found, found.found[0], 3) == ["x", "x", "y"]
+
+
+def test_videos_beside_the_table_and_below(tmp_path):
+    folder = table(tmp_path, "video,frame,label\na.mp4,0,x\nb,0,x\n", ["a.mp4"])
+    (tmp_path / "b").mkdir()
+    a, b = labels_csv.read(folder).found
+    assert a.path == tmp_path / "videos" / "a.mp4"
+    assert b.path == tmp_path / "b"
+
+
+def test_videos_without_a_file_are_counted(tmp_path):
+    folder = table(tmp_path, FRAMES, ["a.mp4", "c.mp4"])
+    found = read(folder)
+    assert [clip.there for clip in found.found] == [True, False, True]
+    where = tmp_path / "videos" / "b.mp4"
+    assert found.bad.found == {str(where): "there is no such file"}
+    with pytest.raises(DataError) as caught:
+        found.bad.check(3)
+    assert str(caught.value) == (
+        f"1 of 3 videos (33.3%) cannot be read: {where}: there is no such "
+        "file; expected at most 5%"
+    )
+
+
+HEAD = "video,frame,label\n"
+PARTS = "video,start,end,label\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "video,when,label\n",
+            ":1: no column 'start' in the header; expected video, frame, "
+            "label or video, start, end, label; the columns are 'video', "
+            "'when', 'label'",
+        ),
+        (
+            "video,frame,start,end,label\n",
+            ":1: expected a column frame or columns start and end, not both; "
+            "the columns are 'video', 'frame', 'start', 'end', 'label'",
+        ),
+        (HEAD, ": has no labels"),
+        (
+            HEAD + "a.mp4,0\n",
+            ":2: expected 3 fields as in the header, found 2",
+        ),
+        (HEAD + ",0,x\n", ":2: the name of the video is empty"),
+        (HEAD + "a.mp4,0, \n", ":2: the label is empty"),
+        (
+            HEAD + "a.mp4,-1,x\n",
+            ":2: the frame is '-1'; expected the number of a frame, 0 or more",
+        ),
+        (
+            PARTS + "a.mp4,0,1.5,x\n",
+            ":2: the end is '1.5'; expected the number of a frame, 0 or more",
+        ),
+        (
+            PARTS + "a.mp4,0,99999999999999999999999,x\n",
+            ":2: the end is 99999999999999999999999; expected a number of at "
+            "most 2,147,483,647",
+        ),
+        (
+            HEAD + "a.mp4,2147483648,x\n",
+            ":2: the frame is 2147483648; expected a number of at most "
+            "2,147,483,647",
+        ),
+        (
+            PARTS + f"a.mp4,{'9' * 5000},1,x\n",
+            f":2: the start is {'9' * 20}... (5,000 digits); expected a number "
+            "of at most 2,147,483,647",
+        ),
+        (
+            "video,start,end,label,label\na.mp4,0,1,x,y\n",
+            ":1: the column 'label' is there twice; expected it once",
+        ),
+        (
+            "split,video,frame,label, split \ntrain,a.mp4,0,x,test\n",
+            ":1: the column 'split' is there twice; expected it once",
+        ),
+        (
+            PARTS + "a.mp4,7,7,x\n",
+            ":2: the segment starts at frame 7 and ends before frame 7; it "
+            "has no frames",
+        ),
+        (
+            HEAD + "a.mp4,0,x\na.mp4,1,x\na.mp4,0,y\n",
+            ":4: a.mp4: the frame 0 is there in line 2 already",
+        ),
+        (
+            HEAD + "a.mp4,0,x\na.mp4,1,x\na.mp4,3,x\n",
+            ":4: a.mp4: frame 2 has no label, the next one is 3; expected "
+            "every frame, from 0 on",
+        ),
+        (
+            HEAD + "a.mp4,1,x\na.mp4,2,x\n",
+            ":2: a.mp4: frame 0 has no label, the next one is 1; expected "
+            "every frame, from 0 on",
+        ),
+        (
+            PARTS + "a.mp4,4,9,x\na.mp4,0,5,y\n",
+            ":2: a.mp4: the segment from frame 4 overlaps the one in line 3",
+        ),
+        (
+            "video,frame,label,split\na.mp4,0,x,Train\n",
+            ":2: unknown split 'Train'; expected train, valid or test",
+        ),
+        (
+            "video,frame,label,split\na.mp4,0,x,train\na.mp4,1,x,test\n",
+            ":3: a.mp4 has the split 'test' here and 'train' in line 2; a "
+            "video has one",
+        ),
+        (
+            "video,frame,label,group\na.mp4,0,x,g\na.mp4,1,x,h\n",
+            ":3: a.mp4 has the group 'h' here and 'g' in line 2; a video has "
+            "one",
+        ),
+        (
+            "video,frame,label,split,group\n"
+            "a.mp4,0,x,train,g\nb.mp4,0,x,test,g\n",
+            ":3: the group 'g' is in test here and in train in {}:2; all "
+            "videos of a group are in one split",
+        ),
+        (
+            "video,frame,label,split\na.mp4,0,x,test\n",
+            ": no video is in train; found test",
+        ),
+        (
+            HEAD + "a.mp4,0,x\nb.mp4,0,x\n",
+            ": too few videos or groups to cut valid and test from; expected "
+            "at least 3",
+        ),
+    ],
+)
+def test_bad_tables(tmp_path, content, expected):
+    folder = table(tmp_path, content)
+    assert fails(folder) == expected.format(tmp_path / "labels.csv")
+
+
+def test_numbers_that_are_long_but_small(tmp_path):
+    zeros = "0" * 5000
+    content = PARTS + f"a.mp4,{zeros},{zeros}3,x\n"
+    found = labels_csv.read(table(tmp_path, content))
+    assert names_of(found, found.found[0], 3) == ["x"] * 3
+
+
+def test_columns_of_others_may_be_there_twice(tmp_path):
+    content = "video,note,frame,label,note\na.mp4,1,0,x,2\n"
+    (clip,) = labels_csv.read(table(tmp_path, content)).found
+    assert clip.name == "a.mp4"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "./v0.mp4",
+        ".//v0.mp4",
+        "a/../v0.mp4",
+        "a/./../v0.mp4",
+        "../videos/v0.mp4",
+        "videos/v0.mp4",
+        "link/v0.mp4",
+        "{}/videos/v0.mp4",
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_names_of_one_video(tmp_path, other, turned):
+    names = ["v0.mp4", other.format(tmp_path)]
+    first, second = names[::-1] if turned else names
+    content = f"{PARTS}{first},0,1,x\nv1.mp4,0,1,x\n{second},0,1,y\n"
+    folder = table(tmp_path, content, ["v0.mp4", "v1.mp4"])
+    (folder / "videos" / "a").mkdir()
+    (folder / "link").symlink_to(folder / "videos")
+    assert fails(folder) == (
+        f":4: {second} is the video {first} of line 2; expected one name for "
+        "a video"
+    )
+
+
+def test_two_names_of_one_missing_video(tmp_path):
+    content = PARTS + "b/../v0.mp4,0,1,x\nv0.mp4,0,1,y\n"
+    folder = table(tmp_path, content, [])
+    assert fails(folder) == (
+        ":3: v0.mp4 is the video b/../v0.mp4 of line 2; expected one name for "
+        "a video"
+    )
+
+
+def test_names_that_only_look_alike(tmp_path):
+    # A backslash is a letter like any other, and links may share a file.
+    folder = tmp_path
+    names = ["v0.mp4", ".\\v0.mp4", "a\\..\\v0.mp4", "V0.mp4", "v0.mp4 (2)"]
+    rows = "".join(f"{name},0,1,x\n" for name in [*names, "l.mp4"])
+    table(folder, PARTS + rows, names)
+    (folder / "videos" / "l.mp4").symlink_to(folder / "videos" / "v0.mp4")
+    found = labels_csv.read(folder).found
+    assert [clip.name for clip in found] == [*names, "l.mp4"]
+    assert all(clip.there for clip in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5000, "a\0.mp4", "b\0/a.mp4", f"{'x' * 5000}/a.mp4"]
+)
+def test_names_that_no_file_can_have(tmp_path, name):
+    content = f"{PARTS}{name},0,1,x\n"
+    found = labels_csv.read(table(tmp_path, content, []))
+    assert list(found.bad.found.values()) == ["there is no such file"]
+
+
+# Videos that no row names.
+
+
+def notes(folder):
+    return labels_csv.read(folder).notes
+
+
+def test_videos_without_labels_are_noted(tmp_path):
+    content = HEAD + "a.mp4,0,x\nday/b.mp4,0,x\n"
+    folder = table(tmp_path, content, ["a.mp4"])
+    (folder / "videos" / "day").mkdir()
+    for name in ("day/b.mp4", "readme.txt", "._a.mp4", "a.srt"):
+        (folder / "videos" / name).touch()
+    assert notes(folder) == []
+    (folder / "videos" / "day" / "c.AVI").touch()
+    assert notes(folder) == [
+        f"1 video in {folder} has no labels: videos/day/c.AVI"
+    ]
+    # Beside the table, too; numbers in names count as such.
+    for name in ("v10.mp4", "v9.webm", "v11.mkv"):
+        (folder / name).touch()
+    assert notes(folder) == [
+        f"4 videos in {folder} have no labels: v9.webm, v10.mp4, v11.mkv, ..."
+    ]
+
+
+def test_a_note_is_one_line(tmp_path):
+    folder = table(tmp_path, HEAD + "a.mp4,0,x\n")
+    (folder / "videos" / "b\nc.mp4").touch()
+    assert notes(folder) == [
+        f"1 video in {folder} has no labels: videos/b\\nc.mp4"
+    ]
+
+
+def test_folders_of_pictures_without_labels(tmp_path):
+    folder = table(tmp_path, HEAD + "a,0,x\n", [])
+    for name in ("a", "b", "texts"):
+        (folder / "videos" / name).mkdir()
+    for name in ("a/1.png", "b/1.png", "texts/a.txt"):
+        (folder / "videos" / name).touch()
+    assert notes(folder) == [f"1 video in {folder} has no labels: videos/b"]
+    # Where videos are files a folder of pictures is none of them.
+    (folder / "labels.csv").write_text(HEAD + "a.mp4,0,x\n")
+    (folder / "videos" / "a.mp4").touch()
+    assert notes(folder) == []
+
+
+def test_only_the_folder_itself_is_looked_through(tmp_path):
+    (tmp_path / "pool").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "pool" / name).touch()
+    folder = table(tmp_path / "data", HEAD + "../../pool/a.mp4,0,x\n", [])
+    found = labels_csv.read(folder)
+    assert found.found[0].there
+    assert not found.notes
+
+
+ONE = "video,frame,label,split\na.mp4,0,x,train\na.mp4,1,x,train\n"
+ONE += "b.mp4,0,x,valid\nc.mp4,0,x,test\n"
+SEGMENT = "video,start,end,label,split\na.mp4,0,5,x,train\na.mp4,5,9,y,train\n"
+SEGMENT += "b.mp4,0,1,x,valid\nc.mp4,0,1,x,test\n"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_more_or_fewer_rows_than_frames(tmp_path, count):
+    assert fails(table(tmp_path, ONE), count, 1, 1) == (
+        f":3: a.mp4 has {count} frames, but labels for 2; expected one for each"
+    )
+
+
+def test_labels_beyond_the_end(tmp_path):
+    folder = table(tmp_path, SEGMENT)
+    assert fails(folder, 8, 1, 1) == (
+        ":3: a.mp4 has 8 frames, but this segment ends at 9"
+    )
+    found = read(folder)
+    assert names_of(found, found.found[0], 9) == ["x"] * 5 + ["y"] * 4
+
+
+# Splits.
+
+
+def many(count, group=None, split=None):
+    lines = ["video,frame,label"]
+    lines[0] += (",group" if group else "") + (",split" if split else "")
+    for n in range(count):
+        end = f",{group(n)}" if group else ""
+        end += f",{split(n)}" if split else ""
+        lines.append(f"{n}.mp4,0,x{end}")
+    return "\n".join(lines) + "\n"
+
+
+def splits(found):
+    return {clip.name: clip.split for clip in found.found}
+
+
+def test_missing_splits_are_cut_by_name_alone(tmp_path):
+    first = splits(read(table(tmp_path / "a", many(200))))
+    for split in ("valid", "test"):
+        assert 8 <= list(first.values()).count(split) <= 32
+    # Other videos do not move those that are there.
+    more = splits(read(table(tmp_path / "b", many(400))))
+    assert {name: more[name] for name in first} == first
+    other = splits(read(table(tmp_path / "a", many(200)), seed=1))
+    assert other != first
+
+
+def test_a_cut_keeps_groups_together(tmp_path):
+    found = read(table(tmp_path, many(200, lambda n: n // 5)))
+    sides = {}
+    for clip in found.found:
+        sides.setdefault(clip.group, set()).add(clip.split)
+    assert all(len(side) == 1 for side in sides.values())
+    assert set.union(*sides.values()) == {"train", "valid", "test"}
+
+
+def test_a_split_that_is_there_stays(tmp_path):
+    content = many(100, split=lambda n: "test" if n % 4 == 0 else "train")
+    found = splits(read(table(tmp_path, content)))
+    for name, split in found.items():
+        assert (split == "test") == (int(name[:-4]) % 4 == 0)
+    assert 1 <= list(found.values()).count("valid") <= 20
+
+
+def test_without_train_an_old_run_needs_no_other_split(tmp_path):
+    content = "video,frame,label,split\na.mp4,0,x,test\n"
+    found = read(table(tmp_path, content), training=False)
+    assert splits(found) == {"a.mp4": "test"}
+
+
+# Labels.
+
+
+def test_labels_are_those_of_train_background_first():
+    names = ["background", "z", "m", "a"]
+    assert clips.choose_labels(
+        names, [np.array([1, 0]), np.array([3, 3, 1])]
+    ) == ("background", "a", "z")
+    assert clips.choose_labels(names, [np.array([3, 2])]) == ("a", "m")
+
+
+def test_unknown_labels(tmp_path):
+    folder = table(tmp_path, FRAMES)
+    found = read(folder)
+    train, valid, _ = found.found
+    labels = ("run", "walk")
+    known = clips.translated(
+        train, train.labels.indices(3), found.names, labels
+    )
+    assert known.tolist() == [1, 0, 0]
+    with pytest.raises(DataError) as caught:
+        clips.translated(valid, valid.labels.indices(2), found.names, labels)
+    assert str(caught.value) == (
+        f"{folder / 'labels.csv'}:5: 'sit' in valid is no label of train; "
+        "those are run, walk"
+    )

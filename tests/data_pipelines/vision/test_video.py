@@ -1,0 +1,453 @@
+import re
+import tracemalloc
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipelines.vision import video
+from data_pipelines.vision.video import VideoError
+
+H, W = 48, 64
+
+# Ending -> codec and pixels that it can hold.
+KINDS = {
+    "mp4": ("libx264", "yuv420p"),
+    "mov": ("mjpeg", "yuvj420p"),
+    "avi": ("mpeg4", "yuv420p"),
+    "webm": ("libvpx-vp9", "yuv420p"),
+    "gif": ("gif", "rgb8"),
+    "mkv": ("libx264", "yuv420p"),
+}
+
+
+def shade(number):
+    """A grey that says which frame it is."""
+    return 10 + 8 * (number % 30)
+
+
+def frame(number):
+    """The shade on the left; white top right, black bottom right."""
+    pixels = np.full((H, W, 3), shade(number), np.uint8)
+    pixels[: H // 2, W // 2 :] = 255
+    pixels[H // 2 :, W // 2 :] = 0
+    return pixels
+
+
+def encode(
+    path, count=30, *, rate=10, times=None, last=None, rotation=None, **options
+):
+    """Writes a file of `frame`s, so many a second or at these times (in ms).
+
+    With `last` each frame lasts until the next one, and the last so many ms.
+    """
+    codec, pixels = KINDS[path.suffix[1:]]
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width, stream.pix_fmt = H, W, pixels
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        if times is not None:
+            # A GIF counts hundredths.
+            base = Fraction(1, 100 if path.suffix == ".gif" else 1000)
+            stream.time_base = stream.codec_context.time_base = base
+        packets = []
+        for number in range(count):
+            made = av.VideoFrame.from_ndarray(frame(number), format="rgb24")
+            if times is not None:
+                made.pts, made.time_base = times[number], Fraction(1, 1000)
+            packets += stream.encode(made)
+        packets += stream.encode()
+        if last is not None:
+            lengths = np.diff([*times, times[-1] + last])
+            lasting = dict(zip(times, lengths, strict=True))
+            for packet in packets:
+                start = round(1000 * packet.pts * packet.time_base)
+                lasts = Fraction(int(lasting[start]), 1000)
+                packet.duration = int(lasts / packet.time_base)
+        container.mux(packets)
+    return path
+
+
+def numbers(frames):
+    """Which `frame`s they are, by their shades."""
+    found = [float(np.mean(f[:, : f.shape[1] // 4])) for f in frames]
+    shades = np.array([shade(n) for n in range(30)])
+    nearest = np.abs(np.array(found)[:, None] - shades).argmin(1)
+    return nearest.tolist()
+
+
+def fails(path, **options):
+    with pytest.raises(VideoError) as caught:
+        list(video.frames(path, (24, 32), **options))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message == f"{path}: {caught.value.reason}"
+    return caught.value.reason
+
+
+# Kinds.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_are_known_by_content(tmp_path, kind):
+    path = encode(tmp_path / f"a.{kind}").rename(tmp_path / "no_ending")
+    found = list(video.frames(path, (24, 32)))
+    assert numbers(found) == list(range(30))
+    assert all(f.shape == (24, 32, 3) and f.dtype == np.uint8 for f in found)
+    about = video.probe(path)
+    assert about == video.About(30, 10.0, (H, W), 3.0)
+
+
+def test_names_that_look_like_addresses(tmp_path):
+    path = encode(tmp_path / "a.mp4").rename(tmp_path / "http:x?y %20#.mp4")
+    assert len(list(video.frames(path, (24, 32)))) == 30
+
+
+def test_colours_and_sizes(tmp_path):
+    path = encode(tmp_path / "a.mp4", 3)
+    for size in ((H, W), (24, 32), (96, 32)):
+        for found in video.frames(path, size):
+            assert found.shape == (*size, 3)
+            h, w = size[0] // 4, size[1] // 4
+            assert np.abs(found[h, 3 * w].astype(int) - 255).max() < 6
+            assert np.abs(found[3 * h, 3 * w].astype(int)).max() < 6
+
+
+def test_sizes_as_pictures_get_them(tmp_path):
+    path = encode(tmp_path / "a.mp4", 1)
+    (plain,) = video.frames(path, (H, W))
+    Image.fromarray(plain).save(tmp_path / "a.png")
+    for mode in video.images.MODES:
+        (found,) = video.frames(path, (30, 20), mode=mode)
+        expected = video.images.read(tmp_path / "a.png", (30, 20), mode)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "turns"), [(0, 0), (90, 1), (180, 2), (-90, 3)]
+)
+def test_rotation(tmp_path, rotation, turns):
+    path = encode(tmp_path / "a.mp4", 2, rotation=rotation)
+    expected = np.rot90(frame(1), turns)  # counterclockwise, as FFmpeg says
+    *_, found = video.frames(path, expected.shape[:2])
+    assert np.abs(found.astype(int) - expected).mean() < 6
+
+
+def test_memory_does_not_grow_with_length(tmp_path):
+    video.write(tmp_path / "a.mp4", (frame(n) for n in range(600)), 10)
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in video.frames(tmp_path / "a.mp4", (H, W)))
+        assert count == 600
+        assert tracemalloc.get_traced_memory()[1] < 60 * H * W * 3
+    finally:
+        tracemalloc.stop()
+
+
+# Rates.
+
+
+def nearest(times, fps, tick):
+    """Frames nearest to 0, 1 / fps, ... by looking at all of them."""
+    found, count = [], 0
+    while count == 0 or count / fps < times[-1] + tick - 1e-6:
+        far = [round(abs(t - count / fps), 6) for t in times]
+        found.append((far.index(min(far)), count / fps))
+        count += 1
+    return found
+
+
+@pytest.mark.parametrize("fps", [1, 2.5, 3, 4, 5, 10, 24, 29.97])
+@pytest.mark.parametrize("count", [1, 2, 7, 30])
+def test_resampled_frames_are_the_nearest(fps, count):
+    chance = np.random.default_rng(count)
+    for times in (
+        [n / 10 for n in range(count)],
+        [0.0, *np.cumsum(chance.uniform(0.01, 0.4, count - 1))],
+    ):
+        timed = [(f"frame {n}", t) for n, t in enumerate(times)]
+        found = list(video.resampled(timed, fps, lambda _: 0.1))
+        assert [(n, s) for _, n, s in found] == nearest(times, fps, 0.1)
+        assert [item for item, _, _ in found] == [
+            f"frame {n}" for _, n, _ in found
+        ]
+
+
+def test_without_a_rate_nothing_is_left_out():
+    timed = [("a", 0.0), ("b", 0.5), ("c", 0.6)]
+    found = list(video.resampled(timed, 0, lambda _: 0.1))
+    assert found == [("a", 0, 0.0), ("b", 1, 0.5), ("c", 2, 0.6)]
+    assert not list(video.resampled([], 5, lambda _: 0.1))
+
+
+def test_resampled_file(tmp_path):
+    path = encode(tmp_path / "a.mp4")
+    assert numbers(video.frames(path, (24, 32), fps=5)) == list(range(0, 30, 2))
+    twice = [n for n in range(30) for _ in (0, 1)]
+    reader = video.Reader(path, (24, 32), fps=20)
+    found = list(reader)
+    assert len(found) == 60
+    # Half-way between two frames the earlier one is taken.
+    assert [f.number for f in found] == twice
+    assert numbers(f.pixels for f in found) == twice
+    assert reader.count == 30
+    assert reader.expected() == 60
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+def test_variable_rate(tmp_path, kind):
+    # The first time is not 0.
+    times = [500 + t for t in (0, 40, 80, 500, 900, 940, 2000)]
+    path = encode(tmp_path / f"a.{kind}", 7, times=times)
+    reader = video.Reader(path, (24, 32))
+    assert [f.seconds for f in reader] == pytest.approx(
+        [0, 0.04, 0.08, 0.5, 0.9, 0.94, 2], abs=0.002
+    )
+    found = [f.number for f in video.Reader(path, (24, 32), fps=4)]
+    assert found[:9] == [0, 2, 3, 4, 5, 5, 6, 6, 6]
+
+
+def test_the_last_frame_is_asked_how_long_it_is_shown():
+    timed = [("a", 0.0), ("b", 0.1)]
+    lasting = {"a": 9.0, "b": 0.35}
+    found = list(video.resampled(timed, 10, lasting.get))
+    assert [item for item, _, _ in found] == ["a", "b", "b", "b", "b"]
+
+
+# Frames that a decoder takes in another order have other durations in mp4.
+@pytest.mark.parametrize("kind", ["gif", "webm", "mkv", "mov"])
+@pytest.mark.parametrize("last", [2000, 500, 20])
+def test_a_last_frame_of_another_length(tmp_path, kind, last):
+    times = [0, 100, 200, 300]
+    path = encode(tmp_path / f"a.{kind}", 4, times=times, last=last)
+    seconds = (times[-1] + last) / 1000
+    reader = video.Reader(path, (24, 32))
+    assert [f.seconds for f in reader] == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert video.probe(path).seconds == pytest.approx(seconds)
+    for fps in (5, 10, 20):
+        found = [f.number for f in video.Reader(path, (24, 32), fps)]
+        chosen = nearest([t / 1000 for t in times], fps, last / 1000)
+        assert found == [number for number, _ in chosen]
+
+
+@pytest.mark.parametrize("kind", ["webm", "mkv"])
+def test_a_long_last_frame_is_no_missing_end(tmp_path, kind):
+    times = [0, 40, 80, 120, 160]
+    path = encode(tmp_path / f"a.{kind}", 5, times=times, last=5000)
+    assert numbers(video.frames(path, (24, 32))) == list(range(5))
+    # Without its last frame it is cut off.
+    content = path.read_bytes()
+    with av.open(str(path)) as container:
+        places = {p.pts: p.pos for p in container.demux(video=0) if p.size}
+    path.write_bytes(content[: places[160]])
+    assert "is cut off after" in fails(path)
+
+
+def test_durations_in_another_order_are_not_taken(tmp_path):
+    # In mp4 a duration is that until the next frame in the file.  Here the
+    # last frame stands before the one before it, and seems to last a second.
+    times = [0, 1000, 1100, 1200]
+    path = encode(tmp_path / "a.mp4", 4, times=times)
+    with av.open(str(path)) as container:
+        *_, end = container.decode(video=0)
+        tick = 1 / container.streams.video[0].average_rate
+    assert end.duration * end.time_base > 1.5 * tick
+    chosen = nearest([t / 1000 for t in times], 10, float(tick))
+    found = [f.number for f in video.Reader(path, (24, 32), 10)]
+    assert found == [number for number, _ in chosen]
+
+
+@pytest.mark.parametrize("fps", [24, 60])
+def test_a_coarse_time_base_adds_no_frames(tmp_path, fps):
+    times = [round(1000 * n / fps) for n in range(24)]
+    for last in (1000 // fps, 1000 // fps + 1):
+        path = encode(tmp_path / "a.mkv", 24, rate=fps, times=times, last=last)
+        assert len(list(video.frames(path, (24, 32), fps / 3))) == 8
+
+
+def test_bad_arguments():
+    for fps in (-1, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="fps must be 0 or more"):
+            video.Reader("a.mp4", (8, 8), fps)
+    with pytest.raises(ValueError, match="expected stretch, crop"):
+        video.frames("a.mp4", (8, 8), mode="fit")
+
+
+# Writing.
+
+
+def test_written_frames_come_back(tmp_path):
+    made = [frame(n) for n in range(25)]
+    video.write(tmp_path / "a.mp4", made, 12.5, {"qp": "10"})
+    found = list(video.frames(tmp_path / "a.mp4", (H, W)))
+    assert np.abs(np.stack(found).astype(int) - np.stack(made)).mean() < 2
+    assert video.probe(tmp_path / "a.mp4").fps == 12.5
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ([], "no frames"),
+        ([np.zeros((9, 8, 3), np.uint8)], "even sizes, not 9 x 8"),
+        ([np.zeros((8, 8, 3), np.uint8), np.zeros((8, 6, 3), np.uint8)], "exp"),
+    ],
+)
+def test_what_cannot_be_written(tmp_path, made, message):
+    with pytest.raises(ValueError, match=message):
+        video.write(tmp_path / "a.mp4", made, 10)
+    assert not list(tmp_path.iterdir())
+
+
+# What is wrong.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cut_off(tmp_path, kind):
+    path = encode(tmp_path / f"a.{kind}")
+    content = path.read_bytes()
+    for share in (0.3, 0.6, 0.9):
+        path.write_bytes(content[: int(share * len(content))])
+        assert "cut off" in fails(path)
+
+
+def test_cut_off_mp4(tmp_path):
+    path = encode(tmp_path / "a.mp4")
+    content = path.read_bytes()
+    cut, whole = content.index(b"moov"), f"{len(content):,}"
+    path.write_bytes(content[: cut + 40])
+    assert fails(path) == (
+        f"is cut off, {cut + 40:,} of {whole} bytes or more are there: moov "
+        "atom not found"
+    )
+    # The table of contents comes first.
+    path = encode(tmp_path / "b.mp4", movflags="faststart")
+    content = path.read_bytes()
+    cut = content.index(b"mdat") + 400
+    path.write_bytes(content[:cut])
+    assert fails(path) == (
+        f"is cut off, {cut:,} of {len(content):,} bytes or more are there"
+    )
+    # What stands behind the video does no harm.
+    path.write_bytes(content + b"\0\0\0\0 and so on")
+    assert len(list(video.frames(path, (24, 32)))) == 30
+
+
+@pytest.mark.parametrize("kind", ["webm", "gif"])
+def test_how_many_frames_are_left(tmp_path, kind):
+    path = encode(tmp_path / f"a.{kind}")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(0.6 * len(content))])
+    assert re.search(r"after \d+( of 30)? frames|in frame \d+", fails(path))
+
+
+def sound(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        silence = np.zeros((1, 1024), np.float32)
+        made = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+        made.sample_rate = 8000
+        container.mux(stream.encode(made))
+        container.mux(stream.encode())
+
+
+def test_no_video_in_it(tmp_path):
+    path = tmp_path / "a.mp4"
+    assert fails(path) == "there is no such file"
+    path.write_bytes(b"")
+    assert fails(path) == "the file is empty"
+    path.write_bytes(b"what is this\n" * 100)
+    assert fails(path) == "is not a video"
+    Image.new("RGB", (8, 8)).save(path, "JPEG")
+    assert fails(path) == "is not a video"
+    sound(path)
+    assert fails(path) == "has no video stream"
+    # A playlist would make FFmpeg open other files.
+    encode(tmp_path / "b.mp4")
+    path.write_text("#EXTM3U\n#EXTINF:1,\nb.mp4\n#EXT-X-ENDLIST\n")
+    assert fails(path) == "is not a video"
+
+
+def test_zero_frames(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = H, W, "yuv420p"
+        container.start_encoding()
+    assert fails(path) in ("has no frames", "has no video stream")
+
+
+def test_too_large_by_its_header(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4", 2)
+    monkeypatch.setattr(video.images, "MOST_PIXELS", H * W - 1)
+    assert fails(path) == f"is {W} x {H} pixels; expected at most {H * W - 1:,}"
+
+
+# Folders of pictures.
+
+
+def folder(path, names, **options):
+    path.mkdir()
+    for number, name in enumerate(names):
+        Image.fromarray(frame(number)).save(path / name, **options)
+    return path
+
+
+def test_pictures_in_the_order_of_their_numbers(tmp_path):
+    names = [f"frame_{n}.png" for n in range(8, 22)]
+    path = folder(tmp_path / "clip", names)
+    (path / "notes.txt").write_text("not a picture")
+    assert numbers(video.frames(path, (24, 32))) == list(range(14))
+    reader = video.Reader(path, (24, 32), fps=5)
+    found = list(reader)
+    assert [f.seconds for f in found] == [n / 5 for n in range(14)]
+    assert reader.count == reader.expected() == 14
+    assert reader.fps == 5
+    assert video.probe(path) == (14, video.FOLDER_FPS, (H, W), 14 / 25)
+
+
+def test_pictures_without_numbers(tmp_path):
+    path = folder(tmp_path / "clip", ["a.png", "b2x.png", "b10x.jpg"])
+    assert [p.name for p in video.pictures(path)] == [
+        "a.png", "b2x.png", "b10x.jpg",
+    ]  # fmt: skip
+    assert numbers(video.frames(path, (24, 32))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (
+            ["f_1.png", "f_2.png", "f_4.png"],
+            "frame 3 is missing: f_2.png is followed by f_4.png",
+        ),
+        (
+            ["f_1.png", "f_01.png"],
+            "f_01.png and f_1.png have the same number",
+        ),
+        (
+            ["cover.png", "f_1.png", "f_2.png"],
+            "cover.png and f_2.png are not of one series; expected names that "
+            "differ in their last number alone",
+        ),
+        (
+            ["e_1.png", "f_2.png"],
+            "e_1.png and f_2.png are not of one series; expected names that "
+            "differ in their last number alone",
+        ),
+        (
+            [],
+            "the folder has no pictures (.jpg, .jpeg, .png, .bmp, .gif, .webp)",
+        ),
+    ],
+)
+def test_bad_folders(tmp_path, names, reason):
+    assert fails(folder(tmp_path / "clip", names)) == reason
+
+
+def test_bad_picture_in_a_folder(tmp_path):
+    path = folder(tmp_path / "clip", ["f_1.png", "f_2.png", "f_3.png"])
+    (path / "f_2.png").write_bytes(b"no picture")
+    assert fails(path).startswith("f_2.png is no JPEG, PNG")

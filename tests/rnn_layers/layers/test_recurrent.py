@@ -1,0 +1,624 @@
+"""Parity with Keras's own layers, the traps of Keras 3.15, and bad input."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import rnn_layers
+from rnn_layers.cells.lstm import LSTMCell
+from tests.rnn_layers.tools import (
+    BATCH,
+    FEATURES,
+    MASK,
+    SEQUENCES,
+    TIME,
+    UNITS,
+    array,
+    close,
+    gradients,
+    initial_states,
+    make,
+    random,
+)
+
+ALL = {"return_sequences": True, "return_state": True}
+TOKENS = np.where(MASK, np.arange(1, TIME + 1), 0)
+
+
+def embedded(mask_zero=True):
+    layer = keras.layers.Embedding(
+        TIME + 1, FEATURES, mask_zero=mask_zero, dtype="float64"
+    )
+    layer.build()
+    layer.set_weights([random(TIME + 1, FEATURES)])
+    return layer
+
+
+STOCK = [
+    ("simple_rnn", keras.layers.SimpleRNN, {}),
+    ("simple_rnn", keras.layers.SimpleRNN, {"activation": "relu"}),
+    ("lstm", keras.layers.LSTM, {}),
+    ("lstm", keras.layers.LSTM, {"use_bias": False}),
+    ("lstm", keras.layers.LSTM, {"activation": "relu"}),
+    ("gru", keras.layers.GRU, {}),
+    ("gru", keras.layers.GRU, {"reset_after": False}),
+    ("gru", keras.layers.GRU, {"use_bias": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "stock", "options"), STOCK)
+@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
+def test_equals_the_layer_of_keras(name, stock, options, mask):
+    on_jax = keras.backend.backend() == "jax"
+    if on_jax and name == "simple_rnn" and not options:
+        pytest.skip("Keras 3.15 on JAX makes float32 of tanh, and stops")
+    ours = make(name, options, **ALL)
+    theirs = stock(UNITS, dtype="float64", **options, **ALL)
+    theirs.build(SEQUENCES.shape)
+    theirs.set_weights(ours.get_weights())
+    states = initial_states(ours)
+    shown = np.ones((BATCH, TIME, 1))
+    if on_jax and mask is not None:
+        # Before the first valid step Keras shows the initial state there.
+        shown = (np.cumsum(mask, axis=1) > 0)[..., None]
+    mask = None if mask is None else ops.convert_to_tensor(mask)
+    losses = []
+    for layer in (ours, theirs):
+
+        def call(x, *states, layer=layer):
+            outputs, *last = layer(x, initial_state=list(states), mask=mask)
+            return [ops.multiply(outputs, shown), *last]
+
+        def loss(*inputs, call=call):
+            return sum(ops.sum(ops.sin(part)) for part in call(*inputs))
+
+        inputs = [ops.convert_to_tensor(x) for x in (SEQUENCES, *states)]
+        losses.append(call(*inputs) + gradients(loss, layer, inputs))
+    close(*losses)
+
+
+@pytest.mark.parametrize(("name", "stock", "options"), STOCK[::3])
+def test_weights_have_the_names_and_config_the_keys_of_keras(
+    name, stock, options
+):
+    ours, theirs = make(name, options), stock(UNITS, **options)
+    theirs.build(SEQUENCES.shape)
+    assert [w.name for w in ours.weights] == [w.name for w in theirs.weights]
+    config = {**ours.get_config(), **ours.get_config()["cell"]["config"]}
+    # Penalties on outputs belong to any layer and are not ours to repeat.
+    left_out = {"activity_regularizer"}
+    assert set(theirs.get_config()) - left_out <= set(config)
+
+
+def test_trap_implicit_mask_beside_initial_state():
+    layer = make("gru", return_sequences=True)
+    states = initial_states(layer)
+    x = embedded()(TOKENS)
+    expected = layer(array(x), initial_state=states, mask=MASK)
+    close(layer(x, initial_state=states), expected)
+    tokens = keras.Input((None,), dtype="int32")
+    state = keras.Input((UNITS,), dtype="float64")
+    embedding = embedded()
+    model = keras.Model(
+        [tokens, state], layer(embedding(tokens), initial_state=[state])
+    )
+    close(model([TOKENS, states[0]]), expected)
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    close(again([TOKENS, states[0]]), expected)
+
+
+def test_trap_implicit_mask_beside_initial_state_of_bidirectional():
+    both = rnn_layers.Bidirectional(
+        make("gru", return_sequences=True), dtype="float64"
+    )
+    states = [random(BATCH, UNITS, seed=k) for k in range(2)]
+    x = embedded()(TOKENS)
+    close(
+        both(x, initial_state=states),
+        both(array(x), initial_state=states, mask=MASK),
+    )
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_trap_mask_passes_on_through_layers(wrap):
+    layers = [
+        rnn_layers.rnn("lstm", UNITS, dtype="float64", return_sequences=True)
+        for _ in range(2)
+    ]
+    if wrap:
+        layers = [
+            rnn_layers.Bidirectional(layer, dtype="float64") for layer in layers
+        ]
+    x = embedded()(TOKENS)
+    y = layers[1](layers[0](x))
+    assert (array(y._keras_mask) == MASK).all()
+    below = layers[0](array(x), mask=MASK)
+    close(y, layers[1](array(below), mask=MASK))
+
+
+def test_trap_mask_follows_outputs_that_run_backwards():
+    layer = make("gru", return_sequences=True, go_backwards=True)
+    y = layer(embedded()(TOKENS))
+    assert (array(y._keras_mask) == MASK[:, ::-1]).all()
+
+
+def test_trap_stateful_is_tracked_in_fit_and_predict():
+    inputs = keras.Input(batch_shape=(BATCH, 2, FEATURES))
+    layer = rnn_layers.rnn("lstm", UNITS, stateful=True)
+    model = keras.Model(inputs, layer(inputs))
+    model.compile("sgd", "mse")
+    x = random(BATCH, 2, FEATURES).astype("float32")
+    once, twice = (model.predict(x, verbose=0) for _ in range(2))
+    assert np.abs(once - twice).max() > 1e-3
+    layer.reset_state()
+    close(model.predict(x, verbose=0), once, 1e-6)
+    close(model.predict(x, verbose=0), twice, 1e-6)
+    layer.reset_state()
+    model.fit(x, once, batch_size=BATCH, verbose=0)
+    assert np.abs(array(layer.states[0])).max() > 1e-3
+
+
+def test_trap_reset_state_takes_states():
+    layer = make("lstm", stateful=True)
+    states = initial_states(layer)
+    layer.reset_state(states)
+    close(layer(SEQUENCES), make("lstm")(SEQUENCES, initial_state=states))
+
+
+def test_trap_states_are_variables_of_the_layer_and_no_weights():
+    layer = make("lstm", stateful=True)
+    own = {v.name for v in layer.variables} - {w.name for w in layer.weights}
+    assert own == {"state_0", "state_1"}
+    assert not {v.name for v in layer.trainable_variables} & own
+    stock = keras.layers.LSTM(UNITS, dtype="float64")
+    stock.build(SEQUENCES.shape)
+    layer.set_weights(stock.get_weights())
+    close(layer(SEQUENCES), stock(SEQUENCES))
+
+
+def stateful_model(batch, stateful=True):
+    inputs = keras.Input(batch_shape=(batch, TIME, FEATURES))
+    layer = rnn_layers.rnn("lstm", UNITS, stateful=stateful)
+    both = rnn_layers.Bidirectional(
+        rnn_layers.rnn("gru", UNITS, stateful=stateful)
+    )
+    return keras.Model(inputs, [layer(inputs), both(inputs)])
+
+
+@pytest.mark.parametrize("way", ["set_weights", "load_weights", "load_model"])
+@pytest.mark.parametrize("stateful", [True, False])
+def test_trap_weights_go_to_a_stateful_layer_of_another_batch(
+    way, stateful, tmp_path
+):
+    trained = stateful_model(BATCH, stateful)
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    expected = trained(x)  # and the states are carried now
+    live = stateful_model(1)
+    if way == "set_weights":
+        live.set_weights(trained.get_weights())
+    elif way == "load_weights":
+        trained.save_weights(tmp_path / "all.weights.h5")
+        live.load_weights(tmp_path / "all.weights.h5")
+    else:
+        trained.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        close(again(x), expected, 1e-6)  # the states are as at the beginning
+        return
+    close(live(x[:1]), [y[:1] for y in expected], 1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"merge_mode": None}])
+def test_a_bidirectional_layer_is_saved_loaded_and_cloned(options, tmp_path):
+    inputs = keras.Input((None, FEATURES))
+    one = rnn_layers.Bidirectional(
+        rnn_layers.rnn("gru", UNITS, return_sequences=True), **options
+    )
+    other = rnn_layers.Bidirectional(
+        rnn_layers.rnn("lstm", UNITS),
+        backward_layer=rnn_layers.rnn("janet", UNITS, go_backwards=True),
+    )
+    stock = rnn_layers.Bidirectional(keras.layers.GRU(UNITS))
+    outputs = [*keras.tree.flatten(one(inputs)), other(inputs), stock(inputs)]
+    model = keras.Model(inputs, outputs)
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    expected = model(x)
+    model.save(tmp_path / "model.keras")
+    close(keras.models.load_model(tmp_path / "model.keras")(x), expected, 1e-6)
+    model.save_weights(tmp_path / "all.weights.h5")
+    for again in (
+        keras.models.clone_model(model),
+        keras.Model.from_config(model.get_config()),
+    ):
+        again.load_weights(tmp_path / "all.weights.h5")
+        close(again(x), expected, 1e-6)
+
+
+@pytest.mark.parametrize("name", ["lstm", "slstm"])
+def test_a_stateful_layer_begins_and_is_reset_as_its_cell_begins(name):
+    layer = make(name, stateful=True)
+    expected = make(name)(SEQUENCES)
+    close(layer(SEQUENCES), expected)
+    layer.reset_state()
+    close(layer(SEQUENCES), expected)
+
+
+def test_a_stateful_slstm_forgets_nothing_before_the_first_step():
+    # With a stabilizer of zero at first, a tiny input gate gives 0 / 0.
+    layer = make("slstm", stateful=True)
+    bias = np.repeat([-1000.0, 0.0, 0.5, 0.5], UNITS)
+    layer.cell.bias.assign(bias)
+    result = array(layer(0 * SEQUENCES))
+    assert np.isfinite(result).all()
+    assert np.abs(result).min() > 0.01
+
+
+def test_trap_zero_output_leaves_the_last_output_alone():
+    plain = make("gru")
+    zeroed = make("gru", zero_output_for_mask=True)
+    states = initial_states(plain)
+    expected = array(plain(SEQUENCES, initial_state=states, mask=MASK))
+    close(zeroed(SEQUENCES, initial_state=states, mask=MASK), expected)
+    assert np.abs(expected[0]).max() > 1e-3  # its last step is masked
+
+
+def test_trap_leading_masked_steps_output_zero():
+    layer = make("gru", return_sequences=True)
+    states = [np.ones((BATCH, UNITS))]
+    outputs = array(layer(SEQUENCES, initial_state=states, mask=MASK))
+    assert (outputs[1, :2] == 0).all()
+    assert (outputs[3] == 0).all()
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_trap_unrolled_masks_backwards(zero):
+    options = {"go_backwards": True, "zero_output_for_mask": zero, **ALL}
+    close(
+        make("lstm", unroll=True, **options)(SEQUENCES, mask=MASK),
+        make("lstm", **options)(SEQUENCES, mask=MASK),
+    )
+
+
+@pytest.mark.parametrize("merge_mode", ["concat", None])
+def test_trap_stateful_bidirectional_returns_states(merge_mode):
+    both = rnn_layers.Bidirectional(
+        make("lstm", stateful=True, **ALL),
+        merge_mode=merge_mode,
+        dtype="float64",
+    )
+    x = embedded()(TOKENS)
+    first = both(x)
+    assert len(first) == 5 if merge_mode else 6
+    carried = [array(state) for state in first[-4:]]
+    second = [array(part) for part in both(x)]
+    both.reset_state()
+    close(both(x, initial_state=carried), second)
+
+
+def test_trap_inference_leaves_the_seed_alone():
+    layer = make("lstm", dropout=0.5, recurrent_dropout=0.5, seed=1)
+    before = array(layer.seed_generator.state)
+    layer(SEQUENCES)
+    assert (array(layer.seed_generator.state) == before).all()
+    layer(SEQUENCES, training=True)
+    assert (array(layer.seed_generator.state) != before).any()
+
+
+def test_trap_dropout_masks_do_not_outlive_a_call():
+    layer = make("lstm", dropout=0.5, recurrent_dropout=0.5, seed=1)
+    one, two = (array(layer(SEQUENCES, training=True)) for _ in range(2))
+    assert np.abs(one - two).max() > 1e-3
+    assert layer(SEQUENCES[:2], training=True).shape == (2, UNITS)
+
+
+def test_trap_numpy_integers_are_units():
+    layer = rnn_layers.rnn("lstm", np.int64(UNITS))
+    assert type(layer.units) is int
+    assert layer(SEQUENCES.astype("float32")).shape == (BATCH, UNITS)
+
+
+def test_trap_layer_and_cell_share_a_dtype_policy():
+    layer = rnn_layers.rnn("lstm", UNITS, dtype="mixed_float16")
+    assert layer.cell.compute_dtype == layer.compute_dtype == "float16"
+    with pytest.raises(ValueError, match=r"float16 differs from its cell's"):
+        rnn_layers.Recurrent(LSTMCell(UNITS), dtype="mixed_float16")
+
+
+def test_trap_float16_states_do_not_overflow():
+    layer = rnn_layers.rnn("lstm", 1, dtype="mixed_float16", return_state=True)
+    layer.build((1, None, 1))
+    start = [np.zeros((1, 1)), np.full((1, 1), 1e6)]  # float16 ends at 65504
+    bias = np.array([9, 9, 0, 0])
+    layer.set_weights([np.zeros((1, 4)), np.zeros((1, 4)), bias])
+    _, _, c = layer(np.ones((1, 3, 1)), initial_state=start)
+    assert 9e5 < array(c)[0, 0] < 1e6
+
+
+def test_trap_initializers_draw_anew_for_every_weight():
+    layer = rnn_layers.rnn(
+        "peephole_lstm", UNITS, recurrent_initializer="glorot_uniform"
+    )
+    layer.build((None, None, UNITS))
+    weights = [array(weight) for weight in layer.weights]
+    assert np.abs(weights[0] - weights[1]).max() > 1e-3
+
+
+def test_float16_layer_in_a_model_masks_and_trains():
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(9, 4, mask_zero=True),
+            rnn_layers.stack("lstm", 4, depth=2, compiled=False),
+            keras.layers.Dense(1, dtype="float32"),
+        ]
+    )
+    for layer in model.layers[:2]:
+        layer.dtype_policy = keras.DTypePolicy("mixed_float16")
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones(4), verbose=0)
+
+
+BAD_CALLS = {
+    "units must be positive": (
+        lambda: rnn_layers.rnn("lstm", 0),
+        r"`units` must be a positive integer, not 0\.",
+    ),
+    "units must be an integer": (
+        lambda: rnn_layers.rnn("lstm", 2.5),
+        r"`units` must be a positive integer, not 2\.5\.",
+    ),
+    "unknown cell": (
+        lambda: rnn_layers.rnn("ltsm", 4),
+        r"no cell 'ltsm'; there are simple_rnn, jordan",
+    ),
+    "unknown option": (
+        lambda: rnn_layers.rnn("gru", 4, peephole="full"),
+        r"gru has no option 'peephole'; it has .*reset_after",
+    ),
+    "unknown choice": (
+        lambda: rnn_layers.rnn("peephole_lstm", 4, peephole="some"),
+        r"`peephole` must be one of 'diagonal', 'full', not 'some'",
+    ),
+    "rate of one": (
+        lambda: rnn_layers.rnn("lstm", 4, dropout=1.0),
+        r"`dropout` must be a number of at least 0 and less than 1, not 1",
+    ),
+    "negative rate": (
+        lambda: rnn_layers.rnn("lstm", 4, recurrent_dropout=-0.1),
+        r"`recurrent_dropout` must be a number of at least 0",
+    ),
+    "other cell": (
+        lambda: rnn_layers.Recurrent(keras.layers.LSTMCell(4)),
+        r"`cell` must be a cell of rnn_layers",
+    ),
+    "rank": (
+        lambda: rnn_layers.rnn("lstm", 4)(np.ones((2, 3))),
+        r"shape \(batch, time, features\)",
+    ),
+    "count of states": (
+        lambda: make("lstm")(SEQUENCES, initial_state=[SEQUENCES[:, 0]]),
+        r"`initial_state` needs 2 tensors, not 1",
+    ),
+    "count of states to reset to": (
+        lambda: make("lstm", stateful=True).reset_state([SEQUENCES[:, 0]]),
+        r"`states` needs 2 tensors, not 1",
+    ),
+    "states of a layer that carries none": (
+        lambda: make("lstm").reset_state([SEQUENCES[:, 0]]),
+        r"Only a stateful layer that has been built has states",
+    ),
+    "option without effect": (
+        lambda: rnn_layers.rnn("min_gru", 4, activation="relu"),
+        r"min_gru has no option 'activation'; it has ",
+    ),
+    "stateful without batch size": (
+        lambda: rnn_layers.rnn("lstm", 4, stateful=True)(
+            keras.Input((3, FEATURES))
+        ),
+        r"stateful layer needs a fixed batch size",
+    ),
+    "stateful with another batch size": (
+        lambda: make("lstm", stateful=True)(SEQUENCES[:2]),
+        r"built for batches of 5: drop",
+    ),
+    "unroll without length": (
+        lambda: keras.Sequential(
+            [
+                keras.Input((None, FEATURES)),
+                rnn_layers.rnn("lstm", 4, unroll=True),
+            ]
+        ),
+        r"`unroll=True` needs a fixed number of time steps",
+    ),
+    "depth": (
+        lambda: rnn_layers.stack("lstm", 4, depth=5),
+        r"`depth` must be at most 4, not 5",
+    ),
+    "option of a stack": (
+        lambda: rnn_layers.stack("lstm", 4, go_backwards=True),
+        r"A stack of lstm has no option 'go_backwards'",
+    ),
+    "heads": (
+        lambda: rnn_layers.AttentionPooling(heads=3)(np.ones((1, 2, 4))),
+        r"`heads` must divide the width 4, not be 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_calls_are_one_clear_line(case):
+    call, message = BAD_CALLS[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="ragged is TensorFlow's"
+)
+def test_ragged_sequences_are_refused():
+    import tensorflow as tf
+
+    ragged = tf.ragged.constant([[[1.0]], [[1.0], [2.0]]], ragged_rank=1)
+    with pytest.raises(ValueError, match="Ragged sequences are not supported"):
+        rnn_layers.rnn("lstm", 4)(ragged)
+
+
+def test_a_batch_size_known_beside_an_unknown_length():
+    """As `predict` traces it, after `fit` with neither of the two known."""
+    layer = make("gru", return_sequences=True)
+    expected = layer(SEQUENCES)
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("of tf.function alone")
+    for batch in (None, BATCH):
+        signature = [tf.TensorSpec((batch, None, FEATURES), SEQUENCES.dtype)]
+        outputs = tf.function(layer, input_signature=signature)(SEQUENCES)
+        close(outputs, expected)
+
+
+def test_stateful_chunks_cut_the_gradient_between_them():
+    """Truncated backpropagation through time, by hand and by `stateful`."""
+    stateful = make("lstm", stateful=True)
+    plain = make("lstm", return_state=True)
+    states = [np.zeros((BATCH, UNITS)) for _ in range(2)]
+    for start in range(0, TIME, 2):
+        chunk = SEQUENCES[:, start : start + 2]
+
+        def by_hand(x, states=states):
+            return ops.sum(plain(x, initial_state=states)[0] ** 2)
+
+        expected = gradients(by_hand, plain, [chunk])
+        states = [array(state) for state in plain(chunk, initial_state=states)]
+        states = states[1:]
+        carried = [array(state) for state in stateful.states]
+
+        def by_layer(x):
+            return ops.sum(stateful(x) ** 2)
+
+        stateful.reset_state(carried)
+        close(gradients(by_layer, stateful, [chunk]), expected)
+        stateful.reset_state(states)
+
+
+def test_a_stream_is_learned_in_chunks():
+    """A batch of streams, cut into batches of chunks, in their order."""
+    keras.utils.set_random_seed(0)
+    length, chunk = 24, 4
+    bits = (random(BATCH, length) > 0).astype("float32")
+    told = np.cumsum(bits, axis=1)[..., None] / length
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(BATCH, chunk, 1)),
+            rnn_layers.rnn(
+                "gru", 8, stateful=True, return_sequences=True, compiled=False
+            ),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.03), "mse")
+    chunks = [
+        np.concatenate(np.split(x, length // chunk, axis=1))
+        for x in (bits[..., None], told)
+    ]
+    losses = []
+    for _ in range(25):
+        model.layers[0].reset_state()
+        history = model.fit(*chunks, batch_size=BATCH, shuffle=False, verbose=0)
+        losses.append(history.history["loss"][0])
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_stack_loads_however_objects_are_collected(tmp_path, monkeypatch):
+    """Keras tells layers by their id(), which may be given again."""
+    plain = rnn_layers.Stack._layer
+
+    def collecting(self, index):
+        layer = plain(self, index)
+        gc.collect()
+        return layer
+
+    monkeypatch.setattr(rnn_layers.Stack, "_layer", collecting)
+    inputs = keras.Input((None, FEATURES))
+    stack = rnn_layers.stack("gru", 2, 4, bidirectional=True)
+    path = tmp_path / "model.keras"
+    keras.Model(inputs, stack(inputs)).save(path)
+    gc.freeze()  # what earlier tests left would make each collection slow
+    for _ in range(8):
+        keras.models.load_model(path)
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_sequences_of_integers_are_numbers(dropout):
+    integers = np.arange(8 * TIME * 3).reshape(8, TIME, 3) % 4
+    layer = rnn_layers.rnn("gru", UNITS, dropout=dropout)
+    close(layer(integers), layer(integers.astype("float32")))
+    model = keras.Sequential(
+        [
+            keras.Input((None, 3), dtype="int32"),
+            layer,
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(integers, np.ones((8, 1)), verbose=0)
+    assert all(
+        (one != other).any()
+        for one, other in zip(before, model.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("wide", [100.0, 1e4])
+def test_a_min_lstm_whose_gates_are_both_shut_stays_finite(wide):
+    layer = make("min_lstm", dtype="float32", return_sequences=True)
+    x = (wide * SEQUENCES).astype("float32")
+    assert np.isfinite(array(layer(x))).all()
+    expected = make("min_lstm", return_sequences=True)(SEQUENCES)
+    close(layer(SEQUENCES.astype("float32")), expected, 1e-5)
+
+    def loss(x):
+        return ops.sum(layer(x))
+
+    for gradient in gradients(loss, layer, [x]):
+        assert np.isfinite(gradient).all()
+
+
+def test_layers_of_a_stack_with_a_seed_drop_each_by_its_own_masks():
+    layers = rnn_layers.stack(
+        "gru", UNITS, depth=3, dropout=0.5, recurrent_dropout=0.5, seed=7
+    ).layers
+    again = rnn_layers.stack(
+        "gru", UNITS, depth=3, dropout=0.5, recurrent_dropout=0.5, seed=7
+    )
+    first = [array(layer.seed_generator.state) for layer in layers]
+    assert len({tuple(state.tolist()) for state in first}) == 3
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    stacks = [again, rnn_layers.Stack.from_config(again.get_config())]
+    stacks[0].build(x.shape)
+    stacks[1].build(x.shape)
+    stacks[1].set_weights(stacks[0].get_weights())
+    one, other = (array(stack(x, training=True)) for stack in stacks)
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: rnn_layers.AttentionPooling(),
+        lambda: rnn_layers.AttentionPooling(return_weights=True),
+        lambda: rnn_layers.stack("gru", 2, depth=2, bidirectional=True),
+        lambda: rnn_layers.stack("projection_lstm", 4, return_sequences=True),
+    ],
+)
+def test_shapes_are_known_without_a_run(layer):
+    layer = layer()
+    x = random(BATCH, TIME, 4).astype("float32")
+    found = keras.tree.map_structure(lambda y: tuple(y.shape), layer(x))
+    assert layer.compute_output_shape(x.shape) == found
+    if isinstance(found[0], int):
+        inputs = keras.Input((None, TIME, 4))
+        outputs = keras.layers.TimeDistributed(layer)(inputs)
+        assert outputs.shape == (None, None, *found[1:])
