@@ -34,21 +34,27 @@ $(INSTALLED): requirements.txt constraints.txt
 		-r $(VENV)/requirements.txt -c $(VENV)/constraints.txt
 	@touch $@
 
+##@ Set up
+
+# Lines that begin with ##@ are headings; every app has the targets with APP.
 .PHONY: help
 help: ## Print this list
-	@echo "make <target> [ARGS=\"flags\"], for example make train-sentiment ARGS=\"--epochs 3\""
-	@awk -v apps="$(APPS)" -F ': .*## ' '/^[^\t#].*: .*## / { \
-		if (match($$1, /APPS:%=[a-z]+-/)) { \
-			verb = substr($$1, RSTART + 7, RLENGTH - 7); \
-			n = split(apps, a, " "); \
-			for (i = 1; i <= n; i++) printf "  %-28s %s\n", verb a[i], $$2 \
-		} else printf "  %-28s %s\n", $$1, $$2 }' Makefile
+	@echo 'make <target> [ARGS="flags"]    e.g. make train-sentiment ARGS="--epochs 3"'
+	@echo 'ARGS="--help" lists the flags of a target.'
+	@awk -v apps="$(APPS)" -F ': .*## ' ' \
+		BEGIN { gsub(/ /, ", ", apps) } \
+		/^##@ / { sub(/^##@ /, "\n"); sub(/APPS/, apps); print; next } \
+		/^[^\t#].*: .*## / { \
+			sub(/^\$$\(APPS:%=/, "", $$1); sub(/%\).*/, "APP", $$1); \
+			printf "  %-22s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: install
-install: $(INSTALLED) ## Make .venv with everything (TENSORFLOW=tensorflow-cpu: the half-size wheel)
+install: $(INSTALLED) ## Make .venv (TENSORFLOW=tensorflow-cpu: small wheel)
+
+##@ Apps; APP is one of: APPS
 
 .PHONY: $(APPS:%=train-%)
-$(APPS:%=train-%): train-%: $(INSTALLED) ## Train on the demo data or your own, test once, export
+$(APPS:%=train-%): train-%: $(INSTALLED) ## Train on the demo or your own data, test, export
 	@$(RUN) -m apps.$(call app,train).train $(ARGS)
 
 .PHONY: $(APPS:%=evaluate-%)
@@ -56,16 +62,18 @@ $(APPS:%=evaluate-%): evaluate-%: $(INSTALLED) ## Score a finished run
 	@$(RUN) -m apps.$(call app,evaluate).evaluate $(ARGS)
 
 .PHONY: $(APPS:%=predict-%)
-$(APPS:%=predict-%): predict-%: $(INSTALLED) ## Use a finished run on input of yours
+$(APPS:%=predict-%): predict-%: $(INSTALLED) ## Apply a finished run to your input
 	@$(RUN) -m apps.$(call app,predict).predict $(ARGS)
 
 .PHONY: $(APPS:%=export-%)
-$(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, which needs tensorflow alone
+$(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, needs TensorFlow alone
 	@$(RUN) -m apps.$(call app,export).export $(ARGS)
 
 .PHONY: label-stream
-label-stream: $(INSTALLED) ## Label a video frame by frame, as it comes
+label-stream: $(INSTALLED) ## Label a video live (video-labeling only)
 	@$(RUN) -m apps.video_labeling.stream $(ARGS)
+
+##@ Runs
 
 .PHONY: results
 results: $(INSTALLED) ## Print a table of all finished runs, seeds together
@@ -74,6 +82,12 @@ results: $(INSTALLED) ## Print a table of all finished runs, seeds together
 .PHONY: tensorboard
 tensorboard: $(INSTALLED) ## Watch all runs at http://127.0.0.1:6006
 	@$(RUN) -m tensorboard.main --logdir runs --host 127.0.0.1 $(ARGS)
+
+.PHONY: clean
+clean: ## Delete the demo data and the caches (runs stay)
+	rm -rf data/cache
+
+##@ Tests and style
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests (under 10 minutes on 2 cores)
@@ -91,31 +105,11 @@ $(BACKENDS)/.installed: requirements-backends.txt | $(INSTALLED)
 
 # JAX needs to be told of float64, and compiles small tests too thoroughly.
 .PHONY: test-backends
-test-backends: $(BACKENDS)/.installed ## Run the layers' tests on JAX and torch (15 minutes on 2 cores)
+test-backends: $(BACKENDS)/.installed ## Run the layers' tests on JAX and torch (15 minutes)
 	@failed=; for backend in jax torch; do echo "$$backend:"; \
 		KERAS_BACKEND=$$backend JAX_ENABLE_X64=1 JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 		$(BACKENDS)/bin/python -m pytest -m "not slow" tests/rnn_layers \
 		-n auto --maxprocesses 4 $(ARGS) || failed=1; done; test -z "$$failed"
-
-.PHONY: bench-layers
-bench-layers: $(INSTALLED) ## Time our layers beside Keras's (and torch's, if it is installed)
-	@$(RUN) -m benchmarks.layers $(ARGS)
-
-.PHONY: bench-decoding
-bench-decoding: $(INSTALLED) ## Time greedy and beam search beside `predict` once a token
-	@$(RUN) -m benchmarks.decoding $(ARGS)
-
-.PHONY: bench-adding-and-copy
-bench-adding-and-copy: $(INSTALLED) ## What every cell remembers: two tasks of long lags (half an hour)
-	@$(RUN) -m benchmarks.adding_and_copy $(ARGS)
-
-.PHONY: bench-digits
-bench-digits: $(INSTALLED) ## All cells on handwritten digits, pixel by pixel (half an hour)
-	@$(RUN) -m benchmarks.digits $(ARGS)
-
-.PHONY: bench-chorales
-bench-chorales: $(INSTALLED) ## All cells on polyphonic music: yours, or made here
-	@$(RUN) -m benchmarks.chorales $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and format
@@ -127,6 +121,24 @@ format: $(INSTALLED) ## Put files into the project's format
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
-.PHONY: clean
-clean: ## Delete the demo data and the encoded texts (runs stay)
-	rm -rf data/cache
+##@ Benchmarks
+
+.PHONY: bench-layers
+bench-layers: $(INSTALLED) ## Time our layers beside Keras's and torch's
+	@$(RUN) -m benchmarks.layers $(ARGS)
+
+.PHONY: bench-decoding
+bench-decoding: $(INSTALLED) ## Time decoding beside one `predict` a token
+	@$(RUN) -m benchmarks.decoding $(ARGS)
+
+.PHONY: bench-adding-and-copy
+bench-adding-and-copy: $(INSTALLED) ## All cells on two tasks of long lags (half an hour)
+	@$(RUN) -m benchmarks.adding_and_copy $(ARGS)
+
+.PHONY: bench-digits
+bench-digits: $(INSTALLED) ## All cells on digits, pixel by pixel (half an hour)
+	@$(RUN) -m benchmarks.digits $(ARGS)
+
+.PHONY: bench-chorales
+bench-chorales: $(INSTALLED) ## All cells on polyphonic music, yours or generated
+	@$(RUN) -m benchmarks.chorales $(ARGS)
