@@ -254,7 +254,12 @@ def targets():
         text=True,
         check=True,
     ).stdout
-    return [line.split()[0] for line in printed.splitlines()[1:]]
+    apps = re.search("APP is one of: (.*)", printed)[1].split(", ")
+    return [
+        target.replace("APP", app)
+        for target in re.findall(r"^  (\S+)", printed, re.MULTILINE)
+        for app in (apps if "APP" in target else apps[:1])
+    ]
 
 
 def commands():
