@@ -321,6 +321,26 @@ def test_every_target_is_explained_somewhere():
         assert f"make {target}" in text, target
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_front_pages_are_short(page):
+    assert len((ROOT / page).read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_and_path_of_a_page_exists(page):
+    text = page.read_text()
+    for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall("^#+ (.*)$", target.read_text(), re.MULTILINE)
+            words = (re.sub(r"[^\w -]", "", line.lower()) for line in headings)
+            assert anchor in {line.replace(" ", "-") for line in words}, anchor
+    roots = [page.parent, ROOT, ROOT / "rnn_layers", ROOT / "data_pipelines"]
+    for path in re.findall(r"`(\w+/[\w/]+\.py)`", text):
+        assert any((root / path).exists() for root in roots), path
+
+
 def test_the_project_speaks_of_itself_alone():
     """No machine paths in what is published."""
     for path in [*PYTHON, *PAGES, ROOT / "Makefile", ROOT / ".ci/run"]:
