@@ -61,8 +61,8 @@ class Config:
     attention_penalty: float = cli.flag(
         0.0, "on regions that are looked at too little", at_least=0.0
     )
-    plain: bool = cli.flag(
-        True, "captions are lower-case words without punctuation"
+    normalize_captions: bool = cli.flag(
+        True, "learn captions in lower case, without punctuation"
     )
     vocabulary_size: int = cli.flag(10_000, "most words kept", at_least=6)
     minimum_count: int = cli.flag(

@@ -109,12 +109,12 @@ def datasets(config, eye, tokenizer=None):
         cache_path=config.cache_path,
         encoder=eye.frozen,
         picture_size=eye.encoder.size,
-        plain=config.plain,
+        normalize_captions=config.normalize_captions,
         vocabulary_size=config.vocabulary_size,
         minimum_count=config.minimum_count,
         max_length=config.max_length,
         batch_size=config.batch_size,
-        together=eye.captions,
+        captions_per_picture=eye.captions,
         seed=config.seed,
         download=config.download,
         tokenizer=tokenizer,
@@ -132,7 +132,9 @@ def keep(run, eye, data):
     """
     if eye.trained:
         rows = range(min(CHECKED, len(data.train)))
-        eye.encoder.check(np.stack([data.train.input(row) for row in rows]))
+        eye.encoder.check(
+            np.stack([data.train.example_input(row) for row in rows])
+        )
     elif not run.file("encoder.keras").exists():
         save_model(eye.encoder.model, run.file("encoder.keras"))
     if data.bad:

@@ -358,7 +358,7 @@ def main(options):
     for path, picture, best, looked in described(captioner, paths, search, bad):
         for caption in best:
             score = f"{caption.score:.3f}\t" if options.scores else ""
-            print(f"{images.shown(path)}\t{score}{caption.text}")
+            print(f"{images.printable(path)}\t{score}{caption.text}")
         sys.stdout.flush()
         if options.json:
             records.append(

@@ -66,7 +66,7 @@ class Samples(keras.callbacks.Callback):
         captioner = self.validation.captioner
         caption = self.validation.captions[row]
         picture = shown(captioner, self.split.pictures[row].path)
-        inputs = self.split.input(row)[None]
+        inputs = self.split.example_input(row)[None]
         looked = captioner.attention(inputs, [caption])
         # In the picture, since TensorBoard keeps the first description only.
         if looked:
@@ -152,7 +152,7 @@ def write_report(run, captioner, data, scores, baselines, found, progress):
 
 def _tested(captioner, split, row, caption):
     """Returns a picture of the test split as HTML."""
-    looked = captioner.attention(split.input(row)[None], [caption])
+    looked = captioner.attention(split.example_input(row)[None], [caption])
     known, wrong = split.facts[row], None
     if known is not None:
         wrong = pipeline.facts(caption.text) != known
@@ -180,7 +180,7 @@ def article(path, picture, captions, looked, references=(), wrong=None):
     """
     return page.article(
         images.content(path),
-        images.shown(path.name),
+        images.printable(path.name),
         [(caption.text, caption.score) for caption in captions],
         references,
         _strip(picture, looked),

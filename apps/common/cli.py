@@ -29,7 +29,7 @@ from data_pipelines.files.errors import DataError
 # `config.json` holds, such as an option of `predict`, stands under "".
 RENAMED = {
     "": {},
-    "captioning": {},
+    "captioning": {"plain": "normalize_captions"},
     "sentiment": {},
     "translation": {},
     "video_labeling": {},

@@ -17,7 +17,7 @@ from PIL import Image
 from apps.common.cli import UserError
 from data_pipelines.video_labeling import mstcn, video_paths
 from data_pipelines.vision import video
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 
 
 def listed(paths, ready=False):
@@ -32,7 +32,9 @@ def listed(paths, ready=False):
     """
     for path in map(Path, paths):
         if not os.path.exists(path):  # of a `Path` it fails on long names
-            raise UserError(f"{shown(path)}: there is no such file or folder")
+            raise UserError(
+                f"{printable(path)}: there is no such file or folder"
+            )
         if not path.is_dir():
             yield path
         elif ready:
@@ -45,7 +47,7 @@ def _features(folder):
     inside = sorted(folder.glob("*.npy"))
     if not inside:
         raise UserError(
-            f"{shown(folder)}: has no .npy files; the run was trained on"
+            f"{printable(folder)}: has no .npy files; the run was trained on"
             " features of frames, and can label nothing else"
         )
     return inside
@@ -64,7 +66,7 @@ def _videos(folder):
         return [folder]
     if not videos and not folders:
         raise UserError(
-            f"{shown(folder)}: has no videos, and no folders of pictures"
+            f"{printable(folder)}: has no videos, and no folders of pictures"
         )
     if still:
         _left(folder, "a folder of videos", still, "pictures")
@@ -73,8 +75,8 @@ def _videos(folder):
 
 def _left(folder, taken, paths, what):
     print(
-        f"note: {shown(folder)}: is taken for {taken}; its {what}"
-        f" ({len(paths):,}, such as {shown(paths[0].name)}) are not read",
+        f"note: {printable(folder)}: is taken for {taken}; its {what}"
+        f" ({len(paths):,}, such as {printable(paths[0].name)}) are not read",
         file=sys.stderr,
     )
 
@@ -108,7 +110,7 @@ def name(path):
     Also of `.`; bytes that are no UTF-8 are spelled out.
     """
     path = Path(path)
-    return shown(path.name if path.name.strip(".") else path.resolve().name)
+    return printable(path.name if path.name.strip(".") else path.resolve().name)
 
 
 def stem(path):
@@ -143,14 +145,14 @@ class Features:
     def __iter__(self):
         if self.path.suffix != ".npy":
             raise video.VideoError(
-                shown(self.path),
+                printable(self.path),
                 "is no .npy file; the run was trained on features of frames,"
                 " and can label nothing else",
             )
         for frame in self.source:
             if frame.pixels.shape != self.shape:
                 raise video.VideoError(
-                    shown(self.path),
+                    printable(self.path),
                     f"has {frame.pixels.shape[-1]:,} features a frame; expected"
                     f" an array of ({self.shape[-1]:,}, frames), as the run was"
                     " trained on",

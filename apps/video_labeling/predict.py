@@ -32,7 +32,7 @@ from apps.common import cli, encoders, report, runs
 from data_pipelines.files.atomic import replacing
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import video
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 
 from . import inputs, scores, timeline
 from .inference import Whole, padded
@@ -224,7 +224,7 @@ def main(options):
 
 def _tell(path, where, found, rows):
     count = len(found.probabilities)
-    print(f"{shown(path)}: {count:,} frames -> {shown(where)}")
+    print(f"{printable(path)}: {count:,} frames -> {printable(where)}")
     for row in rows:
         seconds = f"{row['start_seconds']:.2f}\t{row['end_seconds']:.2f}"
         print(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
@@ -236,7 +236,7 @@ def _check(folder):
     parts = (folder, *folder.parents)
     there = next(part for part in parts if os.path.exists(part))
     if not there.is_dir():
-        raise cli.UserError(f"{shown(there)}: is a file; expected a folder")
+        raise cli.UserError(f"{printable(there)}: is a file; expected a folder")
 
 
 def _free(name, taken):
@@ -272,7 +272,7 @@ def write(folder, name, labels, found, rows, picture):
             _write_page(page, found, rows, picture)
     except OSError as error:
         raise cli.UserError(
-            f"{shown(folder / name)}: cannot be written: {error.strerror}"
+            f"{printable(folder / name)}: cannot be written: {error.strerror}"
         ) from None
 
 

@@ -7,7 +7,7 @@ from data_pipelines.captioning.pipeline import (
     Split,
     facts,
     make_datasets,
-    plain,
+    normalize_caption,
 )
 
 __all__ = [
@@ -17,5 +17,5 @@ __all__ = [
     "Split",
     "facts",
     "make_datasets",
-    "plain",
+    "normalize_caption",
 ]

@@ -12,8 +12,8 @@ So there are no more shapes than groups, every pass has the same number of
 batches, the order of pass e is a function of (seed, e) alone, and batch k can
 be made without making the ones before it.
 
-`Together` puts several captions of a picture side by side instead, so that a
-network that looks at pictures has to look only once at each.
+`GroupedByPicture` puts several captions of a picture side by side instead, so
+that a network that looks at pictures has to look only once at each.
 
 Letters of shapes: N captions, P pictures of a batch, K captions of each.
 """
@@ -101,7 +101,7 @@ class Groups:
 
 
 @dataclasses.dataclass(frozen=True)
-class Together:
+class GroupedByPicture:
     """K captions of each picture side by side.
 
     Pictures are put into groups by their longest captions.  In each pass K
@@ -144,9 +144,9 @@ class Together:
         return np.resize(own, self.captions)
 
 
-def together(
+def group_by_picture(
     lengths: np.ndarray, owners: np.ndarray, captions: int, batch_size: int
-) -> Together:
+) -> GroupedByPicture:
     """Puts captions of a picture together.
 
     Args:
@@ -159,7 +159,7 @@ def together(
     starts = np.cumsum(counts) - counts
     longest = np.maximum.reduceat(lengths, starts)
     groups = group(longest, max(batch_size // captions, 1))
-    return Together(groups, starts, counts, captions)
+    return GroupedByPicture(groups, starts, counts, captions)
 
 
 def group(lengths: np.ndarray, batch_size: int) -> Groups:

@@ -38,7 +38,11 @@ from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import Progress
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.vision.images import BadPictures, PictureError, shown
+from data_pipelines.vision.images import (
+    BadPictures,
+    PictureError,
+    printable,
+)
 
 # Part of the key of what was read: raise it with any change of it.
 _FORMAT = 1
@@ -199,7 +203,9 @@ class _Collected:
             places = [folder / name for folder in sources[number].folders]
             there = next(filter(os.path.isfile, places), None)
             if there is None:
-                bad.add(PictureError(shown(places[0]), "there is no such file"))
+                bad.add(
+                    PictureError(printable(places[0]), "there is no such file")
+                )
             else:
                 paths[name] = there
         return paths
@@ -246,7 +252,7 @@ class _Reader:
             self.source[name] = number
         elif self.split[name] != caption.split:
             raise DataError(
-                f"{where}: {shown(name)} is in {caption.split} here and in "
+                f"{where}: {printable(name)} is in {caption.split} here and in "
                 f"{self.split[name]} in {self.first[name]}; a picture can "
                 "be in one split only"
             )
@@ -270,7 +276,7 @@ class _Reader:
                 if found := getattr(source, pictures, None):
                     notes.append(
                         f"{len(found):,} pictures {what}, such as "
-                        f"{shown(min(found))}"
+                        f"{printable(min(found))}"
                     )
             if source.repaired:
                 notes.append(

@@ -38,7 +38,7 @@ class Split:
         side: the captions of all pairs as ids.
         seen: what a model sees of the pictures.
         batch_size: rows of a batch.
-        together: captions of a picture that share a batch of training.
+        captions_per_picture: of those that share a batch of training.
         seed: of the order of the training passes.
     """
 
@@ -49,7 +49,7 @@ class Split:
     side: Side
     seen: Pixels | Extracted
     batch_size: int
-    together: int
+    captions_per_picture: int
     seed: int
 
     def __len__(self) -> int:
@@ -75,10 +75,13 @@ class Split:
     @functools.cached_property
     def passes(self) -> batching.Passes:
         """The batches of training."""
-        if self.together == 1:
+        if self.captions_per_picture == 1:
             return self.groups
-        return batching.together(
-            self.lengths + 1, self.owners, self.together, self.batch_size
+        return batching.group_by_picture(
+            self.lengths + 1,
+            self.owners,
+            self.captions_per_picture,
+            self.batch_size,
         )
 
     @property
@@ -140,7 +143,7 @@ class Split:
             batches = iter(self.groups.once())
         else:
             batches = batching.endless(self.passes, self.seed, start_step)
-        each = 1 if start_step is None else self.together
+        each = 1 if start_step is None else self.captions_per_picture
         batches, ahead = itertools.tee(batches)
         with contextlib.closing(self._inputs(ahead, each)) as inputs:
             for width, rows in batches:
@@ -169,7 +172,7 @@ class Split:
         starts = range(0, len(names), batch_size)
         return self.seen.batches(names[i : i + batch_size] for i in starts)
 
-    def input(self, number: int) -> np.ndarray:
+    def example_input(self, number: int) -> np.ndarray:
         """What is seen of one picture, without a batch axis."""
         return self.seen.one(self.pictures[number].name)
 

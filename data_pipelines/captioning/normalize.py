@@ -1,6 +1,6 @@
-"""Captions as they are learned: small letters, words alone.
+"""Normalized captions: lower case, no punctuation.
 
-    plain("Two men's T-shirts, drying.")  # "two men 's t-shirts drying"
+    normalize_caption("Two men's T-shirts.")  # "two men 's t-shirts"
 
 A word is a run of letters, their marks and digits of any script; hyphens and
 apostrophes within it stay.  Endings with an apostrophe are words of their own,
@@ -21,27 +21,27 @@ _ENDING = re.compile(r"(?<=[^\s'-])(n't|'(?:s|m|re|ve|ll|d))(?=[\s-]|$)")
 _WORD = re.compile(r"'(?:s|m|re|ve|ll|d)(?=\s|$)|[^\s'-]+(?:['-][^\s'-]+)*")
 
 
-class _Kept(dict):
-    """Character -> what becomes of it, found out once for each."""
+class _CharacterMap(dict):
+    """Character -> what becomes of it."""
 
     def __missing__(self, code: int) -> str | None:
         kind = unicodedata.category(chr(code))
         if chr(code) in _APOSTROPHES:
-            kept = "'"
+            replacement = "'"
         elif kind == "Cf":
-            kept = None
+            replacement = None
         elif kind[0] in "LMN" or chr(code) == "-":
-            kept = chr(code)
+            replacement = chr(code)
         else:
-            kept = " "
-        self[code] = kept
-        return kept
+            replacement = " "
+        self[code] = replacement
+        return replacement
 
 
-_KEPT = _Kept()
+_CHARACTERS = _CharacterMap()
 
 
-def plain(text: str) -> str:
-    """The words of a text in small letters, single spaces between them."""
-    text = unicodedata.normalize("NFC", text.lower()).translate(_KEPT)
+def normalize_caption(text: str) -> str:
+    """Return the words of a text in lower case, single spaces between them."""
+    text = unicodedata.normalize("NFC", text.lower()).translate(_CHARACTERS)
     return " ".join(_WORD.findall(_ENDING.sub(r" \1", text)))

@@ -19,7 +19,7 @@ Batch     (inputs, tokens): what is seen of the pictures, and a caption of
     data.valid.dataset()                    # one pass over all pairs
     for batch in data.test.inputs(32): ...  # each picture once, in order
     data.test.references                    # their captions, in order
-    data.test.pictures[i], data.test.input(i), data.test.facts[i]
+    data.test.pictures[i], data.test.example_input(i), data.test.facts[i]
     data.tokenizer.save(path), data.features, data.bad, data.examples
     print(*data.report(), sep="\n")
 
@@ -42,11 +42,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.captioning import captions, tfds_export
-from data_pipelines.captioning import normalize as plain_words
 from data_pipelines.captioning.captions import Captions, Picture
 from data_pipelines.captioning.datasets import Datasets, Split
 from data_pipelines.captioning.demo import generator as demo
-from data_pipelines.captioning.normalize import plain
+from data_pipelines.captioning.normalize import normalize_caption
 from data_pipelines.captioning.picture_inputs import Encoder, Extracted, Pixels
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
@@ -62,7 +61,7 @@ __all__ = [
     "Split",
     "facts",
     "make_datasets",
-    "plain",
+    "normalize_caption",
 ]
 
 # What a caption says of a scene of the demo: lines, in any order; None if it
@@ -110,12 +109,12 @@ def make_datasets(
     encoder: Encoder | None = None,
     picture_size: int | tuple[int, int],
     mode: str = "stretch",
-    plain: bool = True,
+    normalize_captions: bool = True,
     vocabulary_size: int,
     minimum_count: int = 1,
     max_length: int,
     batch_size: int,
-    together: int = 1,
+    captions_per_picture: int = 1,
     seed: int,
     download: bool = False,
     tokenizer: Tokenizer | None = None,
@@ -131,16 +130,16 @@ def make_datasets(
         picture_size: height and width of the pictures, one number is both;
             without effect if there is an encoder, which has its own.
         mode: how pictures get that size, one of `images.MODES`.
-        plain: whether captions are reduced to what `plain` makes of them, and
-            not learned as they are written, with case and punctuation.
+        normalize_captions: Whether captions are learned in lower case, without
+            punctuation; else as they are written.
         vocabulary_size: most words that are known.
         minimum_count: words rarer in train are unknown.
         max_length: most tokens of a caption, its end counted; longer ones are
             cut.
         batch_size: rows of a batch.
-        together: captions of a picture that share a batch of training,
-            whose inputs have each picture once then: row n of the tokens
-            belongs to picture `n // captions`.
+        captions_per_picture: How many captions of a picture share a batch of
+            training; its inputs have each picture once, row n of the tokens
+            belongs to picture `n // captions_per_picture`.
         seed: of the order of training, and of the cut of missing splits.
         download: whether a public set may be downloaded.
         tokenizer: of an old run, instead of a new one.  No picture needs to be
@@ -165,7 +164,10 @@ def make_datasets(
     seen = _seen(found, encoder, picture_size, mode, cache_path)
     notes = list(found.notes)
     said = {
-        split: _said((p for p in found.split(split) if p.name in seen), plain)
+        split: _said(
+            (p for p in found.split(split) if p.name in seen),
+            normalize_captions,
+        )
         for split in SPLITS
     }
     if wordless := sum(part.wordless for part in said.values()):
@@ -186,7 +188,7 @@ def make_datasets(
             sides[split],
             seen,
             batch_size,
-            together,
+            captions_per_picture,
             seed,
         )
         for split, part in said.items()
@@ -209,13 +211,13 @@ def _seen(
     return Extracted(found.files(), encoder, mode, place, found.bad)
 
 
-def _said(pictures: Iterable[Picture], plain: bool) -> _Said:
+def _said(pictures: Iterable[Picture], normalize: bool) -> _Said:
     """Captions with at least one word, and pictures with one such caption."""
     kept, references, wordless = [], [], 0
     for picture in pictures:
         texts = picture.captions
-        if plain:
-            texts = tuple(filter(None, map(plain_words.plain, texts)))
+        if normalize:
+            texts = tuple(filter(None, map(normalize_caption, texts)))
             wordless += len(picture.captions) - len(texts)
         if texts:
             kept.append(picture)

@@ -14,7 +14,7 @@ import numpy as np
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling.frame_sources import Medium
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import BadVideos
 
 # The label of frames that nobody has labelled.
@@ -161,7 +161,7 @@ def translated(
     found = table[indices]
     if (found < 0).any():
         index = int(indices[found.argmin()])
-        expected = ", ".join(shown(label) for label in labels[:10])
+        expected = ", ".join(printable(label) for label in labels[:10])
         more = ", ..." if len(labels) > 10 else ""
         raise DataError(
             f"{clip.labels.where(index)}: {names[index]!r} in {clip.split} is "

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from data_pipelines.files.file_index import KnownFiles, stamp
 from data_pipelines.vision import images, video
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import Frame, Reader, VideoError
 
 
@@ -79,14 +79,14 @@ def content(path: Path, known: KnownFiles) -> str:
     """A short name for what a file holds, remembered in `known`."""
     where = stamp(path)
     if where is None:
-        raise VideoError(shown(path), "there is no such file")
+        raise VideoError(printable(path), "there is no such file")
     if where not in known.found:
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise VideoError(
-                shown(path), f"cannot be read: {error.strerror}"
+                printable(path), f"cannot be read: {error.strerror}"
             ) from None
         known.add(where, digest[:32])
     return known.found[where]

@@ -34,7 +34,7 @@ from data_pipelines.files.file_index import KnownFiles
 from data_pipelines.files.progress import Progress
 from data_pipelines.video_labeling.frame_sources import Medium, Source
 from data_pipelines.vision import feature_shards
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import BadVideos, Frame, VideoError
 
 # Changes when the files do.
@@ -239,7 +239,10 @@ class Store:
             source = self._source(path)
             frames, dtype = iter(source), source.dtype
             if self.encoder is not None:
-                frames, dtype = self._encoded(frames, shown(path)), "float16"
+                frames, dtype = (
+                    self._encoded(frames, printable(path)),
+                    "float16",
+                )
             write(folder, frames, dtype, lambda: (source.count, source.fps))
 
         place = self.place / digest

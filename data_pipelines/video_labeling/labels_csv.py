@@ -20,7 +20,7 @@ from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling import video_paths
 from data_pipelines.video_labeling.clips import BACKGROUND, Clip, Clips
 from data_pipelines.video_labeling.frame_sources import Files
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import BadVideos, VideoError
 
 NAME = "labels.csv"
@@ -65,7 +65,7 @@ def read(folder: Path) -> Clips:
         mark.finish()
         place, there = places[name]
         if not there:
-            bad.add(VideoError(shown(place), "there is no such file"))
+            bad.add(VideoError(printable(place), "there is no such file"))
         line = f"{path}:{mark.line}"
         found.append(
             Clip(name, place, mark, mark.split, mark.group, line, there)
@@ -90,9 +90,9 @@ def _places(
         if other is not mark:
             # As two videos it could be in train and in test.
             raise DataError(
-                f"{mark.path}:{mark.line}: {shown(name)} is the video "
-                f"{shown(other.name)} of line {other.line}; expected one name "
-                "for a video"
+                f"{mark.path}:{mark.line}: {printable(name)} is the video "
+                f"{printable(other.name)} of line {other.line}; expected one "
+                "name for a video"
             )
     return places
 
@@ -102,7 +102,7 @@ def _notes(folder: Path, clips: list[Clip]) -> list[str]:
     names = video_paths.unlabelled(folder, [clip.path for clip in clips])
     if not names:
         return []
-    some = ", ".join(shown(name) for name in names[:_NAMED])
+    some = ", ".join(printable(name) for name in names[:_NAMED])
     more = ", ..." if len(names) > _NAMED else ""
     what = "1 video" if len(names) == 1 else f"{len(names):,} videos"
     verb = "has" if len(names) == 1 else "have"
@@ -235,7 +235,7 @@ class Marks:
             one, other = getattr(row, name), getattr(self, name)
             if one != other:
                 raise DataError(
-                    f"{self.path}:{row.line}: {shown(self.name)} has the "
+                    f"{self.path}:{row.line}: {printable(self.name)} has the "
                     f"{name} {one!r} here and {other!r} in line {self.line}; "
                     "a video has one"
                 )
@@ -254,7 +254,7 @@ class Marks:
             what = "frame" if self.by_frame else "segment from frame"
             rest = "is there" if self.by_frame else "overlaps the one"
             raise DataError(
-                f"{self.path}:{lines[one]}: {shown(self.name)}: the {what} "
+                f"{self.path}:{lines[one]}: {printable(self.name)}: the {what} "
                 f"{starts[one]:,} {rest} in line {lines[one - 1]}"
                 + (" already" if self.by_frame else "")
             )
@@ -262,7 +262,7 @@ class Marks:
         if self.by_frame and late.size:
             one = late[0]
             raise DataError(
-                f"{self.path}:{lines[one]}: {shown(self.name)}: frame "
+                f"{self.path}:{lines[one]}: {printable(self.name)}: frame "
                 f"{before[one]:,} has no label, the next one is "
                 f"{starts[one]:,}; expected every frame, from 0 on"
             )
@@ -270,7 +270,7 @@ class Marks:
     def indices(self, frames: int) -> np.ndarray:
         """The label of each frame of a video of so many, `(T,)` int32."""
         last = self.rows[-1]
-        where = f"{self.path}:{last[3]}: {shown(self.name)}"
+        where = f"{self.path}:{last[3]}: {printable(self.name)}"
         if self.by_frame and len(self.rows) != frames:
             raise DataError(
                 f"{where} has {frames:,} frames, but labels for "

@@ -24,7 +24,7 @@ from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling.clips import Clip, Clips
 from data_pipelines.video_labeling.frame_sources import content
 from data_pipelines.vision.feature_shards import checked
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import FOLDER_FPS, BadVideos, Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
@@ -77,11 +77,12 @@ def read(path: Path) -> Clips:
             )
             if name in found:
                 raise DataError(
-                    f"{where}: {shown(name)} is in {found[name].line} already"
+                    f"{where}: {printable(name)} is in {found[name].line} "
+                    "already"
                 )
             place = folder / "features" / f"{name}.npy"
             if not place.is_file():
-                bad.add(VideoError(shown(place), "there is no such file"))
+                bad.add(VideoError(printable(place), "there is no such file"))
             truth = folder / "groundTruth" / f"{name}.txt"
             labels = _Lines(truth, place, names, mapping, where)
             there = place.is_file()
@@ -179,8 +180,8 @@ class _Lines:
         if len(found) != frames:
             raise DataError(
                 f"{self.path}: has {len(found):,} labels, and "
-                f"{shown(self.video)} {frames:,} frames (the second axis of "
-                "the array); expected one for each"
+                f"{printable(self.video)} {frames:,} frames (the second axis "
+                "of the array); expected one for each"
             )
         return np.array(found, np.int32)
 
@@ -221,7 +222,7 @@ class _Features:
         self.count = 0
 
     def _opened(self) -> np.ndarray:
-        name = shown(self.path)
+        name = printable(self.path)
         try:
             found = np.load(self.path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -246,7 +247,7 @@ class _Features:
             some = np.array(features[:, start : start + _BLOCK].T, np.float32)
             some = some[:, None]  # (block, 1, C)
             numbers = range(start, start + len(some))
-            names = [f"{shown(self.path)}, frame {n:,}" for n in numbers]
+            names = [f"{printable(self.path)}, frame {n:,}" for n in numbers]
             half = checked(some, some, names, first=False, apart=0.0)
             for number, one in zip(numbers, half, strict=True):
                 yield Frame(one, number, number / self.fps)

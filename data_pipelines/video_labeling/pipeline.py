@@ -55,7 +55,7 @@ from data_pipelines.video_labeling.clips import Clips
 from data_pipelines.video_labeling.datasets import Datasets, Split, Video
 from data_pipelines.video_labeling.demo import generator as demo
 from data_pipelines.video_labeling.frame_store import Encoder, Store, Stored
-from data_pipelines.vision.images import shown
+from data_pipelines.vision.images import printable
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
 
@@ -148,7 +148,7 @@ def _labels(clips: Clips, indices: dict[str, np.ndarray]) -> tuple[str, ...]:
     for split in SPLITS:
         parts = [clip for clip in clips.found if clip.split == split]
         if not any(clip.name in indices for clip in parts):
-            first = shown(parts[0].path)
+            first = printable(parts[0].path)
             raise DataError(
                 f"{clips.name}: no video of {split} can be read; {first}: "
                 f"{clips.bad.found[first]}"

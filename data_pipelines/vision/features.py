@@ -341,7 +341,7 @@ class _Extraction:
         if digest in self.taken or digest in self.store.rows:
             return digest, None
         height, width = self.store.of["size"]
-        mode, name = self.store.of["mode"], images.shown(path)
+        mode, name = self.store.of["mode"], images.printable(path)
         return digest, images.decode(content, (height, width), mode, name)
 
     def _take(
@@ -361,7 +361,7 @@ class _Extraction:
         # Another picture of the same content may have come in between.
         if digest not in self.taken and digest not in self.store.rows:
             self.taken.add(digest)
-            self.batch[digest] = (images.shown(path), picture)
+            self.batch[digest] = (images.printable(path), picture)
             if len(self.batch) == self.batch_size:
                 self._finish_batch()
 

@@ -110,12 +110,12 @@ def read(
     """
     if isinstance(source, bytes):
         return decode(source, size, mode)
-    return decode(content(source), size, mode, shown(source))
+    return decode(content(source), size, mode, printable(source))
 
 
 def content(path: str | Path) -> bytes:
     """The bytes of a picture's file; `PictureError` if it is no such file."""
-    name = shown(path)
+    name = printable(path)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -263,7 +263,7 @@ def _resized(
     return picture.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def shown(path: str | Path) -> str:
+def printable(path: str | Path) -> str:
     """A path as it can be printed, on one line."""
     return "".join(
         letter if letter.isprintable() else ascii(letter)[1:-1]

@@ -41,7 +41,11 @@ from PIL import Image
 from data_pipelines.files import atomic
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import images, video_codec
-from data_pipelines.vision.images import BadPictures, PictureError, shown
+from data_pipelines.vision.images import (
+    BadPictures,
+    PictureError,
+    printable,
+)
 
 # Changes when the same file would give other pixels or times.
 VERSION = 2
@@ -195,7 +199,8 @@ class Reader:
                 if isinstance(pixels, PictureError):
                     name = paths[number].name
                     raise VideoError(
-                        shown(self.path), f"{shown(name)} {pixels.reason}"
+                        printable(self.path),
+                        f"{printable(name)} {pixels.reason}",
                     )
                 yield Frame(pixels, number, number / self.fps)
         self.count = len(paths)
@@ -314,7 +319,7 @@ def fitted(
 @contextlib.contextmanager
 def _told(path: str | Path) -> Iterator[None]:
     """Makes every error of reading a `VideoError` with the video's name."""
-    name = shown(path)
+    name = printable(path)
     try:
         yield
     except (VideoError, GeneratorExit):
@@ -354,7 +359,7 @@ def natural(name: str) -> list:
 def _numbered(folder: Path) -> list[Path]:
     """The pictures, if there are any and none of them is missing."""
     found = pictures(folder)
-    name = shown(folder)
+    name = printable(folder)
     if not found:
         raise VideoError(
             name, f"the folder has no pictures ({', '.join(_SUFFIXES)})"
@@ -370,12 +375,12 @@ def _numbered(folder: Path) -> list[Path]:
         )
         raise VideoError(
             name,
-            f"{shown(odd)} and {shown(found[-1].name)} are not of one series; "
-            "expected names that differ in their last number alone",
+            f"{printable(odd)} and {printable(found[-1].name)} are not of one "
+            "series; expected names that differ in their last number alone",
         )
     numbers = [int(match[2]) for match in series]
     for place, (one, next_) in enumerate(itertools.pairwise(numbers)):
-        names = [shown(path.name) for path in found[place : place + 2]]
+        names = [printable(path.name) for path in found[place : place + 2]]
         if next_ == one:
             raise VideoError(
                 name, f"{names[0]} and {names[1]} have the same number"
@@ -396,7 +401,7 @@ def _probe_folder(folder: Path) -> About:
             width, height = picture.size
     except Exception as error:
         raise VideoError(
-            shown(folder), f"{shown(paths[0].name)}: {error}"
+            printable(folder), f"{printable(paths[0].name)}: {error}"
         ) from None
     seconds = len(paths) / FOLDER_FPS
     return About(len(paths), FOLDER_FPS, (height, width), seconds)

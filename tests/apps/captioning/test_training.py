@@ -109,7 +109,7 @@ def learned(record):
         "--encoder NETWORK --encoder-pixels tf --finetune"
         " --attention-score general --attention-penalty 0.1",
         "--encoder NETWORK --encoder-pixels tf --cell min_gru"
-        " --attention-penalty 0.1 --averaging 0 --plain false",
+        " --attention-penalty 0.1 --averaging 0 --normalize-captions false",
     ],
 )
 def test_every_way_of_entering_learns(tmp_path, more):

@@ -15,7 +15,7 @@ LENGTHS = np.random.default_rng(0).integers(3, 40, len(OWNERS))
 
 
 def made(captions=3, batch_size=12, lengths=LENGTHS, owners=OWNERS):
-    return batching.together(lengths, owners, captions, batch_size)
+    return batching.group_by_picture(lengths, owners, captions, batch_size)
 
 
 def drawn(plan, captions=3):

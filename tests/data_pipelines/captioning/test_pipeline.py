@@ -12,7 +12,7 @@ from data_pipelines.batching import bucket_widths
 from data_pipelines.captioning import captions, picture_inputs
 from data_pipelines.captioning import pipeline as captioning
 from data_pipelines.captioning.demo import generator as demo
-from data_pipelines.captioning.pipeline import plain
+from data_pipelines.captioning.pipeline import normalize_caption
 from data_pipelines.files.errors import DataError
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
@@ -128,7 +128,7 @@ def texts(data, tokens):
 
 def known(data, captions):
     """Captions with what the vocabulary does not know as unknown."""
-    ids = data.tokenizer.encode_batch(list(map(plain, captions)))
+    ids = data.tokenizer.encode_batch(list(map(normalize_caption, captions)))
     return list(map(data.tokenizer.decode, ids))
 
 
@@ -158,12 +158,12 @@ HINDI = "\u0915\u0941\u0924\u094d\u0924\u093e"
     ],
 )  # fmt: skip
 def test_plain(text, words):
-    assert plain(text) == words
-    assert plain(words) == words
+    assert normalize_caption(text) == words
+    assert normalize_caption(words) == words
 
 
 def test_plain_words_come_back_from_their_tokens():
-    text = plain(
+    text = normalize_caption(
         "It's 5 o'clock: Caf\u00e9-owner, na\u00efve; \u4e24\u53ea\u72d7."
     )
     tokenizer = Tokenizer.learn([text], "words", 100)
@@ -174,7 +174,10 @@ def test_facts_of_plain_captions():
     for example in itertools.islice(demo._fresh("valid", set(), 0), 20):
         for caption in example.captions:
             assert captioning.facts(caption) == example.scene.facts
-            assert captioning.facts(plain(caption)) == example.scene.facts
+            assert (
+                captioning.facts(normalize_caption(caption))
+                == example.scene.facts
+            )
     assert captioning.facts("a dog on a beach") is None
 
 
@@ -209,7 +212,11 @@ def test_tokens_are_begin_words_end_and_padding(mine, shared_cache):
             assert end <= 9
             found.append(row[1:end])
     whole = data.tokenizer.encode_batch(
-        [plain(text) for number in range(60, 69) for text in said(number)]
+        [
+            normalize_caption(text)
+            for number in range(60, 69)
+            for text in said(number)
+        ]
     )
     assert sorted(found) == sorted(row[:8].tolist() for row in whole)
     longer = sum(len(row) > 8 for row in whole)
@@ -317,7 +324,9 @@ def test_a_step_is_entered_without_reading_what_comes_before(
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("count", [3, 5, 7])
 def test_captions_of_a_picture_together(mine, shared_cache, encoder, count):
-    data = make(mine, shared_cache, encoder, together=count, batch_size=22)
+    data = make(
+        mine, shared_cache, encoder, captions_per_picture=count, batch_size=22
+    )
     pictures = 22 // count
     numbers = {expected(n, encoder).tobytes(): n for n in range(60)}
     for batches in passes(data, 2):
@@ -328,7 +337,7 @@ def test_captions_of_a_picture_together(mine, shared_cache, encoder, count):
             rows = np.reshape(texts(data, tokens), (pictures, count))
             for picture, found in zip(inputs, rows.tolist(), strict=True):
                 number = numbers[picture.tobytes()]
-                own = set(map(plain, said(number)))
+                own = set(map(normalize_caption, said(number)))
                 assert set(found) <= own
                 assert len(set(found)) == min(count, len(own))
                 seen_numbers.append(number)
@@ -339,7 +348,7 @@ def test_captions_of_a_picture_together(mine, shared_cache, encoder, count):
 
 
 def test_batches_of_captions_together(mine, shared_cache):
-    options = {"together": 5, "batch_size": 20}
+    options = {"captions_per_picture": 5, "batch_size": 20}
     data = make(mine, shared_cache, **options)
     first, second = passes(data, 2)
     assert same(first, passes(make(mine, shared_cache, **options), 1)[0])
@@ -398,13 +407,13 @@ def test_inputs_are_each_picture_once_in_order(mine, shared_cache, encoder):
     assert list(map(len, batches)) == [3, 3, 1]
     for row, number in zip(np.concatenate(batches), numbers, strict=True):
         assert np.array_equal(row, expected(number, encoder))
-    assert np.array_equal(test.input(4), expected(73, encoder))
+    assert np.array_equal(test.example_input(4), expected(73, encoder))
 
 
-@pytest.mark.parametrize("is_plain", [True, False])
-def test_references(mine, shared_cache, is_plain):
-    data = make(mine, shared_cache, plain=is_plain)
-    change = plain if is_plain else str
+@pytest.mark.parametrize("normalized", [True, False])
+def test_references(mine, shared_cache, normalized):
+    data = make(mine, shared_cache, normalize_captions=normalized)
+    change = normalize_caption if normalized else str
     for split, first in (("train", 0), ("valid", 60), ("test", 69)):
         part = getattr(data, split)
         assert part.references == [
@@ -465,7 +474,7 @@ def test_captions_without_a_word_are_left_out_and_counted(tmp_path):
     assert "note     2 captions without a word left out" in data.report()
     assert data.test.pictures[0].name == "70.png"
     assert len(data.train.references[0]) == 5
-    written = make(path, tmp_path / "cache", plain=False)
+    written = make(path, tmp_path / "cache", normalize_captions=False)
     assert written.train.references[0][-1] == "?!"
     assert len(written.test) == 7
 
@@ -549,14 +558,14 @@ def test_pictures_are_checked_once(tmp_path, monkeypatch):
     make(path, tmp_path / "cache")
     assert sorted(checked) == sorted(f"{n}.png" for n in range(76))
     checked.clear()
-    make(path, tmp_path / "cache", plain=False, picture_size=3)
+    make(path, tmp_path / "cache", normalize_captions=False, picture_size=3)
     assert checked == []
     # A new one, one that changed, and one that has become bad.
     Image.fromarray(pixels(100)).save(path / "images" / "9.png", "BMP")
     (path / "images" / "75.png").write_bytes(b"no picture")
     data = make(path, tmp_path / "cache")
     assert sorted(checked) == ["75.png", "9.png"]
-    assert np.array_equal(data.train.input(9), pixels(100))
+    assert np.array_equal(data.train.example_input(9), pixels(100))
     assert data.test.pictures[-1].name == "74.png"
     # Whatever is wrong may have been repaired without a new time.
     checked.clear()
@@ -594,7 +603,7 @@ def test_a_picture_that_turns_bad_during_training_is_grey(tmp_path, capsys):
     place = str(path / "images" / "70.png")
     for _ in range(2):
         grey = np.full((SIDE, SIDE, 3), 127)
-        assert np.array_equal(data.test.input(1), grey)
+        assert np.array_equal(data.test.example_input(1), grey)
     assert data.bad.found == {place: "there is no such file"}
     assert capsys.readouterr().err == (
         f"{place}: there is no such file; it was good before\n"
@@ -647,7 +656,9 @@ def test_the_size_of_features_is_said_before(mine, tmp_path, capsys):
 
 def test_report(mine, shared_cache):
     data = make(mine, shared_cache)
-    words = [len(plain(t).split()) for n in range(60) for t in said(n)]
+    words = [
+        len(normalize_caption(t).split()) for n in range(60) for t in said(n)
+    ]
     assert data.report() == [
         f"train    60 pictures, 300 captions of {np.mean(words):.1f} tokens "
         "(0.00% unknown)",
@@ -689,7 +700,7 @@ def test_modes_and_sizes(tmp_path):
     for mode in images.MODES:
         data = make(path, tmp_path / "cache", mode=mode, picture_size=(4, 5))
         right = images.read(path / "images" / "0.png", (4, 5), mode)
-        assert np.array_equal(data.train.input(0), right)
+        assert np.array_equal(data.train.example_input(0), right)
 
 
 def test_demo(tmp_path, monkeypatch):
@@ -700,7 +711,7 @@ def test_demo(tmp_path, monkeypatch):
         part = getattr(data, split)
         for references, facts in zip(part.references, part.facts, strict=True):
             assert {captioning.facts(text) for text in references} == {facts}
-    assert data.train.input(0).shape == (32, 32, 3)
+    assert data.train.example_input(0).shape == (32, 32, 3)
     assert fails(tmp_path, tmp_path, dataset="demo").startswith(
         "demo: takes no --data-path FOLDER; "
     )
@@ -759,7 +770,9 @@ def test_coco(tmp_path, capsys):
     picture = data.valid.pictures[1]
     assert picture.path.read_bytes() == jpeg(1)
     assert picture.captions == ("A val, 1", "two lines")
-    assert np.array_equal(data.valid.input(2), images.decode(jpeg(2), SIDE))
+    assert np.array_equal(
+        data.valid.example_input(2), images.decode(jpeg(2), SIDE)
+    )
 
 
 def test_coco_is_not_downloaded_unasked(tmp_path):
