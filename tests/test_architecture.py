@@ -90,7 +90,7 @@ def test_every_room_is_known():
 @pytest.mark.parametrize("app", APPS)
 def test_every_pipeline_keeps_its_contract(app):
     pipeline = importlib.import_module(f"data_pipelines.{app}.pipeline")
-    assert {"demo", "files"} <= set(pipeline.SOURCES)
+    assert {"demo", "demo_small", "files"} <= set(pipeline.SOURCES)
     for heading in ("Record ", "Files ", "Batch "):
         assert "\n" + heading in "\n" + pipeline.__doc__
 
@@ -219,6 +219,7 @@ def test_configurations_are_flat_and_frozen(app):
     assert set(every_app_has.split()) <= names
     for preset in config.PRESETS.values():
         assert set(preset) <= names
+    assert config.PRESETS["smoke"]["dataset"] == "demo_small"
 
 
 def test_fields_of_the_same_name_have_one_type():

@@ -136,5 +136,11 @@ PRESETS = {
         consensus=16,
     ),
     # Seconds on a laptop: does everything work?
-    "smoke": dict(units=8, embedding_size=8, epochs=1, picture_size=32),
+    "smoke": dict(
+        dataset="demo_small",
+        units=8,
+        embedding_size=8,
+        epochs=1,
+        picture_size=32,
+    ),
 }

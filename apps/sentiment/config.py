@@ -68,5 +68,11 @@ class Config:
 # Differences from the defaults, each with its purpose.
 PRESETS = {
     # Seconds on a laptop: does everything work?
-    "smoke": dict(units=8, embedding_size=8, epochs=1, vocabulary_size=1000),
+    "smoke": dict(
+        dataset="demo_small",
+        units=8,
+        embedding_size=8,
+        epochs=1,
+        vocabulary_size=1000,
+    ),
 }

@@ -33,6 +33,7 @@ an old run on new data pass its `tokenizer`; then valid or test alone will do,
 and the splits that are not there are empty.
 """
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterable
@@ -268,7 +269,10 @@ def _files(
 
 
 def _demo(
-    data_path: str | Path | None, cache_path: Path, download: bool
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    small: bool = False,
 ) -> tuple[Path, dict[str, frozenset[str]]]:
     """Drawn scenes, the same for every seed, and the facts of each."""
     if data_path is not None:
@@ -276,8 +280,11 @@ def _demo(
             "demo: takes no --data-path FOLDER; to read your own files add "
             "--dataset files"
         )
-    place = cache_path / "demo" / f"captioning-{demo.VERSION}"
-    folder = cache.folder(place, demo.write)
+    name = f"captioning-{demo.VERSION}" + "-small" * small
+    sizes = demo.SMALL_SIZES if small else demo.SIZES
+    folder = cache.folder(
+        cache_path / "demo" / name, functools.partial(demo.write, sizes=sizes)
+    )
     return folder, demo.known(folder)
 
 
@@ -296,4 +303,9 @@ def _coco(
 
 # Pictures (train, valid, test) and licences as published:
 # coco_captions  113,287  5,000  5,000  captions CC BY 4.0, pictures Flickr's
-SOURCES = {"demo": _demo, "files": _files, "coco_captions": _coco}
+SOURCES = {
+    "demo": _demo,
+    "demo_small": functools.partial(_demo, small=True),
+    "files": _files,
+    "coco_captions": _coco,
+}

@@ -253,6 +253,7 @@ def _demo(
     cache_path: Path,
     download: bool,
     training: bool,
+    small: bool = False,
 ) -> tuple[list[Source], list]:
     """Reviews by our own grammar, the same ones for every seed."""
     if data_path is not None:
@@ -260,8 +261,11 @@ def _demo(
             "demo: takes no --data-path FOLDER; to read your own files add "
             "--dataset files"
         )
-    place = cache_path / "demo" / f"sentiment-{demo.VERSION}"
-    folder = cache.folder(place, demo.write)
+    name = f"sentiment-{demo.VERSION}" + "-small" * small
+    sizes = demo.SMALL_SIZES if small else demo.SIZES
+    folder = cache.folder(
+        cache_path / "demo" / name, functools.partial(demo.write, sizes=sizes)
+    )
     return _files(folder, cache_path, download, training)
 
 
@@ -292,6 +296,7 @@ def _public(
 # ag_news_subset         120,000   7,600   4 classes, non-commercial use
 SOURCES = {
     "demo": _demo,
+    "demo_small": functools.partial(_demo, small=True),
     "files": _files,
     "imdb_reviews": functools.partial(_public, "imdb_reviews", ("text",)),
     "yelp_polarity_reviews": functools.partial(

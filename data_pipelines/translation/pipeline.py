@@ -221,6 +221,7 @@ def _demo(
     download: bool,
     languages: str,
     training: bool,
+    small: bool = False,
 ) -> tuple[tuple[str, str], list[Source], list]:
     """English and French by our own grammar, the same for every seed."""
     if data_path is not None:
@@ -228,8 +229,11 @@ def _demo(
             "demo: takes no --data-path FOLDER; to read your own files add "
             "--dataset files"
         )
-    place = cache_path / "demo" / f"translation-{demo.VERSION}"
-    folder = cache.folder(place, demo.write)
+    name = f"translation-{demo.VERSION}" + "-small" * small
+    sizes = demo.SMALL_SIZES if small else demo.SIZES
+    folder = cache.folder(
+        cache_path / "demo" / name, functools.partial(demo.write, sizes=sizes)
+    )
     return _files(folder, cache_path, download, languages or "en-fr", training)
 
 
@@ -267,6 +271,7 @@ def _public(
 # wmt14_translate/de-en        4,508,785  3,000  3,003   research use
 SOURCES = {
     "demo": _demo,
+    "demo_small": functools.partial(_demo, small=True),
     "files": _files,
     **{
         name: functools.partial(_public, name)

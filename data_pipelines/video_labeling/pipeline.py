@@ -42,6 +42,7 @@ B rows of a batch, K frames of a chunk, H height, W width, R regions, C
 channels.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -233,7 +234,10 @@ def _files(
 
 
 def _demo(
-    data_path: str | Path | None, cache_path: Path, download: bool
+    data_path: str | Path | None,
+    cache_path: Path,
+    download: bool,
+    small: bool = False,
 ) -> Clips:
     """Clips of sprites, the same for every seed."""
     if data_path is not None:
@@ -241,8 +245,16 @@ def _demo(
             "demo: takes no --data-path FOLDER; to read your own files add "
             "--dataset files"
         )
-    place = cache_path / "demo" / f"video_labeling-{demo.VERSION}"
-    return _files(cache.folder(place, demo.write), cache_path, download)
+    name = f"video_labeling-{demo.VERSION}" + "-small" * small
+    sizes = demo.SMALL_SIZES if small else demo.SIZES
+    return _files(
+        cache.folder(
+            cache_path / "demo" / name,
+            functools.partial(demo.write, sizes=sizes),
+        ),
+        cache_path,
+        download,
+    )
 
 
 def _ucf101(
@@ -255,4 +267,9 @@ def _ucf101(
 
 # Counts (train, test) and licence as published:
 # ucf101     9,537  3,783   101 labels; research use
-SOURCES = {"demo": _demo, "files": _files, "ucf101": _ucf101}
+SOURCES = {
+    "demo": _demo,
+    "demo_small": functools.partial(_demo, small=True),
+    "files": _files,
+    "ucf101": _ucf101,
+}

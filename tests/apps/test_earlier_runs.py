@@ -96,8 +96,9 @@ def test_the_predictions_are_those_of_that_day(name, folder, capsys):
     printed = capsys.readouterr().out
     expected = (folder / "predictions.txt").read_text()
     assert NUMBER.sub("#", printed) == NUMBER.sub("#", expected)
-    numbers = [
-        [float(n) for n in NUMBER.findall(t)] for t in (printed, expected)
-    ]
-    # The last digit is 0.001, or of weights of words 0.01.
-    assert numbers[0] == pytest.approx(numbers[1], abs=0.0101)
+    pairs = zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True)
+    for ours, theirs in pairs:
+        last_digit = 10 ** -len(theirs.partition(".")[2])
+        assert float(ours) == pytest.approx(
+            float(theirs), abs=1.01 * last_digit
+        )

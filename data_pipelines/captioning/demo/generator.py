@@ -48,6 +48,7 @@ facts = sentences.facts
 VERSION = 1
 
 SIZES = {"train": 4000, "valid": 300, "test": 500}
+SMALL_SIZES = {split: size // 10 for split, size in SIZES.items()}
 CAPTIONS = 5
 
 # How often a word of the captions stands in train at least.
@@ -83,17 +84,20 @@ class Example:
         return pictures.draw(self.items, f"{seed} {self.image}")
 
 
-def write(folder: str | Path, seed: int = 0) -> None:
+def write(
+    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
+) -> None:
     """Writes all files.
 
     Args:
         folder: an existing folder that belongs to the demo alone.
         seed: equal seeds write equal files.
+        sizes: Examples of each split; `None`: `SIZES`.
     """
     folder = Path(folder)
     (folder / "images").mkdir()
     captions, scenes = [], []
-    for split, found in splits(seed).items():
+    for split, found in splits(seed, sizes).items():
         for example in found:
             path = folder / "images" / example.image
             path.write_bytes(example.draw(seed))
@@ -121,25 +125,30 @@ def known(folder: str | Path) -> dict[str, frozenset[str]]:
         }
 
 
-def splits(seed: int = 0) -> dict[str, list[Example]]:
-    """All examples of each split."""
+def splits(
+    seed: int = 0, sizes: dict[str, int] | None = None
+) -> dict[str, list[Example]]:
+    """Return the examples of each split."""
     seen: set[frozenset[str]] = set()
-    return {split: list(_fresh(split, seen, seed)) for split in SIZES}
+    return {
+        split: list(_fresh(split, size, seen, seed))
+        for split, size in (sizes or SIZES).items()
+    }
 
 
 def _fresh(
-    split: str, seen: set[frozenset[str]], seed: int
+    split: str, size: int, seen: set[frozenset[str]], seed: int
 ) -> Iterator[Example]:
     """Yields examples whose facts nobody has seen.
 
     Args:
         split: its name.
+        size: how many.
         seen: facts that are taken; is added to.
         seed: of all decisions.
     """
     chance = random.Random(f"{seed} {split}")
     layout = Layout(chance)
-    size = SIZES[split]
     new = 0 if split == "train" else round(NEW * size)
     wanted = [True] * new + [False] * (size - new)
     chance.shuffle(wanted)

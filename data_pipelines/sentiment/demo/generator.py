@@ -30,6 +30,7 @@ from data_pipelines.sentiment.demo import words
 VERSION = 2
 
 SIZES = {"train": 7000, "valid": 1000, "test": 1000}
+SMALL_SIZES = {split: size // 10 for split, size in SIZES.items()}
 LABELS = ("neg", "pos")
 
 # Words of a review, more or less.
@@ -41,22 +42,27 @@ SHORTEST, LONGEST = 15, 60
 STRAIGHT = 0.75
 
 
-def write(folder: str | Path, seed: int = 0) -> None:
+def write(
+    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
+) -> None:
     """Writes all files.
 
     Args:
         folder: an existing folder that belongs to the demo alone.
         seed: equal seeds write equal files.
+        sizes: Examples of each split; `None`: `SIZES`.
     """
-    for split in SIZES:
-        _write(Path(folder) / f"{split}.csv", reviews(split, seed))
+    for split, size in (sizes or SIZES).items():
+        _write(Path(folder) / f"{split}.csv", reviews(split, seed, size))
 
 
-def reviews(split: str, seed: int = 0) -> Iterator[tuple[str, str]]:
-    """Yields (text, label), both labels equally often."""
+def reviews(
+    split: str, seed: int = 0, size: int | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield (text, label), both labels equally often."""
     chance = random.Random(f"{seed} {split}")
     writer = Writer(chance, unseen=split != "train")
-    labels = list(LABELS) * (SIZES[split] // len(LABELS))
+    labels = list(LABELS) * ((size or SIZES[split]) // len(LABELS))
     chance.shuffle(labels)
     for label in labels:
         yield writer.review(label == "pos"), label

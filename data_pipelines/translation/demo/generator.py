@@ -53,6 +53,7 @@ from data_pipelines.translation.demo.sentences import Writer
 VERSION = 2
 
 SIZES = {"train": 8000, "valid": 300, "test": 500}
+SMALL_SIZES = {split: size // 10 for split, size in SIZES.items()}
 LANGUAGES = ("en", "fr")
 
 # How often a word of valid or test stands in train at least.
@@ -76,14 +77,17 @@ class Pair:
         return any(map(held_out, self.combinations))
 
 
-def write(folder: str | Path, seed: int = 0) -> None:
+def write(
+    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
+) -> None:
     """Writes all files.
 
     Args:
         folder: an existing folder that belongs to the demo alone.
         seed: equal seeds write equal files.
+        sizes: Examples of each split; `None`: `SIZES`.
     """
-    for split, pairs in splits(seed).items():
+    for split, pairs in splits(seed, sizes).items():
         for language, texts in zip(
             LANGUAGES,
             zip(*((pair.english, pair.french) for pair in pairs), strict=True),
@@ -93,17 +97,20 @@ def write(folder: str | Path, seed: int = 0) -> None:
             path.write_bytes(("\n".join(texts) + "\n").encode())
 
 
-def splits(seed: int = 0) -> dict[str, list[Pair]]:
-    """All pairs of each split."""
+def splits(
+    seed: int = 0, sizes: dict[str, int] | None = None
+) -> dict[str, list[Pair]]:
+    """Return the pairs of each split."""
+    sizes = sizes or SIZES
     seen = set()
-    train = list(_fresh(f"{seed} train", seen, SIZES["train"], 0.0))
+    train = list(_fresh(f"{seed} train", seen, sizes["train"], 0.0))
     counts = collections.Counter(
         word for pair in train for word in tokens(pair)
     )
     known = {word for word, count in counts.items() if count >= KNOWN}
     others = {
-        split: list(_fresh(f"{seed} {split}", seen, SIZES[split], NEW, known))
-        for split in SIZES
+        split: list(_fresh(f"{seed} {split}", seen, size, NEW, known))
+        for split, size in sizes.items()
         if split != "train"
     }
     return {"train": train} | others

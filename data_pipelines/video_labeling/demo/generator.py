@@ -29,6 +29,7 @@ from data_pipelines.vision import video
 VERSION = 3
 
 SIZES = {"train": 200, "valid": 20, "test": 30}
+SMALL_SIZES = {split: size // 10 for split, size in SIZES.items()}
 FPS = 12
 
 # Frames.
@@ -71,9 +72,9 @@ class Clip:
         return map(scene.draw, self.states)
 
 
-def clips(seed: int = 0) -> Iterator[Clip]:
-    """All clips; the same for equal seeds."""
-    for split, size in SIZES.items():
+def clips(seed: int = 0, sizes: dict[str, int] | None = None) -> Iterator[Clip]:
+    """Yield all clips; the same for equal seeds."""
+    for split, size in (sizes or SIZES).items():
         chance = random.Random(f"{seed} {split}")
         for number in range(size):
             name = f"{split}_{number:03}.mp4"
@@ -94,18 +95,21 @@ def _segments(chance: random.Random) -> Iterator[tuple[int, int, str]]:
         start = end
 
 
-def write(folder: str | Path, seed: int = 0) -> None:
+def write(
+    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
+) -> None:
     """Writes all files.
 
     Args:
         folder: an existing folder that belongs to the demo alone.
         seed: equal seeds give equal frames and labels; the bytes of the
             videos depend on the version of the encoder, too.
+        sizes: Examples of each split; `None`: `SIZES`.
     """
     folder = Path(folder)
     (folder / "videos").mkdir()
     rows = []
-    for clip in clips(seed):
+    for clip in clips(seed, sizes):
         place = folder / "videos" / clip.name
         video.write(place, clip.frames(), FPS, CODING)
         rows += [(clip.name, *s, clip.split) for s in clip.segments]

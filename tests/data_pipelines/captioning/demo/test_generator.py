@@ -563,3 +563,10 @@ def test_no_room_is_said():
     layout = layouts.Layout(random.Random(0))
     with pytest.raises(ValueError, match=r"no room in 40 x 40 pixels"):
         layout._group(thing, 2, 40, 40)
+
+
+def test_the_small_demo_is_a_tenth():
+    small = demo.splits(0, demo.SMALL_SIZES)
+    assert {name: len(part) for name, part in small.items()} == {
+        name: size // 10 for name, size in demo.SIZES.items()
+    }

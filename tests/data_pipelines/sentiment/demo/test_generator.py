@@ -154,3 +154,10 @@ def test_written_in_a_moment():
     begin = time.monotonic()
     assert sum(1 for _ in demo.reviews("train")) == demo.SIZES["train"]
     assert time.monotonic() - begin < 10
+
+
+def test_the_small_demo_is_a_tenth(tmp_path):
+    demo.write(tmp_path, sizes=demo.SMALL_SIZES)
+    for name, size in demo.SIZES.items():
+        lines = (tmp_path / f"{name}.csv").read_text().splitlines()
+        assert len(lines) == 1 + size // 10

@@ -658,3 +658,10 @@ def test_dates():
 )
 def test_times(hour, minutes, english, french):
     assert numbers.clock(hour, minutes) == (english, french)
+
+
+def test_the_small_demo_is_a_tenth():
+    small = demo.splits(0, demo.SMALL_SIZES)
+    assert {name: len(part) for name, part in small.items()} == {
+        name: size // 10 for name, size in demo.SIZES.items()
+    }

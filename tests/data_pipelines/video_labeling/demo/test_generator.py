@@ -176,3 +176,9 @@ def test_a_single_frame_does_not(clips):
     weights = np.linalg.solve(x.T @ x + 5.0 * np.eye(x.shape[1]), x.T @ targets)
     x, y = parts["test"]
     assert ((x @ weights).argmax(1) == y).mean() < 0.3
+
+
+def test_the_small_demo_is_a_tenth():
+    splits = [clip.split for clip in demo.clips(0, demo.SMALL_SIZES)]
+    for name, size in demo.SIZES.items():
+        assert splits.count(name) == size // 10
