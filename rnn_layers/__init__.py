@@ -18,6 +18,7 @@ from rnn_layers.layers.decoder import AttentionDecoder
 from rnn_layers.layers.recurrent import Recurrent
 from rnn_layers.layers.rnn import rnn
 from rnn_layers.layers.stack import Stack, stack
+from rnn_layers.layers.stateful import StatefulStack
 from rnn_layers.layers.time_distributed import TimeDistributed
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "DotAttention",
     "Recurrent",
     "Stack",
+    "StatefulStack",
     "TimeDistributed",
     "convert",
     "names",

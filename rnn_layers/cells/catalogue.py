@@ -82,6 +82,11 @@ def cell_class(name):
     return CELLS[name]
 
 
+def cell_name(kind):
+    """Return the name of a cell by its class."""
+    return next(name for name, cell in CELLS.items() if cell is kind)
+
+
 def cell_options(name):
     """Returns the keywords that the cell of this name takes itself.
 

@@ -62,6 +62,13 @@ class Bidirectional(keras.layers.Bidirectional):
             sequences, initial_state=initial_state, mask=mask, **kwargs
         )
 
+    def get_initial_state(self, batch_size):
+        """Return the states before the first step: forward, then backward."""
+        return [
+            *self.forward_layer.get_initial_state(batch_size),
+            *self.backward_layer.get_initial_state(batch_size),
+        ]
+
     def compute_mask(self, sequences, mask):
         """Passes the mask on, in the order of time."""
         if isinstance(mask, (list, tuple)):
