@@ -24,8 +24,8 @@ FOG = (150, 158, 170)
 THICK = 0.8
 
 
-def overlay(picture, weights):
-    """Lays fog over a picture where the decoder did not look.
+def overlay(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Lay fog over a picture where the decoder did not look.
 
     The region with the largest weight is clear; the others are the more in
     fog, the smaller their weights are beside it.  So equal weights leave the
@@ -50,8 +50,8 @@ def overlay(picture, weights):
     return np.rint(shaded).astype("uint8")
 
 
-def strip(picture, words, weights):
-    """Draws a picture, and for each word where the decoder looked.
+def strip(picture: np.ndarray, words: list[str], weights: np.ndarray) -> bytes:
+    """Draw a picture, and for each word where the decoder looked.
 
     T words.
 
@@ -66,10 +66,10 @@ def strip(picture, words, weights):
     """
     small = Image.fromarray(picture)
     small.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
-    shown = np.asarray(small)
-    tiles = [("", shown)]
-    for word, looked in zip(words, weights, strict=True):
-        tiles.append((word, overlay(shown, looked)))
+    pixels = np.asarray(small)
+    tiles = [("", pixels)]
+    for word, of_word in zip(words, weights, strict=True):
+        tiles.append((word, overlay(pixels, of_word)))
     across = min(len(tiles), (WIDTH + GAP) // (TILE + GAP))
     down = -(-len(tiles) // across)
     step = (TILE + GAP, LINE + small.height + GAP)
@@ -86,8 +86,8 @@ def strip(picture, words, weights):
     return _png(sheet)
 
 
-def titled(picture, text):
-    """Draws a picture with a text below it, in as many lines as it needs.
+def titled(picture: np.ndarray, text: str) -> bytes:
+    """Draw a picture with a text below it, in as many lines as it needs.
 
     Args:
         picture: `(H, W, 3)`, uint8.
@@ -112,25 +112,25 @@ def titled(picture, text):
     sheet.paste(small, ((width - small.width) // 2, LINE))
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(lines, 1):
-        place = (width // 2, LINE + small.height + LINE * number - 5)
-        _write(draw, place, line, width)
+        anchor = (width // 2, LINE + small.height + LINE * number - 5)
+        _write(draw, anchor, line, width)
     return _png(sheet)
 
 
-def _write(draw, place, word, most=TILE):
-    """Writes a word centred above a place, at most so wide."""
+def _write(draw, anchor, word, most=TILE):
+    """Write a word centred above a point, at most so wide."""
     for size in range(LETTERS[0], LETTERS[1] - 1, -1):
         font = _font(size)
         if font.getlength(word) <= most:
             break
     while font.getlength(word) > most:
         word = word.removesuffix("\u2026")[:-1] + "\u2026"
-    draw.text(place, word, "#1b1f24", font, anchor="ms")
+    draw.text(anchor, word, "#1b1f24", font, anchor="ms")
 
 
 @functools.cache
 def _font(size):
-    """Returns the letters that matplotlib brings along."""
+    """Return the letters that matplotlib brings along."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     return ImageFont.truetype(path, size)
 

@@ -8,124 +8,132 @@ from data_pipelines import captioning as pipeline
 
 from . import decoders
 
-SCORES = ("additive", "general", "dot")
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Trains a network that describes pictures."""
+    """Train a network that describes pictures."""
 
     name: str = cli.flag(
-        "", "name of the run; made from data and cell if empty"
+        "", "name of the run; made from data set and cell if empty"
     )
-    dataset: str = cli.flag(
-        "demo", "where the data come from", choices=pipeline.SOURCES
-    )
-    data_path: str = cli.flag("", "folder of your files, or of a TFDS set")
+    dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
+    data_path: str = cli.flag("", "folder of your files, or of a TFDS data set")
     download: bool = cli.flag(False, "let TFDS download the data set")
     encoder: str = cli.flag(
         encoders.SMALL,
-        f"what looks at pictures: {', '.join(encoders.names())}, or the file"
-        " of a Keras model",
+        f"picture encoder: {', '.join(encoders.names())}, or the file of a"
+        " Keras model",
     )
     encoder_layer: str = cli.flag(
         "", "layer of the encoder whose output is used; empty: the last"
     )
     encoder_pixels: str = cli.flag(
-        "raw", "what pixels the file's model wants", choices=encoders.PIXELS
+        "raw",
+        "pixel range that the encoder file expects",
+        choices=encoders.PIXELS,
     )
     download_encoder: bool = cli.flag(
         False, "let Keras download the encoder's weights"
     )
-    finetune: bool = cli.flag(False, "train the encoder, too")
+    finetune: bool = cli.flag(False, "train the encoder with the decoder")
     finetune_from: str = cli.flag(
-        "", "first layer of the encoder that is trained; empty: all are"
+        "", "first layer of the encoder to train; empty: all layers"
     )
     finetune_rate: float = cli.flag(
-        0.05, "share of the step size that its weights get", at_least=0.0
+        0.05,
+        "learning rate of the encoder as a fraction of the decoder's",
+        at_least=0.0,
     )
     picture_size: int = cli.flag(
-        0, "height and width of pictures; 0: as the encoder wants", at_least=0
+        0, "height and width of pictures; 0: the encoder's own", at_least=0
     )
     grid: int = cli.flag(
         6,
-        "most rows and columns of regions, by averaging; 0: all",
+        "average the regions to at most this many rows and columns; 0: keep"
+        " all",
         at_least=0,
     )
-    picture: str = cli.flag(
-        "attention", "how the picture enters the decoder", choices=decoders.WAYS
+    conditioning: str = cli.flag(
+        "attention",
+        "how the decoder is conditioned on the picture",
+        choices=decoders.CONDITIONING,
     )
     attention_score: str = cli.flag(
-        "additive", "how attention compares", choices=SCORES
+        "additive", "attention score", choices=decoders.ATTENTION_SCORES
     )
     attention_penalty: float = cli.flag(
-        0.0, "on regions that are looked at too little", at_least=0.0
+        0.0,
+        "weight of the doubly stochastic attention penalty; 0: off",
+        at_least=0.0,
     )
     normalize_captions: bool = cli.flag(
         True, "learn captions in lower case, without punctuation"
     )
-    vocabulary_size: int = cli.flag(10_000, "most words kept", at_least=6)
+    vocabulary_size: int = cli.flag(10_000, "vocabulary size", at_least=6)
     minimum_count: int = cli.flag(
-        3, "words that are rarer in training are unknown", at_least=1
+        3,
+        "words that are rarer in the training captions are unknown",
+        at_least=1,
     )
     max_length: int = cli.flag(
-        30, "most words, or tokens, kept of a text", at_least=2
+        30, "longest caption, in words; longer ones are cut", at_least=2
     )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
     units: int = cli.flag(128, "size of the recurrent state", at_least=1)
-    depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
-    embedding_size: int = cli.flag(128, "size of a word vector", at_least=1)
-    vectors: str = cli.flag("", "word2vec or GloVe text file to begin from")
-    tied: bool = cli.flag(True, "predict tokens by their word vectors")
-    dropout: float = cli.flag(
-        0.1, "share of features dropped in training", at_least=0.0, below=1.0
+    depth: int = cli.flag(1, "number of recurrent layers", at_least=1, below=5)
+    embedding_size: int = cli.flag(128, "size of a word embedding", at_least=1)
+    vectors: str = cli.flag(
+        "", "word2vec or GloVe text file to initialize the embeddings"
     )
-    smoothing: float = cli.flag(
-        0.0,
-        "probability that label smoothing spreads",
-        at_least=0.0,
-        below=1.0,
+    tied: bool = cli.flag(
+        True, "share the weights of the embedding and the output layer"
     )
-    learning_rate: float = cli.flag(3e-3, "largest step size", at_least=0.0)
-    weight_decay: float = cli.flag(0.0, "of AdamW", at_least=0.0)
-    clip_norm: float = cli.flag(1.0, "longest gradient of all", at_least=0.0)
+    dropout: float = cli.flag(0.1, "dropout rate", at_least=0.0, below=1.0)
+    smoothing: float = cli.flag(0.0, "label smoothing", at_least=0.0, below=1.0)
+    learning_rate: float = cli.flag(3e-3, "peak learning rate", at_least=0.0)
+    weight_decay: float = cli.flag(0.0, "weight decay of AdamW", at_least=0.0)
+    clip_norm: float = cli.flag(
+        1.0, "clip the global gradient norm; 0: off", at_least=0.0
+    )
     averaging: float = cli.flag(
         0.998,
-        "how much of the mean of weights a step keeps; 0: no mean",
+        "decay of the exponential moving average of the weights; 0: off",
         at_least=0.0,
         below=1.0,
     )
-    batch_size: int = cli.flag(
-        64, "what a batch holds: examples; in translation tokens", at_least=1
-    )
+    batch_size: int = cli.flag(64, "captions in a batch", at_least=1)
     epochs: int = cli.flag(
         0, "most epochs; 0: by the size of the data", at_least=0
     )
     steps_per_epoch: int = cli.flag(
         0, "batches between validations; 0: one pass over the data", at_least=0
     )
-    patience: int = cli.flag(4, "epochs without a better score", at_least=1)
-    beam: int = cli.flag(5, "hypotheses kept by beam search", at_least=1)
+    patience: int = cli.flag(
+        4, "stop after this many epochs without a better score", at_least=1
+    )
+    beam: int = cli.flag(5, "beam size", at_least=1)
     length_penalty: float = cli.flag(
-        1.0, "larger favours longer hypotheses", at_least=0.0
+        1.0,
+        "length penalty of beam search; larger favours longer captions",
+        at_least=0.0,
     )
     consensus: int = cli.flag(
         0,
-        "captions drawn to choose among hypotheses by; 0: the most probable",
+        "captions to sample for minimum Bayes risk decoding; 0: off",
         at_least=0,
     )
-    seed: int = cli.flag(0, "of everything random", at_least=0, below=2**32)
-    jit_compile: bool = cli.flag(False, "compile the whole step with XLA")
+    seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
+    jit_compile: bool = cli.flag(False, "compile the training step with XLA")
     mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
     runs_path: str = cli.flag("runs", "folder of all runs")
     cache_path: str = cli.flag(
-        "data/cache", "folder of demo data and encoded texts"
+        "data/cache", "folder of demo data, features and encoded captions"
     )
 
 
 # Differences from the defaults, each with its purpose.
 PRESETS = {
-    # Thousands of photographs and all that people say about them.
+    # Thousands of photographs with several captions each.
     "photos": dict(
         units=512,
         embedding_size=256,

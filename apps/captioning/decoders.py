@@ -1,4 +1,4 @@
-"""How a picture enters the decoder, by name.
+"""How the decoder is conditioned on the picture, by name.
 
 With w_t the vector of word t, a_r region r of the picture, v a vector of the
 whole picture, and h_t = cell(x_t, h_{t-1}) the recurrence:
@@ -19,8 +19,8 @@ whole picture, and h_t = cell(x_t, h_{t-1}) the recurrence:
                    where a cell has one (Xu et al., 2015, section 3.1.2); the
                    other states of a cell begin as they do
 
-Each of the classes has the same four methods, over layers that a model keeps
-under their names.
+All classes have the same methods, over layers that a model keeps under their
+names.
 
 Letters of shapes: B batch, K hypotheses of a picture, N rows of a step, T time,
 R regions, D size of a word vector, U units.
@@ -31,23 +31,25 @@ from keras import ops
 
 import rnn_layers
 
+ATTENTION_SCORES = ("additive", "general", "dot")
+
 # The states that `initial_state` sets: the output and the memory.
-GIVEN = 2
+CONDITIONED_STATES = 2
 
 
-class Attending:
-    """The way `attention`.
+class AttentionConditioning:
+    """Attention over the regions: `attention`.
 
     Args:
-        layer: A `rnn_layers.AttentionDecoder`.
+        layer: The `rnn_layers.AttentionDecoder`.
     """
 
     def __init__(self, layer):
         self.layer = layer
 
     @classmethod
-    def new(cls, config, compiled):
-        """Makes the layers."""
+    def build(cls, config, compiled):
+        """Make the layers of a `Config`."""
         return cls(
             rnn_layers.AttentionDecoder(
                 config.cell,
@@ -60,12 +62,12 @@ class Attending:
         )
 
     @classmethod
-    def of(cls, model, way):
-        """Takes the layers of a model."""
+    def of_model(cls, model, name):
+        """Take the layers of a trained model."""
         return cls(model.get_layer("decoder"))
 
     def __call__(self, words, memory, vector):
-        """Runs over captions.
+        """Run over captions.
 
         Args:
             words: `(B, T, D)`.
@@ -78,36 +80,37 @@ class Attending:
         return self.layer(words, memory, initial_state=[vector])
 
     def prepare(self, memory, vector):
-        """Returns what every step needs of the picture."""
+        """Return what every step needs of the picture."""
         return self.layer.prepare(memory)
 
-    def begin(self, memory, vector):
-        """Returns the states before the first word, and weights `(B, R)`."""
+    def initial_state(self, memory, vector):
+        """Return the states before the first word, and weights `(B, R)`."""
         states = self.layer.get_initial_state(ops.shape(vector)[0], [vector])
         return states, ops.zeros(ops.shape(memory)[:2])
 
     def step(self, words, states, prepared):
-        """Takes one word `(N, D)`; the output, the states, the weights."""
+        """Take one word `(N, D)`; return the output, states and weights."""
         return self.layer.step(words, states, prepared)
 
 
-class Reading:
-    """The other three ways, where the decoder never looks at regions.
+class VectorConditioning:
+    """The other three, where the decoder never looks at regions.
 
     Args:
-        way: Their name.
+        name: Which of them.
         layers: Recurrent layers, the lowest first.
-        first: For `initial_state`, the layer that makes their states of v.
+        first_states: For `initial_state`, the layer that makes their states of
+            v.
     """
 
-    def __init__(self, way, layers, first=None):
-        self.way = way
+    def __init__(self, name, layers, first_states=None):
+        self.name = name
         self.layers = layers
-        self.first = first
+        self.first_states = first_states
 
     @classmethod
-    def new(cls, config, compiled):
-        """Makes the layers."""
+    def build(cls, config, compiled):
+        """Make the layers of a `Config`."""
         layers = [
             rnn_layers.rnn(
                 config.cell,
@@ -118,65 +121,66 @@ class Reading:
             )
             for number in range(config.depth)
         ]
-        if config.picture != "initial_state":
-            return cls(config.picture, layers)
-        size = sum(sum(layer.cell.state_size[:GIVEN]) for layer in layers)
-        first = keras.layers.Dense(size, "tanh", name="first_states")
-        return cls(config.picture, layers, first)
+        if config.conditioning != "initial_state":
+            return cls(config.conditioning, layers)
+        size = sum(
+            sum(layer.cell.state_size[:CONDITIONED_STATES]) for layer in layers
+        )
+        first_states = keras.layers.Dense(size, "tanh", name="first_states")
+        return cls(config.conditioning, layers, first_states)
 
     @classmethod
-    def of(cls, model, way):
-        """Takes the layers of a model."""
+    def of_model(cls, model, name):
+        """Take the layers of a trained model."""
         by_name = {layer.name: layer for layer in model.layers}
-        found = [name for name in by_name if name.startswith("recurrent_")]
-        layers = [by_name[name] for name in sorted(found)]
-        return cls(way, layers, by_name.get("first_states"))
+        layers = [by_name[n] for n in sorted(by_name) if "recurrent_" in n]
+        return cls(name, layers, by_name.get("first_states"))
 
     def __call__(self, words, memory, vector):
-        """Runs over captions; see `Attending`."""
+        """Run over captions; see `AttentionConditioning`."""
         picture = ops.expand_dims(vector, 1)  # B 1 ?
         states = [None] * len(self.layers)
-        if self.way == "every_step":
+        if self.name == "every_step":
             picture = picture + ops.zeros_like(words[..., :1])
             x = ops.concatenate([words, picture], axis=-1)  # B T D+U
-        elif self.way == "first_step":
+        elif self.name == "first_step":
             x = ops.concatenate([picture, words], axis=1)  # B 1+T D
         else:
             x = words
             states = self._states(vector)
         for layer, first in zip(self.layers, states, strict=True):
             x = layer(x, initial_state=first)
-        return x[:, 1:] if self.way == "first_step" else x
+        return x[:, 1:] if self.name == "first_step" else x
 
     def _states(self, vector):
-        """Returns the states of each layer before the first input."""
+        """Return the states of each layer before the first input."""
         rows = ops.zeros_like(vector[:, :1])  # B 1, where B is not known yet
         states = [
             [state + rows for state in layer.cell.get_initial_state(1)]
             for layer in self.layers
         ]
-        if self.way == "initial_state":
-            given, end = self.first(vector), 0
+        if self.name == "initial_state":
+            values, end = self.first_states(vector), 0
             for own in states:
-                for number, state in enumerate(own[:GIVEN]):
+                for number, state in enumerate(own[:CONDITIONED_STATES]):
                     begin, end = end, end + state.shape[-1]
-                    own[number] = ops.cast(given[:, begin:end], state.dtype)
+                    own[number] = ops.cast(values[:, begin:end], state.dtype)
         return states
 
     def prepare(self, memory, vector):
-        """Returns what every step needs of the picture."""
+        """Return what every step needs of the picture."""
         return vector
 
-    def begin(self, memory, vector):
-        """Returns the states before the first word, and no weights."""
+    def initial_state(self, memory, vector):
+        """Return the states before the first word, and no weights."""
         states = self._states(vector)
-        if self.way == "first_step":
+        if self.name == "first_step":
             _, states = self._advance(vector, states)
         return states, ops.zeros((ops.shape(vector)[0], 1))
 
     def step(self, words, states, vector):
-        """Takes one word `(N, D)`; the output, the states, the weights."""
-        if self.way == "every_step":
+        """Take one word `(N, D)`; return the output, states and weights."""
+        if self.name == "every_step":
             words = _beside(words, vector)
         output, states = self._advance(words, states)
         return output, states, ops.zeros((ops.shape(words)[0], 1))
@@ -190,7 +194,7 @@ class Reading:
 
 
 def _beside(words, vector):
-    """Puts `(B, U)` beside `(N, D)`: that of a picture for each of K rows."""
+    """Put `(B, U)` beside `(N, D)`: that of a picture for each of K rows."""
     rows = ops.reshape(words, (ops.shape(vector)[0], -1, words.shape[-1]))
     vector = ops.expand_dims(vector, 1) + ops.zeros_like(rows[..., :1])
     both = ops.concatenate([rows, vector], axis=-1)  # B K D+U
@@ -198,16 +202,16 @@ def _beside(words, vector):
 
 
 # Name -> class.
-WAYS = {
-    "attention": Attending,
-    "every_step": Reading,
-    "first_step": Reading,
-    "initial_state": Reading,
+CONDITIONING = {
+    "attention": AttentionConditioning,
+    "every_step": VectorConditioning,
+    "first_step": VectorConditioning,
+    "initial_state": VectorConditioning,
 }
 
 
 class AttentionPenalty(keras.layers.Layer):
-    """Asks the decoder to look at every region, over a whole caption.
+    """Ask the decoder to look at every region, over a whole caption.
 
         penalty * mean over captions of sum_r (1 - sum_t a_tr) ** 2
 
@@ -233,7 +237,7 @@ class AttentionPenalty(keras.layers.Layer):
             words, memory, initial_state=[vector]
         )  # B T R
         real = ops.cast(real, weights.dtype)  # B T
-        seen = ops.sum(weights * ops.expand_dims(real, -1), axis=1)  # B R
-        missed = ops.sum(ops.square(1 - seen), axis=-1)  # B
-        self.add_loss(self.penalty * ops.mean(missed))
+        totals = ops.sum(weights * ops.expand_dims(real, -1), axis=1)  # B R
+        missing = ops.sum(ops.square(1 - totals), axis=-1)  # B
+        self.add_loss(self.penalty * ops.mean(missing))
         return logits

@@ -1,4 +1,4 @@
-"""Scores a run, beside the trivial baselines.
+"""Score a run, beside the trivial baselines.
 
     make evaluate-captioning ARGS="--run demo-gru"
     make evaluate-captioning ARGS="--beam 10 --split valid"
@@ -18,109 +18,153 @@ import dataclasses
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from apps.common import cli, report, runs
 from apps.common.optimizer import averaged
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines import captioning as pipeline
 
-from . import picture_encoder, scores
-from .config import Config
-from .predict import Captioner, Decoding, Search
+from . import scores
+from .predict import Caption, Captioner, Decoding, Search
 
-SCORES = (
-    *("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"),
-    *("bleu_4_greedy", "cider_greedy", "perplexity", "right"),
+METRICS = (
+    "bleu_1",
+    "bleu_2",
+    "bleu_3",
+    "bleu_4",
+    "rouge_l",
+    "cider",
+    "bleu_4_greedy",
+    "cider_greedy",
+    "perplexity",
+    "right",
 )
 BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(Decoding):
-    """Scores a finished run."""
+    """Score a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     dataset: str = cli.flag(
-        "", "other data than the run's own", choices=["", *pipeline.SOURCES]
+        "",
+        "data set to score on; empty: the run's own",
+        choices=["", *pipeline.SOURCES],
     )
-    data_path: str = cli.flag("", "folder of the other data")
-    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
+    data_path: str = cli.flag("", "folder of that data set")
+    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
     meteor: bool = cli.flag(False, "add METEOR; needs Java")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def describe(captioner, split, search):
-    """Returns the best `Caption` of every picture, in order."""
+def datasets(
+    captioner: Captioner, dataset: str, data_path: str | None
+) -> pipeline.Datasets:
+    """Return a data set as a finished run reads it."""
+    config = captioner.config
+    return pipeline.make_datasets(
+        dataset,
+        data_path,
+        cache_path=config.cache_path,
+        encoder=captioner.encoder.frozen,
+        picture_size=captioner.size,
+        normalize_captions=config.normalize_captions,
+        vocabulary_size=config.vocabulary_size,
+        minimum_count=config.minimum_count,
+        max_length=config.max_length,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        download=config.download,
+        tokenizer=captioner.tokenizer,
+    )
+
+
+def describe(
+    captioner: Captioner, split: pipeline.Split, search: Search
+) -> list[Caption]:
+    """Return the best caption of every picture, in order."""
     return [
-        best[0]
+        hypotheses[0]
         for inputs in split.inputs(BATCH)
-        for best in captioner.decode(inputs, search)
+        for hypotheses in captioner.decode(inputs, search)
     ]
 
 
-def people(split):
-    """Returns the captions of people, as written, of every picture."""
+def references(split: pipeline.Split) -> list[tuple[str, ...]]:
+    """Return the captions of people, as written, of every picture."""
     return [picture.captions for picture in split.pictures]
 
 
-def teacher_forced(inputs, tokens):
-    """Cuts a batch into what the model reads and what it has to predict."""
+def teacher_forced(inputs: tf.Tensor, tokens: tf.Tensor) -> tuple:
+    """Cut a batch into what the model reads and what it has to predict."""
     return (inputs, tokens[:, :-1]), tokens[:, 1:]
 
 
-def perplexity(captioner, split):
-    """Returns the perplexity of the references."""
+def perplexity(captioner: Captioner, split: pipeline.Split) -> float:
+    """Return the perplexity of the references."""
     captioner.model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
-    found = captioner.model.evaluate(
+    logs = captioner.model.evaluate(
         split.dataset().map(teacher_forced), verbose=0, return_dict=True
     )
-    return found["perplexity"]
+    return logs["perplexity"]
 
 
-def score(captioner, data, name, search, meteor=False):
-    """Returns the scores of a split and its captions by beam search."""
+def score(
+    captioner: Captioner,
+    data: pipeline.Datasets,
+    name: str,
+    search: Search,
+    meteor: bool = False,
+) -> tuple[dict[str, float], list[Caption]]:
+    """Return the scores of a split and its captions by beam search."""
     split = getattr(data, name)
     greedy = [c.text for c in describe(captioner, split, Search(1, 0.0))]
     best = describe(captioner, split, search)
     texts = [caption.text for caption in best]
-    found = scores.scores(texts, people(split), meteor)
-    first = scores.scores(greedy, people(split))
-    found["bleu_4_greedy"] = first["bleu_4"]
-    found["cider_greedy"] = first["cider"]
-    found["perplexity"] = perplexity(captioner, split)
-    return found | right(texts, split), best
+    metrics = scores.scores(texts, references(split), meteor)
+    of_greedy = scores.scores(greedy, references(split))
+    metrics["bleu_4_greedy"] = of_greedy["bleu_4"]
+    metrics["cider_greedy"] = of_greedy["cider"]
+    metrics["perplexity"] = perplexity(captioner, split)
+    return metrics | share_right(texts, split), best
 
 
-def right(texts, split):
-    """Returns the share of right captions, where that can be known."""
+def share_right(texts: list[str], split: pipeline.Split) -> dict[str, float]:
+    """Return the share of right captions, where that can be known."""
     if None in split.facts:
         return {}
-    return {"right": scores.right(texts, split.facts, pipeline.facts)}
+    share = scores.share_right(texts, split.facts, pipeline.facts)
+    return {"right": share}
 
 
-def baselines(captioner, data, meteor=False):
-    """Returns the scores of the baselines on the test split."""
+def baselines(
+    captioner: Captioner, data: pipeline.Datasets, meteor: bool = False
+) -> dict[str, dict[str, float]]:
+    """Return the scores of the baselines on the test split."""
     train, test = data.train, data.test
     frequent = scores.most_frequent(
         text for texts in train.references for text in texts
     )
-    near = scores.nearest_captions(
-        vectors(captioner, train), people(train), vectors(captioner, test)
+    nearest = scores.nearest_captions(
+        vectors(captioner, train), references(train), vectors(captioner, test)
     )
-    outputs = {
+    captions = {
         "most_frequent": [frequent] * len(test),
-        "nearest_picture": near,
+        "nearest_picture": nearest,
     }
-    found = {
-        name: scores.scores(texts, people(test), meteor) | right(texts, test)
-        for name, texts in outputs.items()
+    rows = {
+        name: scores.scores(texts, references(test), meteor)
+        | share_right(texts, test)
+        for name, texts in captions.items()
     }
-    human = scores.human(people(test))
-    return found | ({"human": human} if human else {})
+    human = scores.human(references(test))
+    return rows | ({"human": human} if human else {})
 
 
-def vectors(captioner, split):
-    """Returns the mean region of every picture, `(N, C)`."""
+def vectors(captioner: Captioner, split: pipeline.Split) -> np.ndarray:
+    """Return the mean region of every picture, `(N, C)`."""
     return np.concatenate(
         [captioner.vectors(inputs) for inputs in split.inputs(BATCH)]
     )
@@ -138,10 +182,10 @@ class Validation(keras.callbacks.Callback):
         captioner: The `Captioner` that shares the weights trained.
 
     Attributes:
-        captions: What the last epoch made of the split, in order.
+        captions: Of the split, in order, after the last epoch.
     """
 
-    def __init__(self, data, captioner):
+    def __init__(self, data: pipeline.Datasets, captioner: Captioner):
         super().__init__()
         self.split = data.valid
         self.batches = data.valid.dataset().map(teacher_forced)
@@ -149,40 +193,35 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         with averaged(self.model):
-            found = self.model.evaluate(
+            metrics = self.model.evaluate(
                 self.batches, verbose=0, return_dict=True
             )
             self.captions = describe(self.captioner, self.split, Search(1, 0.0))
         texts = [caption.text for caption in self.captions]
-        found |= scores.scores(texts, people(self.split))
-        found["words"] = len({word for text in texts for word in text.split()})
-        found |= right(texts, self.split)
+        metrics |= scores.scores(texts, references(self.split))
+        metrics["words"] = len({w for text in texts for w in text.split()})
+        metrics |= share_right(texts, self.split)
         for name in ("bleu_1", "bleu_2", "bleu_3"):
-            del found[name]
-        logs.update({f"val_{name}": value for name, value in found.items()})
+            del metrics[name]
+        logs.update({f"val_{name}": value for name, value in metrics.items()})
 
 
-def main(options):
-    """Prints the scores of a run on one split of its data, or of others."""
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("captioning", options.run, options.runs_path)
+    captioner = Captioner.of_run(run)
     dataset, data_path = runs.data_to_score(
         options, run.record["config"], pipeline.SOURCES
     )
-    config = dataclasses.replace(
-        Config(**run.record["config"]),
-        dataset=dataset,
-        data_path=data_path or "",
-    )
-    captioner = Captioner.of_run(run)
-    data = picture_encoder.datasets(config, captioner.eye, captioner.tokenizer)
+    data = datasets(captioner, dataset, data_path)
     if not len(getattr(data, options.split)):
-        raise cli.UserError(f"these data have no picture in {options.split}")
-    search = options.search(config)
-    found, _ = score(captioner, data, options.split, search, options.meteor)
-    rows = {f"{run.name} ({options.split})": found}
+        raise cli.UserError(f"{data.name} has no picture in {options.split}")
+    search = options.search(captioner.config)
+    metrics, _ = score(captioner, data, options.split, search, options.meteor)
+    rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)
-    columns = [name for name in (*SCORES, "meteor") if name in found]
+    columns = [name for name in (*METRICS, "meteor") if name in metrics]
     print(report.table(rows, columns))
     for name, signature in scores.signatures(options.meteor).items():
         print(f"{name}: {signature}")

@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: bytes of pictures in, captions and scores out.
+"""Write a run's SavedModel: bytes of pictures in, captions and scores out.
 
     make export-captioning ARGS="--run demo-gru"
 
@@ -7,8 +7,8 @@ change to what it returns.  It needs nothing but tensorflow, encoder included:
 
     served = tf.saved_model.load("runs/captioning/demo-gru/export")
     picture = tf.io.read_file("photo.jpg")
-    found = served.serve(picture[None], beam=5, length_penalty=1.0)
-    found["text"][0, 0]  # the best of five
+    result = served.serve(picture[None], beam=5, length_penalty=1.0)
+    result["text"][0, 0]  # the best of five
 """
 
 import dataclasses
@@ -29,14 +29,14 @@ FORMATS = ("JPEG", "PNG", "BMP")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Writes the SavedModel of a finished run."""
+    """Write the SavedModel of a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run, captioner):
-    """Writes `export/`; returns the largest difference to the live model.
+def write(run: runs.Run, captioner: Captioner) -> float | None:
+    """Write `export/`; return the largest difference to the live model.
 
     Args:
         run: The `runs.Run`.
@@ -48,24 +48,24 @@ def write(run, captioner):
     `score (N, beam)`, -inf where there are fewer.
     """
     track = list(captioner.tokenizer.tables)
-    if not captioner.eye.trained:
-        track.append(captioner.eye.encoder.model)
+    if captioner.encoder.frozen:
+        track.append(captioner.encoder.frozen.model)
 
     def serve(image, beam, length_penalty):
         pictures = tf.map_fn(
-            lambda content: pixels(content, captioner.size),
+            lambda content: read_pixels(content, captioner.size),
             image,
             fn_output_signature=tf.TensorSpec((*captioner.size, 3)),
         )
-        found = captioner.search(
-            inputs_of(captioner, pictures),
+        decoded = captioner.search(
+            model_inputs(captioner, pictures),
             Search(
                 beam, length_penalty, captioner.config.consensus, n_best=beam
             ),
         )
         return {
-            "text": captioner.tokenizer.decode_tensor(found.tokens),
-            "score": found.scores,
+            "text": captioner.tokenizer.decode_tensor(decoded.tokens),
+            "score": decoded.scores,
         }
 
     return export.write(
@@ -85,8 +85,8 @@ def write(run, captioner):
     )
 
 
-def pixels(content, size):
-    """Reads the bytes of a picture as `images.read` does, in a graph.
+def read_pixels(content: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Read the bytes of a picture as `images.read` does, in a graph.
 
     Not turned as its EXIF data say, and decoded by another library, so that a
     pixel may differ by a little.
@@ -97,30 +97,30 @@ def pixels(content, size):
     return tf.clip_by_value(tf.round(picture), 0, 255)
 
 
-def inputs_of(captioner, pictures):
-    """Takes float pictures `(B, H, W, 3)` to what the captioner takes."""
-    if captioner.eye.trained:
+def model_inputs(captioner: Captioner, pictures: tf.Tensor) -> tf.Tensor:
+    """Take float pictures `(B, H, W, 3)` to what the captioner takes."""
+    if captioner.encoder.trained:
         return pictures
-    features = captioner.eye.encoder.model(pictures, training=False)
+    features = captioner.encoder.frozen.model(pictures, training=False)
     # As they are on disk, so that the same picture gives the same words.
     return tf.cast(tf.cast(features, tf.float16), tf.float32)
 
 
-def examples():
-    """Returns the bytes of three pictures: noise, in three formats."""
+def examples() -> list[bytes]:
+    """Return the bytes of three pictures: noise, in three formats."""
     random = np.random.default_rng(0)
-    found = []
+    contents = []
     for number, kind in enumerate(FORMATS):
         colours = random.integers(0, 256, (3 + number, 4, 3), np.uint8)
         picture = Image.fromarray(colours).resize((100 + 20 * number, 80))
         buffer = io.BytesIO()
         picture.save(buffer, kind)
-        found.append(buffer.getvalue())
-    return found
+        contents.append(buffer.getvalue())
+    return contents
 
 
-def main(options):
-    """Exports a run again."""
+def main(options: Options) -> None:
+    """Export a run again."""
     run = runs.open_run("captioning", options.run, options.runs_path)
     difference = write(run, Captioner.of_run(run))
     if difference is not None:

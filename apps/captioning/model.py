@@ -5,8 +5,8 @@
 
 The regions are features of a frozen encoder, or come from an encoder that is
 trained along, on pictures [B, H, W, 3].  Teacher forcing is one pass over the
-whole caption, which begins with the token before the first one; `Steps` takes
-the same layers one token at a time.
+whole caption, which begins with the token before the first one;
+`IncrementalDecoder` takes the same layers one token at a time.
 
 Letters of shapes: B batch, P pictures, N rows of a step, T time, R regions, C
 channels, D size of a word vector, U units, V vocabulary.  Token 0 is padding.
@@ -22,17 +22,24 @@ from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines.text.tokenizers import Tokenizer
 
 from . import decoders
+from .config import Config
 
 # Batches of captions have few shapes, so XLA compiles the recurrent loops for
 # each of them soon, which makes a training step a tenth faster.
 COMPILED = True
 
 
-def build(config, encoder, frequencies, several=False, vectors=None):
-    """Returns the model to train and the captioner to keep.
+def build(
+    config: Config,
+    encoder: keras.Model | tuple[int, int],
+    frequencies: np.ndarray,
+    several: bool = False,
+    vectors: np.ndarray | None = None,
+) -> tuple[keras.Model, keras.Model]:
+    """Return the model to train and the captioner to save.
 
     Both take features `(B, R, C)`, or pictures, and captions `(B, T)`, give
-    logits `(B, T, V)`, and share all weights.  The model to train may be given
+    logits `(B, T, V)`, and share all weights.  The model to train may get
     several captions of each picture.
 
     Args:
@@ -44,22 +51,22 @@ def build(config, encoder, frequencies, several=False, vectors=None):
         vectors: Optional `(V, D)` array of word vectors to begin from.
     """
     size = config.embedding_size if vectors is None else vectors.shape[1]
-    look = _picture(config, encoder, size)
-    inputs = keras.Input(look.input.shape[1:], name="picture_input")
+    picture = _picture(config, encoder, size)
+    inputs = keras.Input(picture.input.shape[1:], name="picture_input")
     tokens = keras.Input((None,), dtype="int32", name="caption")
     decode = _decoder(config, frequencies, vectors, size)
-    logits = decode(tokens, *look(inputs))
+    logits = decode(tokens, *picture(inputs))
     captioner = keras.Model([inputs, tokens], logits, name="captioning")
 
     if not several and not config.attention_penalty:
         return captioner, captioner
-    memory, vector = (ForEachCaption()(x, tokens) for x in look(inputs))
+    memory, vector = (ForEachCaption()(x, tokens) for x in picture(inputs))
     logits = decode(tokens, memory, vector, config.attention_penalty)
     return keras.Model([inputs, tokens], logits), captioner
 
 
 class ForEachCaption(layers.Layer):
-    """Repeats what is known of a picture for each of its captions.
+    """Repeat what is known of a picture for each of its captions.
 
     Call arguments: `(P, ...)`, and captions `(B, T)`, those of a picture one
     after another, equally many of each.  Returns `(B, ...)`.
@@ -71,7 +78,7 @@ class ForEachCaption(layers.Layer):
 
 
 def _picture(config, encoder, word_size):
-    """Returns the model of a picture: its memory and its vector."""
+    """Return the model of a picture: its memory and its vector."""
     if isinstance(encoder, keras.Model):
         inputs = keras.Input(encoder.input_shape[1:], name="pixels")
         regions = encoder(inputs)
@@ -80,21 +87,21 @@ def _picture(config, encoder, word_size):
     x = layers.LayerNormalization(name="normal")(regions)
     x = layers.Dropout(config.dropout)(x)
     x = layers.Dense(config.units, name="memory")(x)  # B R U
-    # Where a region is: the same for all pictures, learned.
-    places = ops.cumsum(ops.ones_like(x[:1, :, 0], dtype="int32"), axis=1) - 1
+    # Position embeddings: the same for all pictures, learned.
+    positions = ops.cumsum(ops.ones_like(x[:1, :, 0], dtype="int32"), axis=1)
     memory = x + layers.Embedding(x.shape[1], config.units, name="places")(
-        places
+        positions - 1
     )
     mean = layers.GlobalAveragePooling1D()(memory)  # B U
     size = rnn_layers.output_width(config.cell, config.units)
-    if config.picture == "first_step":
+    if config.conditioning == "first_step":
         size = word_size
     vector = layers.Dense(size, "tanh", name="vector")(mean)  # B U
     return keras.Model(inputs, [memory, vector], name="picture")
 
 
 def _decoder(config, frequencies, vectors, size):
-    """Returns a function of captions and what a picture gave to logits."""
+    """Return a function of captions, memory and vector to logits."""
     embedding = layers.ReversibleEmbedding(
         len(frequencies),
         size,
@@ -104,7 +111,7 @@ def _decoder(config, frequencies, vectors, size):
         ),
         name="tokens",
     )
-    decoder = decoders.WAYS[config.picture].new(config, COMPILED)
+    decoder = decoders.CONDITIONING[config.conditioning].build(config, COMPILED)
     # As inputs the vectors are about one large, as outputs much smaller.
     scale = layers.Rescaling(size**0.5, name="scale")
     bias = layers.Embedding(1, len(frequencies), name="bias")
@@ -115,7 +122,7 @@ def _decoder(config, frequencies, vectors, size):
         outputs = layers.Dense(size, name="outputs")
     drop_inputs = layers.Dropout(config.dropout)
     drop_outputs = layers.Dropout(config.dropout)
-    _begin_with(embedding, bias, frequencies, vectors)
+    _initialize(embedding, bias, frequencies, vectors)
 
     def decode(tokens, memory, vector, penalty=0.0):
         words = drop_inputs(scale(embedding(tokens)))  # B T D
@@ -125,22 +132,24 @@ def _decoder(config, frequencies, vectors, size):
         logits = embedding(x, reverse=True) + bias(
             ops.zeros_like(tokens[:1, :1])
         )  # B T V
-        if penalty and config.picture == "attention":
-            punish = decoders.AttentionPenalty(decoder.layer, penalty)
-            logits = punish(logits, words, _read(tokens), memory, vector)
+        if penalty and config.conditioning == "attention":
+            add_penalty = decoders.AttentionPenalty(decoder.layer, penalty)
+            logits = add_penalty(
+                logits, words, _has_next(tokens), memory, vector
+            )
         return logits
 
     return decode
 
 
-def _read(tokens):
-    """Returns at which of the tokens `(B, T)` there is a next one."""
-    over = ops.equal(tokens, Tokenizer.END)
-    return ops.logical_not(ops.logical_or(over, ops.equal(tokens, 0)))
+def _has_next(tokens):
+    """Return at which of the tokens `(B, T)` there is a next one."""
+    is_last = ops.equal(tokens, Tokenizer.END)
+    return ops.logical_not(ops.logical_or(is_last, ops.equal(tokens, 0)))
 
 
-def _begin_with(embedding, bias, frequencies, vectors):
-    """Sets word vectors, and a bias that predicts words by their frequency.
+def _initialize(embedding, bias, frequencies, vectors):
+    """Set word vectors, and a bias that predicts words by their frequency.
 
     So the first loss is the entropy of single words, not the logarithm of the
     vocabulary (Karpathy and Fei-Fei, 2015, code).
@@ -155,8 +164,8 @@ def _begin_with(embedding, bias, frequencies, vectors):
     bias.embeddings.assign(np.log(counts / counts.sum())[None])
 
 
-def compile(trained, config, steps):
-    """Sets optimizer, loss and metric; `steps` is the length of training."""
+def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
+    """Set optimizer, loss and metric; `steps` is the length of training."""
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0,
         decay_steps=max(steps - steps // 20, 1),
@@ -171,7 +180,7 @@ def compile(trained, config, steps):
             weight_decay=config.weight_decay,
             global_clipnorm=config.clip_norm or None,
             averaging=config.averaging,
-            slow=_trained_before(trained) if config.finetune else (),
+            slow=_encoder_variables(trained) if config.finetune else (),
             slowness=config.finetune_rate,
         ),
         loss=TokenCrossentropy(config.smoothing),
@@ -180,46 +189,48 @@ def compile(trained, config, steps):
     )
 
 
-def _trained_before(trained):
-    """Returns the variables of the encoder inside of a model to train."""
-    look = trained.get_layer("picture")
-    return look.get_layer("encoder").trainable_variables
+def _encoder_variables(trained):
+    """Return the variables of the encoder inside of a model to train."""
+    picture = trained.get_layer("picture")
+    return picture.get_layer("encoder").trainable_variables
 
 
-class Steps:
+class IncrementalDecoder:
     """A captioner, one token at a time, by the layers that were trained.
 
-        picture = steps.encode(inputs)
-        state = steps.begin(picture)
-        logits, state = steps.step(tokens, state, picture)
+        picture = decoder.encode(inputs)
+        state = decoder.initial_state(picture)
+        logits, state = decoder.step(tokens, state, picture)
 
     Args:
         captioner: The `keras.Model`, just built or loaded.
-        way: How the picture enters the decoder, one of `decoders.WAYS`.
+        conditioning: One of `decoders.CONDITIONING`.
     """
 
-    def __init__(self, captioner, way):
-        self.look = captioner.get_layer("picture")
+    def __init__(self, captioner: keras.Model, conditioning: str):
+        self.picture = captioner.get_layer("picture")
         self.embedding = captioner.get_layer("tokens")
         self.scale = captioner.get_layer("scale")
         self.outputs = captioner.get_layer("outputs")
         self.bias = captioner.get_layer("bias")
-        self.decoder = decoders.WAYS[way].of(captioner, way)
-        self.attends = way == "attention"
+        self.decoder = decoders.CONDITIONING[conditioning].of_model(
+            captioner, conditioning
+        )
+        self.has_attention = conditioning == "attention"
 
     def encode(self, inputs):
-        """Returns what the steps need of features or pictures `(B, ...)`."""
-        memory, vector = self.look(inputs, training=False)
+        """Return what the steps need of features or pictures `(B, ...)`."""
+        memory, vector = self.picture(inputs, training=False)
         return memory, vector, self.decoder.prepare(memory, vector)
 
-    def begin(self, picture):
-        """Returns the state before the first step, for `decoding`."""
+    def initial_state(self, picture):
+        """Return the state before the first step, for `decoding`."""
         memory, vector, _ = picture
-        states, weights = self.decoder.begin(memory, vector)
+        states, weights = self.decoder.initial_state(memory, vector)
         return {"states": states, "weights": weights}
 
     def step(self, tokens, state, picture):
-        """Takes tokens `(N,)` to logits `(N, V)`; N is B, or B times K."""
+        """Take tokens `(N,)` to logits `(N, V)`; N is B, or B times K."""
         words = self.scale(self.embedding(tokens))  # N D
         x, states, weights = self.decoder.step(
             words, state["states"], picture[2]
@@ -229,8 +240,8 @@ class Steps:
         return logits, {"states": states, "weights": weights}
 
     def attention(self, inputs, captions):
-        """Returns the weights `(B, T, R)` while it writes captions `(B, T)`."""
-        memory, vector = self.look(inputs, training=False)
+        """Return the weights `(B, T, R)` while it writes captions `(B, T)`."""
+        memory, vector = self.picture(inputs, training=False)
         return self.decoder.layer.attention_weights(
             self.scale(self.embedding(captions)),
             memory,

@@ -13,7 +13,7 @@ QUALITY = 82
 
 
 def article(picture, name, captions, references=(), strip=None, wrong=None):
-    """Returns a picture and its captions as HTML.
+    """Return a picture and its captions as HTML.
 
     Args:
         picture: Bytes of a JPEG, PNG or other file that Pillow knows.
@@ -28,8 +28,8 @@ def article(picture, name, captions, references=(), strip=None, wrong=None):
     alt = html.escape(f"{name}: {captions[0][0]}" if captions else name)
     lines = [f"<header>{html.escape(name)}</header><figure>"]
     lines.append(f'<img src="{_address(picture)}" alt="{alt}"><figcaption>')
-    for place, (text, score) in enumerate(captions):
-        lines.append(_caption(text, score, wrong if place == 0 else None))
+    for rank, (text, score) in enumerate(captions):
+        lines.append(_caption(text, score, None if rank else wrong))
     if references:
         lines.append("<ul>")
         lines += [f"<li>{html.escape(text)}</li>" for text in references]
@@ -50,7 +50,7 @@ def _caption(text, score, wrong):
 
 
 def _address(picture):
-    """Returns a picture made small, as an address that holds it."""
+    """Return a picture made small, as an address that holds it."""
     small = images.thumbnail(picture, SIDE)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
@@ -59,7 +59,7 @@ def _address(picture):
 
 
 def gallery(articles):
-    """Returns the body of a page, for `report.write_page`.
+    """Return the body of a page, for `report.write_page`.
 
     Args:
         articles: Iterable of what `article` returns.
@@ -68,7 +68,7 @@ def gallery(articles):
 
 
 def record(name, captions, references=(), wrong=None):
-    """Returns the same as a dict that JSON can hold.
+    """Return the same as a dict that JSON can hold.
 
     Args:
         name: String.
@@ -80,7 +80,7 @@ def record(name, captions, references=(), wrong=None):
         Dict of `image` and `captions`, a list of dicts of `caption` and
         `score`; of `references` and `wrong` where they are known.
     """
-    found = {
+    row = {
         "image": name,
         "captions": [
             {"caption": text, "score": None if score is None else float(score)}
@@ -88,7 +88,7 @@ def record(name, captions, references=(), wrong=None):
         ],
     }
     if references:
-        found["references"] = list(references)
+        row["references"] = list(references)
     if wrong is not None:
-        found["wrong"] = bool(wrong)
-    return found
+        row["wrong"] = bool(wrong)
+    return row

@@ -1,67 +1,87 @@
-"""What looks at the pictures of a run: a frozen encoder, or one trained along.
+"""The network that encodes the pictures of a run: frozen, or trained along.
 
-A frozen encoder sees each picture once: its features are kept on disk, and the
-captioner takes features.  One that is trained is a part of the captioner, which
-then takes pictures; so that it has to look at each only once a step, several
-captions of a picture are read together.
+A frozen encoder reads each picture once: its features are stored on disk, and
+the captioner takes features.  One that is trained is a part of the captioner,
+which then takes pictures; so that it encodes each only once a step, several
+captions of a picture share a batch.
 """
 
 import dataclasses
 
+import keras
 import numpy as np
 
-from apps.common import cli, encoders
+from apps.common import cli, encoders, runs
 from apps.common.checkpoint import save_model
 from data_pipelines import captioning as pipeline
-from data_pipelines.text import bpe
-from data_pipelines.text.vocabulary import SPECIALS, Vocabulary
-from data_pipelines.text.word_vectors import load_vectors
 
-# Captions of a picture that are read together where the encoder is trained.
-CAPTIONS = 5
+from .config import Config
 
-# Height and width of pictures for a network that is made anew.
+# Captions of a picture that share a batch where the encoder is trained.
+CAPTIONS_PER_PICTURE = 5
+
+# Height and width of pictures for the small network.
 SMALL_SIZE = 96
 
-# So many pictures show whether their pixels are what the encoder is used to.
+# Pictures on which the range of the pixels is checked.
 CHECKED = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Eye:
+class PictureEncoder:
     """An encoder, and whether it is trained along.
 
     Attributes:
-        encoder: The `encoders.Encoder`.
+        network: The `encoders.Encoder`.
         trained: Whether its weights change.
     """
 
-    encoder: encoders.Encoder
+    network: encoders.Encoder
     trained: bool
 
     @property
-    def frozen(self):
-        """The encoder whose features are kept, `None` if it is trained."""
-        return None if self.trained else self.encoder
+    def frozen(self) -> encoders.Encoder | None:
+        """The network whose features are stored, `None` if it is trained."""
+        return None if self.trained else self.network
 
     @property
-    def captions(self):
-        """How many captions of a picture are read together in training."""
-        return CAPTIONS if self.trained else 1
+    def captions_per_picture(self) -> int:
+        """How many captions of a picture share a batch of training."""
+        return CAPTIONS_PER_PICTURE if self.trained else 1
 
     @property
-    def source(self):
-        """What `model.build` wants: the network, or the features' shape."""
+    def source(self) -> keras.Model | tuple[int, int]:
+        """What `model.build` takes: the network, or its features' shape."""
         if self.trained:
-            return self.encoder.model
-        return self.encoder.model.output_shape[1:]
+            return self.network.model
+        return self.network.model.output_shape[1:]
+
+    def check(self, split: pipeline.Split) -> None:
+        """Check the pixels of pictures for an encoder that is trained along.
+
+        A frozen one checks the first pictures that it encodes.
+
+        Raises:
+            UserError: The network was trained on another range of pixels.
+        """
+        if self.trained:
+            rows = range(min(CHECKED, len(split)))
+            self.network.check(
+                np.stack([split.example_input(row) for row in rows])
+            )
+
+    def save_to_run(self, run: runs.Run) -> None:
+        """Write a frozen encoder, which is no part of `model.keras`."""
+        path = run.file("encoder.keras")
+        if not self.trained and not path.exists():
+            save_model(self.network.model, path)
 
 
-def open(config):
-    """Returns the `Eye` of a `Config`.
+def build(config: Config) -> PictureEncoder:
+    """Return the encoder of a configuration.
 
     Raises:
-        UserError: The encoder cannot be had, or not in this way.
+        UserError: There is no such network, or it cannot be used in this way.
     """
     if config.finetune_from and not config.finetune:
         raise cli.UserError(
@@ -71,8 +91,8 @@ def open(config):
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
         network = encoders.small_cnn((size, size), wider=(0, 1, 3))
-        return Eye(encoders.Encoder(network), True)
-    encoder = encoders.open(
+        return PictureEncoder(encoders.Encoder(network), True)
+    network = encoders.open(
         config.encoder,
         layer=config.encoder_layer,
         size=config.picture_size,
@@ -81,81 +101,16 @@ def open(config):
         download=config.download_encoder,
     )
     if config.finetune:
-        encoder.model.trainable = True
-        encoders.keep_statistics(encoder.model)
-        encoders.freeze_below(encoder.model, config.finetune_from)
-    return Eye(encoder, config.finetune)
+        network.model.trainable = True
+        encoders.keep_statistics(network.model)
+        encoders.freeze_below(network.model, config.finetune_from)
+    return PictureEncoder(network, config.finetune)
 
 
-def of_run(run, model):
-    """Returns the `Eye` of a finished run and its captioner."""
+def of_run(run: runs.Run, model: keras.Model) -> PictureEncoder:
+    """Return the encoder of a finished run and its captioner."""
     if run.file("encoder.keras").exists():
-        return Eye(encoders.load(run.file("encoder.keras")), False)
+        network = encoders.load(run.file("encoder.keras"))
+        return PictureEncoder(network, False)
     inside = model.get_layer("picture").get_layer("encoder")
-    return Eye(encoders.Encoder(inside), True)
-
-
-def datasets(config, eye, tokenizer=None):
-    """Returns the data of a `Config` as an `Eye` sees them.
-
-    Args:
-        config: The `Config`.
-        eye: The `Eye`.
-        tokenizer: Of an old run, instead of a new one.
-    """
-    return pipeline.make_datasets(
-        config.dataset,
-        config.data_path or None,
-        cache_path=config.cache_path,
-        encoder=eye.frozen,
-        picture_size=eye.encoder.size,
-        normalize_captions=config.normalize_captions,
-        vocabulary_size=config.vocabulary_size,
-        minimum_count=config.minimum_count,
-        max_length=config.max_length,
-        batch_size=config.batch_size,
-        captions_per_picture=eye.captions,
-        seed=config.seed,
-        download=config.download,
-        tokenizer=tokenizer,
-    )
-
-
-def keep(run, eye, data):
-    """Writes into the run what belongs to its pictures.
-
-    `encoder.keras`, if it is frozen and so no part of `model.keras`, and
-    `bad_pictures.txt`, those that cannot be read, if there are any.
-
-    Raises:
-        UserError: The encoder was trained on other pixels.
-    """
-    if eye.trained:
-        rows = range(min(CHECKED, len(data.train)))
-        eye.encoder.check(
-            np.stack([data.train.example_input(row) for row in rows])
-        )
-    elif not run.file("encoder.keras").exists():
-        save_model(eye.encoder.model, run.file("encoder.keras"))
-    if data.bad:
-        data.bad.write(run.file("bad_pictures.txt"))
-
-
-def word_vectors(config, tokenizer):
-    """Returns `(V, D)` vectors of the words from the file of `--vectors`.
-
-    `None` if there is none.
-    """
-    if not config.vectors:
-        return None
-    # Words are as in other texts where they stand after a space.
-    words = [
-        piece[1:] if piece.startswith("\u2581") else "\u2581" + piece
-        for piece in tokenizer.pieces[len(SPECIALS) :]
-    ]
-    vectors, found = load_vectors(
-        config.vectors, Vocabulary([*SPECIALS, *words]), seed=config.seed
-    )
-    known = len(tokenizer) - len(bpe.SPECIALS)
-    print(f"vectors  {found:,} of {known:,} words found")
-    return vectors
+    return PictureEncoder(encoders.Encoder(inside), True)

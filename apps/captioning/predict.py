@@ -1,4 +1,4 @@
-"""Describes pictures with a finished run.
+"""Describe pictures with a finished run.
 
     make predict-captioning ARGS="photo.jpg holiday/"
     make predict-captioning ARGS="--n-best 3 --scores photo.jpg"
@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import typing
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -30,7 +31,7 @@ from data_pipelines.vision import images
 
 from . import page, picture_encoder, show
 from .config import Config
-from .model import Steps
+from .model import IncrementalDecoder
 
 BATCH = 32
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
@@ -40,18 +41,19 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 class Decoding:
     """Flags of how captions are searched for, by default as in training."""
 
-    beam: int = cli.flag(0, "hypotheses kept; 0: as in training", at_least=0)
+    beam: int = cli.flag(0, "beam size; 0: as in training", at_least=0)
     length_penalty: float = cli.flag(
-        -1.0, "larger favours longer ones; -1: as in training"
+        -1.0, "larger favours longer captions; -1: as in training"
     )
     consensus: int = cli.flag(
         -1,
-        "captions drawn to choose among hypotheses by; -1: as in training",
+        "captions to sample for minimum Bayes risk decoding; 0: off, -1: as"
+        " in training",
         at_least=-1,
     )
 
     def search(self, config, **more):
-        """Returns the `Search` of the flags, the rest as in training.
+        """Return the `Search` of the flags, the rest as in training.
 
         Raises:
             UserError: There are no hypotheses to choose among.
@@ -62,35 +64,33 @@ class Decoding:
                 f"--consensus {self.consensus} chooses among the hypotheses of"
                 " a beam; drop it, or --beam 1, or --sample"
             )
-        chosen = {
+        settings = {
             name: getattr(config if getattr(self, name) == -1 else self, name)
             for name in ("length_penalty", "consensus")
         }
-        return Search(beam, **chosen, **more)
+        return Search(beam, **settings, **more)
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(Decoding):
-    """Describes pictures."""
+    """Describe pictures."""
 
     pictures: tuple = cli.positional("files and folders of pictures")
-    n_best: int = cli.flag(1, "captions shown of each", at_least=1)
-    scores: bool = cli.flag(False, "show the score of each caption")
-    min_length: int = cli.flag(1, "fewest tokens of each", at_least=0)
+    n_best: int = cli.flag(1, "captions to print of each picture", at_least=1)
+    scores: bool = cli.flag(False, "print the score of each caption")
+    min_length: int = cli.flag(1, "shortest caption, in tokens", at_least=0)
     no_repeat_ngram: int = cli.flag(
-        0, "no so many tokens occur twice in one; 0: they may", at_least=0
+        0, "never repeat an n-gram of this length; 0: off", at_least=0
     )
-    sample: bool = cli.flag(False, "draw captions instead of searching")
-    temperature: float = cli.flag(
-        1.0, "of --sample; less is less daring", at_least=0.01
-    )
+    sample: bool = cli.flag(False, "sample instead of beam search")
+    temperature: float = cli.flag(1.0, "sampling temperature", at_least=0.01)
     top_k: int = cli.flag(
-        0, "of --sample: draw from so many tokens; 0: all", at_least=0
+        0, "sample from the k most probable tokens; 0: all", at_least=0
     )
     top_p: float = cli.flag(
-        1.0, "of --sample: draw from this much probability", at_least=0.0
+        1.0, "sample from the smallest set of this probability", at_least=0.0
     )
-    seed: int = cli.flag(0, "of --sample", at_least=0, below=2**32)
+    seed: int = cli.flag(0, "random seed of --sample", at_least=0, below=2**32)
     page: str = cli.flag("", "HTML page to write, with the pictures")
     json: str = cli.flag("", "JSON file to write")
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
@@ -123,26 +123,27 @@ class Caption(typing.NamedTuple):
 
 
 class Captioner:
-    """Pictures in, captions out.
+    """A finished run: pictures in, captions out.
 
     Args:
         model: The captioner, a `keras.Model`; its weights may change later.
         tokenizer: Of the captions.
         config: The `Config`.
-        eye: The `look.Eye`; if it is frozen the model takes its features.
+        encoder: The `PictureEncoder`; if it is frozen the model takes its
+            features.
     """
 
-    def __init__(self, model, tokenizer, config, eye):
+    def __init__(self, model, tokenizer, config, encoder):
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
-        self.steps = Steps(model, config.picture)
-        self.eye = eye
+        self.decoder = IncrementalDecoder(model, config.conditioning)
+        self.encoder = encoder
         self.compiled = {}
 
     @classmethod
-    def of_run(cls, run):
-        """Opens the best model of a run.
+    def of_run(cls, run: runs.Run) -> "Captioner":
+        """Open the best model of a run.
 
         Raises:
             UserError: The files of the run do not belong together.
@@ -158,25 +159,25 @@ class Captioner:
         return cls(model, tokenizer, config, picture_encoder.of_run(run, model))
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """Height and width of the pictures."""
-        return self.eye.encoder.size
+        return self.encoder.network.size
 
-    def see(self, pictures):
-        """Takes uint8 `(B, H, W, 3)` to what `decode` takes."""
-        if self.eye.trained:
+    def model_inputs(self, pictures: np.ndarray) -> np.ndarray:
+        """Take uint8 `(B, H, W, 3)` to what `decode` takes."""
+        if self.encoder.trained:
             return pictures
         # As they are on disk, so that the same picture gives the same words.
-        return self.eye.encoder(pictures).astype("float16")
+        return self.encoder.frozen(pictures).astype("float16")
 
-    def decode(self, inputs, search):
-        """Describes features or pictures `(B, ...)`; a list for each."""
+    def decode(self, inputs: np.ndarray, search: Search) -> list[list[Caption]]:
+        """Describe features or pictures `(B, ...)`; a list for each."""
         if search not in self.compiled:
             self.compiled[search] = self._graph(
                 lambda inputs: self.search(inputs, search)
             )
-        found = self.compiled[search](self._floats(inputs))
-        tokens, lengths, scores, _ = map(np.asarray, found)  # B K L, B K, B K
+        decoded = self.compiled[search](self._floats(inputs))
+        tokens, lengths, scores, _ = map(np.asarray, decoded)  # B K L, B K ...
         return [
             [
                 Caption(
@@ -189,7 +190,7 @@ class Captioner:
         ]
 
     def search(self, inputs, search):
-        """Returns `decoding.Decoded`, `(B, K, ...)`, of `(B, ...)`."""
+        """Return `decoding.Decoded`, `(B, K, ...)`, of `(B, ...)`."""
         rules = decoding.Rules(
             Tokenizer.BEGIN,
             Tokenizer.END,
@@ -198,14 +199,14 @@ class Captioner:
             (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN),
             search.no_repeat_ngram,
         )
-        picture = self.steps.encode(inputs)
-        state = self.steps.begin(picture)
+        picture = self.decoder.encode(inputs)
+        state = self.decoder.initial_state(picture)
 
         def step(tokens, state):
-            return self.steps.step(tokens, state, picture)
+            return self.decoder.step(tokens, state, picture)
 
         if search.sample:
-            found = decoding.sample(
+            decoded = decoding.sample(
                 step,
                 state,
                 rules,
@@ -215,13 +216,13 @@ class Captioner:
                 top_p=search.top_p,
             )
         elif isinstance(search.beam, int) and search.beam == 1:
-            found = decoding.greedy(step, state, rules)
+            decoded = decoding.greedy(step, state, rules)
         else:
             return self._beam_search(step, state, rules, search)
-        return decoding.Decoded(*(keras.ops.expand_dims(x, 1) for x in found))
+        return decoding.Decoded(*(keras.ops.expand_dims(x, 1) for x in decoded))
 
     def _beam_search(self, step, state, rules, search):
-        found = decoding.beam_search(
+        hypotheses = decoding.beam_search(
             step,
             state,
             rules,
@@ -230,12 +231,16 @@ class Captioner:
             length_penalty=search.length_penalty,
         )
         if not search.consensus:
-            return found
-        drawn = minimum_bayes_risk.draw(step, state, rules, search.consensus)
-        return minimum_bayes_risk.chosen(found, drawn, rules, search.n_best)
+            return hypotheses
+        samples = minimum_bayes_risk.draw(step, state, rules, search.consensus)
+        return minimum_bayes_risk.chosen(
+            hypotheses, samples, rules, search.n_best
+        )
 
-    def attention(self, inputs, captions):
-        """Returns where the decoder looked at each word of a caption.
+    def attention(
+        self, inputs: np.ndarray, captions: list[Caption]
+    ) -> list[tuple[list[str], np.ndarray]] | None:
+        """Return where the decoder looked at each word of a caption.
 
         Args:
             inputs: Features or pictures `(B, ...)`.
@@ -245,32 +250,34 @@ class Captioner:
             List of `(words, weights (T, rows, columns))`, or `None` if this
             model does not look at regions.
         """
-        if not self.steps.attends:
+        if not self.decoder.has_attention:
             return None
         most = max(len(caption.tokens) for caption in captions)
-        read = np.zeros((len(captions), most), np.int32)
-        for row, caption in zip(read, captions, strict=True):
+        tokens = np.zeros((len(captions), most), np.int32)
+        for row, caption in zip(tokens, captions, strict=True):
             row[: len(caption.tokens)] = [Tokenizer.BEGIN, *caption.tokens[:-1]]
         if "attention" not in self.compiled:
             shape = tf.TensorSpec((None, None), tf.int32)
             self.compiled["attention"] = self._graph(
-                self.steps.attention, shape
+                self.decoder.attention, shape
             )
-        weights = self.compiled["attention"](self._floats(inputs), read)
-        pieces = self.tokenizer.pieces
+        weights = self.compiled["attention"](self._floats(inputs), tokens)
+        pieces, grid = self.tokenizer.pieces, self.encoder.network.grid
         return [
             (
                 [pieces[token].strip("\u2581") for token in caption.tokens],
-                row[: len(caption.tokens)].reshape(-1, *self.eye.encoder.grid),
+                row[: len(caption.tokens)].reshape(-1, *grid),
             )
             for caption, row in zip(captions, np.asarray(weights), strict=True)
         ]
 
-    def vectors(self, inputs):
-        """Returns `(B, C)`, the mean region of each, to compare pictures by."""
-        if self.eye.trained:
+    def vectors(self, inputs: np.ndarray) -> np.ndarray:
+        """Return `(B, C)`, the mean region of each, to compare pictures by."""
+        if self.encoder.trained:
             if "vectors" not in self.compiled:
-                self.compiled["vectors"] = self._graph(self.eye.encoder.model)
+                self.compiled["vectors"] = self._graph(
+                    self.encoder.network.model
+                )
             inputs = np.asarray(self.compiled["vectors"](self._floats(inputs)))
         return inputs.astype("float32").mean(axis=1)
 
@@ -278,16 +285,16 @@ class Captioner:
         return keras.ops.cast(inputs, "float32")
 
     def _graph(self, function, *others):
-        """Returns a function of `(B, ...)`, compiled once for all batches."""
+        """Return a function of `(B, ...)`, compiled once for all batches."""
         if keras.config.backend() != "tensorflow":
             return function
-        shape = (None, *self.steps.look.input.shape[1:])
+        shape = (None, *self.decoder.picture.input.shape[1:])
         signature = [tf.TensorSpec(shape, tf.float32), *others]
         return tf.function(function, input_signature=signature)
 
 
-def files(paths):
-    """Yields the pictures of files and folders.
+def picture_files(paths: Iterable[str]) -> Iterator[Path]:
+    """Yield the pictures of files and folders.
 
     Raises:
         UserError: One of them does not exist, or a folder has no picture.
@@ -298,21 +305,26 @@ def files(paths):
         if not path.is_dir():
             yield path
             continue
-        found = sorted(
+        pictures = sorted(
             Path(folder, name)
             for folder, _, names in os.walk(path)
             for name in names
             if name.lower().endswith(ENDINGS)
         )
-        if not found:
+        if not pictures:
             raise cli.UserError(
                 f"{path}: no picture in it; expected {', '.join(ENDINGS)}"
             )
-        yield from found
+        yield from pictures
 
 
-def described(captioner, paths, search, bad):
-    """Yields `(path, picture, captions, looked)` of pictures that can be read.
+def described(
+    captioner: Captioner,
+    paths: list[Path],
+    search: Search,
+    bad: images.BadPictures,
+) -> Iterator[tuple]:
+    """Yield `(path, picture, captions, attention)` of readable pictures.
 
     Args:
         captioner: The `Captioner`.
@@ -321,12 +333,12 @@ def described(captioner, paths, search, bad):
         bad: `images.BadPictures`, which the others are added to.
     """
     batch = []
-    for number, found in images.Pictures(paths, captioner.size):
-        if isinstance(found, images.PictureError):
-            bad.add(found)
-            print(f"left out: {found}", file=sys.stderr)
+    for number, picture in images.Pictures(paths, captioner.size):
+        if isinstance(picture, images.PictureError):
+            bad.add(picture)
+            print(f"left out: {picture}", file=sys.stderr)
         else:
-            batch.append((paths[number], found))
+            batch.append((paths[number], picture))
         if len(batch) == BATCH:
             yield from _batch(captioner, batch, search)
             batch = []
@@ -335,17 +347,17 @@ def described(captioner, paths, search, bad):
 
 
 def _batch(captioner, batch, search):
-    inputs = captioner.see(np.stack([picture for _, picture in batch]))
-    found = captioner.decode(inputs, search)
-    looked = captioner.attention(inputs, [best[0] for best in found])
-    for place, (path, picture) in enumerate(batch):
-        yield path, picture, found[place], looked and looked[place]
+    inputs = captioner.model_inputs(np.stack([pixels for _, pixels in batch]))
+    captions = captioner.decode(inputs, search)
+    attention = captioner.attention(inputs, [best[0] for best in captions])
+    for row, (path, picture) in enumerate(batch):
+        yield path, picture, captions[row], attention and attention[row]
 
 
-def main(options):
-    """Describes all pictures, a batch at a time."""
+def main(options: Options) -> None:
+    """Describe all pictures, a batch at a time."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    paths = list(files(options.pictures))
+    paths = list(picture_files(options.pictures))
     if not paths:
         raise cli.UserError("no picture; give files or folders")
     for flag in ("page", "json"):
@@ -355,7 +367,9 @@ def main(options):
     search = search_of(options, captioner.config)
     bad = images.BadPictures()
     records, articles = [], []
-    for path, picture, best, looked in described(captioner, paths, search, bad):
+    for path, picture, best, attention in described(
+        captioner, paths, search, bad
+    ):
         for caption in best:
             score = f"{caption.score:.3f}\t" if options.scores else ""
             print(f"{images.printable(path)}\t{score}{caption.text}")
@@ -365,7 +379,7 @@ def main(options):
                 page.record(str(path), [(c.text, c.score) for c in best])
             )
         if options.page:
-            articles.append(show.article(path, picture, best, looked))
+            articles.append(show.article(path, picture, best, attention))
     if len(bad) == len(paths):
         raise cli.UserError(bad.report(len(paths)))
     if options.json:
@@ -379,8 +393,8 @@ def main(options):
         print(f"wrote {options.page}", file=sys.stderr)
 
 
-def search_of(options, config):
-    """Returns the `Search` of the flags, the rest as in training."""
+def search_of(options: Options, config: Config) -> Search:
+    """Return the `Search` of the flags, the rest as in training."""
     beam = options.beam or max(config.beam, options.n_best)
     if options.n_best > beam:
         raise cli.UserError(

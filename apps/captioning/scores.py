@@ -15,7 +15,7 @@ cider             0 to 10: CIDEr-D (Vedantam et al. 2015), cosine similarity of
 meteor            0 to 1, if asked for and where Java is (Denkowski 2014)
 
 All are computed by pycocoevalcap, the reference scorer of COCO, from the words
-that `tokens.tokenized` finds.  CIDEr-D weighs n-grams by the references that
+of `tokens.tokenized`.  CIDEr-D weighs n-grams by the references that
 it is given, so it compares captions of the same pictures only, and is zero for
 a single picture.
 """
@@ -23,6 +23,7 @@ a single picture.
 import collections
 import importlib.metadata
 import shutil
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from pycocoevalcap.bleu.bleu import Bleu
@@ -36,8 +37,12 @@ from .tokens import tokenized
 BLOCK = 1024
 
 
-def scores(outputs, references, meteor=False):
-    """Scores captions against those of people.
+def scores(
+    outputs: list[str],
+    references: list[Sequence[str]],
+    meteor: bool = False,
+) -> dict[str, float]:
+    """Score captions against those of people.
 
     Args:
         outputs: List of strings, a caption of each picture; may be empty.
@@ -54,32 +59,32 @@ def scores(outputs, references, meteor=False):
     """
     if not outputs:
         raise ValueError("no captions to score")
-    found, right = {}, {}
+    predicted, expected = {}, {}
     for key, (output, several) in enumerate(
         zip(outputs, references, strict=True)
     ):
         if not several:
             raise ValueError(f"picture {key} has no reference")
-        found[key] = [tokenized(output)]
-        right[key] = [tokenized(reference) for reference in several]
-    bleu, _ = Bleu(4).compute_score(right, found, verbose=0)
-    result = {f"bleu_{n}": 100 * value for n, value in enumerate(bleu, 1)}
-    result["rouge_l"] = float(Rouge().compute_score(right, found)[0])
-    result["cider"] = _cider(right, found)
+        predicted[key] = [tokenized(output)]
+        expected[key] = [tokenized(reference) for reference in several]
+    bleu, _ = Bleu(4).compute_score(expected, predicted, verbose=0)
+    metrics = {f"bleu_{n}": 100 * value for n, value in enumerate(bleu, 1)}
+    metrics["rouge_l"] = float(Rouge().compute_score(expected, predicted)[0])
+    metrics["cider"] = _cider(expected, predicted)
     if meteor and shutil.which("java"):
-        result["meteor"] = _meteor(right, found)
-    return result
+        metrics["meteor"] = _meteor(expected, predicted)
+    return metrics
 
 
 def _cider(references, outputs):
-    """Returns CIDEr-D; zero if no reference has a word, not an error."""
+    """Return CIDEr-D; zero if no reference has a word, not an error."""
     if not any(map(any, references.values())):
         return 0.0
     return float(Cider().compute_score(references, outputs)[0])
 
 
 def _meteor(references, outputs):
-    """Returns METEOR 1.5; its process has ended when this does."""
+    """Return METEOR 1.5; its process has ended when this does."""
     scorer = Meteor()
     try:
         return float(scorer.compute_score(references, outputs)[0])
@@ -88,11 +93,11 @@ def _meteor(references, outputs):
         scorer.meteor_p.communicate()
 
 
-def signatures(meteor=False):
-    """Returns what defines each score, as dict of name -> line."""
+def signatures(meteor: bool = False) -> dict[str, str]:
+    """Return what defines each score, as dict of name -> line."""
     by = "pycocoevalcap " + importlib.metadata.version("pycocoevalcap")
     words = "lower-case PTB words without punctuation"
-    found = {
+    lines = {
         "bleu": f"{by}, corpus, closest reference length, no smoothing,"
         f" points of 100, {words}",
         "rouge_l": f"{by}, beta 1.2, mean over pictures, {words}",
@@ -100,18 +105,18 @@ def signatures(meteor=False):
         f" the references scored against, 0 to 10, {words}",
     }
     if meteor and shutil.which("java"):
-        found["meteor"] = f"{by}, METEOR 1.5, 0 to 1, {words}"
-    return found
+        lines["meteor"] = f"{by}, METEOR 1.5, 0 to 1, {words}"
+    return lines
 
 
-def most_frequent(captions):
-    """Returns the most frequent string; of several, the first by alphabet."""
+def most_frequent(captions: Iterable[str]) -> str:
+    """Return the most frequent string; of several, the first by alphabet."""
     counts = collections.Counter(captions)
     return min(counts, key=lambda text: (-counts[text], text))
 
 
-def human(references):
-    """Scores people against each other.
+def human(references: list[Sequence[str]]) -> dict[str, float]:
+    """Score people against each other.
 
     Each reference of a picture is in turn the output, against the others of
     its picture.  So it has one reference fewer than a model's captions have,
@@ -138,14 +143,17 @@ def human(references):
     return {name: total / weights for name, total in totals.items()}
 
 
-def nearest_captions(train_vectors, train_captions, test_vectors):
-    """Returns for each test picture a caption of the most similar one.
+def nearest_captions(
+    train_vectors: np.ndarray,
+    train_captions: list[Sequence[str]],
+    test_vectors: np.ndarray,
+) -> list[str]:
+    """Return for each test picture a caption of the most similar one.
 
     N pictures of train, M of test, D features.
 
     Args:
-        train_vectors: `(N, D)`, an array or what can be cut like one; the mean
-            of a picture's regions, say.
+        train_vectors: `(N, D)`, the mean of a picture's regions, say.
         train_captions: List of N sequences of strings.
         test_vectors: `(M, D)`.
 
@@ -155,14 +163,14 @@ def nearest_captions(train_vectors, train_captions, test_vectors):
         consensus), which is the one of the highest ROUGE-L.
     """
     rows = _nearest(train_vectors, test_vectors).tolist()
-    chosen = {row: consensus(train_captions[row]) for row in set(rows)}
-    return [chosen[row] for row in rows]
+    captions = {row: consensus(train_captions[row]) for row in set(rows)}
+    return [captions[row] for row in rows]
 
 
 def _nearest(train, test):
-    """Returns `(M,)`, the row of `train` most similar to each of `test`."""
+    """Return `(M,)`, the row of `train` most similar to each of `test`."""
     best = np.full(len(test), -np.inf, "float32")
-    found = np.zeros(len(test), int)
+    nearest = np.zeros(len(test), int)
     for begin in range(0, len(train), BLOCK):
         known = _unit(train[begin : begin + BLOCK])
         for start in range(0, len(test), BLOCK):
@@ -172,8 +180,8 @@ def _nearest(train, test):
             value = similarity.max(axis=1)
             better = value > best[part]
             best[part][better] = value[better]
-            found[part][better] = begin + top[better]
-    return found
+            nearest[part][better] = begin + top[better]
+    return nearest
 
 
 def _unit(rows):
@@ -182,8 +190,8 @@ def _unit(rows):
     return rows / np.maximum(length, np.finfo("float32").tiny)
 
 
-def consensus(captions):
-    """Returns the caption with the highest ROUGE-L against the others.
+def consensus(captions: Sequence[str]) -> str:
+    """Return the caption with the highest ROUGE-L against the others.
 
     Args:
         captions: Sequence of strings, one or more; of equals the first wins.
@@ -198,8 +206,12 @@ def consensus(captions):
     return captions[int(np.argmax(agreement))]
 
 
-def right(outputs, facts, reader):
-    """Returns the share of captions that say all that is so, and no more.
+def share_right(
+    outputs: list[str],
+    facts: list[frozenset[str]],
+    reader: Callable[[str], frozenset[str] | None],
+) -> float:
+    """Return the share of captions that say all that is so, and no more.
 
     Args:
         outputs: List of strings.
@@ -207,8 +219,8 @@ def right(outputs, facts, reader):
         reader: Function of a caption that returns what it says as a
             frozenset, or `None` if it cannot be read.
     """
-    same = [
-        reader(output) == known
-        for output, known in zip(outputs, facts, strict=True)
+    is_right = [
+        reader(output) == fact
+        for output, fact in zip(outputs, facts, strict=True)
     ]
-    return sum(same) / len(same)
+    return sum(is_right) / len(is_right)

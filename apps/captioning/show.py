@@ -1,4 +1,4 @@
-"""What a training of this app shows: samples, pictures, the last words."""
+"""What a training shows: samples, pictures, the report, the summary."""
 
 import keras
 import numpy as np
@@ -15,9 +15,14 @@ from . import attention, page
 SAMPLES = 24
 PICTURES = 6
 PROJECTED_TOKENS = 3000
-SCORES = (
-    *("bleu_1", "bleu_4", "bleu_4_greedy", "rouge_l", "cider"),
-    *("perplexity", "right"),
+METRICS = (
+    "bleu_1",
+    "bleu_4",
+    "bleu_4_greedy",
+    "rouge_l",
+    "cider",
+    "perplexity",
+    "right",
 )
 
 
@@ -62,22 +67,22 @@ class Samples(keras.callbacks.Callback):
         self._write(epoch + 1, lines)
 
     def _draw(self, tag, row):
-        """Shows a picture, its caption, and where the decoder looked."""
+        """Show a picture, its caption, and where the decoder looked."""
         captioner = self.validation.captioner
         caption = self.validation.captions[row]
-        picture = shown(captioner, self.split.pictures[row].path)
+        picture = images.read(self.split.pictures[row].path, captioner.size)
         inputs = self.split.example_input(row)[None]
-        looked = captioner.attention(inputs, [caption])
+        weights = captioner.attention(inputs, [caption])
         # In the picture, since TensorBoard keeps the first description only.
-        if looked:
-            drawn = _strip(picture, looked[0])
+        if weights:
+            png = _strip(picture, weights[0])
         else:
-            drawn = attention.titled(picture, caption.text)
-        image = tf.io.decode_png(drawn, channels=3)
+            png = attention.titled(picture, caption.text)
+        image = tf.io.decode_png(png, channels=3)
         tf.summary.image(tag, image[None])
 
     def _write(self, epoch, lines):
-        """Writes the epoch's lines behind those of the epochs before."""
+        """Write the epoch's lines behind those of the epochs before."""
         begin = f"epoch {epoch}\n"
         before = ""
         if self.file.exists():  # a killed run may have written them already
@@ -90,16 +95,11 @@ class Samples(keras.callbacks.Callback):
         self.writer.close()
 
 
-def shown(captioner, path):
-    """Reads a picture as the model sees it, uint8 `(H, W, 3)`."""
-    return images.read(path, captioner.size)
-
-
-def _strip(picture, looked):
-    """Returns PNG bytes of where the decoder looked, `None` if nowhere."""
-    if looked is None:
+def _strip(picture, words_and_weights):
+    """Return PNG bytes of where the decoder looked, `None` if nowhere."""
+    if words_and_weights is None:
         return None
-    words, weights = looked
+    words, weights = words_and_weights
     # The last token is the end, which is about nothing.
     return attention.strip(picture, words[:-1], weights[:-1])
 
@@ -111,39 +111,39 @@ def _markdown(lines):
         yield "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
 
 
-def write_report(run, captioner, data, scores, baselines, found, progress):
-    """Writes `report.html` with its pictures, and the words' projector.
+def write_report(run, captioner, data, metrics, baselines, captions, progress):
+    """Write `report.html` with its pictures, and the words' projector.
 
     Args:
         run: The `runs.Run`.
         captioner: The `Captioner` with the best weights.
         data: The `Datasets`.
-        scores: Dict of test scores.
+        metrics: Dict of test scores.
         baselines: Dict of dicts of the same scores.
-        found: The `Caption` of every test picture.
+        captions: The `Caption` of every test picture.
         progress: The `checkpoint.Progress`.
     """
-    chosen = slice(4, 4 + PROJECTED_TOKENS)  # without the specials
-    vectors = captioner.steps.embedding.get_weights()[0]
-    write_projector(run, vectors[chosen], captioner.tokenizer.pieces[chosen])
+    rows = slice(4, 4 + PROJECTED_TOKENS)  # without the specials
+    vectors = captioner.decoder.embedding.get_weights()[0]
+    write_projector(run, vectors[rows], captioner.tokenizer.pieces[rows])
     curve = report.curve(progress.rows, ["loss", "perplexity", "cider"])
     run.file("curve.png").write_bytes(curve)
     body = [
         f"<p>Test split of {len(data.test):,} pictures, read once.</p>",
-        report.html_table({run.name: scores, **baselines}, columns(scores)),
+        report.html_table({run.name: metrics, **baselines}, columns(metrics)),
         "<h2>Training</h2>"
         + report.image(curve, "loss, perplexity and CIDEr over the epochs"),
         "<h2>Test pictures</h2><p>Evenly spread over the split: the caption,"
         " then what people say"
         + (
             ".  Below: what the decoder looked at while it wrote each word.</p>"
-            if captioner.steps.attends
+            if captioner.decoder.has_attention
             else ".</p>"
         ),
     ]
     rows = np.linspace(0, len(data.test) - 1, SAMPLES).astype(int)
     articles = [
-        _tested(captioner, data.test, row, found[row])
+        _tested(captioner, data.test, row, captions[row])
         for row in np.unique(rows)
     ]
     body.append(page.gallery(articles))
@@ -151,30 +151,30 @@ def write_report(run, captioner, data, scores, baselines, found, progress):
 
 
 def _tested(captioner, split, row, caption):
-    """Returns a picture of the test split as HTML."""
-    looked = captioner.attention(split.example_input(row)[None], [caption])
-    known, wrong = split.facts[row], None
-    if known is not None:
-        wrong = pipeline.facts(caption.text) != known
+    """Return a picture of the test split as HTML."""
+    weights = captioner.attention(split.example_input(row)[None], [caption])
+    facts, wrong = split.facts[row], None
+    if facts is not None:
+        wrong = pipeline.facts(caption.text) != facts
     picture = split.pictures[row]
     return article(
         picture.path,
-        shown(captioner, picture.path),
+        images.read(picture.path, captioner.size),
         [caption],
-        looked and looked[0],
+        weights and weights[0],
         picture.captions,
         wrong,
     )
 
 
-def article(path, picture, captions, looked, references=(), wrong=None):
-    """Returns one picture and its captions as HTML.
+def article(path, picture, captions, weights, references=(), wrong=None):
+    """Return one picture and its captions as HTML.
 
     Args:
         path: Its file.
-        picture: uint8 `(H, W, 3)`, as the model sees it.
+        picture: uint8 `(H, W, 3)`, in the size of the model.
         captions: List of `Caption`, the best first.
-        looked: `(words, weights)` of the best, or `None`.
+        weights: `(words, weights)` of the best, or `None`.
         references: What people say.
         wrong: Whether the best caption is wrong; `None` if nobody knows.
     """
@@ -183,23 +183,23 @@ def article(path, picture, captions, looked, references=(), wrong=None):
         images.printable(path.name),
         [(caption.text, caption.score) for caption in captions],
         references,
-        _strip(picture, looked),
+        _strip(picture, weights),
         wrong,
     )
 
 
 def write_captions(path, title, articles):
-    """Writes a page of pictures with their captions."""
+    """Write a page of pictures with their captions."""
     report.write_page(path, title, page.gallery(articles))
 
 
-def columns(scores):
-    """Returns the names of the scores that this run has."""
-    return [name for name in SCORES if name in scores]
+def columns(metrics):
+    """Return the names of the scores that this run has."""
+    return [name for name in METRICS if name in metrics]
 
 
-def summary(run, record, data, found, difference):
-    """Prints scores beside baselines, three captions, and what is next."""
+def summary(run, record, data, captions, difference):
+    """Print scores beside baselines, three captions, and what is next."""
     print(f"\ntest split, {len(data.test):,} pictures, read once")
     rows = {record["run"]: record["metrics"], **record["baselines"]}
     print(report.table(rows, columns(record["metrics"])))
@@ -208,12 +208,12 @@ def summary(run, record, data, found, difference):
     for row in range(min(3, len(data.test))):
         print(f"""
 picture    {data.test.pictures[row].name}
-caption    {found[row].text}
+caption    {captions[row].text}
 reference  {data.test.pictures[row].captions[0]}""")
     print(f"""
 next
   make predict-captioning ARGS="photo.jpg folder/ --page captions.html"
-  make train-captioning ARGS="--cell peephole_lstm --picture every_step"
+  make train-captioning ARGS="--cell peephole_lstm --conditioning every_step"
   make train-captioning \\
     ARGS="--preset photos --dataset files --data-path FOLDER --encoder x.keras"
   make tensorboard

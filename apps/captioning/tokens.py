@@ -1,4 +1,4 @@
-"""The words of a caption, as its scores see them.
+"""The words of a caption, as its scores compare them.
 
 The reference scorer cuts captions into words with Stanford's PTBTokenizer, a
 program in Java, and leaves out punctuation.  This does the same in Python for
@@ -58,8 +58,8 @@ _WORD = re.compile(
 )
 
 
-def tokenized(text):
-    """Returns the words of a caption as one string, a space between them."""
+def tokenized(text: str) -> str:
+    """Return the words of a caption as one string, a space between them."""
     text = text.replace("&amp;", "&").lower().translate(_SIGNS)
     text = _ENDING.sub(r" \1\2 ", text)
     text = _HALVES.sub(r"\1 \2", text)

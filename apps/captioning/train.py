@@ -1,4 +1,4 @@
-"""Trains a network that describes pictures, tests it once, exports it.
+"""Train a network that describes pictures, test it once, export it.
 
 make train-captioning
 make train-captioning \
@@ -12,45 +12,70 @@ import keras
 
 from apps.common import checkpoint, cli, runs
 from apps.common.tensorboard import TensorBoard
+from data_pipelines import captioning as pipeline
+from data_pipelines.text.word_vectors import load_token_vectors
 
 from . import evaluate, export, model, picture_encoder, scores, show
 from .config import PRESETS, Config
 from .predict import Captioner, Search
 
 
-def train(config):
-    """Runs one training from pictures to exported model; returns its record."""
+def train(config: Config) -> dict:
+    """Run one training from pictures to exported model; return its record."""
     # 1. Run folder.
     with runs.start("captioning", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
-        eye = picture_encoder.open(config)
-        data = picture_encoder.datasets(config, eye)
+        encoder = picture_encoder.build(config)
+        data = pipeline.make_datasets(
+            config.dataset,
+            config.data_path or None,
+            cache_path=config.cache_path,
+            encoder=encoder.frozen,
+            picture_size=encoder.network.size,
+            normalize_captions=config.normalize_captions,
+            vocabulary_size=config.vocabulary_size,
+            minimum_count=config.minimum_count,
+            max_length=config.max_length,
+            batch_size=config.batch_size,
+            captions_per_picture=encoder.captions_per_picture,
+            seed=config.seed,
+            download=config.download,
+        )
+        encoder.check(data.train)
+        encoder.save_to_run(run)
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
+        if data.bad:
+            data.bad.write(run.file("bad_pictures.txt"))
         print(*data.report(), sep="\n")
-        picture_encoder.keep(run, eye, data)
 
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy("mixed_float16")
+        vectors = None
+        if config.vectors:
+            vectors, count = load_token_vectors(
+                config.vectors, data.tokenizer, config.seed
+            )
+            print(f"vectors  {count:,} of {len(vectors):,} tokens in the file")
         trained, captioner = model.build(
             config,
-            eye.source,
+            encoder.source,
             data.frequencies,
-            eye.captions > 1,
-            picture_encoder.word_vectors(config, data.tokenizer),
+            encoder.captions_per_picture > 1,
+            vectors,
         )
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
         epochs = config.epochs or min(max(3_500 // steps, 3), 20)
-        model.compile(trained, config, epochs * steps)
+        model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(
-            data, Captioner(captioner, data.tokenizer, config, eye)
+            data, Captioner(captioner, data.tokenizer, config, encoder)
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
@@ -81,12 +106,20 @@ def train(config):
         # 6. Test, with the best weights.
         best = Captioner.of_run(run)
         search = Search(config.beam, config.length_penalty, config.consensus)
-        found, captions = evaluate.score(best, data, "test", search)
+        metrics, captions = evaluate.score(best, data, "test", search)
         baselines = evaluate.baselines(best, data)
-        show.write_report(run, best, data, found, baselines, captions, progress)
+        show.write_report(
+            run, best, data, metrics, baselines, captions, progress
+        )
         difference = export.write(run, best)
         record = runs.finish(
-            *(run, config, best.model, found, baselines, progress, data),
+            run,
+            config,
+            best.model,
+            metrics,
+            baselines,
+            progress,
+            data,
             scores.signatures(),
         )
         show.summary(run, record, data, captions, difference)

@@ -29,7 +29,10 @@ from data_pipelines.files.errors import DataError
 # `config.json` holds, such as an option of `predict`, stands under "".
 RENAMED = {
     "": {},
-    "captioning": {"plain": "normalize_captions"},
+    "captioning": {
+        "picture": "conditioning",
+        "plain": "normalize_captions",
+    },
     "sentiment": {},
     "translation": {},
     "video_labeling": {},

@@ -8,7 +8,9 @@ import numpy as np
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.records import Records
-from data_pipelines.text.vocabulary import PADDING, Vocabulary
+from data_pipelines.text.bpe import SPACE
+from data_pipelines.text.tokenizers import Tokenizer
+from data_pipelines.text.vocabulary import PADDING, SPECIALS, Vocabulary
 
 # Of the size that embeddings usually start with.
 _SPREAD = 0.05
@@ -49,6 +51,20 @@ def load_vectors(
         table[index] = vector
     table[PADDING] = 0
     return table.astype(np.float32), len(found)
+
+
+def load_token_vectors(
+    path: str | Path, tokenizer: Tokenizer, seed: int = 0
+) -> tuple[np.ndarray, int]:
+    """Read the vectors of the words of a tokenizer; see `load_vectors`.
+
+    A token that begins a word is that word; another one is no word of a file.
+    """
+    words = [
+        token[1:] if token.startswith(SPACE) else SPACE + token
+        for token in tokenizer.pieces[len(SPECIALS) :]
+    ]
+    return load_vectors(path, Vocabulary([*SPECIALS, *words]), seed=seed)
 
 
 def _rows(

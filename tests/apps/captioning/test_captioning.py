@@ -220,9 +220,10 @@ def test_a_second_start_computes_no_features(frozen, monkeypatch, capsys):
 
     monkeypatch.setattr(encoders.Encoder, "__call__", fail)
     config = Config(**run.record["config"])
-    for eye in (picture_encoder.open(config), captioner.eye):
-        data = picture_encoder.datasets(config, eye)
-        assert data.features.shape == (16, 12)
+    data = evaluate.datasets(captioner, config.dataset, None)
+    assert data.features.shape == (16, 12)
+    again = picture_encoder.build(config).frozen
+    assert again.key == captioner.encoder.frozen.key
     assert "computing" not in capsys.readouterr().err
 
 
@@ -230,8 +231,9 @@ def test_a_second_start_computes_no_features(frozen, monkeypatch, capsys):
 def test_files_are_described_as_splits_are(name, request, trained, frozen):
     captioner = request.getfixturevalue(name)
     run, _ = opened(trained[0] if name == "captioner" else frozen)
-    data = picture_encoder.datasets(
-        Config(**run.record["config"]), captioner.eye, captioner.tokenizer
+    config = run.record["config"]
+    data = evaluate.datasets(
+        captioner, config["dataset"], config["data_path"] or None
     )
     search = predict.Search(3, 1.0, 4)
     expected = evaluate.describe(captioner, data.test, search)
@@ -264,9 +266,9 @@ def test_wrong_pixels_are_refused_before_training(tmp_path, capsys, finetune):
     if finetune == "false":
         assert not list((tmp_path / "data" / "features").rglob("*.npy"))
     right = cli.parse(Config, PRESETS, [*arguments, "--encoder-pixels", "tf"])
-    eye = picture_encoder.open(right)
+    encoder = picture_encoder.build(right)
     pictures = np.stack([pixels(number) for number in range(24)])
-    assert eye.encoder.check(pictures) == pytest.approx(1, rel=0.01)
+    assert encoder.network.check(pictures) == pytest.approx(1, rel=0.01)
 
 
 # predict
@@ -278,7 +280,7 @@ def test_predict_finds_pictures_in_folders(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     single = tmp_path / "notes.txt"  # named by the user, so it is tried
-    found = list(predict.files([str(single), str(tmp_path)]))
+    found = list(predict.picture_files([str(single), str(tmp_path)]))
     sorted_names = ["a/b/y.jpeg", "a/z.PNG", "a.gif", "b.png", "c.webp"]
     assert found == [single, *(tmp_path / name for name in sorted_names)]
 
@@ -516,7 +518,7 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
     for live, drawn in ((captioner, 0), (frozen_captioner, 3)):
         texts, scores = next(answers)
         expected = live.decode(
-            live.see(inputs), predict.Search(3, 0.7, drawn, n_best=3)
+            live.model_inputs(inputs), predict.Search(3, 0.7, drawn, n_best=3)
         )
         # JPEG is decoded by another library, whose pixels differ by a little.
         for row, best in enumerate(expected[:3]):

@@ -14,6 +14,7 @@ from apps.captioning.config import Config
 from apps.common import checkpoint, encoders
 from apps.common.cli import UserError
 from data_pipelines.text.tokenizers import Tokenizer
+from data_pipelines.text.word_vectors import load_token_vectors
 from tests.apps.squares import SIDE, pixels, write_network
 from tests.apps.tools import ROOT
 
@@ -51,7 +52,7 @@ def words(rows, length=5):
 # One token at a time equals the whole.
 
 
-@pytest.mark.parametrize("way", decoders.WAYS)
+@pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
 @pytest.mark.parametrize(
     ("cell", "depth", "more"),
     [
@@ -63,9 +64,11 @@ def words(rows, length=5):
         ("projection_lstm", 2, {"embedding_size": U}),
     ],
 )
-def test_steps_agree_with_teacher_forcing(way, cell, depth, more):
-    _, captioner = built(cell=cell, depth=depth, picture=way, **more)
-    steps = model.Steps(captioner, way)
+def test_steps_agree_with_teacher_forcing(conditioning, cell, depth, more):
+    _, captioner = built(
+        cell=cell, depth=depth, conditioning=conditioning, **more
+    )
+    steps = model.IncrementalDecoder(captioner, conditioning)
     picture = steps.encode(FEATURES)
     for beams in (1, 2):  # hypotheses of each picture, side by side
         tokens = words(B * beams)
@@ -73,12 +76,12 @@ def test_steps_agree_with_teacher_forcing(way, cell, depth, more):
         logits = np.array(captioner([inputs, tokens]))
         state = keras.tree.map_structure(
             lambda x, beams=beams: ops.repeat(x, beams, axis=0),
-            steps.begin(picture),
+            steps.initial_state(picture),
         )
         for t in range(tokens.shape[1]):
             found, state = steps.step(tokens[:, t], state, picture)
             np.testing.assert_allclose(found, logits[:, t], atol=5e-5)
-        if steps.attends:
+        if steps.has_attention:
             looked = np.array(steps.attention(inputs, tokens))
             np.testing.assert_allclose(looked.sum(-1), 1, rtol=1e-5)
             np.testing.assert_allclose(
@@ -86,10 +89,10 @@ def test_steps_agree_with_teacher_forcing(way, cell, depth, more):
             )
 
 
-@pytest.mark.parametrize("way", ["attention", "initial_state"])
-def test_every_picture_has_its_own_logits(way):
+@pytest.mark.parametrize("conditioning", ["attention", "initial_state"])
+def test_every_picture_has_its_own_logits(conditioning):
     """No picture looks at its neighbours."""
-    _, captioner = built(picture=way)
+    _, captioner = built(conditioning=conditioning)
     tokens = words(B)
     whole = np.array(captioner([FEATURES, tokens]))
     for row in range(B):
@@ -145,20 +148,22 @@ def elman(projected, recurrent, h):
     return np.stack(found, axis=1)
 
 
-@pytest.mark.parametrize("way", ["every_step", "first_step", "initial_state"])
-def test_the_ways_of_the_simple_cell(way):
-    _, captioner = built(cell="simple_rnn", picture=way)
+@pytest.mark.parametrize(
+    "conditioning", ["every_step", "first_step", "initial_state"]
+)
+def test_the_ways_of_the_simple_cell(conditioning):
+    _, captioner = built(cell="simple_rnn", conditioning=conditioning)
     tokens = words(B)
     _, v = seen(captioner)
     (table,) = arrays(captioner.get_layer("tokens"))
     w = table[tokens] * D**0.5  # B T D
     kernel, recurrent, bias = arrays(captioner.get_layer("recurrent_1"))
     zeros = np.zeros((B, U))
-    if way == "every_step":
+    if conditioning == "every_step":
         # tanh(W_xh w + W_hh h + W_ih v + b)
         projected = w @ kernel[:D] + (v @ kernel[D:])[:, None] + bias
         h = elman(projected, recurrent, zeros)
-    elif way == "first_step":
+    elif conditioning == "first_step":
         first = (v @ kernel + bias)[:, None]
         projected = np.concatenate([first, w @ kernel + bias], axis=1)
         h = elman(projected, recurrent, zeros)[:, 1:]
@@ -172,7 +177,7 @@ def test_the_ways_of_the_simple_cell(way):
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "peephole_lstm", "min_gru"])
 def test_every_step_adds_the_picture_to_the_projection_of_any_cell(cell):
-    _, captioner = built(cell=cell, picture="every_step")
+    _, captioner = built(cell=cell, conditioning="every_step")
     tokens = words(B)
     _, v = seen(captioner)
     (table,) = arrays(captioner.get_layer("tokens"))
@@ -196,7 +201,7 @@ def test_every_step_adds_the_picture_to_the_projection_of_any_cell(cell):
 @pytest.mark.parametrize("cell", ["lstm", "sru", "slstm", "projection_lstm"])
 def test_the_initial_state_of_every_cell_matters(cell):
     """Of both layers and, where there is one, of the memory too."""
-    _, captioner = built(cell=cell, picture="initial_state", depth=2)
+    _, captioner = built(cell=cell, conditioning="initial_state", depth=2)
     tokens = words(B)
     before = np.array(captioner([FEATURES, tokens]))
     first = captioner.get_layer("first_states")
@@ -229,7 +234,9 @@ def test_attention_begins_with_the_picture_too():
     w = table[tokens] * D**0.5
     h = elman(w @ kernel + bias, recurrent, v)  # B T U
     looked = np.array(
-        model.Steps(captioner, "attention").attention(FEATURES, tokens)
+        model.IncrementalDecoder(captioner, "attention").attention(
+            FEATURES, tokens
+        )
     )
     context = looked @ memory  # B T U
     (output,) = arrays(decoder.output_layer)
@@ -247,7 +254,7 @@ def test_the_penalty_is_equation_14_without_padding():
     tokens = words(2)
     tokens[1, 3:] = Tokenizer.END, 0  # as teacher forcing reads it
     inputs = FEATURES[:2]
-    steps = model.Steps(captioner, "attention")
+    steps = model.IncrementalDecoder(captioner, "attention")
     looked = np.array(steps.attention(inputs, tokens))
     # Steps that have a word to predict: all five, and three.
     missed = [
@@ -275,9 +282,9 @@ def test_training_shares_all_weights_with_what_is_kept():
     assert trained is captioner
 
 
-@pytest.mark.parametrize("way", decoders.WAYS)
-def test_several_captions_share_a_picture(way):
-    trained, captioner = built(several=True, picture=way)
+@pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
+def test_several_captions_share_a_picture(conditioning):
+    trained, captioner = built(several=True, conditioning=conditioning)
     tokens = words(3 * B)
     each = np.repeat(FEATURES, 3, axis=0)
     np.testing.assert_allclose(
@@ -294,11 +301,11 @@ def test_for_each_caption_repeats_a_picture_for_its_own():
 # How it begins.
 
 
-@pytest.mark.parametrize("way", decoders.WAYS)
-def test_the_first_loss_is_the_entropy_of_single_words(way):
+@pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
+def test_the_first_loss_is_the_entropy_of_single_words(conditioning):
     keras.utils.set_random_seed(0)
     counts = (10_000 / np.arange(1, 301) ** 1.2).astype(int)
-    config = Config(units=64, embedding_size=64, picture=way)
+    config = Config(units=64, embedding_size=64, conditioning=conditioning)
     trained, _ = model.build(config, (R, C), counts)
     p = (counts + 1) / (counts + 1).sum()
     np.testing.assert_allclose(
@@ -306,7 +313,7 @@ def test_the_first_loss_is_the_entropy_of_single_words(way):
     )
     tokens = RANDOM.choice(300, (B, 200), p=p).astype("int32")
     tokens[tokens == 0] = 1
-    model.compile(trained, Config(smoothing=0.0), 10)
+    model.compile_model(trained, Config(smoothing=0.0), 10)
     loss = trained.evaluate(
         (FEATURES, tokens)[:2], tokens, verbose=0, return_dict=True
     )["loss"]
@@ -325,16 +332,16 @@ def write_vectors(path, size=3):
     return known
 
 
-@pytest.mark.parametrize("way", decoders.WAYS)
-def test_word_vectors_of_a_file_reach_the_model(tmp_path, capsys, way):
+@pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
+def test_word_vectors_of_a_file_reach_the_model(tmp_path, conditioning):
     known = write_vectors(tmp_path / "vectors.txt")
     tokenizer = Tokenizer.learn(["a dog and a cat", "a cat"], "words", 50)
     config = Config(
         vectors=str(tmp_path / "vectors.txt"),
-        **dict(units=U, embedding_size=D, picture=way),
+        **dict(units=U, embedding_size=D, conditioning=conditioning),
     )
-    vectors = picture_encoder.word_vectors(config, tokenizer)
-    assert capsys.readouterr().out == "vectors  2 of 4 words found\n"
+    vectors, count = load_token_vectors(config.vectors, tokenizer)
+    assert count == 2
     counts = np.ones(len(tokenizer))
     _, captioner = model.build(config, (R, C), counts, vectors=vectors)
     table = np.array(captioner.get_layer("tokens").embeddings)
@@ -348,28 +355,24 @@ def test_word_vectors_of_a_file_reach_the_model(tmp_path, capsys, way):
     assert captioner([FEATURES, words(B) % 8]).shape == (B, 5, len(tokenizer))
 
 
-def test_no_file_no_vectors():
-    assert picture_encoder.word_vectors(Config(), None) is None
-
-
 # Encoders that are trained along.
 
 
 def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
     path = write_network(tmp_path / "network.keras")
-    eye = picture_encoder.open(Config(encoder=path, finetune=True))
-    assert eye.trained
-    assert eye.frozen is None
+    encoder = picture_encoder.build(Config(encoder=path, finetune=True))
+    assert encoder.trained
+    assert encoder.frozen is None
     config = Config(encoder=path, finetune=True, units=U, averaging=0.0)
-    trained, _ = model.build(config, eye.source, COUNTS, several=True)
+    trained, _ = model.build(config, encoder.source, COUNTS, several=True)
     network = keras.models.load_model(path)
     before = network.get_weights()
-    model.compile(trained, config, 3)
+    model.compile_model(trained, config, 3)
     pictures = np.stack([pixels(n) for n in range(B)]).astype("float32")
     tokens = words(2 * B)
     for _ in range(3):
         trained.train_on_batch([pictures, tokens], tokens)
-    inside = [w for w in eye.encoder.model.weights if "seed" not in w.path]
+    inside = [w for w in encoder.network.model.weights if "seed" not in w.path]
     changed = [
         not np.array_equal(new, old)
         for new, old in zip(inside, before, strict=True)
@@ -396,11 +399,13 @@ def test_finetuning_begins_at_a_layer_and_takes_smaller_steps(tmp_path):
     for rate in (1.0, 0.1):
         keras.utils.set_random_seed(0)
         config = dataclasses.replace(config, finetune_rate=rate)
-        eye = picture_encoder.open(config)
-        trained, _ = model.build(config, eye.source, COUNTS, several=True)
-        inside = [w for w in eye.encoder.model.weights if "seed" not in w.path]
+        encoder = picture_encoder.build(config)
+        trained, _ = model.build(config, encoder.source, COUNTS, several=True)
+        inside = [
+            w for w in encoder.network.model.weights if "seed" not in w.path
+        ]
         before = [np.array(w) for w in inside]
-        model.compile(trained, config, 100)
+        model.compile_model(trained, config, 100)
         for _ in range(2):  # the first one's rate is zero
             trained.train_on_batch([pictures, tokens], tokens)
         steps[rate] = [
@@ -415,24 +420,24 @@ def test_finetuning_begins_at_a_layer_and_takes_smaller_steps(tmp_path):
 
 def test_finetuning_from_a_layer_without_finetuning():
     with pytest.raises(UserError, match="without --finetune"):
-        picture_encoder.open(Config(finetune_from="fire8"))
+        picture_encoder.build(Config(finetune_from="fire8"))
 
 
 def test_finetuning_from_a_layer_that_is_not_there(tmp_path):
     path = write_network(tmp_path / "network.keras")
     with pytest.raises(UserError, match="--finetune-from there"):
-        picture_encoder.open(
+        picture_encoder.build(
             Config(encoder=path, finetune=True, finetune_from="there")
         )
 
 
 def test_a_frozen_encoder_is_no_part_of_the_model(tmp_path):
     path = write_network(tmp_path / "network.keras")
-    eye = picture_encoder.open(Config(encoder=path, grid=3))
-    assert eye.frozen is eye.encoder
-    assert eye.captions == 1
-    assert eye.source == (9, 12)
-    assert not eye.encoder.model.trainable_weights
+    encoder = picture_encoder.build(Config(encoder=path, grid=3))
+    assert encoder.frozen is encoder.network
+    assert encoder.captions_per_picture == 1
+    assert encoder.source == (9, 12)
+    assert not encoder.network.model.trainable_weights
 
 
 # As a file.
@@ -443,10 +448,10 @@ def kept(tmp_path):
     path = write_network(tmp_path / "network.keras")
     pictures = np.stack([pixels(n) for n in range(B)]).astype("float32")
     small = encoders.small_cnn((SIDE, SIDE))
-    own = picture_encoder.open(
+    own = picture_encoder.build(
         Config(encoder=path, finetune=True)
     ).encoder.model
-    for name, encoder, inputs, way, cell in [
+    for name, encoder, inputs, conditioning, cell in [
         ("frozen", (R, C), FEATURES, "attention", "gru"),
         ("first", (R, C), FEATURES, "first_step", "lstm"),
         ("along", small, pictures, "every_step", "peephole_lstm"),
@@ -454,7 +459,11 @@ def kept(tmp_path):
         ("both", small, pictures, "attention", "coupled_lstm"),
     ]:
         _, captioner = built(
-            encoder, True, picture=way, cell=cell, attention_penalty=0.1
+            encoder,
+            True,
+            conditioning=conditioning,
+            cell=cell,
+            attention_penalty=0.1,
         )
         yield name, captioner, inputs
 

@@ -403,7 +403,9 @@ def test_right_captions_say_all_and_no_more():
     examples = demo.splits()["test"][:6]
     facts = [example.scene.facts for example in examples]
     outputs = [example.captions[2] for example in examples]
-    assert scores.right(outputs, facts, demo.facts) == 1
+    assert scores.share_right(outputs, facts, demo.facts) == 1
     outputs[0], outputs[1] = outputs[1], "no caption of the grammar"
-    assert scores.right(outputs, facts, demo.facts) == pytest.approx(4 / 6)
-    assert scores.right([""], [frozenset()], demo.facts) == 0
+    assert scores.share_right(outputs, facts, demo.facts) == pytest.approx(
+        4 / 6
+    )
+    assert scores.share_right([""], [frozenset()], demo.facts) == 0

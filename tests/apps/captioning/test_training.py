@@ -103,9 +103,9 @@ def learned(record):
 @pytest.mark.parametrize(
     "more",
     [
-        "--picture every_step --cell lstm --tied false",
-        "--picture first_step --cell slstm --vectors VECTORS",
-        "--picture initial_state --cell peephole_lstm --depth 2",
+        "--conditioning every_step --cell lstm --tied false",
+        "--conditioning first_step --cell slstm --vectors VECTORS",
+        "--conditioning initial_state --cell peephole_lstm --depth 2",
         "--encoder NETWORK --encoder-pixels tf --finetune"
         " --attention-score general --attention-penalty 0.1",
         "--encoder NETWORK --encoder-pixels tf --cell min_gru"
