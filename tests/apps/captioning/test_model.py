@@ -450,7 +450,7 @@ def kept(tmp_path):
     small = encoders.small_cnn((SIDE, SIDE))
     own = picture_encoder.build(
         Config(encoder=path, finetune=True)
-    ).encoder.model
+    ).network.model
     for name, encoder, inputs, conditioning, cell in [
         ("frozen", (R, C), FEATURES, "attention", "gru"),
         ("first", (R, C), FEATURES, "first_step", "lstm"),
