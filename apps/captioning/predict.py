@@ -330,7 +330,7 @@ def described(
         captioner: The `Captioner`.
         paths: List of files.
         search: The `Search`.
-        bad: `images.BadPictures`, which the others are added to.
+        bad: `images.BadFiles`, which the others are added to.
     """
     batch = []
     for number, picture in images.Pictures(paths, captioner.size):
@@ -365,7 +365,7 @@ def main(options: Options) -> None:
             cli.check_output(f"--{flag}", getattr(options, flag))
     captioner = Captioner.of_run(run)
     search = search_of(options, captioner.config)
-    bad = images.BadPictures()
+    bad = images.BadFiles()
     records, articles = [], []
     for path, picture, best, attention in described(
         captioner, paths, search, bad

@@ -15,8 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from apps.common.cli import UserError
-from data_pipelines.video_labeling import mstcn, video_paths
-from data_pipelines.vision import video
+from data_pipelines.video_labeling import mstcn
+from data_pipelines.vision import image_sequence, video
 from data_pipelines.vision.images import printable
 
 
@@ -54,12 +54,12 @@ def _features(folder):
 
 
 def _videos(folder):
-    pictures = video.pictures(folder)
+    pictures = image_sequence.pictures(folder)
     moving = {path for path in pictures if _moves(path)}
     still = [path for path in pictures if path not in moving]
     others = sorted(set(folder.iterdir()) - set(pictures))
     videos = [*moving, *(path for path in others if _is_video(path))]
-    folders = [p for p in others if p.is_dir() and video.pictures(p)]
+    folders = [p for p in others if p.is_dir() and image_sequence.pictures(p)]
     if still and not videos:
         if folders:
             _left(folder, "one video", folders, "folders of pictures")
@@ -100,7 +100,7 @@ def _is_video(path):
     except video.VideoError:
         # With such a name it is a broken video, and will be named; of other
         # files it is not known whether they should be any.
-        return path.suffix.lower() in {*video_paths.SUFFIXES} - {".gif"}
+        return path.suffix.lower() in {*video.SUFFIXES} - {".gif"}
     return True
 
 
@@ -127,7 +127,7 @@ class Features:
     Args:
         path: The `.npy` file.
         shape: (R, C), what the run was trained on.
-        fps: The rate that they are taken to have; 0: `video.FOLDER_FPS`.
+        fps: The rate that they are taken to have; 0: `image_sequence.FPS`.
 
     Attributes:
         fps: That rate.

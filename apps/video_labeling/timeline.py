@@ -6,18 +6,16 @@ labels found, and how probable each was.
 Letters of shapes: T frames, L labels.
 """
 
-import contextlib
 import io
 import itertools
 import warnings
 
-import av
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from data_pipelines.vision import images, video, video_codec
+from data_pipelines.vision import video
 
 from . import scores
 
@@ -64,7 +62,7 @@ def thumbnails(path, count=THUMBNAILS, height=96):
         PictureError: The video cannot be read.
     """
     about = video.probe(path)
-    rows, columns = _upright(path, *about.size)
+    rows, columns = video.upright_size(path)
     size = height, max(8, min(3 * height, round(height * columns / rows)))
     if about.seconds and not path.is_dir():
         frames = video.frames(path, size, fps=count / about.seconds)
@@ -86,23 +84,6 @@ def _spread(frames, count):
         if len(kept) == 4 * count:
             kept, step = kept[::2], 2 * step
     return [kept[place] for place in firsts(len(kept), count)]
-
-
-def _upright(path, rows, columns):
-    """Returns height and width of a video's pictures once they are turned."""
-    if path.is_dir():
-        first = images.content(video.pictures(path)[0])
-        columns, rows = images.thumbnail(first, 96).size
-        return rows, columns
-    # What is wrong with its frames is said when they are read.
-    with (
-        contextlib.suppress(av.FFmpegError),
-        video_codec.opened(path) as container,
-    ):
-        frame = next(container.decode(video=0), None)
-        if frame is not None and round(frame.rotation / 90) % 2:
-            return columns, rows
-    return rows, columns
 
 
 def end(path, last, fps, frames):

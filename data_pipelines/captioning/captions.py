@@ -39,7 +39,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import Progress
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision.images import (
-    BadPictures,
+    BadFiles,
     PictureError,
     printable,
 )
@@ -71,7 +71,7 @@ class Captions:
 
     name: str
     pictures: dict[str, Picture]
-    bad: BadPictures
+    bad: BadFiles
     notes: list[str]
 
     def split(self, split: str) -> list[Picture]:
@@ -126,7 +126,7 @@ def read(
         collected = _Collected.of(sources, name)
     else:
         collected = _cached(sources, name, Path(cache_path))
-    bad = BadPictures()
+    bad = BadFiles()
     paths = collected.paths(sources, bad)
     listed = cache_path and Path(cache_path) / "missing_pictures.txt"
     bad.check(len(collected.found), listed)
@@ -196,7 +196,7 @@ class _Collected:
         """Reads what `write` wrote."""
         return cls(**json.loads(path.read_text("utf-8")))
 
-    def paths(self, sources: Sequence, bad: BadPictures) -> dict[str, Path]:
+    def paths(self, sources: Sequence, bad: BadFiles) -> dict[str, Path]:
         """Picture -> its file, for those that have one."""
         paths = {}
         for name, number in self.source.items():

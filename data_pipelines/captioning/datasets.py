@@ -16,7 +16,7 @@ from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import Side, padded
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision.features import Features
-from data_pipelines.vision.images import BadPictures
+from data_pipelines.vision.images import BadFiles
 
 # Batches made ahead; not AUTOTUNE, which may take hundreds, each of 10 MB.
 _AHEAD = 4
@@ -211,7 +211,7 @@ class Datasets:
         return seen.features if isinstance(seen, Extracted) else None
 
     @property
-    def bad(self) -> BadPictures:
+    def bad(self) -> BadFiles:
         """Pictures that cannot be read; they are in no split."""
         return self.seen.bad
 

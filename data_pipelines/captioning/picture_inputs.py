@@ -28,7 +28,7 @@ from data_pipelines.files import file_index
 from data_pipelines.files.file_index import KnownFiles
 from data_pipelines.files.progress import Progress
 from data_pipelines.vision import features, images
-from data_pipelines.vision.images import BadPictures, PictureError
+from data_pipelines.vision.images import BadFiles, PictureError
 
 # Decoded pictures that are kept in memory; with five captions each they are
 # needed often.
@@ -79,7 +79,7 @@ class Pixels:
         size: int | tuple[int, int],
         mode: str,
         folder: Path,
-        bad: BadPictures,
+        bad: BadFiles,
     ) -> None:
         paths = dict(files)
         height, width = (size, size) if isinstance(size, int) else size
@@ -120,7 +120,7 @@ class Pixels:
     def _good(self, found: np.ndarray | PictureError) -> np.ndarray:
         if not isinstance(found, PictureError):
             return found
-        if found.name not in self.bad.found:
+        if found.name not in self.bad.reasons:
             print(f"{found}; it was good before", file=sys.stderr)
             self.bad.add(found)
             self.bad.check(self._total)
@@ -148,9 +148,7 @@ class Pixels:
             progress.show(count)
         known.save()
         progress.done(len(todo))
-        if self.bad:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.bad.check(self._total, folder / "bad_pictures.txt")
+        self.bad.check(self._total, folder / "bad_pictures.txt")
 
 
 def _whole(path: Path) -> None:
@@ -181,7 +179,7 @@ class Extracted:
         encoder: Encoder,
         mode: str,
         folder: Path,
-        bad: BadPictures,
+        bad: BadFiles,
     ) -> None:
         self.features = features.extract(
             encoder,
@@ -192,7 +190,7 @@ class Extracted:
             mode=mode,
             bad=bad,
         )
-        bad.found.update(self.features.bad.found)
+        bad.reasons.update(self.features.bad.reasons)
         self.bad = bad
         self.spec = tf.TensorSpec((None, *self.features.shape), tf.float16)
 

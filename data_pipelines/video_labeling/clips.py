@@ -14,8 +14,7 @@ import numpy as np
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling.frame_sources import Medium
-from data_pipelines.vision.images import printable
-from data_pipelines.vision.video import BadVideos
+from data_pipelines.vision.images import BadFiles, printable
 
 # The label of frames that nobody has labelled.
 BACKGROUND = "background"
@@ -74,7 +73,7 @@ class Clips:
     name: str
     found: list[Clip]
     names: list[str]
-    bad: BadVideos
+    bad: BadFiles
     notes: list[str]
     medium: Medium
 

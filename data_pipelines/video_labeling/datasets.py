@@ -16,7 +16,7 @@ import tensorflow as tf
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling import batching
 from data_pipelines.video_labeling.frame_store import Stored
-from data_pipelines.vision.video import BadVideos
+from data_pipelines.vision.images import BadFiles
 
 # Labels named in one line of the report.
 _MOST_NAMED = 12
@@ -170,7 +170,7 @@ class Datasets:
     valid: Split
     test: Split
     labels: tuple[str, ...]
-    bad: BadVideos
+    bad: BadFiles
     name: str
     notes: list[str]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data_pipelines.files.file_index import KnownFiles, stamp
-from data_pipelines.vision import images, video
+from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import Frame, Reader, VideoError
 
@@ -65,7 +65,9 @@ class Files:
         """That of a folder is made from names and contents of its pictures."""
         if not path.is_dir():
             return content(path, known)
-        parts = [[p.name, content(p, known)] for p in video.pictures(path)]
+        parts = [
+            [p.name, content(p, known)] for p in image_sequence.pictures(path)
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     def open(

@@ -34,8 +34,8 @@ from data_pipelines.files.file_index import KnownFiles
 from data_pipelines.files.progress import Progress
 from data_pipelines.video_labeling.frame_sources import Medium, Source
 from data_pipelines.vision import feature_shards
-from data_pipelines.vision.images import printable
-from data_pipelines.vision.video import BadVideos, Frame, VideoError
+from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.video import Frame, VideoError
 
 # Changes when the files do.
 _FORMAT = 1
@@ -175,7 +175,7 @@ class Store:
     def read(
         self,
         videos: Iterable[tuple[str, Path]],
-        bad: BadVideos,
+        bad: BadFiles,
         check: Callable[[str, Stored], None],
     ) -> dict[str, Stored]:
         """Computes what is not there yet, and opens all of it.
@@ -214,13 +214,10 @@ class Store:
             check(name, found[name])
         if progress:
             progress.done(count)
-        self.place.mkdir(parents=True, exist_ok=True)
-        listed = self.place / "bad_videos.txt"
-        listed.unlink(missing_ok=True)
-        bad.check(total, listed)
+        bad.check(total, self.place / "bad_videos.txt")
         return found
 
-    def _digests(self, paths: dict[str, Path], bad: BadVideos) -> dict:
+    def _digests(self, paths: dict[str, Path], bad: BadFiles) -> dict:
         """Name -> content, of those that can be read."""
         found = {}
         progress = Progress("looking at videos", "videos", len(paths))

@@ -20,8 +20,8 @@ from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling import video_paths
 from data_pipelines.video_labeling.clips import BACKGROUND, Clip, Clips
 from data_pipelines.video_labeling.frame_sources import Files
-from data_pipelines.vision.images import printable
-from data_pipelines.vision.video import BadVideos, VideoError
+from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.video import VideoError
 
 NAME = "labels.csv"
 
@@ -60,7 +60,7 @@ def read(folder: Path) -> Clips:
     if not marks:
         raise DataError(f"{path}: has no labels")
     places = _places(folder, marks)
-    found, bad = [], BadVideos()
+    found, bad = [], BadFiles("videos")
     for name, mark in marks.items():
         mark.finish()
         place, there = places[name]

@@ -23,9 +23,10 @@ from data_pipelines.files.records import Records
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling.clips import Clip, Clips
 from data_pipelines.video_labeling.frame_sources import content
+from data_pipelines.vision import image_sequence
 from data_pipelines.vision.feature_shards import checked
-from data_pipelines.vision.images import printable
-from data_pipelines.vision.video import FOLDER_FPS, BadVideos, Frame, VideoError
+from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.video import Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
 _SPLITS = {
@@ -66,7 +67,7 @@ def read(path: Path) -> Clips:
     names = _names(mapping)
     lists, notes = _lists(folder, chosen)
     found: dict[str, Clip] = {}
-    bad = BadVideos()
+    bad = BadFiles("videos")
     for split, bundle in lists.items():
         for number, line in enumerate(Records(bundle).lines(), 1):
             if not line.strip():
@@ -196,8 +197,8 @@ class _Lines:
 class Ready:
     """A medium whose files hold features (C, T), which are kept as (T, 1, C).
 
-    They have no times: their rate is taken to be `fps`, or `FOLDER_FPS` if
-    that is 0.
+    They have no times: their rate is taken to be `fps`, or
+    `image_sequence.FPS` if that is 0.
     """
 
     name = "features 1"
@@ -210,7 +211,7 @@ class Ready:
         self, path: Path, size: tuple[int, int], fps: float, mode: str
     ) -> "_Features":
         """Features of a file; `size` and `mode` are without effect."""
-        return _Features(path, fps or FOLDER_FPS)
+        return _Features(path, fps or image_sequence.FPS)
 
 
 class _Features:

@@ -152,7 +152,7 @@ def _labels(clips: Clips, indices: dict[str, np.ndarray]) -> tuple[str, ...]:
             first = printable(parts[0].path)
             raise DataError(
                 f"{clips.name}: no video of {split} can be read; {first}: "
-                f"{clips.bad.found[first]}"
+                f"{clips.bad.reasons[first]}"
             )
     train = [
         indices[clip.name]

@@ -11,7 +11,9 @@ from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.file_index import KnownFiles
 from data_pipelines.files.records import tidy
 from data_pipelines.video_labeling.clips import Clip, Clips
-from data_pipelines.vision.video import BadVideos, Frame, fitted, resampled
+from data_pipelines.vision import images
+from data_pipelines.vision.images import BadFiles
+from data_pipelines.vision.video import Frame, resampled
 
 
 def read(builder: Any, parts: dict[str, str], fps: float) -> Clips:
@@ -41,7 +43,7 @@ def read(builder: Any, parts: dict[str, str], fps: float) -> Clips:
         "train may look like some that stay there"
     ]
     medium = Examples(builder, fps)
-    return Clips(full, found, names, BadVideos(), notes, medium)
+    return Clips(full, found, names, BadFiles("videos"), notes, medium)
 
 
 class _Whole:
@@ -125,5 +127,7 @@ class _Example:
         timed = ((frame, i / rate) for i, frame in enumerate(frames))
         chosen = resampled(timed, self.wanted, lambda _: 1 / rate)
         for frame, number, seconds in chosen:
-            picture = fitted(Image.fromarray(frame), self.size, self.mode)
+            picture = images.resized(
+                Image.fromarray(frame), *self.size, self.mode
+            )
             yield Frame(np.array(picture), number, seconds)

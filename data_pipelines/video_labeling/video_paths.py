@@ -5,13 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from data_pipelines.vision import video
-
-# What is taken for a video without a look into it; a GIF may be a picture.
-SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".gif", ".mpg", ".mpeg",
-    ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".3gp",
-)  # fmt: skip
+from data_pipelines.vision import image_sequence, video
 
 
 def find(folder: Path, name: str) -> tuple[Path, bool]:
@@ -50,13 +44,15 @@ def unlabelled(folder: Path, labelled: Iterable[Path]) -> list[str]:
         # What may not be listed can still hold videos that may be read.
         with contextlib.suppress(OSError, ValueError):
             for path in place.iterdir():
-                is_video = path.suffix.lower() in SUFFIXES and path.is_file()
+                is_video = (
+                    path.suffix.lower() in video.SUFFIXES and path.is_file()
+                )
                 if folders and path.is_dir() and real(path) not in holders:
-                    is_video = bool(video.pictures(path))
+                    is_video = bool(image_sequence.pictures(path))
                 if is_video and not path.name.startswith("."):
                     found.setdefault(real(path), str(path.relative_to(folder)))
     names = [name for place, name in found.items() if place not in known]
-    return sorted(names, key=video.natural)
+    return sorted(names, key=image_sequence.natural)
 
 
 def _below(path: Path, folder: Path) -> bool:

@@ -41,7 +41,7 @@ from data_pipelines.vision.feature_shards import (
     Statistics,
     checked,
 )
-from data_pipelines.vision.images import BadPictures, PictureError
+from data_pipelines.vision.images import BadFiles, PictureError
 
 __all__ = ["Features", "Statistics", "extract", "file_key", "weights_key"]
 
@@ -83,7 +83,7 @@ def extract(
     shard_bytes: int = 2**25,
     workers: int | None = None,
     verify: bool = False,
-    bad: BadPictures | None = None,
+    bad: BadFiles | None = None,
 ) -> "Features":
     """Computes what is not there yet, and opens all of it.
 
@@ -111,8 +111,7 @@ def extract(
         DataError: if too many pictures are bad, or the features nonsense.
     """
     paths = _paths(pictures)
-    unread = BadPictures()
-    unread.found.update({} if bad is None else bad.found)
+    unread = BadFiles(known=bad)
     total = len(paths) + len(unread)
     of = {
         "encoder": encoder,
@@ -127,9 +126,7 @@ def extract(
         known = KnownFiles(folder / "pictures.jsonl")
         work = _Extraction(encode, store, known, unread, batch_size)
         work.run(paths, workers)
-    listed = place / "bad_pictures.txt"
-    listed.unlink(missing_ok=True)
-    unread.check(total, listed)
+    unread.check(total, place / "bad_pictures.txt")
     return Features(store, work.digests, unread, total)
 
 
@@ -146,7 +143,7 @@ class Features(Mapping):
         self,
         store: "_Store",
         digests: dict[str, str],
-        bad: BadPictures,
+        bad: BadFiles,
         total: int,
     ) -> None:
         self.shape = store.shards[0].shape
@@ -297,7 +294,7 @@ class _Extraction:
         encode: Encode,
         store: _Store,
         known: KnownFiles,
-        bad: BadPictures,
+        bad: BadFiles,
         batch_size: int,
     ) -> None:
         self.encode = encode

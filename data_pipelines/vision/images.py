@@ -5,16 +5,16 @@ Formats   JPEG, PNG, BMP, GIF, WebP, known by their first bytes, not by a name
 
     read("cat.jpg", 192)                       # (192, 192, 3)
     read(content, (128, 256), mode="crop")     # bytes; (128, 256, 3)
-    for index, found in Pictures(paths, 192):  # in order, decoded ahead
-        if isinstance(found, PictureError):
-            bad.add(found)                     # bad = BadPictures()
-    bad.check(len(paths))                      # DataError if too many are bad
+    for index, picture in Pictures(paths, 192):  # in order, decoded ahead
+        if isinstance(picture, PictureError):
+            bad.add(picture)                     # bad = BadFiles()
+    bad.check(len(paths))                    # DataError if too many are bad
 
 A picture is turned as its EXIF data say; what is transparent becomes white;
-CMYK, grey, palette and 16 bits become RGB.  Its size is read from its header
-before anything is decoded.  Animations are refused: which of its frames a
-caption would be about is not known.  Everything that is wrong with a picture
-is a `PictureError`.  A changed bit in the data of a JPEG cannot be found.
+CMYK, grey, palette and 16 bits become RGB. Its size is read from its header
+before anything is decoded. Animations are refused: which of its frames a
+caption would be about is not known. Everything that is wrong with a picture
+is a `PictureError`. A changed bit in the data of a JPEG cannot be noticed.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ _TURNS = {
 }
 _SIDEWAYS = (5, 6, 7, 8)
 
-# Nothing is printed about what is in a picture.  The filter stays, because
+# Nothing is printed about what is in a picture. The filter stays, because
 # warnings.catch_warnings is not for threads: two that overlap can leave each
 # other's filters behind.
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -79,8 +79,8 @@ class PictureError(DataError):
     """A picture that cannot be read, in one line.
 
     Attributes:
-        name: which picture; empty if it came as bytes.
-        reason: what is wrong with it.
+        name: Which picture; empty if it came as bytes.
+        reason: What is wrong with it.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -94,11 +94,11 @@ def read(
     size: int | tuple[int, int],
     mode: str = "stretch",
 ) -> np.ndarray:
-    """Reads one picture.
+    """Read one picture.
 
     Args:
-        source: a file, or its content.
-        size: height and width of the result; one number is both.
+        source: A file, or its content.
+        size: Height and width of the result; one number is both.
         mode: `stretch` changes the ratio of the sides; `crop` keeps it, and
             cuts off what is too much, alike on both sides.
 
@@ -106,7 +106,7 @@ def read(
         uint8 `(H, W, 3)`.
 
     Raises:
-        PictureError: whatever is wrong with the picture.
+        PictureError: Whatever is wrong with the picture.
     """
     if isinstance(source, bytes):
         return decode(source, size, mode)
@@ -114,7 +114,7 @@ def read(
 
 
 def content(path: str | Path) -> bytes:
-    """The bytes of a picture's file; `PictureError` if it is no such file."""
+    """Return the bytes of a picture's file, or raise `PictureError`."""
     name = printable(path)
     try:
         status = os.stat(path)
@@ -141,14 +141,14 @@ def content(path: str | Path) -> bytes:
 
 
 def thumbnail(content: bytes, side: int) -> Image.Image:
-    """A small picture to show, RGB and upright, its ratio kept.
+    """Return a small picture to show, RGB and upright, of the same ratio.
 
     Args:
-        content: the file.
-        side: most pixels of its longer side.
+        content: The file.
+        side: Most pixels of its longer side.
 
     Raises:
-        PictureError: as `read`.
+        PictureError: As `read`.
     """
     picture, orientation = _opened(content, "")
     picture.draft("RGB", (2 * side, 2 * side))
@@ -165,13 +165,13 @@ def decode(
     mode: str = "stretch",
     name: str = "",
 ) -> np.ndarray:
-    """What `read` does once it has the bytes of the file.
+    """Decode a picture from the bytes of its file; see `read`.
 
     Args:
-        content: the file.
-        size: height and width of the result; one number is both.
-        mode: one of `MODES`.
-        name: of the picture, for messages.
+        content: The file.
+        size: Height and width of the result; one number is both.
+        mode: One of `MODES`.
+        name: Of the picture, for messages.
     """
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}; expected {', '.join(MODES)}")
@@ -182,10 +182,10 @@ def decode(
         picture, orientation = _opened(content, name)
         if orientation in _SIDEWAYS:
             height, width = width, height
-        found = _resized(_rgb(picture), height, width, mode)
+        picture = resized(_rgb(picture), height, width, mode)
         if orientation in _TURNS:
-            found = found.transpose(_TURNS[orientation])
-        return np.array(found)
+            picture = picture.transpose(_TURNS[orientation])
+        return np.array(picture)
     except PictureError:
         raise
     # A broken file makes Pillow raise nearly anything, from struct.error to
@@ -196,22 +196,22 @@ def decode(
 
 
 def _opened(content: bytes, name: str) -> tuple[Image.Image, int | None]:
-    """A picture of which only the header is read, and its orientation."""
+    """Read the header alone: the picture to decode, and its orientation."""
     if not content:
         raise PictureError(name, "the file is empty")
-    found = [f for start, f in _FORMATS.items() if content.startswith(start)]
+    formats = [f for start, f in _FORMATS.items() if content.startswith(start)]
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        found = ["WEBP"]
-    if not found:
+        formats = ["WEBP"]
+    if not formats:
         raise PictureError(name, "is no JPEG, PNG, BMP, GIF or WebP picture")
     most = f"expected at most {MOST_PIXELS:,}"
     try:
-        picture = Image.open(io.BytesIO(content), formats=found)
+        picture = Image.open(io.BytesIO(content), formats=formats)
     except Image.DecompressionBombError:
         raise PictureError(name, f"has too many pixels; {most}") from None
     except Image.UnidentifiedImageError:
         raise PictureError(
-            name, f"is cut off or damaged (the header of a {found[0]} file)"
+            name, f"is cut off or damaged (the header of a {formats[0]} file)"
         ) from None
     width, height = picture.size
     if width < 1 or height < 1:
@@ -248,26 +248,27 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _resized(
+def resized(
     picture: Image.Image, height: int, width: int, mode: str
 ) -> Image.Image:
+    """Return a picture of another size; see `read` for the modes."""
     if mode == "crop":
         across, down = picture.size
         scale = min(across / width, down / height)
-        kept_across = max(1, round(scale * width))
-        kept_down = max(1, round(scale * height))
-        left, top = (across - kept_across) // 2, (down - kept_down) // 2
+        columns = max(1, round(scale * width))
+        rows = max(1, round(scale * height))
+        left, top = (across - columns) // 2, (down - rows) // 2
         # Not `box` of resize, which looks at pixels outside of it.
-        picture = picture.crop((left, top, left + kept_across, top + kept_down))
+        picture = picture.crop((left, top, left + columns, top + rows))
     # The filter that tf.image.resize(antialias=True) has by default, too.
     return picture.resize((width, height), Image.Resampling.BILINEAR)
 
 
-def printable(path: str | Path) -> str:
-    """A path as it can be printed, on one line."""
+def printable(text: str | Path) -> str:
+    """Return a path, or another text, as it can be printed on one line."""
     return "".join(
         letter if letter.isprintable() else ascii(letter)[1:-1]
-        for letter in str(path)
+        for letter in str(text)
     )
 
 
@@ -279,10 +280,10 @@ class Pictures:
     each worker are in memory at a time, and `paths` may be endless.
 
     Attributes:
-        paths: files.
-        size: height and width of the pictures; one number is both.
-        mode: one of `MODES`.
-        workers: threads; by default as many as the machine has cores.
+        paths: Files.
+        size: Height and width of the pictures; one number is both.
+        mode: One of `MODES`.
+        workers: Threads; by default as many as the machine has cores.
     """
 
     paths: Iterable[str | Path]
@@ -300,15 +301,15 @@ class Pictures:
 def in_order(
     work: Callable[[Any], Any], items: Iterable, workers: int | None = None
 ) -> Iterator[Any]:
-    """Yields what `work` gives for each item, in order, worked on ahead.
+    """Yield what `work` returns for each item, in order, worked on ahead.
 
     A `PictureError` is yielded, any other exception raised.
 
     Args:
-        work: takes an item; is called by threads, which Pillow lets run side
+        work: Takes an item; is called by threads, which Pillow lets run side
             by side.
-        items: what to work on.
-        workers: threads; by default as many as the machine has cores.
+        items: What to work on.
+        workers: Threads; by default as many as the machine has cores.
     """
     workers = workers or os.cpu_count() or 1
     waiting: deque = deque()
@@ -333,47 +334,59 @@ def _caught(work: Callable[[Any], Any], item: Any) -> Any:
         return PictureError(error.name, error.reason)
 
 
-class BadPictures:
-    """Counts pictures that cannot be read, and says which they are.
+class BadFiles:
+    """Pictures or videos that cannot be read, and why.
+
+    Args:
+        kind: What they are, for messages: "pictures" or "videos".
+        known: Some that are known already.
 
     Attributes:
-        found: name -> what is wrong with it, in the order they were added.
+        reasons: Name -> what is wrong with it, in the order they were added.
     """
 
-    def __init__(self) -> None:
-        self.found: dict[str, str] = {}
+    def __init__(
+        self, kind: str = "pictures", known: "BadFiles | None" = None
+    ) -> None:
+        self.kind = kind
+        self.reasons = {} if known is None else dict(known.reasons)
 
     def __len__(self) -> int:
-        return len(self.found)
+        return len(self.reasons)
 
     def add(self, error: PictureError) -> None:
-        """Counts one, once."""
-        self.found[error.name] = error.reason
+        """Count one, once."""
+        self.reasons[error.name] = error.reason
 
     def report(self, total: int) -> str:
-        """How many there are among how many, and the first of them."""
-        first = [f"{n}: {why}" for n, why in list(self.found.items())[:3]]
+        """Return how many there are among how many, and the first of them."""
+        first = [f"{n}: {why}" for n, why in list(self.reasons.items())[:3]]
         more = "; ..." if len(self) > len(first) else ""
         return (
-            f"{len(self):,} of {total:,} pictures ({len(self) / total:.1%}) "
-            f"cannot be read: {'; '.join(first)}{more}"
+            f"{len(self):,} of {total:,} {self.kind} "
+            f"({len(self) / total:.1%}) cannot be read: "
+            f"{'; '.join(first)}{more}"
         )
 
     def write(self, path: str | Path) -> None:
-        """Writes all of them into a file, a line each."""
-        with atomic.replacing(path) as place:
-            lines = (f"{name}: {why}\n" for name, why in self.found.items())
-            place.write_text("".join(lines), "utf-8")
+        """Write all of them into a file, a line each."""
+        with atomic.replacing(path) as temporary:
+            lines = (f"{name}: {why}\n" for name, why in self.reasons.items())
+            temporary.write_text("".join(lines), "utf-8")
 
-    def check(self, total: int, path: str | Path | None = None) -> None:
-        """Raises a `DataError` if they are more than `MOST_BAD` of all.
+    def check(self, total: int, path: Path | None = None) -> None:
+        """Raise a `DataError` if they are more than `MOST_BAD` of all.
 
         Args:
-            total: how many pictures there are, bad ones among them.
-            path: where all of them are listed, if there are any.
+            total: How many files there are, bad ones among them.
+            path: Where all of them are listed, if there are any; a list of
+                an earlier time is removed.
         """
-        if path is not None and self:
-            self.write(path)
+        if path is not None:
+            path.unlink(missing_ok=True)
+            if self:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.write(path)
         if len(self) > MOST_BAD * total:
             listed = "" if path is None else f"; all are listed in {path}"
             raise DataError(

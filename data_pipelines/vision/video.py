@@ -8,28 +8,26 @@ Frame     RGB, 0 to 255, of the size that was asked for; H height, W width
     for pixels in frames("walk.mp4", (64, 64), fps=10): ...   # (64, 64, 3)
     write("copy.mp4", pixels, fps=10)
 
-A few frames are in memory at a time, however long the video is.  Frames are
+A few frames are in memory at a time, however long the video is. Frames are
 turned as the metadata of the video say, and resized as `images.py` does.
 
 With `fps` above 0 the video is resampled: frame k of the result is the frame
 of the video whose time is nearest to k / fps seconds after its first one, the
-earlier one of two that are equally near, for all k / fps before the end.  The
+earlier one of two that are equally near, for all k / fps before the end. The
 times are the time stamps of the frames, so this is right for variable frame
 rates, too; a frame whose time stamp is missing or not after the one before is
-taken to follow it by one frame of the average rate.  The video ends when its
+taken to follow it by one frame of the average rate. The video ends when its
 last frame does, by that frame's own duration or, where the file does not say
 it, one frame of the average rate.
 
 A folder of pictures has no times: its rate is taken to be `fps`, or
-`FOLDER_FPS` if that is 0.  If the names end in numbers, all of them must, and
-a number that is missing is an error.  Everything that is wrong with a video is
-a `VideoError`.
+`image_sequence.FPS` if that is 0. Everything that is wrong with a video is a
+`VideoError`.
 """
 
 import contextlib
-import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,18 +38,31 @@ from PIL import Image
 
 from data_pipelines.files import atomic
 from data_pipelines.files.errors import DataError
-from data_pipelines.vision import images, video_codec
-from data_pipelines.vision.images import (
-    BadPictures,
-    PictureError,
-    printable,
-)
+from data_pipelines.vision import image_sequence, images
+from data_pipelines.vision.images import PictureError, printable
 
 # Changes when the same file would give other pixels or times.
 VERSION = 2
 
-# What a folder of pictures is taken to have if nobody says it.
-FOLDER_FPS = 25.0
+# Endings of what is taken for a video without a look into it; a GIF may be a
+# picture.
+SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".gif", ".mpg", ".mpeg",
+    ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".3gp",
+)  # fmt: skip
+
+# FFmpeg's names of what is taken for a video. Others are not even tried:
+# playlists, which open other files, texts, which it would draw, pictures.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,gif,mpegts,mpeg,mpegvideo,flv,"
+    "asf,ogg,m4v,h264,hevc"
+)
+
+# Where neither header nor stream say it.
+_RATE = 25.0
+
+# How many frames a video may end before its header says it does.
+_EARLY = 1.5
 
 # Seconds; two times that are closer are the same.
 _SAME = 1e-6
@@ -61,19 +72,23 @@ class VideoError(PictureError):
     """A video that cannot be read, in one line.
 
     Attributes:
-        name: which video.
-        reason: what is wrong with it.
+        name: Which video.
+        reason: What is wrong with it.
     """
+
+
+class _BrokenError(ValueError):
+    """What is wrong with a video, without its name."""
 
 
 class About(NamedTuple):
     """What the header of a video says.
 
     Attributes:
-        frames: how many; an estimate if the header has none (webm, gif).
-        fps: the average rate.
-        size: height and width, before it is turned.
-        seconds: how long it is.
+        frames: How many; an estimate if the header has none (webm, gif).
+        fps: The average rate.
+        size: Height and width, before it is turned.
+        seconds: How long it is.
     """
 
     frames: int
@@ -90,25 +105,44 @@ class Frame(NamedTuple):
     seconds: float
 
 
-class BadVideos(BadPictures):
-    """Counts videos that cannot be read, and says which they are."""
-
-    def report(self, total: int) -> str:
-        """How many there are among how many, and the first of them."""
-        return super().report(total).replace("pictures", "videos", 1)
-
-
 def probe(path: str | Path) -> About:
-    """Reads the header of a video, or looks into a folder.
+    """Read the header of a video, or look into a folder.
 
     Raises:
-        VideoError: if it is no video.
+        VideoError: If it is no video.
     """
-    with _told(path):
-        if Path(path).is_dir():
-            return _probe_folder(Path(path))
-        with video_codec.opened(path) as container:
-            return About(*video_codec.header(container))
+    with _named(path):
+        if not Path(path).is_dir():
+            with _opened(path) as container:
+                return _header(container)
+        paths = image_sequence.numbered(Path(path))
+        try:
+            with Image.open(paths[0]) as picture:
+                width, height = picture.size
+        except Exception as error:
+            raise _BrokenError(f"{printable(paths[0].name)}: {error}") from None
+        rate = image_sequence.FPS
+        return About(len(paths), rate, (height, width), len(paths) / rate)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return height and width of a video's frames once they are turned.
+
+    Raises:
+        VideoError: If it is no video.
+    """
+    if path.is_dir():
+        first = images.content(image_sequence.pictures(path)[0])
+        columns, rows = images.thumbnail(first, 96).size
+        return rows, columns
+    with _named(path), _opened(path) as container:
+        rows, columns = _header(container).size
+        # What is wrong with its frames is said when they are read.
+        with contextlib.suppress(av.FFmpegError):
+            frame = next(container.decode(video=0), None)
+            if frame is not None and round(frame.rotation / 90) % 2:
+                return columns, rows
+    return rows, columns
 
 
 def frames(
@@ -117,16 +151,16 @@ def frames(
     fps: float = 0.0,
     mode: str = "stretch",
 ) -> Iterator[np.ndarray]:
-    """Yields the frames of a video, uint8 `(H, W, 3)`.
+    """Yield the frames of a video, uint8 `(H, W, 3)`.
 
     Args:
-        path: a file, or a folder of pictures.
-        size: height and width of the frames.
-        fps: what the video is resampled to; 0: all frames as they are.
-        mode: how frames get their size, one of `images.MODES`.
+        path: A file, or a folder of pictures.
+        size: Height and width of the frames.
+        fps: What the video is resampled to; 0: all frames as they are.
+        mode: How frames get their size, one of `images.MODES`.
 
     Raises:
-        VideoError: whatever is wrong with the video; perhaps not before its
+        VideoError: Whatever is wrong with the video; perhaps not before its
             end.
     """
     return (frame.pixels for frame in Reader(path, size, fps, mode))
@@ -138,17 +172,15 @@ class Reader:
     Iterating yields `Frame`s.
 
     Args:
-        path: a file, or a folder of pictures.
-        size: height and width of the frames.
-        fps: what the video is resampled to; 0: all frames as they are.
-        mode: how frames get their size, one of `images.MODES`.
+        path: A file, or a folder of pictures.
+        size: Height and width of the frames.
+        fps: What the video is resampled to; 0: all frames as they are.
+        mode: How frames get their size, one of `images.MODES`.
 
     Attributes:
-        shape: of a frame, (H, W, 3).
-        dtype: uint8.
-        count: how many frames the video itself has, once it has been read to
+        count: How many frames the video itself has, once it has been read to
             its end.
-        fps: the rate of what is yielded, once something has been.
+        fps: The rate of what is yielded, once something has been.
     """
 
     def __init__(
@@ -168,56 +200,55 @@ class Reader:
         self.shape = (*size, 3)
         self.dtype = "uint8"
         self.mode = mode
-        self.wanted = fps
+        self.wanted_fps = fps
         self.fps = fps
         self.count = 0
 
     def __iter__(self) -> Iterator[Frame]:
         self.count = 0
-        with _told(self.path):
+        with _named(self.path):
             if self.path.is_dir():
-                yield from self._pictures()
+                yield from self._read_pictures()
             else:
-                yield from self._frames()
+                yield from self._read_file()
 
     def expected(self) -> int:
-        """About how many frames there will be, by the header."""
+        """Return about how many frames there will be, by the header."""
         about = probe(self.path)
-        if self.wanted and not self.path.is_dir():
-            return max(1, round(about.seconds * self.wanted))
+        if self.wanted_fps and not self.path.is_dir():
+            return max(1, round(about.seconds * self.wanted_fps))
         return about.frames
 
-    def _pictures(self) -> Iterator[Frame]:
-        self.fps = self.wanted or FOLDER_FPS
-        paths = _numbered(self.path)
+    def _read_pictures(self) -> Iterator[Frame]:
+        self.fps = self.wanted_fps or image_sequence.FPS
+        paths = image_sequence.numbered(self.path)
 
         def read(path: Path) -> np.ndarray:
             return images.read(path, self.size, self.mode)
 
-        with contextlib.closing(images.in_order(read, paths)) as found:
-            for number, pixels in enumerate(found):
+        with contextlib.closing(images.in_order(read, paths)) as decoded:
+            for number, pixels in enumerate(decoded):
                 if isinstance(pixels, PictureError):
-                    name = paths[number].name
-                    raise VideoError(
-                        printable(self.path),
-                        f"{printable(name)} {pixels.reason}",
-                    )
+                    name = printable(paths[number].name)
+                    raise _BrokenError(f"{name} {pixels.reason}")
                 yield Frame(pixels, number, number / self.fps)
         self.count = len(paths)
 
-    def _frames(self) -> Iterator[Frame]:
-        with video_codec.opened(self.path) as container:
-            rate = video_codec.header(container).fps
-            self.fps = self.wanted or rate
-            decoded = self._counted(video_codec.decoded(container, self.path))
-            timed = _timed(decoded, rate)
-            tick = partial(video_codec.duration, container, fps=rate)
-            chosen = resampled(timed, self.wanted, tick)
+    def _read_file(self) -> Iterator[Frame]:
+        with _opened(self.path) as container:
+            rate = _header(container).fps
+            self.fps = self.wanted_fps or rate
+            timed = _timed(self._counted(_decoded(container, self.path)), rate)
+            duration = partial(_duration, container, fps=rate)
             last, pixels = -1, None
-            for frame, number, seconds in chosen:
+            for frame, number, seconds in resampled(
+                timed, self.wanted_fps, duration
+            ):
                 if number != last:
-                    picture = Image.fromarray(video_codec.upright(frame))
-                    pixels = np.array(fitted(picture, self.size, self.mode))
+                    picture = Image.fromarray(_upright(frame))
+                    pixels = np.array(
+                        images.resized(picture, *self.size, self.mode)
+                    )
                 last = number
                 yield Frame(pixels, number, seconds)
 
@@ -230,15 +261,15 @@ class Reader:
 def resampled(
     timed: Iterable[tuple[Any, float]],
     fps: float,
-    tick: Callable[[Any], float],
+    duration: Callable[[Any], float],
 ) -> Iterator[tuple[Any, int, float]]:
-    """Chooses the frames nearest in time to 0, 1 / fps, 2 / fps, ...
+    """Choose the frames nearest in time to 0, 1 / fps, 2 / fps, ...
 
     Args:
-        timed: frames and their times in seconds, which begin with 0 and grow.
-        fps: the rate of the result; 0: all frames as they are.
-        tick: gives how long a frame is shown, in seconds; is asked about the
-            last one.
+        timed: Frames and their times in seconds, which begin with 0 and grow.
+        fps: The rate of the result; 0: all frames as they are.
+        duration: Takes a frame to the seconds that it lasts; is asked about
+            the last one.
 
     Yields:
         (frame, its number, the time it stands for).
@@ -256,37 +287,16 @@ def resampled(
                 count += 1
         before = (item, seconds)
     if before is not None:
-        end = before[1] + tick(before[0]) - _SAME
+        end = before[1] + duration(before[0]) - _SAME
         while count == 0 or count / fps < end:
             yield before[0], number, count / fps
             count += 1
 
 
-def write(
-    path: str | Path,
-    frames: Iterable[np.ndarray],
-    fps: float,
-    options: dict[str, str] | None = None,
-) -> None:
-    """Writes an mp4 file, coded as H.264.
-
-    Args:
-        path: where; the file is whole or not there.
-        frames: uint8 `(H, W, 3)`, RGB; H and W are even.
-        fps: the rate.
-        options: of the encoder, x264.
-
-    Raises:
-        ValueError: if there are no frames, or of an odd size.
-    """
-    with atomic.replacing(path, suffix=".mp4") as place:
-        video_codec.encode(place, frames, fps, options or {})
-
-
 def _timed(
     decoded: Iterable[tuple[Any, float | None]], rate: float
 ) -> Iterator[tuple[Any, float]]:
-    """Frames and seconds since the first one."""
+    """Yield frames and seconds since the first one."""
     first = seconds = None
     for frame, stamp in decoded:
         if stamp is not None:
@@ -301,24 +311,9 @@ def _timed(
         yield frame, seconds
 
 
-def fitted(
-    picture: Image.Image, size: tuple[int, int], mode: str
-) -> Image.Image:
-    """Gives a picture a size, as `images.py` does."""
-    height, width = size
-    if mode == "crop":
-        across, down = picture.size
-        scale = min(across / width, down / height)
-        kept_across = max(1, round(scale * width))
-        kept_down = max(1, round(scale * height))
-        left, top = (across - kept_across) // 2, (down - kept_down) // 2
-        picture = picture.crop((left, top, left + kept_across, top + kept_down))
-    return picture.resize((width, height), Image.Resampling.BILINEAR)
-
-
 @contextlib.contextmanager
-def _told(path: str | Path) -> Iterator[None]:
-    """Makes every error of reading a `VideoError` with the video's name."""
+def _named(path: str | Path) -> Iterator[None]:
+    """Make every error of reading a `VideoError` with the video's name."""
     name = printable(path)
     try:
         yield
@@ -326,82 +321,240 @@ def _told(path: str | Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise VideoError(name, "there is no such file") from None
-    except video_codec.BrokenError as error:
+    except _BrokenError as error:
         raise VideoError(name, str(error)) from None
     except av.FFmpegError as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise VideoError(name, f"is cut off or damaged ({why})") from None
     except OSError as error:
         raise VideoError(name, f"cannot be read: {error.strerror}") from None
+    except PictureError as error:
+        raise VideoError(name, error.reason) from None
     except DataError as error:
         raise VideoError(name, str(error)) from None
 
 
-# Folders of pictures.
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+# Files, by FFmpeg's libraries.
 
 
-def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of the numbers in their names."""
-    found = [
-        path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES
-    ]
-    return sorted(found, key=lambda path: (natural(path.name), path.name))
-
-
-def natural(name: str) -> list:
-    """Puts names in the order of the numbers in them."""
-    parts = re.split(r"([0-9]+)", name)
-    return [int(p) if i % 2 else p for i, p in enumerate(parts)]
-
-
-def _numbered(folder: Path) -> list[Path]:
-    """The pictures, if there are any and none of them is missing."""
-    found = pictures(folder)
-    name = printable(folder)
-    if not found:
-        raise VideoError(
-            name, f"the folder has no pictures ({', '.join(_SUFFIXES)})"
-        )
-    series = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in found]
-    if not any(series):
-        return found
-    if not all(series) or len({match[1] for match in series}) > 1:
-        odd = next(
-            path.name
-            for path, match in zip(found, series, strict=True)
-            if not match or match[1] != (series[-1] or [0, 0])[1]
-        )
-        raise VideoError(
-            name,
-            f"{printable(odd)} and {printable(found[-1].name)} are not of one "
-            "series; expected names that differ in their last number alone",
-        )
-    numbers = [int(match[2]) for match in series]
-    for place, (one, next_) in enumerate(itertools.pairwise(numbers)):
-        names = [printable(path.name) for path in found[place : place + 2]]
-        if next_ == one:
-            raise VideoError(
-                name, f"{names[0]} and {names[1]} have the same number"
-            )
-        if next_ != one + 1:
-            raise VideoError(
-                name,
-                f"frame {one + 1} is missing: {names[0]} is followed by "
-                f"{names[1]}",
-            )
-    return found
-
-
-def _probe_folder(folder: Path) -> About:
-    paths = _numbered(folder)
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """Open a file that has a video stream of a size that can be."""
+    if not Path(path).is_file():
+        Path(path).stat()
+        raise _BrokenError("is no ordinary file")
+    if not Path(path).stat().st_size:
+        raise _BrokenError("the file is empty")
+    _check_parts(path)
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
-        with Image.open(paths[0]) as picture:
-            width, height = picture.size
-    except Exception as error:
-        raise VideoError(
-            printable(folder), f"{printable(paths[0].name)}: {error}"
-        ) from None
-    seconds = len(paths) / FOLDER_FPS
-    return About(len(paths), FOLDER_FPS, (height, width), seconds)
+        # The prefix, because a name with a colon looks like an address.
+        container = av.open(f"file:{path}", options=options)
+    except av.ArgumentError:
+        raise _BrokenError("is not a video") from None
+    except av.InvalidDataError:
+        raise _BrokenError(_why(path)) from None
+    with container:
+        streams = container.streams.video
+        if not streams:
+            raise _BrokenError("has no video stream")
+        stream = streams[0]
+        context = stream.codec_context
+        if context is None:
+            raise _BrokenError("its video is coded in a way nobody knows here")
+        width, height = context.width, context.height
+        if width * height > images.MOST_PIXELS:
+            raise _BrokenError(
+                f"is {width:,} x {height:,} pixels; expected at most "
+                f"{images.MOST_PIXELS:,}"
+            )
+        stream.thread_type = "AUTO"
+        yield container
+
+
+def _check_parts(path: str | Path) -> None:
+    """Check that an mp4 or mov file has all of what it says it has."""
+    size, position, kinds = Path(path).stat().st_size, 0, []
+    with open(path, "rb") as file:
+        while start := file.read(16):
+            length = int.from_bytes(start[:4], "big")
+            kind = start[4:8]
+            if not kinds and kind != b"ftyp":
+                return
+            if length == 1:
+                length = int.from_bytes(start[8:], "big")
+            if length == 0:  # to the end
+                length = size - position
+            if length < 8 or not kind.isalnum():  # something else follows
+                break
+            position += length
+            if position > size:
+                missing = "" if b"moov" in kinds else ": moov atom not found"
+                raise _BrokenError(
+                    f"is cut off, {size:,} of {position:,} bytes or more are "
+                    f"there{missing}"
+                )
+            kinds.append(kind)
+            file.seek(position)
+
+
+def _why(path: str | Path) -> str:
+    """Return what a file is that cannot be opened."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    known = (b"RIFF", b"\x1a\x45\xdf\xa3", b"GIF8")
+    if start[4:] == b"ftyp" or start[:4] in known:
+        return "is cut off or damaged"
+    return "is not a video"
+
+
+def _header(container: Any) -> About:
+    """Return what the header of an open file says."""
+    stream = container.streams.video[0]
+    context = stream.codec_context
+    rate = float(stream.average_rate or stream.guessed_rate or _RATE)
+    seconds = _seconds(container, rate)
+    if seconds is None:
+        seconds = stream.frames / rate
+    return About(
+        stream.frames or round(seconds * rate),
+        rate,
+        (context.height, context.width),
+        seconds,
+    )
+
+
+def _seconds(container: Any, rate: float) -> float | None:
+    """Return how long the video should be, if anything says it."""
+    stream = container.streams.video[0]
+    # An AVI file that is cut off still says how many frames it had.
+    if container.format.name == "avi" and stream.frames:
+        return stream.frames / rate
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if written := stream.metadata.get("DURATION"):
+        with contextlib.suppress(ValueError):
+            hours, minutes, seconds = map(float, written.split(":"))
+            return 3600 * hours + 60 * minutes + seconds
+    if container.duration and len(container.streams) == 1:
+        return container.duration / av.time_base
+    return None
+
+
+def _decoded(
+    container: Any, path: str | Path
+) -> Iterator[tuple[av.VideoFrame, float | None]]:
+    """Yield the frames and their time stamps in seconds.
+
+    Raises:
+        _BrokenError: If a frame is damaged, or the video ends before its
+            header says so.
+    """
+    about = _header(container)
+    end, count = None, 0
+    for frame in container.decode(video=0):
+        if frame.is_corrupt:
+            raise _BrokenError(f"is cut off or damaged in frame {count:,}")
+        if frame.width * frame.height > images.MOST_PIXELS:
+            raise _BrokenError(f"frame {count:,} has too many pixels")
+        count += 1
+        if frame.time is not None:
+            end = frame.time + _duration(container, frame, about.fps)
+        yield frame, frame.time
+    expected = container.streams.video[0].frames
+    if not count and not (expected or about.seconds):
+        raise _BrokenError("has no frames")
+    if _ends_early(about, end, count, expected) or _open_gif(container, path):
+        more = f" of {expected:,}" if expected > count else ""
+        raise _BrokenError(f"is cut off after {count:,}{more} frames")
+
+
+def _ends_early(
+    about: About, end: float | None, count: int, expected: int
+) -> bool:
+    # Not by the number of frames alone: an edited video can leave out some.
+    if end is None:
+        return count < max(expected, 1)
+    if expected and count >= expected:
+        return False
+    return end + _EARLY / about.fps < about.seconds
+
+
+def _duration(container: Any, frame: av.VideoFrame, fps: float) -> float:
+    """Return for how long a frame is shown: as the file says, or 1 / fps."""
+    usual, base = 1 / fps, frame.time_base
+    if not frame.duration or not base:
+        return usual
+    # In mp4 it is the time until the next frame in the file, which is another
+    # one if the decoder puts them in order.
+    reordered = container.streams.video[0].codec_context.has_b_frames
+    if reordered and "mp4" in container.format.name:
+        return usual
+    seconds = float(frame.duration * base)
+    # What differs by less than the file can say is a rounded frame of the rate.
+    return usual if abs(seconds - usual) <= base else seconds
+
+
+def _open_gif(container: Any, path: str | Path) -> bool:
+    """Return whether it is a GIF without its end."""
+    if container.format.name != "gif":
+        return False
+    with open(path, "rb") as file:
+        file.seek(-min(Path(path).stat().st_size, 64), 2)
+        return not file.read().rstrip(b"\0\r\n").endswith(b";")
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """Return a frame as RGB `(H, W, 3)`, turned as its metadata say."""
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+
+
+def write(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    fps: float,
+    options: dict[str, str] | None = None,
+) -> None:
+    """Write an mp4 file, coded as H.264.
+
+    Args:
+        path: Where; the file is whole or not there.
+        frames: uint8 `(H, W, 3)`, RGB; H and W are even.
+        fps: The rate.
+        options: Of the encoder, x264.
+
+    Raises:
+        ValueError: If there are no frames, or of an odd size.
+    """
+    with (
+        atomic.replacing(path, suffix=".mp4") as temporary,
+        av.open(str(temporary), "w", format="mp4") as container,
+    ):
+        stream = container.add_stream(
+            "libx264",
+            rate=Fraction(fps).limit_denominator(1001),
+            options=options or {},
+        )
+        stream.pix_fmt = "yuv420p"
+        # Small pictures gain nothing from more.
+        stream.codec_context.thread_count = 1
+        size = None
+        for pixels in frames:
+            if size is None:
+                size = pixels.shape
+                stream.height, stream.width = _even(size)
+            if pixels.shape != size or pixels.dtype != np.uint8:
+                raise ValueError(f"expected uint8 {size}, got {pixels.shape}")
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame))
+        if size is None:
+            raise ValueError("there are no frames to write")
+        container.mux(stream.encode())
+
+
+def _even(shape: tuple[int, ...]) -> tuple[int, int]:
+    height, width = shape[:2]
+    if height % 2 or width % 2:
+        raise ValueError(f"H.264 wants even sizes, not {height} x {width}")
+    return height, width

@@ -238,7 +238,7 @@ def test_files_are_described_as_splits_are(name, request, trained, frozen):
     search = predict.Search(3, 1.0, 4)
     expected = evaluate.describe(captioner, data.test, search)
     paths = [picture.path for picture in data.test.pictures]
-    bad = images.BadPictures()
+    bad = images.BadFiles()
     found = list(predict.described(captioner, paths, search, bad))
     assert [path for path, *_ in found] == paths
     for (_, _, (best,), _), other in zip(found, expected, strict=True):

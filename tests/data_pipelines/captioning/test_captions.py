@@ -184,7 +184,7 @@ def test_few_pictures_without_a_file_are_counted(tmp_path):
     folder = table(tmp_path, rows(many), list(many)[2:])
     found = read(folder)
     assert list(found.pictures) == list(many)[2:]
-    assert found.bad.found == {
+    assert found.bad.reasons == {
         str(tmp_path / "images" / f"{n}.jpg"): "there is no such file"
         for n in (0, 1)
     }
@@ -267,7 +267,7 @@ def test_pictures_are_looked_for_each_time(tmp_path):
     (folder / "images" / "8.jpg").unlink()
     found = read(folder, **options)
     assert found.pictures["7.jpg"].path == folder / "7.jpg"
-    assert list(found.bad.found) == [str(folder / "images" / "8.jpg")]
+    assert list(found.bad.reasons) == [str(folder / "images" / "8.jpg")]
     pictures(folder / "images", ["8.jpg"])
     assert not read(folder, **options).bad
 

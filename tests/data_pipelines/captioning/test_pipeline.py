@@ -514,7 +514,7 @@ def test_bad_pictures_are_left_out_and_listed(tmp_path, encoder, monkeypatch):
         data = make(path, tmp_path / "cache", encoder)
         assert [len(getattr(data, s)) for s in SIZES] == [59, 8, 6]
         for name, why in broken.items():
-            assert why in data.bad.found[str(path / "images" / name)]
+            assert why in data.bad.reasons[str(path / "images" / name)]
         assert len(data.bad) == 3
         assert data.report()[-1].startswith(
             "note     3 of 76 pictures (3.9%) cannot be read: "
@@ -604,7 +604,7 @@ def test_a_picture_that_turns_bad_during_training_is_grey(tmp_path, capsys):
     for _ in range(2):
         grey = np.full((SIDE, SIDE, 3), 127)
         assert np.array_equal(data.test.example_input(1), grey)
-    assert data.bad.found == {place: "there is no such file"}
+    assert data.bad.reasons == {place: "there is no such file"}
     assert capsys.readouterr().err == (
         f"{place}: there is no such file; it was good before\n"
     )

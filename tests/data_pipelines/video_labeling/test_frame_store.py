@@ -9,7 +9,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling.frame_sources import Files
 from data_pipelines.video_labeling.frame_store import BATCH, Store
 from data_pipelines.vision import feature_shards, video
-from data_pipelines.vision.video import BadVideos
+from data_pipelines.vision.images import BadFiles
 
 
 def clip(path, count, seed):
@@ -52,7 +52,9 @@ def open_store(folder, **changes):
 
 def read(store, clips, bad=None):
     return store.read(
-        clips.items(), BadVideos() if bad is None else bad, lambda *_: None
+        clips.items(),
+        BadFiles("videos") if bad is None else bad,
+        lambda *_: None,
     )
 
 
@@ -180,7 +182,7 @@ def broken(clips, folder, count):
 def test_bad_videos_are_left_out_and_listed(tmp_path, clips, monkeypatch):
     videos = broken(clips, tmp_path, 1)
     monkeypatch.setattr("data_pipelines.vision.images.MOST_BAD", 0.25)
-    bad, store = BadVideos(), open_store(tmp_path / "cache")
+    bad, store = BadFiles("videos"), open_store(tmp_path / "cache")
     assert list(read(store, videos, bad)) == list(clips)
     listed = (store.place / "bad_videos.txt").read_text()
     path = videos["broken0.mp4"]
@@ -208,7 +210,7 @@ def test_labels_are_checked_video_by_video(tmp_path, clips):
 
     store = open_store(tmp_path)
     with pytest.raises(DataError, match=r"a\.mp4 has 5 frames"):
-        store.read(clips.items(), BadVideos(), check)
+        store.read(clips.items(), BadFiles("videos"), check)
 
 
 class Whole(Means):

@@ -91,7 +91,7 @@ def test_videos_without_a_file_are_counted(tmp_path):
     found = read(folder)
     assert [clip.there for clip in found.found] == [True, False, True]
     where = tmp_path / "videos" / "b.mp4"
-    assert found.bad.found == {str(where): "there is no such file"}
+    assert found.bad.reasons == {str(where): "there is no such file"}
     with pytest.raises(DataError) as caught:
         found.bad.check(3)
     assert str(caught.value) == (
@@ -282,7 +282,7 @@ def test_names_that_only_look_alike(tmp_path):
 def test_names_that_no_file_can_have(tmp_path, name):
     content = f"{PARTS}{name},0,1,x\n"
     found = labels_csv.read(table(tmp_path, content, []))
-    assert list(found.bad.found.values()) == ["there is no such file"]
+    assert list(found.bad.reasons.values()) == ["there is no such file"]
 
 
 # Videos that no row names.

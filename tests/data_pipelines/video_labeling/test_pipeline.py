@@ -344,7 +344,7 @@ def test_a_broken_video_is_left_out(tmp_path, videos):
     place = broken(tmp_path, videos)
     data = make(place, tmp_path)
     assert sum(data.examples.values()) == 30
-    assert data.bad.found == {str(place / "no.mp4"): "is not a video"}
+    assert data.bad.reasons == {str(place / "no.mp4"): "is not a video"}
     assert data.report()[-1] == (
         f"note     1 of 31 videos (3.2%) cannot be read: {place / 'no.mp4'}: "
         "is not a video"

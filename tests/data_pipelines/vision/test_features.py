@@ -15,7 +15,7 @@ from data_pipelines.files import progress
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import features
 from data_pipelines.vision.features import Statistics, extract
-from data_pipelines.vision.images import BadPictures, PictureError
+from data_pipelines.vision.images import BadFiles, PictureError
 
 SIZE, REGIONS, CHANNELS = 6, 4, 3
 
@@ -234,7 +234,7 @@ def test_after_a_failure_whole_shards_are_kept(tmp_path):
 
 KILLED = """
 import sys, time
-from tests.data_pipelines.test_features import *
+from tests.data_pipelines.vision.test_features import *
 
 def encode(pictures):
     print("batch", flush=True)
@@ -508,7 +508,7 @@ def test_few_bad_pictures_have_no_features(tmp_path):
     found = run(tmp_path, pictures)
     assert len(found) == 38
     assert "key 7" not in found
-    assert list(found.bad.found) == [str(pictures[n][1]) for n in (7, 39)]
+    assert list(found.bad.reasons) == [str(pictures[n][1]) for n in (7, 39)]
     listed = shards(tmp_path)[0].with_name("bad_pictures.txt")
     assert len(listed.read_text().splitlines()) == 2
     assert found.report()[-1].startswith("2 of 40 pictures (5.0%) cannot be")
@@ -535,10 +535,10 @@ def test_many_bad_pictures_are_an_error_but_lose_nothing(tmp_path):
 def test_bad_pictures_that_are_known_already(tmp_path):
     pictures = made(tmp_path / "p", 39)
     pictures[0][1].write_text("text")
-    bad = BadPictures()
+    bad = BadFiles()
     bad.add(PictureError("no.jpg", "there is no such file"))
     found = run(tmp_path, pictures, bad=bad)
-    assert list(found.bad.found) == ["no.jpg", str(pictures[0][1])]
+    assert list(found.bad.reasons) == ["no.jpg", str(pictures[0][1])]
     assert found.report()[-1].startswith("2 of 40 pictures (5.0%)")
     assert len(bad) == 1
     with pytest.raises(DataError, match=r"2 of 39 pictures \(5.1%\)"):

@@ -17,7 +17,7 @@ from PIL import Image
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import images
 from data_pipelines.vision.images import (
-    BadPictures,
+    BadFiles,
     PictureError,
     Pictures,
     read,
@@ -477,7 +477,7 @@ def test_other_errors_are_errors():
 
 
 def test_few_bad_pictures_are_listed(tmp_path):
-    bad = BadPictures()
+    bad = BadFiles()
     bad.check(10, tmp_path / "bad.txt")
     assert not (tmp_path / "bad.txt").exists()
     for number in range(5):
@@ -493,7 +493,7 @@ def test_few_bad_pictures_are_listed(tmp_path):
 
 
 def test_many_bad_pictures_are_an_error(tmp_path):
-    bad = BadPictures()
+    bad = BadFiles()
     for number in range(2):
         bad.add(PictureError(f"{number}.jpg", "the file is empty"))
     with pytest.raises(DataError) as caught:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.vision import video
+from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.video import VideoError
 
 H, W = 48, 64
@@ -120,9 +120,9 @@ def test_sizes_as_pictures_get_them(tmp_path):
     path = encode(tmp_path / "a.mp4", 1)
     (plain,) = video.frames(path, (H, W))
     Image.fromarray(plain).save(tmp_path / "a.png")
-    for mode in video.images.MODES:
+    for mode in images.MODES:
         (found,) = video.frames(path, (30, 20), mode=mode)
-        expected = video.images.read(tmp_path / "a.png", (30, 20), mode)
+        expected = images.read(tmp_path / "a.png", (30, 20), mode)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -381,7 +381,7 @@ def test_zero_frames(tmp_path):
 
 def test_too_large_by_its_header(tmp_path, monkeypatch):
     path = encode(tmp_path / "a.mp4", 2)
-    monkeypatch.setattr(video.images, "MOST_PIXELS", H * W - 1)
+    monkeypatch.setattr(images, "MOST_PIXELS", H * W - 1)
     assert fails(path) == f"is {W} x {H} pixels; expected at most {H * W - 1:,}"
 
 
@@ -405,12 +405,12 @@ def test_pictures_in_the_order_of_their_numbers(tmp_path):
     assert [f.seconds for f in found] == [n / 5 for n in range(14)]
     assert reader.count == reader.expected() == 14
     assert reader.fps == 5
-    assert video.probe(path) == (14, video.FOLDER_FPS, (H, W), 14 / 25)
+    assert video.probe(path) == (14, image_sequence.FPS, (H, W), 14 / 25)
 
 
 def test_pictures_without_numbers(tmp_path):
     path = folder(tmp_path / "clip", ["a.png", "b2x.png", "b10x.jpg"])
-    assert [p.name for p in video.pictures(path)] == [
+    assert [p.name for p in image_sequence.pictures(path)] == [
         "a.png", "b2x.png", "b10x.jpg",
     ]  # fmt: skip
     assert numbers(video.frames(path, (24, 32))) == [0, 1, 2]

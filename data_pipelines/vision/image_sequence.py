@@ -1,0 +1,68 @@
+"""Folders of pictures that are the frames of a video, in order."""
+
+import itertools
+import re
+from pathlib import Path
+
+from data_pipelines.vision.images import PictureError, printable
+
+# What a folder is taken to have if nobody says it, in frames a second.
+FPS = 25.0
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Return the pictures of a folder in the order of their numbers."""
+    paths = [
+        path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES
+    ]
+    return sorted(paths, key=lambda path: (natural(path.name), path.name))
+
+
+def natural(name: str) -> list:
+    """Return a key that sorts names by the numbers in them."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(p) if i % 2 else p for i, p in enumerate(parts)]
+
+
+def numbered(folder: Path) -> list[Path]:
+    """Return the pictures of a folder, which must be one series.
+
+    If the names end in numbers, all of them must, and none may be missing.
+
+    Raises:
+        PictureError: If they are no series; its name is that of the folder.
+    """
+    paths = pictures(folder)
+    name = printable(folder)
+    if not paths:
+        raise PictureError(
+            name, f"the folder has no pictures ({', '.join(_SUFFIXES)})"
+        )
+    series = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in paths]
+    if not any(series):
+        return paths
+    if not all(series) or len({match[1] for match in series}) > 1:
+        odd = next(
+            path.name
+            for path, match in zip(paths, series, strict=True)
+            if not match or match[1] != (series[-1] or [0, 0])[1]
+        )
+        raise PictureError(
+            name,
+            f"{printable(odd)} and {printable(paths[-1].name)} are not of one "
+            "series; expected names that differ in their last number alone",
+        )
+    numbers = [int(match[2]) for match in series]
+    names = [printable(path.name) for path in paths]
+    for index, (number, following) in enumerate(itertools.pairwise(numbers)):
+        one, other = names[index : index + 2]
+        if following == number:
+            raise PictureError(name, f"{one} and {other} have the same number")
+        if following != number + 1:
+            raise PictureError(
+                name,
+                f"frame {number + 1} is missing: {one} is followed by {other}",
+            )
+    return paths
