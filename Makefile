@@ -73,6 +73,10 @@ $(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, needs Te
 label-stream: $(INSTALLED) ## Label a video live (video-labeling only)
 	@$(RUN) -m apps.video_labeling.stream $(ARGS)
 
+.PHONY: new-app
+new-app: $(INSTALLED) ## Copy an app: make new-app FROM=captioning NAME=signs
+	@$(RUN) -m apps.common.new_app --source "$(FROM)" --name "$(NAME)"
+
 ##@ Runs
 
 .PHONY: results

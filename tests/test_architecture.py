@@ -279,7 +279,13 @@ def test_every_command_in_a_readme_is_real(command):
     words = shlex.split(command)
     if words[0] == "make":
         variables = dict(word.split("=", 1) for word in words if "=" in word)
-        assert set(variables) <= {"ARGS", "TENSORFLOW", "PYTHON"}
+        assert set(variables) <= {
+            "ARGS",
+            "TENSORFLOW",
+            "PYTHON",
+            "FROM",
+            "NAME",
+        }
         arguments = shlex.split(variables.get("ARGS", ""))
         if "<" in words:
             words = words[: words.index("<")]

@@ -171,7 +171,7 @@ def test_plain_words_come_back_from_their_tokens():
 
 
 def test_facts_of_plain_captions():
-    for example in itertools.islice(demo._fresh("valid", set(), 0), 20):
+    for example in demo.splits(0, {"valid": 20})["valid"]:
         for caption in example.captions:
             assert captioning.facts(caption) == example.scene.facts
             assert (
