@@ -322,7 +322,7 @@ def described(
     captioner: Captioner,
     paths: list[Path],
     search: Search,
-    bad: images.BadPictures,
+    bad: images.BadFiles,
 ) -> Iterator[tuple]:
     """Yield `(path, picture, captions, attention)` of readable pictures.
 
