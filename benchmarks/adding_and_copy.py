@@ -17,9 +17,9 @@ signal's, and at the last k steps the symbols in their order. Without a memory
 the mean cross entropy is k * log(8) / (T + 2 * k).
 
 Every cell gets the same number of steps of Adam, on sequences that are never
-seen twice, at a rate that falls to zero as a half cosine; one layer, of as many
-units as fit into the same number of parameters. Tested is the last state of
-the weights, on sequences of another seed.
+shown twice, at a rate that falls to zero as a half cosine; one layer, of as
+many units as fit into the same number of parameters. Tested is the last state
+of the weights, on sequences of another seed.
 
 Letters of shapes: B batch, T time, F features, K symbols to remember.
 """
@@ -84,7 +84,7 @@ def copy(random, count, lag, symbols):
 
 
 def adding_scores(y, outputs, symbols=None):
-    """Returns the mean squared error and the share of answers near enough."""
+    """Return the mean squared error and the share of answers near enough."""
     error = np.abs(outputs - y)
     return {
         "error": float(np.mean(error**2)),
@@ -93,7 +93,7 @@ def adding_scores(y, outputs, symbols=None):
 
 
 def copy_scores(y, outputs, symbols):
-    """Returns the mean cross entropy and the share of symbols recalled."""
+    """Return the mean cross entropy and the share of symbols recalled."""
     logits = outputs - outputs.max(axis=-1, keepdims=True)
     logs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     losses = -np.take_along_axis(logs, y[..., None], axis=-1)
@@ -105,7 +105,7 @@ def copy_scores(y, outputs, symbols):
 
 
 def adding_baseline(lag, symbols=None):
-    """Returns the scores of always answering 1.
+    """Return the scores of always answering 1.
 
     The target has a triangular density on [0, 2], of 1 in its middle.
     """
@@ -113,7 +113,7 @@ def adding_baseline(lag, symbols=None):
 
 
 def copy_baseline(lag, symbols):
-    """Returns the scores of a model that remembers nothing."""
+    """Return the scores of a model that remembers nothing."""
     error = symbols * math.log(ALPHABET) / (lag + 2 * symbols)
     return {"error": error, "right": 1 / ALPHABET}
 
@@ -143,7 +143,7 @@ TASKS = {
 
 
 def units_for(cell, features, parameters, most):
-    """Returns the most units with which a layer has that many parameters."""
+    """Return the most units with which a layer has that many parameters."""
 
     def count(units):
         layer = rnn_layers.rnn(cell, units)
@@ -161,7 +161,7 @@ def units_for(cell, features, parameters, most):
 
 
 def model_for(settings, shape):
-    """Returns a compiled model of one recurrent layer, and its units."""
+    """Return a compiled model of one recurrent layer, and its units."""
     task = TASKS[settings["task"]]
     keras.utils.set_random_seed(settings["seed"])
     units, count = units_for(
@@ -193,7 +193,7 @@ def measured(settings):
     batch, steps = settings["batch_size"], settings["steps"]
     test = np.random.default_rng(TEST_SEED)
     x, y = task.draw(test, settings["test"], *sizes)
-    model, found = model_for(settings, (batch, *x.shape[1:]))
+    model, result = model_for(settings, (batch, *x.shape[1:]))
     random = np.random.default_rng([2, settings["seed"]])
 
     def batches():
@@ -202,13 +202,13 @@ def measured(settings):
 
     start = time.perf_counter()
     model.fit(batches(), steps_per_epoch=steps, shuffle=False, verbose=0)
-    found["seconds"] = round(time.perf_counter() - start, 1)
+    result["seconds"] = round(time.perf_counter() - start, 1)
     outputs = model.predict(x, batch_size=batch, verbose=0)
-    return {**found, **task.scores(y, outputs, settings["symbols"])}
+    return {**result, **task.scores(y, outputs, settings["symbols"])}
 
 
 def wanted(options):
-    """Yields the settings of every run that the command line asks for."""
+    """Yield the settings of every run that the command line asks for."""
     same = ("steps", "batch_size", "rate", "parameters", "most_units")
     for task in TASKS:
         for lag in getattr(options, task):
@@ -225,7 +225,7 @@ def wanted(options):
 
 
 def line(row):
-    """Returns what is printed of one run."""
+    """Return what is printed of one run."""
     s = row["settings"]
     return (
         f"{s['task']} {s['lag']} {s['cell']}: error {row['error']:.4f}, "
@@ -235,7 +235,7 @@ def line(row):
 
 
 def of(task, lag, rows, cell=None):
-    """Returns the rows of a task, of all cells or of one."""
+    """Return the rows of a task, of all cells or of one."""
     cells = {cell} if cell else {r["settings"]["cell"] for r in rows}
     return [
         r
@@ -246,7 +246,7 @@ def of(task, lag, rows, cell=None):
 
 
 def table(rows):
-    """Returns the rows as a table, one line a cell, baselines first."""
+    """Return the rows as a table, one line a cell, baselines first."""
     places = ((r["settings"]["task"], r["settings"]["lag"]) for r in rows)
     tasks = list(dict.fromkeys(places))
     head, baseline = ["cell"], ["no memory"]
@@ -259,21 +259,21 @@ def table(rows):
     for cell in dict.fromkeys(r["settings"]["cell"] for r in rows):
         cells = [cell]
         for task, lag in tasks:
-            found = of(task, lag, rows, cell)
+            finished = of(task, lag, rows, cell)
             cells += ["", "", ""]
-            if found:
-                cells[-3:] = [str(found[0]["units"]), *shown(found[0])]
+            if finished:
+                cells[-3:] = [str(finished[0]["units"]), *shown(finished[0])]
         lines.append(cells)
     return run_log.markdown(lines)
 
 
 def shown(scores):
-    """Returns an error and a share as the table has them."""
+    """Return an error and a share as the table has them."""
     return [f"{scores['error']:.4f}", f"{100 * scores['right']:.1f} %"]
 
 
 def parse(arguments=None):
-    """Returns the flags."""
+    """Return the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     names = rnn_layers.names()
     parser.add_argument("--cells", nargs="+", default=names, choices=names)
@@ -301,7 +301,7 @@ def parse(arguments=None):
 
 
 def main(options):
-    """Runs what is not in the JSON file yet; prints and writes all."""
+    """Run what is not in the JSON file yet; prints and writes all."""
     rows = run_log.runs(options.json, wanted(options), measured, line)
     print(f"\n{table(rows)}\n\n{options.json}")
 

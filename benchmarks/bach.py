@@ -32,7 +32,7 @@ VOICES = 4
 
 
 def frames(notes):
-    """Samples notes once a quarter.
+    """Return samples notes once a quarter.
 
     Args:
         notes: List of `(start, end, pitch)`: quarters from the beginning, and
@@ -50,7 +50,7 @@ def frames(notes):
 
 
 def _ceil(x):
-    """Returns the first whole number that is not below a float or fraction."""
+    """Return the first whole number that is not below a float or fraction."""
     return int(-(-x // 1))
 
 
@@ -65,7 +65,7 @@ def split(pieces, seed=0):
 
 
 def chorales():
-    """Reads all chorales from music21; shows progress.
+    """Read all chorales from music21; shows progress.
 
     Returns:
         List of what `frames` returns of each.
@@ -78,19 +78,19 @@ def chorales():
             f"music21 is missing: {sys.executable} -m pip install music21"
         ) from None
     names = sorted(set(Iterator(returnType="filename")))
-    found = []
+    chorales = []
     progress = Progress("reading", "chorales", len(names))
     for count, name in enumerate(names):
         progress.show(count)
         score = corpus.parse(name)
         if len(score.parts) == VOICES:
-            found.append(frames(_notes(score)))
+            chorales.append(frames(_notes(score)))
     progress.done(len(names))
-    return found
+    return chorales
 
 
 def _notes(score):
-    """Returns the notes of a score of music21, as `frames` takes them."""
+    """Return the notes of a score of music21, as `frames` takes them."""
     return [
         (note.offset, note.offset + note.duration.quarterLength, pitch.midi)
         for part in score.parts
@@ -100,14 +100,14 @@ def _notes(score):
 
 
 def parse(arguments=None):
-    """Returns the flags."""
+    """Return the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file", help="what is written, .json")
     return parser.parse_args(arguments)
 
 
 def main(options):
-    """Writes the file, and says what is in it."""
+    """Write the file, and says what is in it."""
     path = pathlib.Path(options.file)
     if path.suffix != ".json":
         raise DataError(f"{path}: must end in .json")

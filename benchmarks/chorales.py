@@ -12,11 +12,11 @@ independent, and reported is the negative log-likelihood per frame: the sum over
 the notes, in nats, and the mean over all frames of all pieces. Padding counts
 nowhere.
 
-Without `--data` the pieces are made (`benchmarks/polyphony.py`): chords over
-which a soprano is free, in phrases, so that a model has to know which chord
-sounds, for how long it has, and how far the phrase is. Printed beside the cells
-are the notes' frequencies alone, and the best that any model of independent
-notes can do, which is known for music that was made.
+Without `--data` the pieces are generated (`benchmarks/polyphony.py`): chords
+over which a soprano is free, in phrases, so that a model has to know which
+chord sounds, for how long it has, and how far the phrase is. Printed beside the
+cells are the notes' frequencies alone, and the best that any model of
+independent notes can do, which is known for generated music.
 
 Every cell gets the same number of epochs of Adam, at a rate that falls to zero
 as a half cosine; one layer, of as many units as fit into the same number of
@@ -41,17 +41,17 @@ from apps.common import cli
 from benchmarks import polyphony, run_log
 from benchmarks.adding_and_copy import units_for
 
-MADE = (128, 64, 256)  # pieces for training, validation and test
+SIZES = (128, 64, 256)  # pieces for training, validation and test
 PADDING = -1
 
 
 def load(data):
-    """Returns the pieces of a file, or those that are made."""
-    return polyphony.read(data) if data else polyphony.made(MADE)
+    """Return the pieces of a file, or generated ones."""
+    return polyphony.read(data) if data else polyphony.generate(SIZES)
 
 
 def padded(pieces):
-    """Returns inputs and targets `(B, T, N)` of pieces `(T, N)`.
+    """Return inputs and targets `(B, T, N)` of pieces `(T, N)`.
 
     The inputs are the frames before, at first silence. Targets end with
     `PADDING` where a piece is shorter than the longest.
@@ -66,7 +66,7 @@ def padded(pieces):
 
 
 def frame_loss(targets, logits):
-    """Returns the negative log-likelihood per frame that is no padding."""
+    """Return the negative log-likelihood per frame that is no padding."""
     is_frame = ops.cast(targets[..., 0] != PADDING, logits.dtype)  # (B, T)
     losses = ops.binary_crossentropy(
         ops.maximum(targets, 0), logits, from_logits=True
@@ -75,7 +75,7 @@ def frame_loss(targets, logits):
 
 
 def baselines(pieces, is_made):
-    """Returns the likelihood of what does without a model.
+    """Return the likelihood of what does without a model.
 
     Args:
         pieces: Dictionary of lists of `(T, N)`.
@@ -84,9 +84,9 @@ def baselines(pieces, is_made):
     frequencies = np.concatenate(pieces["train"]).mean(axis=0)  # (N,)
     smallest = 1 / (2 + sum(map(len, pieces["train"])))
     frequencies = np.clip(frequencies, smallest, 1 - smallest)
-    found = {"frequency of each note": lambda _: frequencies}
+    predictors = {"frequency of each note": lambda _: frequencies}
     if is_made:
-        found["best there is"] = polyphony.ideal
+        predictors["best there is"] = polyphony.ideal
     return {
         name: float(
             np.concatenate(
@@ -96,12 +96,12 @@ def baselines(pieces, is_made):
                 ]
             ).mean()
         )
-        for name, predict in found.items()
+        for name, predict in predictors.items()
     }
 
 
 def model_for(settings, batches):
-    """Returns a compiled model of one recurrent layer, and its units."""
+    """Return a compiled model of one recurrent layer, and its units."""
     keras.utils.set_random_seed(settings["seed"])
     units, count = units_for(
         settings["cell"],
@@ -130,7 +130,7 @@ def measured(settings):
     inputs, targets = padded(pieces["train"])
     valid, test = padded(pieces["valid"]), padded(pieces["test"])
     batch = settings["batch_size"]
-    model, found = model_for(settings, -(-len(inputs) // batch))
+    model, result = model_for(settings, -(-len(inputs) // batch))
     start = time.perf_counter()
     best = keras.callbacks.EarlyStopping(
         "val_loss", patience=settings["epochs"], restore_best_weights=True
@@ -145,16 +145,16 @@ def measured(settings):
         callbacks=[best],
         verbose=0,
     )
-    found["seconds"] = round(time.perf_counter() - start, 1)
+    result["seconds"] = round(time.perf_counter() - start, 1)
     results = {
         name: model.evaluate(*data, batch_size=len(data[0]), verbose=0)
         for name, data in (("valid", valid), ("test", test))
     }
-    return {**found, "epoch": best.best_epoch + 1, **results}
+    return {**result, "epoch": best.best_epoch + 1, **results}
 
 
 def wanted(options):
-    """Yields the settings of every run, all cells before the next seed."""
+    """Yield the settings of every run, all cells before the next seed."""
     same = ("epochs", "batch_size", "rate", "parameters", "most_units", "data")
     for seed in options.seeds:
         for cell in options.cells:
@@ -166,7 +166,7 @@ def wanted(options):
 
 
 def line(row):
-    """Returns what is printed of one run."""
+    """Return what is printed of one run."""
     s = row["settings"]
     return (
         f"{s['cell']}, seed {s['seed']}: {row['test']:.3f} nats per frame "
@@ -176,10 +176,10 @@ def line(row):
 
 
 def table(rows, options):
-    """Returns means over seeds as a table, one line a cell."""
+    """Return means over seeds as a table, one line a cell."""
     lines = [["cell", "units", "nats per frame"]]
-    found = baselines(load(options.data), not options.data)
-    lines += [[name, "", f"{value:.3f}"] for name, value in found.items()]
+    scores = baselines(load(options.data), not options.data)
+    lines += [[name, "", f"{value:.3f}"] for name, value in scores.items()]
     for cell in dict.fromkeys(r["settings"]["cell"] for r in rows):
         own = [r for r in rows if r["settings"]["cell"] == cell]
         mean = np.mean([r["test"] for r in own])
@@ -188,7 +188,7 @@ def table(rows, options):
 
 
 def parse(arguments=None):
-    """Returns the flags."""
+    """Return the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     names = rnn_layers.names()
     parser.add_argument("--cells", nargs="+", default=names, choices=names)
@@ -206,7 +206,7 @@ def parse(arguments=None):
 
 
 def main(options):
-    """Runs what is not in the JSON file yet; prints and writes all."""
+    """Run what is not in the JSON file yet; prints and writes all."""
     rows = run_log.runs(options.json, wanted(options), measured, line)
     print(f"\n{table(rows, options)}\n\n{options.json}")
 

@@ -40,7 +40,7 @@ except ImportError:
 
 
 def ours(steps, options, beam):
-    """Returns a function of sources `(B, S)` to tokens, compiled."""
+    """Return a function of sources `(B, S)` to tokens, compiled."""
     rules = decoding.Rules(
         Tokenizer.BEGIN,
         Tokenizer.END,
@@ -58,14 +58,14 @@ def ours(steps, options, beam):
 
         if beam == 1:
             return decoding.greedy(step, state, rules).tokens
-        found = decoding.beam_search(step, state, rules, beam=beam)
-        return found.tokens[:, 0]
+        hypotheses = decoding.beam_search(step, state, rules, beam=beam)
+        return hypotheses.tokens[:, 0]
 
     return compiled(decode)
 
 
 def by_predict(translator, options):
-    """Returns the usual loop: the whole model, once a token."""
+    """Return the usual loop: the whole model, once a token."""
 
     def decode(source):
         target = np.full((len(source), 1), Tokenizer.BEGIN, np.int32)
@@ -80,7 +80,7 @@ def by_predict(translator, options):
 
 
 def by_torch(config, sizes, options):
-    """Returns the same model and greedy loop in torch."""
+    """Return the same model and greedy loop in torch."""
     units, width = config.units, config.embedding_size
     source_vectors = torch.nn.Embedding(sizes[0], width)
     target_vectors = torch.nn.Embedding(sizes[1], width)
@@ -116,7 +116,7 @@ def by_torch(config, sizes, options):
 
 
 def measure(ways, source, options):
-    """Returns the median seconds of each way, measured in turn."""
+    """Return the median seconds of each way, measured in turn."""
     times = {name: [] for name in ways}
     for way in ways.values():
         tokens = np.asarray(way(source))  # compiles
@@ -127,11 +127,11 @@ def measure(ways, source, options):
             begin = time.perf_counter()
             way(source)
             times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def parse():
-    """Returns the flags."""
+    """Return the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--units", type=int, default=256)
     parser.add_argument("--vocabulary-size", type=int, default=4000)
@@ -143,7 +143,7 @@ def parse():
 
 
 def main(options):
-    """Prints the table and writes it as JSON."""
+    """Print the table and writes it as JSON."""
     config = Config(units=options.units, embedding_size=options.units)
     sizes = (options.vocabulary_size, options.vocabulary_size)
     translator, _ = model.build(config, *sizes)

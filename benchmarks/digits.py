@@ -43,7 +43,7 @@ ORDERS = {"row by row": False, "permuted": True}
 
 
 def digits(permuted):
-    """Returns sequences `(B, 64, 1)` and classes `(B,)`, train and test.
+    """Return sequences `(B, 64, 1)` and classes `(B,)`, train and test.
 
     Args:
         permuted: Whether the pixels come in another order.
@@ -65,7 +65,7 @@ def digits(permuted):
 
 
 def baselines():
-    """Returns the share that is right without any sequence.
+    """Return the share that is right without any sequence.
 
     The most frequent class of the training digits, and a logistic regression on
     all pixels at once, which does not know their order either.
@@ -81,7 +81,7 @@ def baselines():
 
 
 def model_for(settings):
-    """Returns a compiled model of one recurrent layer, and its units."""
+    """Return a compiled model of one recurrent layer, and its units."""
     keras.utils.set_random_seed(settings["seed"])
     units, count = units_for(
         settings["cell"], 1, settings["parameters"], settings["most_units"]
@@ -103,7 +103,7 @@ def model_for(settings):
 def measured(settings):
     """Trains and tests one cell; returns what came out."""
     train, test, train_classes, classes = digits(settings["permuted"])
-    model, found = model_for(settings)
+    model, result = model_for(settings)
     start = time.perf_counter()
     history = model.fit(
         train,
@@ -112,17 +112,17 @@ def measured(settings):
         epochs=settings["epochs"],
         verbose=0,
     ).history
-    found["seconds"] = round(time.perf_counter() - start, 1)
+    result["seconds"] = round(time.perf_counter() - start, 1)
     outputs = model.predict(test, batch_size=len(test), verbose=0)
     return {
-        **found,
+        **result,
         "training_loss": history["loss"][-1],
         "right": float(np.mean(outputs.argmax(axis=1) == classes)),
     }
 
 
 def wanted(options):
-    """Yields the settings of every run, all cells before the next seed."""
+    """Yield the settings of every run, all cells before the next seed."""
     same = ("epochs", "batch_size", "rate", "parameters", "most_units")
     for seed in options.seeds:
         for cell in options.cells:
@@ -136,7 +136,7 @@ def wanted(options):
 
 
 def line(row):
-    """Returns what is printed of one run."""
+    """Return what is printed of one run."""
     s = row["settings"]
     order = "permuted" if s["permuted"] else "row by row"
     return (
@@ -148,7 +148,7 @@ def line(row):
 
 
 def table(rows):
-    """Returns means over seeds as a table, one line a cell."""
+    """Return means over seeds as a table, one line a cell."""
     orders = [
         order
         for order, permuted in ORDERS.items()
@@ -170,7 +170,7 @@ def table(rows):
 
 
 def spread(rows):
-    """Returns the mean over seeds, and with several the standard deviation."""
+    """Return the mean over seeds, and with several the standard deviation."""
     right = [100 * row["right"] for row in rows]
     if len(right) < 2:
         return "".join(f"{value:.1f} %" for value in right)
@@ -179,7 +179,7 @@ def spread(rows):
 
 
 def parse(arguments=None):
-    """Returns the flags."""
+    """Return the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     names = rnn_layers.names()
     parser.add_argument("--cells", nargs="+", default=names, choices=names)
@@ -197,7 +197,7 @@ def parse(arguments=None):
 
 
 def main(options):
-    """Runs what is not in the JSON file yet; prints and writes all."""
+    """Run what is not in the JSON file yet; prints and writes all."""
     rows = run_log.runs(options.json, wanted(options), measured, line)
     print(f"\n{table(rows)}\n\n{options.json}")
 

@@ -45,7 +45,7 @@ README = pathlib.Path(__file__).with_name("README.md")
 
 
 def function(layer, x, mask, training, jit_compile):
-    """Returns a compiled forward pass or training step of a layer."""
+    """Return a compiled forward pass or training step of a layer."""
 
     def run(x):
         if not training:
@@ -63,7 +63,7 @@ def function(layer, x, mask, training, jit_compile):
 
 
 def prediction(layer, x, masked):
-    """Returns `predict` of a model of one layer, on one batch."""
+    """Return `predict` of a model of one layer, on one batch."""
     inputs = keras.Input(x.shape[1:])
     # Nothing is masked out: the inputs are not zero.
     hidden = keras.layers.Masking()(inputs) if masked else inputs
@@ -73,7 +73,7 @@ def prediction(layer, x, masked):
 
 
 def products(cell, x, units, training, directions):
-    """Returns a function that does nothing but a cell's matrix products."""
+    """Return a function that does nothing but a cell's matrix products."""
     batch, steps, inputs = x.shape
     gates = {"gru": 3, "coupled_lstm": 3, "min_gru": 2}.get(cell, 4)
     kernel = tf.random.normal((inputs, gates * units))
@@ -108,7 +108,7 @@ def products(cell, x, units, training, directions):
 
 
 def layers(cell, units, bidirectional):
-    """Returns functions that make the layers that are compared."""
+    """Return functions that make the layers that are compared."""
     options = {"return_sequences": True}
     stock = keras.layers.GRU if "gru" in cell else keras.layers.LSTM
 
@@ -127,7 +127,7 @@ def layers(cell, units, bidirectional):
 
 
 def candidates(cell, shape, what, masked, bidirectional):
-    """Returns what is compared in one row as functions by name, and ours."""
+    """Return what is compared in one row as functions by name, and ours."""
     batch, steps, inputs, units = shape
     x = tf.random.normal((batch, steps, inputs))
     mask = None
@@ -143,25 +143,25 @@ def candidates(cell, shape, what, masked, bidirectional):
             "rnn": prediction(make["rnn"](), x, masked),
         }, ours
     training = what == "training step"
-    found = {
+    functions = {
         "ours": function(ours, x, mask, training, None),
         "products": products(cell, x, units, training, 1 + bidirectional),
     }
     for name, jit_compile in (("graph", False), ("xla", True)):
         for kind in ("stock", "rnn"):
-            found[f"{kind} {name}"] = function(
+            functions[f"{kind} {name}"] = function(
                 make[kind](), x, mask, training, jit_compile
             )
     if torch_layers.installed() and not masked and cell != "min_gru":
         kind = "GRU" if cell == "gru" else "LSTM"
-        found["torch"] = torch_layers.process(
+        functions["torch"] = torch_layers.process(
             kind, shape, training, bidirectional
         )
-    return found, ours
+    return functions, ours
 
 
 def compilations(layer):
-    """Counts the loops of a layer that XLA compiled, each for one shape."""
+    """Count the loops of a layer that XLA compiled, each for one shape."""
     loops = getattr(layer, "forward_layer", layer).loops.loops.values()
     return sum(
         function.experimental_get_tracing_count()
@@ -171,7 +171,7 @@ def compilations(layer):
 
 
 def most_resident():
-    """Returns the most KiB that this process has ever had in memory.
+    """Return the most KiB that this process has ever had in memory.
 
     Not `resource.getrusage`, which counts what the parent had at the fork.
     """
@@ -181,7 +181,7 @@ def most_resident():
 
 
 def peak(cell, shape, name):
-    """Returns by how many MiB a process grows by training one layer."""
+    """Return by how many MiB a process grows by training one layer."""
     batch, steps, inputs, units = shape
     x = tf.random.normal((batch, steps, inputs))
     run = function(layers(cell, units, False)[name](), x, None, True, False)
@@ -197,15 +197,15 @@ def peak(cell, shape, name):
 
 def memory(cell, shape):
     """Measures peak memory of a training step, each layer in a process."""
-    found = {}
+    peaks = {}
     for name in ("ours", "stock", "rnn"):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found[name] = round(pool.apply(peak, (cell, shape, name)), 1)
-    return {"cell": cell, "shape": shape, "mib": found}
+            peaks[name] = round(pool.apply(peak, (cell, shape, name)), 1)
+    return {"cell": cell, "shape": shape, "mib": peaks}
 
 
 def measure(functions, seconds):
-    """Runs functions in turn; returns their times in milliseconds."""
+    """Run functions in turn; returns their times in milliseconds."""
     first = {}
     for name, run in functions.items():
         start = time.perf_counter()
@@ -223,13 +223,15 @@ def measure(functions, seconds):
 
 
 def best(times):
-    """Keeps the better of graph and XLA of the others under one name."""
-    kept = {}
+    """Keep the better of graph and XLA of the others under one name."""
+    fastest = {}
     for name, values in times.items():
         short = name.split()[0]
-        if short not in kept or np.median(values) < np.median(kept[short]):
-            kept[short] = values
-    return kept
+        if short not in fastest or np.median(values) < np.median(
+            fastest[short]
+        ):
+            fastest[short] = values
+    return fastest
 
 
 def row(cell, shape, what, masked, bidirectional, seconds):
@@ -256,7 +258,7 @@ def row(cell, shape, what, masked, bidirectional, seconds):
 
 
 def quartiles(values):
-    """Returns the three quartiles."""
+    """Return the three quartiles."""
     return np.percentile(values, [25, 50, 75])
 
 
@@ -282,7 +284,7 @@ def streaming(seconds):
 
 
 def arguments():
-    """Parses the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", nargs="+", default=CELLS, choices=CELLS)
     parser.add_argument(
@@ -309,7 +311,7 @@ def arguments():
 
 
 def measured(chosen):
-    """Yields the rows that the command line asks for."""
+    """Yield the rows that the command line asks for."""
     for cell in chosen.cells:
         for number in chosen.shapes:
             for variant in chosen.variants:
@@ -350,17 +352,17 @@ def main():
         "rows": [],
     }
 
-    def keep(kind, found):
-        result[kind].append(found)
+    def add(kind, measurement):
+        result[kind].append(measurement)
         with replacing(output.with_suffix(".json")) as file:
             file.write_text(json.dumps(result, indent=1))
 
     largest = max((SHAPES[k] for k in chosen.shapes), key=np.prod)
     for cell in chosen.cells:
-        keep("memory", memory(cell, largest))
-    for found in measured(chosen):
-        keep("rows", found)
-        print(layers_report.line(found), flush=True)
+        add("memory", memory(cell, largest))
+    for measurement in measured(chosen):
+        add("rows", measurement)
+        print(layers_report.line(measurement), flush=True)
     with replacing(output.with_suffix(".md")) as file:
         file.write_text(layers_report.page(result))
     print(f"{layers_report.summary(result)}\n{output}.json\n{output}.md")

@@ -25,14 +25,14 @@ def what(row):
 
 
 def ratio(row, other):
-    """Returns how many times as long as ours another takes, or `None`."""
+    """Return how many times as long as ours another takes, or `None`."""
     if other not in row["ms"]:
         return None
     return row["ms"][other]["median"] / row["ms"]["ours"]["median"]
 
 
 def cells(row):
-    """Returns a row of the table as a list of strings."""
+    """Return a row of the table as a list of strings."""
 
     def spread(name):
         if name not in row["ms"]:
@@ -53,19 +53,19 @@ def cells(row):
 
 
 def line(row):
-    """Returns a row of the table."""
+    """Return a row of the table."""
     return f"| {' | '.join(cells(row))} |"
 
 
 def table(rows):
-    """Returns all rows as a table."""
+    """Return all rows as a table."""
     head = ["cell", "shape", "what", *MEANING]
     head += [f"{other} / ours" for other in OTHERS] + ["first call, s"]
     return markdown([head, *map(cells, rows)])
 
 
 def summary(result):
-    """Returns, for all that was measured, the means of the ratios."""
+    """Return, for all that was measured, the means of the ratios."""
     rows = result["rows"]
     plain = [row for row in rows if row["cell"] != "min_gru"]
     kinds = dict.fromkeys(map(what, plain))
@@ -77,14 +77,14 @@ def summary(result):
     ]
     head = ["what", *(f"{other} / ours" for other in OTHERS)]
     means = (
-        [kind, *(mean(found, other) for other in OTHERS)]
-        for kind, found in groups
+        [kind, *(mean(rows, other) for other in OTHERS)]
+        for kind, rows in groups
     )
     return markdown([head, *means])
 
 
 def mean(rows, other):
-    """Returns the geometric mean of rows' ratios, and where they are least."""
+    """Return the geometric mean of rows' ratios, and where they are least."""
     ratios = [(ratio(r, other), r) for r in rows if other in r["ms"]]
     if not ratios:
         return ""
@@ -97,13 +97,13 @@ def mean(rows, other):
 
 
 def notes(result):
-    """Returns what was measured beside the rows."""
+    """Return what was measured beside the rows."""
     grown = [
-        f"* Peak memory of a training step of `{found['cell']}` at "
-        f"{tuple(found['shape'])}: "
-        + ", ".join(f"{n} {mib:.0f} MiB" for n, mib in found["mib"].items())
+        f"* Peak memory of a training step of `{row['cell']}` at "
+        f"{tuple(row['shape'])}: "
+        + ", ".join(f"{n} {mib:.0f} MiB" for n, mib in row["mib"].items())
         + "."
-        for found in result["memory"]
+        for row in result["memory"]
     ]
     compiled = {(row["what"], row["compilations"]) for row in result["rows"]}
     loops = ", ".join(f"{count} for {kind}" for kind, count in sorted(compiled))
@@ -122,7 +122,7 @@ def notes(result):
 
 
 def legend(result):
-    """Returns what the columns are, and where they were measured."""
+    """Return what the columns are, and where they were measured."""
     versions = ", ".join(f"{n} {v}" for n, v in result["versions"].items())
     return "\n".join(
         [
@@ -137,7 +137,7 @@ def legend(result):
 
 
 def section(result):
-    """Returns summary, notes and table, the table folded."""
+    """Return summary, notes and table, the table folded."""
     return (
         f"{summary(result)}\n\n{notes(result)}\n\n{legend(result)}\n\n"
         "<details><summary>All that was measured</summary>\n\n"
@@ -146,15 +146,15 @@ def section(result):
 
 
 def page(result):
-    """Returns the result as a page of its own."""
+    """Return the result as a page of its own."""
     return f"# Recurrent layers\n\n{section(result)}\n"
 
 
 def replace_in(path, result):
-    """Puts the result in a page in place of the one before it."""
+    """Put the result in a page in place of the one before it."""
     before, _, rest = path.read_text().partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
+    _, marker, after = rest.partition(END)
+    if not marker:
         raise ValueError(f"{path} needs a line {BEGIN} and one {END}.")
     with replacing(path) as file:
         file.write_text(f"{before}{BEGIN}\n{section(result)}\n{END}{after}")

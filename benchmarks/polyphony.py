@@ -10,7 +10,7 @@ A pickle can hold calls of any function, which loading it would run. So only
 what needs no call is loaded, which is all that those files are made of:
 dictionaries, lists, tuples, numbers and strings.
 
-The music that is made has four voices, is of a known distribution, and says
+The generated music has four voices, is of a known distribution, and says
 what the best prediction is: see `compose` and `ideal`.
 
 Letters of shapes: T frames, N notes (88).
@@ -69,7 +69,7 @@ class _Plain(pickle.Unpickler):
 
 
 def read(path):
-    """Reads a file of pieces.
+    """Read a file of pieces.
 
     Args:
         path: Of a `.json` or a `.pickle`.
@@ -86,17 +86,17 @@ def read(path):
     if path.suffix not in kinds:
         raise DataError(f"{path}: must end in one of {', '.join(kinds)}")
     try:
-        found = kinds[path.suffix](path)
+        splits = kinds[path.suffix](path)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(found, dict) or set(found) != set(SPLITS):
+    if not isinstance(splits, dict) or set(splits) != set(SPLITS):
         raise DataError(f"{path}: must have {', '.join(SPLITS)}, and no more")
     return {
         split: [
             roll(piece, f"{path}: {split}, piece {number}")
-            for number, piece in enumerate(_listed(found[split], path), 1)
+            for number, piece in enumerate(_listed(splits[split], path), 1)
         ]
         for split in SPLITS
     }
@@ -112,14 +112,14 @@ def _pickle(path):
 
 
 def _listed(value, place):
-    """Returns a list or tuple, or says where there is none."""
+    """Return a list or tuple, or say where none is."""
     if not isinstance(value, (list, tuple)) or not value:
         raise DataError(f"{place}: must be a list that is not empty")
     return value
 
 
 def roll(piece, place="piece"):
-    """Writes a piece, a list of lists of MIDI numbers, as `(T, N)`.
+    """Write a piece, a list of lists of MIDI numbers, as `(T, N)`.
 
     A frame without notes is a rest. `place` is what an error names.
     """
@@ -138,7 +138,7 @@ def roll(piece, place="piece"):
 
 
 def compose(random, phrases):
-    """Makes a piece of four voices.
+    """Make a piece of four voices.
 
     A phrase is of four chords, each of `BEATS` frames: I, one of `SECOND`, one
     of its `THIRD`, and V. At every frame the soprano draws one of the notes
@@ -163,8 +163,8 @@ def compose(random, phrases):
     return piece
 
 
-def made(sizes, seed=0):
-    """Makes pieces of two to six phrases: for each of `SPLITS` so many."""
+def generate(sizes, seed=0):
+    """Make pieces of two to six phrases: for each of `SPLITS` so many."""
     random = np.random.default_rng(seed)
     return {
         split: [
@@ -175,7 +175,7 @@ def made(sizes, seed=0):
 
 
 def ideal(piece):
-    """Returns how likely each note of a made piece is after all before it.
+    """Return how likely each note of a generated piece is after all before it.
 
     No prediction that takes notes as independent has a higher likelihood in
     the mean.
@@ -186,7 +186,7 @@ def ideal(piece):
     Returns:
         Probabilities `(T, N)`.
     """
-    found = np.zeros(piece.shape)
+    chances = np.zeros(piece.shape)
     for t in range(len(piece)):
         place, beat = t // BEATS % 4, t % BEATS
         before = None
@@ -201,13 +201,13 @@ def ideal(piece):
         for name, share in chords.items():
             voices, sung = CHORDS[name]
             for note in voices:
-                found[t, note - LOWEST] += share
+                chances[t, note - LOWEST] += share
             for note in sung:
-                found[t, note - LOWEST] += share / len(sung)
-    return found
+                chances[t, note - LOWEST] += share / len(sung)
+    return chances
 
 
 def likelihood(piece, probabilities):
-    """Returns the negative log-likelihood of each frame `(T,)`, in nats."""
+    """Return the negative log-likelihood of each frame `(T,)`, in nats."""
     p = np.where(piece > 0, probabilities, 1 - probabilities)
     return -np.log(np.clip(p, 1e-12, 1)).sum(axis=-1)

@@ -38,7 +38,7 @@ def runs(path, wanted, measured, line):
 
 
 def markdown(lines):
-    """Returns a table, its head first, as Markdown."""
+    """Return a table, its head first, as Markdown."""
     head, *rest = lines
     lines = [head, ["---"] * len(head), *rest]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

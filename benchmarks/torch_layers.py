@@ -16,17 +16,17 @@ import weakref
 
 
 def installed():
-    """Tells whether torch is there."""
+    """Return whether torch is installed."""
     return importlib.util.find_spec("torch") is not None
 
 
 def version():
-    """Returns the version of torch by its name, if it is there."""
+    """Return the version of torch by its name, if it is installed."""
     return {"torch": importlib.metadata.version("torch")} if installed() else {}
 
 
 def process(kind, shape, training, bidirectional):
-    """Starts a process; returns a function that has it run once.
+    """Start a process; returns a function that has it run once.
 
     Args:
         kind: `"LSTM"` or `"GRU"`.
@@ -56,14 +56,14 @@ def process(kind, shape, training, bidirectional):
 
 
 def end(child):
-    """Ends a process."""
+    """End a process."""
     child.stdin.close()
     child.wait()
     child.stdout.close()
 
 
 def serve(kind, shape, training, bidirectional):
-    """Runs a layer once for every line on the standard input."""
+    """Run a layer once for every line on the standard input."""
     import torch
 
     batch, steps, inputs, units = shape

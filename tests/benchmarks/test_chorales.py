@@ -47,7 +47,7 @@ def test_the_loss_is_the_likelihood_per_frame_whatever_the_padding():
 
 
 def test_no_memory_is_worse_than_the_best_there_is():
-    made = polyphony.made((64, 1, 200))
+    made = polyphony.generate((64, 1, 200))
     found = chorales.baselines(made, is_made=True)
     frames = np.concatenate(made["train"])
     counted = sum(

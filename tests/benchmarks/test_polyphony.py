@@ -155,7 +155,7 @@ def test_likelihood_is_that_of_notes_that_are_independent():
 
 
 def test_the_same_seed_makes_the_same_music():
-    one, two = (polyphony.made((2, 1, 1), seed=3) for _ in range(2))
+    one, two = (polyphony.generate((2, 1, 1), seed=3) for _ in range(2))
     for split in polyphony.SPLITS:
         for first, second in zip(one[split], two[split], strict=True):
             np.testing.assert_array_equal(first, second)
