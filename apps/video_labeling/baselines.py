@@ -1,12 +1,12 @@
-"""What stands beside the scores of a run, on the same split.
+"""The baselines beside the scores of a run, on the same split.
 
 majority             always the most frequent label of train
-frame_only           the same network without what remembers: it sees each frame
-                     for itself.  Trained in the same run by the same loss on
-                     the same chunks, its best epoch chosen on valid
+frame_only           the same network without recurrence: each frame by itself.
+                     Trained in the same run by the same loss on the same
+                     chunks, its best epoch chosen on valid
 frame_only_filtered  its probabilities after a median filter over time, whose
-                     width is chosen on valid: what can be had without training
-                     a recurrent network
+                     width is chosen on valid: what is possible without a
+                     recurrent network
 """
 
 import keras
@@ -14,16 +14,23 @@ import numpy as np
 from scipy import ndimage
 
 from apps.common.optimizer import averaged
+from data_pipelines import video_labeling as pipeline
 
 from . import evaluate, model, scores
-from .inference import Whole
+from .config import Config
+from .inference import VideoInference
 
-# Frames; one is no filter.
+# Frames of the median filter; one is no filter.
 WIDTHS = (1, 3, 5, 9, 15, 25, 41, 65, 101)
 
 
-def baselines(config, data, background, epochs):
-    """Trains and scores the baselines.
+def baselines(
+    config: Config,
+    data: pipeline.Datasets,
+    background: tuple[int, ...],
+    epochs: int,
+) -> tuple[dict[str, dict], int]:
+    """Train and scores the baselines.
 
     Args:
         config: The `Config`.
@@ -35,48 +42,50 @@ def baselines(config, data, background, epochs):
         Dict of the scores of each on test, and the width of the filter.
     """
     monitor = evaluate.monitored(config, data.labels)
-    right = {
+    targets = {
         split: [video.labels for video in getattr(data, split).videos]
         for split in ("valid", "test")
     }
 
     def score(split, probabilities):
-        return scores.score(probabilities, right[split], background)
+        return scores.score(probabilities, targets[split], background)
 
-    found = {"majority": score("test", _majority(data))}
-    whole = _trained(config, data, background, epochs, monitor)
-    seen = {s: evaluate.label(whole, getattr(data, s)) for s in right}
-    found["frame_only"] = score("test", seen["test"])
-    width = max(
-        WIDTHS,
-        key=lambda w: score("valid", filtered(seen["valid"], w))[monitor],
+    inference = _train_frame_only(config, data, background, epochs, monitor)
+    valid, test = (
+        evaluate.label(inference, split) for split in (data.valid, data.test)
     )
-    found["frame_only_filtered"] = score("test", filtered(seen["test"], width))
-    return found, width
+    width = max(
+        WIDTHS, key=lambda w: score("valid", filtered(valid, w))[monitor]
+    )
+    return {
+        "majority": score("test", _majority(data)),
+        "frame_only": score("test", test),
+        "frame_only_filtered": score("test", filtered(test, width)),
+    }, width
 
 
 def _majority(data):
-    """Returns the same probabilities for every frame of test."""
+    """Return the same probabilities for every frame of test."""
     row = np.eye(len(data.labels))[np.argmax(data.frequencies)]
     return [np.tile(row, (len(video), 1)) for video in data.test.videos]
 
 
-def filtered(probabilities, width):
-    """Returns the medians over `width` frames, of each label for itself."""
+def filtered(probabilities: list[np.ndarray], width: int) -> list[np.ndarray]:
+    """Return the medians over `width` frames, of each label by itself."""
     return [
         ndimage.median_filter(p, (width, 1), mode="nearest")
         for p in probabilities
     ]
 
 
-def _trained(config, data, background, epochs, monitor):
-    """Returns the `Whole` of the best epoch of the frame-only network."""
+def _train_frame_only(config, data, background, epochs, monitor):
+    """Return the inference by the best epoch of the frame-only network."""
     trained, labeler = model.build_frame_only(
         config, data.shape, len(data.labels)
     )
     steps = data.train.steps_per_pass
-    model.compile(trained, config, epochs * steps, data.frequencies)
-    whole = Whole(labeler, config.chunk)
+    model.compile_model(trained, config, epochs * steps, data.frequencies)
+    inference = VideoInference(labeler, config.chunk)
     best = Best(labeler, monitor, config.patience)
     trained.fit(
         data.train.dataset(training=True).map(model.training_batch),
@@ -85,16 +94,16 @@ def _trained(config, data, background, epochs, monitor):
         shuffle=False,  # the stream has its own order
         verbose=0,
         callbacks=[
-            evaluate.Validation(data.valid, whole, background, monitor),
+            evaluate.Validation(data.valid, inference, background, monitor),
             best,
         ],
     )
     labeler.set_weights(best.weights)
-    return whole
+    return inference
 
 
 class Best(keras.callbacks.Callback):
-    """Keeps the weights of the best epoch in memory, and stops in time.
+    """Keep the weights of the best epoch in memory, and stop in time.
 
     Args:
         labeler: The model that shares the weights trained.

@@ -1,4 +1,4 @@
-"""Scores a run on whole videos.
+"""Score a run on whole videos.
 
     make evaluate-video-labeling ARGS="--run demo-gru"
     make evaluate-video-labeling ARGS="--run demo-gru --split valid"
@@ -19,40 +19,49 @@ from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
 from . import scores
+from .config import Config
+from .inference import VideoInference
 from .predict import Labeler
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Scores a finished run."""
+    """Score a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     dataset: str = cli.flag(
-        "", "other data than the run's own", choices=["", *pipeline.SOURCES]
+        "",
+        "data set to score on; empty: the run's own",
+        choices=["", *pipeline.SOURCES],
     )
-    data_path: str = cli.flag("", "folder of the other data")
-    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
+    data_path: str = cli.flag("", "folder of that data set")
+    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
     background: str = cli.flag(
         "",
-        "labels, with commas, whose segments do not count; empty: as trained",
+        "labels, separated by commas, whose segments are not scored; empty: as"
+        " in training",
     )
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def label(whole, split):
-    """Returns the probabilities `(T, L)` of every video, in order."""
-    return [whole(video.chunks(whole.chunk)) for video in split.videos]
+def label(inference: VideoInference, split: pipeline.Split) -> list[np.ndarray]:
+    """Return the probabilities `(T, L)` of every video, in order."""
+    return [inference(v.chunks(inference.chunk)) for v in split.videos]
 
 
-def score(whole, split, background):
-    """Returns the scores of a split, and the probabilities of its videos."""
-    probabilities = label(whole, split)
-    right = [video.labels for video in split.videos]
-    return scores.score(probabilities, right, background), probabilities
+def score(
+    inference: VideoInference,
+    split: pipeline.Split,
+    background: tuple[int, ...],
+) -> tuple[dict[str, float | None], list[np.ndarray]]:
+    """Return the scores of a split, and the probabilities of its videos."""
+    probabilities = label(inference, split)
+    targets = [video.labels for video in split.videos]
+    return scores.score(probabilities, targets, background), probabilities
 
 
-def monitored(config, labels):
-    """Returns the name of the score by which the best epoch is chosen."""
+def monitored(config: Config, labels: list[str]) -> str:
+    """Return the name of the score by which the best epoch is chosen."""
     return config.monitor or ("roc_auc" if len(labels) == 2 else "macro_f1")
 
 
@@ -61,49 +70,54 @@ class Validation(keras.callbacks.Callback):
 
     Args:
         split: The validation split.
-        whole: The `whole.Whole` of the labeller that shares the weights.
+        inference: Of the labeller that shares the weights.
         background: Numbers of labels, as `scores.score` takes them.
-        monitor: Name of the score that has to be there.
+        monitor: Name of the score that the best epoch is chosen by.
 
     Attributes:
         probabilities: Of the videos of the split, after the last epoch.
     """
 
-    def __init__(self, split, whole, background, monitor):
+    def __init__(self, split, inference, background, monitor):
         super().__init__()
         self.split = split
-        self.whole = whole
+        self.inference = inference
         self.background = background
         self.monitor = monitor
         self.probabilities = []
 
     def on_epoch_end(self, epoch, logs=None):
         with averaged(self.model):
-            found, self.probabilities = score(
-                self.whole, self.split, self.background
+            metrics, self.probabilities = score(
+                self.inference, self.split, self.background
             )
-        if found[self.monitor] is None:
+        if metrics[self.monitor] is None:
             raise cli.UserError(
                 f"--monitor {self.monitor} needs two labels, and frames of both"
                 " in valid; take another one, say macro_f1"
             )
-        logs["val_loss"] = surprise(self.split, self.probabilities)
-        logs.update({f"val_{k}": v for k, v in found.items() if v is not None})
+        logs["val_loss"] = frame_nll(self.split, self.probabilities)
+        logs.update(
+            {f"val_{k}": v for k, v in metrics.items() if v is not None}
+        )
 
 
-def surprise(split, probabilities):
-    """Returns the mean of -log p of the right labels, over all frames."""
-    right = [
+def frame_nll(split: pipeline.Split, probabilities: list[np.ndarray]) -> float:
+    """Return the mean of -log p of the target labels, over all frames."""
+    of_targets = [
         p[np.arange(len(p)), video.labels]
         for p, video in zip(probabilities, split.videos, strict=True)
     ]
-    return float(-np.log(np.maximum(np.concatenate(right), 1e-7)).mean())
+    return float(-np.log(np.maximum(np.concatenate(of_targets), 1e-7)).mean())
 
 
-def _data(source, config, labeler):
-    """Returns the `Datasets` of a source, seen as the run sees."""
+def datasets(
+    labeler: Labeler, config: dict, dataset: str, data_path: str | None
+) -> pipeline.Datasets:
+    """Return a data set as a finished run reads it."""
     return pipeline.make_datasets(
-        *source,
+        dataset,
+        data_path,
         cache_path=config["cache_path"],
         encoder=labeler.encoder,
         frame_size=labeler.size,
@@ -121,16 +135,16 @@ def _kind(shape):
     return f"{kind} of {' x '.join(map(str, shape))}"
 
 
-def main(options):
-    """Prints the scores of a run on one split of its data, or of others."""
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
     config = run.record["config"]
-    source = runs.data_to_score(options, config, pipeline.SOURCES)
+    dataset, data_path = runs.data_to_score(options, config, pipeline.SOURCES)
     labeler = Labeler.of_run(run)
-    data = _data(source, config, labeler)
+    data = datasets(labeler, config, dataset, data_path)
     split = getattr(data, options.split)
     if not len(split):
-        raise cli.UserError(f"these data have no video in {options.split}")
+        raise cli.UserError(f"{data.name} has no video in {options.split}")
     if data.shape != labeler.shape:
         raise cli.UserError(
             f"{data.name}: frames are {_kind(data.shape)}; the run was trained"
@@ -139,12 +153,12 @@ def main(options):
     background = scores.background(
         options.background or config["background"], labeler.labels
     )
-    found, probabilities = score(labeler.whole, split, background)
-    rows = {f"{run.name} ({options.split})": found}
+    metrics, probabilities = score(labeler.inference, split, background)
+    rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and not options.dataset and run.finished:
         record = json.loads(run.file("metrics.json").read_text())
         rows |= record["baselines"]
-    print(report.table(rows, scores.SCORES))
+    print(report.table(rows, scores.METRICS))
     if len(labeler.labels) > report.MOST_NAMED:
         return
     matrix = classification_metrics.confusion(
@@ -155,7 +169,7 @@ def main(options):
         name: dict(zip(labeler.labels, row.tolist(), strict=True))
         for name, row in zip(labeler.labels, matrix, strict=True)
     }
-    print("\n" + report.table(counts, labeler.labels, "right \\ predicted"))
+    print("\n" + report.table(counts, labeler.labels, "target \\ predicted"))
 
 
 if __name__ == "__main__":

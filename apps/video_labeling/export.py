@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: frames in, labels and probabilities out.
+"""Write a run's SavedModel: frames in, labels and probabilities out.
 
     make export-video-labeling ARGS="--run demo-gru"
 
@@ -8,15 +8,15 @@ change to what it returns.  It needs nothing but tensorflow:
     served = tf.saved_model.load("runs/video_labeling/demo-gru/export")
     served.serve(frames)["label"]  # uint8 (T, H, W, 3) of one video, any size
 
-or, of a run that was trained on features that were ready, float32 (T, R, C).
+or, of a run that was trained on precomputed features, float32 (T, R, C).
 
 A run of `--mode live` can also be fed as the frames come, one or a few at a
 time, with the state from call to call:
 
     state = served.initial_state()["state"]
     for frames in camera:
-        found = served.step(frames, state)
-        found["label"], state = found["label"], found["state"]
+        result = served.step(frames, state)
+        label, state = result["label"], result["state"]
 """
 
 import dataclasses
@@ -34,14 +34,14 @@ LENGTH = 50
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Writes the SavedModel of a finished run."""
+    """Write the SavedModel of a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run, labeler):
-    """Writes `export/`; returns the largest difference to the live model.
+def write(run: runs.Run, labeler: Labeler) -> float | None:
+    """Write `export/`; return the largest difference to the live model.
 
     Args:
         run: The `runs.Run`.
@@ -50,8 +50,8 @@ def write(run, labeler):
     Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
     rate that the run was trained with, to a dict of `label (T,)` strings,
     `probability (T,)` of that label, `probabilities (T, L)` and the names of
-    its columns, `labels (L,)`.  Of a run that was trained on features that
-    were ready it is `features (T, R, C)` float32 in place of `frames`.
+    its columns, `labels (L,)`.  Of a run that was trained on precomputed
+    features it is `features (T, R, C)` float32 in place of `frames`.
 
     A live run has two more.  `step`: `frames (n, H, W, 3)` and `state (1, S)`
     to the same, of these frames, and the new `state`.  `initial_state`: nothing
@@ -60,8 +60,8 @@ def write(run, labeler):
     graph = Graph(labeler)
     frames, example = _input(labeler)
     more = []
-    if labeler.whole.live:
-        state = labeler.whole.initial_state()
+    if labeler.inference.live:
+        state = labeler.inference.initial_state()
         spec = tf.TensorSpec((1, state.shape[-1]), tf.float32, name="state")
         more = [
             export.Endpoint(
@@ -72,7 +72,7 @@ def write(run, labeler):
             ),
             export.Endpoint(
                 "initial_state",
-                lambda: {"state": labeler.whole.initial_state()},
+                lambda: {"state": labeler.inference.initial_state()},
                 [],
                 [()],
             ),
@@ -97,12 +97,12 @@ class Graph:
 
     def __init__(self, labeler):
         self.labeler = labeler
-        self.whole = labeler.whole
+        self.inference = labeler.inference
         self.names = tf.constant(list(labeler.labels))
 
     def serve(self, frames):
-        """Labels a video, its pictures seen a chunk at a time."""
-        chunk = self.whole.chunk
+        """Label a video, its pictures encoded a chunk at a time."""
+        chunk = self.inference.chunk
         length = tf.shape(frames)[0]
         rest = [(0, 0)] * (len(frames.shape) - 1)
         padded = tf.pad(frames, [(0, -length % chunk), *rest])
@@ -110,33 +110,35 @@ class Graph:
             padded, tf.concat([[-1, chunk], tf.shape(frames)[1:]], 0)
         )
         vectors, _ = tf.scan(
-            lambda before, part: self._seen(part, before[1]),
+            lambda previous, part: self._encode(part, previous[1]),
             parts,
             (
-                tf.zeros((chunk, self.whole.look.output.shape[-1])),
-                self.whole.blank(),
+                tf.zeros((chunk, self.inference.pooling.output.shape[-1])),
+                self.inference.initial_frame(),
             ),
         )  # N K V
         outputs = tf.reshape(vectors, [1, -1, vectors.shape[-1]])[:, :length]
-        if self.whole.recurrence is not None:
-            outputs = self.whole.recurrence.stack(outputs)  # 1 T U
-        return self._answer(self.whole.end(outputs[0]))
+        if self.inference.stack is not None:
+            outputs = self.inference.stack(outputs)  # 1 T U
+        return self._answer(self.inference.head(outputs[0]))
 
     def step(self, frames, state):
-        """Labels the next frames of a video."""
+        """Label the next frames of a video."""
         real = tf.ones(tf.shape(frames)[:1], tf.bool)
-        found, state = self.whole.step(self._inputs(frames), real, state)
-        return {**self._answer(found), "state": state}
+        probabilities, state = self.inference.step(
+            self._inputs(frames), real, state
+        )
+        return {**self._answer(probabilities), "state": state}
 
-    def _seen(self, frames, before):
-        """Takes frames to vectors, as `Whole.see` does."""
-        vectors, before = self.whole.see(self._inputs(frames), before)
-        return tf.cast(vectors, tf.float32), before
+    def _encode(self, frames, previous):
+        """Take frames to vectors, as `VideoInference.encode` does."""
+        vectors, last = self.inference.encode(self._inputs(frames), previous)
+        return tf.cast(vectors, tf.float32), last
 
     def _inputs(self, frames):
-        """Takes uint8 frames of any size, or features, to what is read."""
-        if self.labeler.ready:
-            # As they are kept for training.
+        """Take uint8 frames of any size, or features, to the model's inputs."""
+        if self.labeler.takes_features:
+            # As they are stored for training.
             return tf.cast(tf.cast(frames, tf.float16), tf.float32)
         pictures = sized(frames, self.labeler.size, self.labeler.framing)
         if self.labeler.encoder is None:
@@ -152,8 +154,8 @@ class Graph:
         }
 
 
-def sized(frames, size, framing):
-    """Gives frames the size of the model, as `video.py` does, in a graph.
+def sized(frames: tf.Tensor, size: tuple[int, int], framing: str) -> tf.Tensor:
+    """Give frames the size of the model, as `video.py` does, in a graph.
 
     By another library, so that a pixel may differ by one.
     """
@@ -161,13 +163,13 @@ def sized(frames, size, framing):
     if framing == "crop":
         shape = tf.cast(tf.shape(frames), tf.float64)
         scale = tf.minimum(shape[2] / width, shape[1] / height)
-        kept = [
+        cropped = [
             tf.maximum(tf.cast(tf.round(scale * side), tf.int32), 1)
             for side in size
         ]
-        top = (tf.shape(frames)[1] - kept[0]) // 2
-        left = (tf.shape(frames)[2] - kept[1]) // 2
-        frames = frames[:, top : top + kept[0], left : left + kept[1]]
+        top = (tf.shape(frames)[1] - cropped[0]) // 2
+        left = (tf.shape(frames)[2] - cropped[1]) // 2
+        frames = frames[:, top : top + cropped[0], left : left + cropped[1]]
     frames = tf.cast(frames, tf.float32)
     resized = tf.image.resize(frames, size, antialias=True)
     # As whole numbers, like pixels that are read from a file.
@@ -175,9 +177,9 @@ def sized(frames, size, framing):
 
 
 def _input(labeler):
-    """Returns the `tf.TensorSpec` of a video, and noise for an example."""
+    """Return the `tf.TensorSpec` of a video, and noise for an example."""
     random = np.random.default_rng(0)
-    if labeler.ready:
+    if labeler.takes_features:
         noise = random.normal(size=(LENGTH, *labeler.shape)).astype("float32")
         spec = tf.TensorSpec((None, *labeler.shape), tf.float32, "features")
     else:
@@ -189,8 +191,8 @@ def _input(labeler):
     return spec, tf.constant(noise)
 
 
-def main(options):
-    """Exports a run again."""
+def main(options: Options) -> None:
+    """Export a run again."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
     difference = write(run, Labeler.of_run(run))
     if difference is not None:

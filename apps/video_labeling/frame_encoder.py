@@ -1,30 +1,33 @@
-"""A network that has been trained already, as what looks at frames."""
+"""A pretrained network as the frozen encoder of frames."""
 
 import itertools
 
 import numpy as np
 
-from apps.common import checkpoint, encoders
+from apps.common import checkpoint, encoders, runs
 from apps.common.cli import UserError
+from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision import video
 
-# Frames that are looked at before the training begins.
+from .config import Config
+
+# Frames on which the range of the pixels is checked.
 FRAMES = 16
 
 
-def open_encoder(config, run):
-    """Opens the encoder of a configuration, and keeps it in the run.
+def build(config: Config, run: runs.Run) -> encoders.Encoder | None:
+    """Open the encoder of a configuration, and save it to the run.
 
     Args:
         config: The `Config`.
         run: The `runs.Run`, which gets an `encoder.keras`.
 
     Returns:
-        The `encoders.Encoder`, or `None` if the frames are seen by a network
+        The `encoders.Encoder`, or `None` if the frames are encoded by a network
         that is trained with the rest.
 
     Raises:
-        UserError: There is no such network, or it cannot see changes of pixels.
+        UserError: There is no such network, or `--motion pixels` needs another.
     """
     if config.encoder == encoders.SMALL:
         return None
@@ -45,13 +48,15 @@ def open_encoder(config, run):
     return encoder
 
 
-def check(encoder, config, data):
-    """Refuses pixels of another kind than the encoder was trained on.
+def check(
+    encoder: encoders.Encoder | None, config: Config, data: pipeline.Datasets
+) -> None:
+    """Refuse pixels of another kind than the encoder was trained on.
 
     A public set has no files to look into: there nothing is compared.
 
     Args:
-        encoder: What `open_encoder` returned.
+        encoder: What `build` returned.
         config: The `Config`.
         data: The `Datasets`.
 

@@ -8,27 +8,26 @@
 So the results are those of one run over the whole video.  Pictures are never
 all in memory, and what a chunk computes is gone with it.  A layer that reads
 backwards begins at the end of the video, so there, of each frame, its vector
-and what the layers give are kept in temporary files: some hundred numbers.
+and the outputs of the layers are written to temporary files: some hundred
+numbers.
 
 Letters of shapes: T frames of a video, K frames of a chunk, R regions of a
 frame, D numbers of a region, V size of a frame's vector, U units, P numbers
-that are remembered of the frame before, S of all that is remembered together, L
-labels.
+of the previous frame, S of all that is carried together, L labels.
 """
 
 import contextlib
-import math
 import tempfile
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
 from keras import ops
 
-from . import motion
-from .chunked_stack import Recurrence
+from .motion import Motion
 
 
-class Whole:
+class VideoInference:
     """Labels whole videos by the layers that were trained.
 
     Args:
@@ -37,32 +36,32 @@ class Whole:
         chunk: K, the frames that are computed at once.
     """
 
-    def __init__(self, labeler, chunk):
+    def __init__(self, labeler: keras.Model, chunk: int):
         self.chunk = chunk
-        self.eyes = labeler.get_layer("regions").layer
-        self.look = labeler.get_layer("look")
-        self.change, self.motion = motion.of(labeler)
+        self.encoder = labeler.get_layer("regions").layer
+        self.pooling = labeler.get_layer("look")
+        self.motion = Motion.of_labeler(labeler)
         self.classify = labeler.get_layer("labels")
         self.softmax = labeler.get_layer("probabilities")
-        self.recurrence = None
+        self.stack = None
         if "recurrent" in [layer.name for layer in labeler.layers]:
-            self.recurrence = Recurrence(labeler.get_layer("recurrent"))
-        self._see = compiled(self.see)
+            self.stack = labeler.get_layer("recurrent")
+        self._encode = compiled(self.encode)
         self._step = compiled(self.step)
-        self._end = compiled(self.end)
-        self._layers = {}
+        self._head = compiled(self.head)
+        self._directions = {}
 
     @property
-    def live(self):
+    def live(self) -> bool:
         """Whether a frame is labelled without those behind it."""
-        return self.recurrence is None or not self.recurrence.backward
+        return self.stack is None or not self.stack.bidirectional
 
-    def __call__(self, chunks):
-        """Labels a video.
+    def __call__(self, chunks: Iterable[np.ndarray]) -> np.ndarray:
+        """Label a video.
 
         Args:
-            chunks: Iterable of frames `(K, ...)`, as the labeler takes them;
-                the last may be shorter.
+            chunks: Frames `(K, ...)`, as the labeler takes them; the last may
+                be shorter.
 
         Returns:
             `(T, L)` probabilities.
@@ -71,156 +70,171 @@ class Whole:
             return np.concatenate(list(self.follow(chunks)))
         with contextlib.ExitStack() as files:
             file = files.enter_context(tempfile.TemporaryFile())
-            before = self.blank()
+            previous = self.initial_frame()
             for frames in chunks:
-                vectors, before = self._see(padded(frames, self.chunk), before)
+                vectors, previous = self._encode(
+                    padded(frames, self.chunk), previous
+                )
                 vectors = np.asarray(vectors, "float32")
                 vectors[: len(frames)].tofile(file)
             x = np.memmap(file, "float32", "r")
-            x = x.reshape(-1, self.look.output.shape[-1])  # T V
-            for number in range(len(self.recurrence.forward)):
+            x = x.reshape(-1, self.pooling.output.shape[-1])  # T V
+            for layer in self.stack.layers:
                 file = files.enter_context(tempfile.TemporaryFile())
-                x = self._both(number, x, file)  # T 2U
-            found = [
-                np.asarray(self._end(padded(x[place], self.chunk)))[
-                    : len(x[place])
+                x = self._bidirectional(layer, x, file)  # T 2U
+            probabilities = [
+                np.asarray(self._head(padded(x[part], self.chunk)))[
+                    : len(x[part])
                 ]
-                for place in self._places(len(x))
+                for part in self._parts(len(x))
             ]
-            return np.concatenate(found)  # T L
+            return np.concatenate(probabilities)  # T L
 
-    def follow(self, chunks):
-        """Yields the probabilities of each chunk as it comes, `(K, L)`."""
-        states = np.asarray(self.initial_state())
+    def follow(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the probabilities of each chunk as it comes, `(K, L)`."""
+        state = np.asarray(self.initial_state())
         for frames in chunks:
             real = np.arange(self.chunk) < len(frames)
-            p, states = self._step(padded(frames, self.chunk), real, states)
+            p, state = self._step(padded(frames, self.chunk), real, state)
             yield np.asarray(p)[: len(frames)]
 
     def initial_state(self):
-        """Returns what is remembered before the first frame, `(1, S)`."""
-        parts = [self.blank()]
-        if self.recurrence is not None:
-            states = self.recurrence.initial_states(1)
-            parts.append(self.recurrence.pack(states))
+        """Return what is carried before the first frame, `(1, S)`."""
+        parts = [self.initial_frame()]
+        if self.stack is not None:
+            parts.append(_pack(self.stack.get_initial_state(1)))
         return ops.concatenate(parts, axis=-1)
 
-    def step(self, frames, real, states):
-        """Labels a chunk.
+    def step(self, frames, real, state):
+        """Label a chunk.
 
         Args:
             frames: `(K, ...)`.
             real: Boolean `(K,)`, false at padding on the right.
-            states: `(1, S)`, as `initial_state` or a step returns them.
+            state: `(1, S)`, as `initial_state` or a step returns it.
 
         Returns:
-            `(K, L)` probabilities, and the states behind the chunk.
+            `(K, L)` probabilities, and the state behind the chunk.
         """
-        size = self.blank().shape[-1]
-        x, last = self.see(frames, states[:, :size])
+        size = self.initial_frame().shape[-1]
+        x, last = self.encode(frames, state[:, :size])
         parts = [last]
-        if self.recurrence is not None:
-            before = self.recurrence.unpack(states[:, size:])
-            x, after = self.recurrence(x[None], before, real[None])
+        if self.stack is not None:
+            like = self.stack.get_initial_state(1)
+            x, states = self.stack.run(
+                x[None], _unpack(state[:, size:], like), real[None]
+            )
             x = x[0]
-            parts.append(self.recurrence.pack(after))
-        return self.end(x), ops.concatenate(parts, axis=-1)
+            parts.append(_pack(states))
+        return self.head(x), ops.concatenate(parts, axis=-1)
 
-    def blank(self):
-        """Returns what stands for the frame before the first, `(1, P)`.
+    def initial_frame(self):
+        """Return what stands for the frame before the first, `(1, P)`.
 
         These are its numbers, and a last one that says whether there was one:
         a black frame is zero, too.
         """
-        if self.change is None:
+        if self.motion.model is None:
             return ops.zeros((1, 0))
-        return ops.zeros((1, math.prod(self.change.inputs[1].shape[1:]) + 1))
+        return ops.zeros((1, self.motion.size + 1))
 
-    def see(self, frames, before):
-        """Takes frames `(K, ...)` to their vectors `(K, V)`.
+    def encode(self, frames, previous):
+        """Take frames `(K, ...)` to their vectors `(K, V)`.
 
         Args:
             frames: `(K, ...)`.
-            before: What `see` returned of the chunk before, or `blank`.
+            previous: What `encode` returned of the chunk before, or
+                `initial_frame`.
 
         Returns:
-            The vectors, and what to remember of the last frame, `(1, P)`.
+            The vectors, and the last frame for the next chunk, `(1, P)`.
         """
-        x, compared = motion.seen(
-            *(self.motion, self.change),
-            lambda x: self.eyes(x[0], training=False)[None],
+        x, compared = self.motion(
             ops.cast(frames, "float32")[None],
+            lambda x: self.encoder(x[0], training=False)[None],
             lambda x: (
-                ops.reshape(before[:, :-1], (1, *x.shape[2:])),
-                before[:, -1:],
+                ops.reshape(previous[:, :-1], (1, *x.shape[2:])),
+                previous[:, -1:],
             ),
         )
         if compared is not None:
             last = ops.cast(ops.reshape(compared[:, -1], (1, -1)), "float32")
-            before = ops.concatenate([last, ops.ones((1, 1))], axis=-1)
-        return self.look(x, training=False)[0], before
+            previous = ops.concatenate([last, ops.ones((1, 1))], axis=-1)
+        return self.pooling(x, training=False)[0], previous
 
-    def end(self, outputs):
-        """Takes outputs of the last layer `(K, U)` to probabilities."""
+    def head(self, outputs):
+        """Take outputs of the last layer `(K, U)` to probabilities."""
         return self.softmax(self.classify(outputs))
 
-    def _places(self, length):
+    def _parts(self, length):
         return [
             slice(start, min(start + self.chunk, length))
             for start in range(0, length, self.chunk)
         ]
 
-    def _both(self, number, x, file):
-        """Runs a layer in both directions over `(T, F)`, into a file."""
-        places = self._places(len(x))
-        y = None
-        for side, order in ((0, places), (1, places[::-1])):
-            states = None
-            for place in order:
-                part, states = self._run(number, side, x[place], states)
-                if y is None:
-                    shape = len(x), 2 * part.shape[-1]
-                    y = np.memmap(file, "float32", "w+", shape=shape)
-                width = part.shape[-1]
-                y[place, side * width : (side + 1) * width] = part
+    def _bidirectional(self, layer, x, file):
+        """Run a layer in both directions over `(T, F)`, into a file."""
+        parts = self._parts(len(x))
+        width = layer.forward_layer.cell.output_size
+        y = np.memmap(file, "float32", "w+", shape=(len(x), 2 * width))
+        for direction, columns, order in (
+            (layer.forward_layer, slice(width), parts),
+            (layer.backward_layer, slice(width, None), parts[::-1]),
+        ):
+            states = direction.get_initial_state(1)
+            for part in order:
+                y[part, columns], states = self._run(direction, x[part], states)
         return y
 
-    def _run(self, number, side, frames, states):
-        """Runs one direction of a layer over a chunk `(n, F)`."""
-        if (number, side) not in self._layers:
-            layer = getattr(self.recurrence, ("forward", "backward")[side])
-            self._layers[number, side] = compiled(
-                _direction(layer[number], side)
-            )
-        if states is None:
-            states = self.recurrence.initial_states(1)[number]
+    def _run(self, layer, frames, states):
+        """Run one direction of a layer over a chunk `(n, F)`."""
+        if layer not in self._directions:
+            self._directions[layer] = compiled(_direction(layer))
         real = np.arange(self.chunk) < len(frames)
-        y, states = self._layers[number, side](
+        y, states = self._directions[layer](
             padded(frames, self.chunk), real, states
         )
         return np.asarray(y)[: len(frames)], states
 
 
-def _direction(layer, backwards):
-    """Returns a function that runs a layer over one chunk."""
+def _direction(layer):
+    """Return a function that runs a layer over one chunk."""
 
     def run(x, real, states):
-        y, *after = layer(x[None], initial_state=states, mask=real[None])
-        y = ops.cast(ops.flip(y, axis=1) if backwards else y, "float32")
-        return y[0], after
+        y, *states = layer(x[None], initial_state=states, mask=real[None])
+        if layer.go_backwards:
+            y = ops.flip(y, axis=1)
+        return ops.cast(y, "float32")[0], states
 
     return run
 
 
-def padded(frames, length):
-    """Returns frames `(n, ...)` with zeros behind them, `(length, ...)`."""
+def _pack(states):
+    """Join the states of layers to one tensor `(1, S)`."""
+    flat = [ops.cast(s, "float32") for layer in states for s in layer]
+    return ops.concatenate(flat, axis=-1)
+
+
+def _unpack(packed, like):
+    """Take apart what `_pack` has joined, of states `like` these."""
+    states, end = [], 0
+    for layer in like:
+        states.append([])
+        for state in layer:
+            begin, end = end, end + state.shape[-1]
+            states[-1].append(packed[:, begin:end])
+    return states
+
+
+def padded(frames: np.ndarray, length: int) -> np.ndarray:
+    """Return frames `(n, ...)` with zeros behind them, `(length, ...)`."""
     frames = np.asarray(frames)
     missing = length - len(frames)
     return np.pad(frames, [(0, missing)] + [(0, 0)] * (frames.ndim - 1))
 
 
 def compiled(function):
-    """Returns a function that is compiled once for each shape."""
+    """Return a function that is compiled once for each shape."""
     if keras.config.backend() != "tensorflow":
         return function
     import tensorflow as tf

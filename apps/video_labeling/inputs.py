@@ -1,15 +1,16 @@
-"""What is given to a finished run: videos, folders of them, or features.
+"""The inputs of a finished run: videos, folders of them, or features.
 
 A folder with videos in it is a folder of videos; one with nothing but pictures
-is a video of its own.  What a video is says its content, as in training, not
-its name; a GIF is one if it moves, and a picture if not.  A run that was
-trained on features that were ready reads `.npy` files of such.
+is a video of its own.  Content decides what is a video, as in training, not the
+name; a GIF is one if it moves, and a picture if not.  A run that was trained on
+precomputed features reads `.npy` files of such.
 
 Letters of shapes: T frames, R regions, C features of a region.
 """
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -20,12 +21,12 @@ from data_pipelines.vision import image_sequence, video
 from data_pipelines.vision.images import printable
 
 
-def listed(paths, ready=False):
-    """Yields what is to be labelled among files and folders.
+def listed(paths: Iterable[str], features: bool = False) -> Iterator[Path]:
+    """Yield the videos among files and folders.
 
     Args:
         paths: Of files and folders.
-        ready: Whether features are wanted, not videos.
+        features: Whether features are wanted, not videos.
 
     Raises:
         UserError: There is nothing of that name, or no video in it.
@@ -37,7 +38,7 @@ def listed(paths, ready=False):
             )
         if not path.is_dir():
             yield path
-        elif ready:
+        elif features:
             yield from _features(path)
         else:
             yield from _videos(path)
@@ -62,33 +63,33 @@ def _videos(folder):
     folders = [p for p in others if p.is_dir() and image_sequence.pictures(p)]
     if still and not videos:
         if folders:
-            _left(folder, "one video", folders, "folders of pictures")
+            _note_ignored(folder, "one video", folders, "folders of pictures")
         return [folder]
     if not videos and not folders:
         raise UserError(
             f"{printable(folder)}: has no videos, and no folders of pictures"
         )
     if still:
-        _left(folder, "a folder of videos", still, "pictures")
+        _note_ignored(folder, "a folder of videos", still, "pictures")
     return sorted(videos + folders)
 
 
-def _left(folder, taken, paths, what):
+def _note_ignored(folder, kind, paths, what):
     print(
-        f"note: {printable(folder)}: is taken for {taken}; its {what}"
+        f"note: {printable(folder)}: is read as {kind}; its {what}"
         f" ({len(paths):,}, such as {printable(paths[0].name)}) are not read",
         file=sys.stderr,
     )
 
 
 def _moves(path):
-    """Whether a picture is a GIF of more than one frame."""
+    """Return whether a picture is a GIF of more than one frame."""
     if path.suffix.lower() != ".gif":
         return False
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except Exception:  # of many kinds; what is wrong is said when it is read
+    except Exception:  # of many kinds; reading it will raise a better one
         return False
 
 
@@ -98,14 +99,14 @@ def _is_video(path):
     try:
         video.probe(path)
     except video.VideoError:
-        # With such a name it is a broken video, and will be named; of other
-        # files it is not known whether they should be any.
+        # With such a name it is a broken video, which reading it will name;
+        # other files need not be videos.
         return path.suffix.lower() in {*video.SUFFIXES} - {".gif"}
     return True
 
 
-def name(path):
-    """Returns the name of a file or folder, as it can be printed.
+def name(path: str | Path) -> str:
+    """Return the name of a file or folder, as it can be printed.
 
     Also of `.`; bytes that are no UTF-8 are spelled out.
     """
@@ -113,10 +114,9 @@ def name(path):
     return printable(path.name if path.name.strip(".") else path.resolve().name)
 
 
-def stem(path):
-    """Returns the same without the end that tells the format of a file."""
-    known = name(path)
-    return known if Path(path).is_dir() else Path(known).stem
+def stem(path: str | Path) -> str:
+    """Return the same without the suffix of a file."""
+    return name(path) if Path(path).is_dir() else Path(name(path)).stem
 
 
 class Features:

@@ -1,4 +1,4 @@
-"""What training makes small: wrong labels, and labels that flicker.
+"""Frame cross-entropy with a temporal smoothing penalty.
 
 Letters of shapes: B batch, T frames, C labels.
 """
@@ -15,7 +15,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 
 
 class FrameLoss(keras.losses.Loss):
-    """Cross entropy of frames, and a penalty on what changes between them.
+    """Cross-entropy of frames, and a penalty on what changes between them.
 
         (1)  loss = sum_t w_t v(y_t) -log p_t(y_t) / sum_t w_t v(y_t)
                     + s / |P| C  sum_(t in P) sum_c min(D_tc, 4)^2
@@ -32,7 +32,7 @@ class FrameLoss(keras.losses.Loss):
         label_weights: `(C,)`, v.
         smoothing: s; 0.15 in the paper.
 
-    Call arguments: right labels `(B, T)`, logits `(B, T, C)`, w `(B, T)`.
+    Call arguments: target labels `(B, T)`, logits `(B, T, C)`, w `(B, T)`.
     """
 
     def __init__(self, label_weights, smoothing=0.0, name="frame_loss"):
@@ -41,7 +41,7 @@ class FrameLoss(keras.losses.Loss):
         self.smoothing = smoothing
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """Returns the loss of a batch, a number."""
+        """Return the loss of a batch, a number."""
         logits = ops.cast(y_pred, "float32")
         logs = ops.log_softmax(logits, axis=-1)  # B T C
         labels = ops.cast(y_true, "int32")
@@ -63,8 +63,8 @@ class FrameLoss(keras.losses.Loss):
         )
 
 
-def label_weights(frequencies, kind):
-    """Returns the weight of each label, `(C,)`.
+def label_weights(frequencies: np.ndarray, kind: str) -> np.ndarray:
+    """Return the weight of each label, `(C,)`.
 
     Args:
         frequencies: `(C,)`, the share of each label in training.

@@ -1,12 +1,12 @@
-"""Labeller of frames: a network that sees, a recurrent stack that remembers.
+"""Labeller of frames: a frame encoder and a recurrent stack.
 
     frames [B, T, H, W, 3] or features [B, T, R, C] -> regions [B, T, R, D]
     -> vectors [B, T, V] -> states [B, T, U] -> probabilities [B, T, L]
 
-A frame is either a picture, seen by a small convolutional network that is
-trained with the rest, or what a frozen encoder has made of it: R regions of C
-features each.  What has changed since the frame before stands beside the D
-numbers of each region, or in for the pixels (`motion.py`).
+A frame is either a picture, encoded by a small convolutional network that is
+trained with the rest, or R regions of C features each of a frozen encoder.
+What has changed since the frame before stands beside the D numbers of each
+region, or in for the pixels (`motion.py`).
 
 Letters of shapes: B batch, T frames of a video, K frames of a chunk, H height,
 W width, R regions, C features of a region, D numbers that are kept of a region,
@@ -15,36 +15,37 @@ labels.
 """
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 import rnn_layers
 from apps.common import encoders
 from apps.common.optimizer import AdamW
 
-from . import motion
-from .chunked_stack import Before, Carried
+from .config import Config
 from .loss import FrameLoss, label_weights
-
-# How the regions of a frame become one vector.
-REGIONS = {"flatten": None, "mean": ops.mean, "max": ops.max}
+from .motion import Motion, PreviousFrame, no_previous
 
 
-def build(config, shape, labels):
-    """Returns the model to train and the labeller to keep.
+def build(
+    config: Config, shape: tuple[int, ...], labels: int
+) -> tuple[keras.Model, keras.Model]:
+    """Return the model to train and the labeller to save.
 
     They share all weights.  The labeller takes whole videos `(B, T, *shape)`
     to probabilities `(B, T, L)`.  The model to train takes a dict of a batch
     of chunks and gives logits; it carries the states of its rows from batch
-    to batch (`recurrence.Carried`).
+    to batch (`rnn_layers.StatefulStack`).
 
     Args:
         config: The `Config`.
         shape: Of a frame: `(H, W, 3)` or `(R, C)`.
         labels: L.
     """
-    eyes = _eyes(config, shape)
-    change = motion.change(config.motion, shape, eyes.output.shape[1:])
-    look = _look(config, eyes, config.motion)
+    encoder = _frame_encoder(config, shape)
+    motion = Motion.build(config.motion, shape, encoder.output.shape[1:])
+    pooling = _frame_pooling(config, encoder, config.motion)
     recurrent = rnn_layers.stack(
         config.cell,
         config.units,
@@ -55,47 +56,55 @@ def build(config, shape, labels):
         name="recurrent",
     )
     recurrent.build((None, None, config.vector_size))
-    end = _End(config, labels)
+    head = Head(config, labels)
 
     frames = keras.Input((None, *shape), name="frames")
-    see = rnn_layers.TimeDistributed(eyes, name="regions")
-    x, _ = motion.seen(config.motion, change, see, frames, motion.none)
+    encode = rnn_layers.TimeDistributed(encoder, name="regions")
+    x, _ = motion(frames, encode, no_previous)  # B T R D
     labeler = keras.Model(
-        frames, end.probabilities(recurrent(look(x))), name="video_labeling"
+        frames,
+        head.probabilities(recurrent(pooling(x))),
+        name="video_labeling",
     )
 
     chunk = _chunk(config, shape)
-    before = Before(name="before")
-    x, _ = motion.seen(
-        *(config.motion, change, see, chunk["frames"]),
-        lambda x: before(x, chunk["begins"]),
+    previous = PreviousFrame(name="before")
+    x, _ = motion(
+        chunk["frames"], encode, lambda x: previous(x, chunk["begins"])
     )  # B K R D
-    x = end.drop(look(x))  # B K V
-    carried = Carried(recurrent, config.batch_size, name="carried")
-    x = carried(x, begins=chunk["begins"], real=chunk["real"])  # B K U
-    return keras.Model(chunk, end.logits(x)), labeler
+    x = head.drop(pooling(x))  # B K V
+    carried = rnn_layers.StatefulStack(
+        recurrent, config.batch_size, name="carried"
+    )
+    x = carried(x, chunk["begins"], mask=chunk["real"])  # B K U
+    return keras.Model(chunk, head.logits(x)), labeler
 
 
-def build_frame_only(config, shape, labels):
-    """Returns the same without what remembers: each frame for itself.
+def build_frame_only(
+    config: Config, shape: tuple[int, ...], labels: int
+) -> tuple[keras.Model, keras.Model]:
+    """Return the same without recurrence: each frame by itself.
 
     Returns:
         The model to train and the labeller, as `build` does.
     """
-    eyes = _eyes(config, shape)
-    look = _look(config, eyes, "none")
-    end = _End(config, labels)
+    encoder = _frame_encoder(config, shape)
+    pooling = _frame_pooling(config, encoder, "none")
+    head = Head(config, labels)
     frames = keras.Input((None, *shape), name="frames")
-    see = rnn_layers.TimeDistributed(eyes, name="regions")
-    x = look(see(frames))  # B T V
-    labeler = keras.Model(frames, end.probabilities(x), name="frame_only")
+    encode = rnn_layers.TimeDistributed(encoder, name="regions")
+    x = pooling(encode(frames))  # B T V
+    labeler = keras.Model(frames, head.probabilities(x), name="frame_only")
     chunk = _chunk(config, shape)
-    x = end.drop(look(see(chunk["frames"])))  # B K V
-    return keras.Model(chunk, end.logits(x)), labeler
+    x = head.drop(pooling(encode(chunk["frames"])))  # B K V
+    return keras.Model(chunk, head.logits(x)), labeler
 
 
-def _eyes(config, shape):
-    """Returns the model of one frame, `(N, *shape)` to regions `(N, R, D)`."""
+# The names of layers are those in the files and backups of runs that exist.
+
+
+def _frame_encoder(config, shape):
+    """Return the model of one frame, `(N, *shape)` to regions `(N, R, D)`."""
     frame = keras.Input(shape, name="frame")
     if len(shape) == 3:
         x = encoders.small_cnn(shape[:2])(frame)  # N R C
@@ -108,25 +117,26 @@ def _eyes(config, shape):
     return keras.Model(frame, x, name="eyes")
 
 
-def _look(config, eyes, way):
-    """Returns the model of regions to vectors, `(B, T, R, D)` to `(B, T, V)`.
+def _frame_pooling(config, encoder, motion):
+    """Return the model of regions to vectors, `(B, T, R, D)` to `(B, T, V)`.
 
     With changes beside the regions their D is twice as large.
     """
-    count, size = eyes.output.shape[1:]
-    if way == "regions":
+    count, size = encoder.output.shape[1:]
+    if motion == "regions":
         size *= 2
     regions = x = keras.Input((None, count, size), name="seen")
-    pool = REGIONS[config.regions]
-    if pool is None:
-        x = layers.Reshape((-1, x.shape[-2] * x.shape[-1]))(x)
+    if config.regions == "flatten":
+        x = layers.Reshape((-1, count * size))(x)
     x = layers.Dense(config.vector_size, "relu", name="vector")(x)
-    if pool is not None:
-        x = pool(x, axis=-2)
+    if config.regions == "mean":
+        x = ops.mean(x, axis=-2)
+    elif config.regions == "max":
+        x = ops.max(x, axis=-2)
     return keras.Model(regions, x, name="look")  # B T V
 
 
-class _End:
+class Head:
     """The last layers, from outputs of the stack to labels.
 
     Args:
@@ -134,20 +144,22 @@ class _End:
         labels: L.
     """
 
-    def __init__(self, config, labels):
+    def __init__(self, config: Config, labels: int):
         self.drop = layers.Dropout(config.dropout)
         self.classify = layers.Dense(labels, dtype="float32", name="labels")
         self.softmax = layers.Softmax(dtype="float32", name="probabilities")
 
     def logits(self, x):
+        """Return the logits of training."""
         return self.classify(self.drop(x))
 
     def probabilities(self, x):
+        """Return the probabilities of the labeller."""
         return self.softmax(self.classify(x))
 
 
 def _chunk(config, shape):
-    """Returns the inputs of the model to train, a dict by name."""
+    """Return the inputs of the model to train, a dict by name."""
     rows = config.batch_size, config.chunk
     return {
         "frames": keras.Input(batch_shape=(*rows, *shape), name="frames"),
@@ -158,8 +170,10 @@ def _chunk(config, shape):
     }
 
 
-def compile(trained, config, steps, frequencies):
-    """Sets optimizer, loss and metric.
+def compile_model(
+    trained: keras.Model, config: Config, steps: int, frequencies: np.ndarray
+) -> None:
+    """Set optimizer, loss and metric.
 
     Args:
         trained: The model to train.
@@ -193,6 +207,8 @@ def compile(trained, config, steps, frequencies):
     )
 
 
-def training_batch(x, y, w):
-    """Adds to a batch of the pipeline which of its frames are real."""
+def training_batch(
+    x: dict[str, tf.Tensor], y: tf.Tensor, w: tf.Tensor
+) -> tuple:
+    """Add to a batch of the pipeline which of its frames are real."""
     return {**x, "real": w > 0}, y, w

@@ -1,112 +1,157 @@
 """What has changed since the frame before.
 
     regions  stands beside the numbers that are kept of each region of a frame
-    pixels   stands in for the pixels: by how much each has changed, whatever it
-             shows, is all that the network sees; for a camera that stands
-             still, and for pictures, not for features of a frozen encoder
-    none     is not looked at
+    pixels   stands in for the pixels: the network's only input is how much each
+             has changed, whatever it shows; for a camera that stands still, and
+             for pictures, not for features of a frozen encoder
+    none     is not used
 
 Letters of shapes: B batch, T frames, C channels.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
 from apps.common.cli import UserError
 
-WAYS = ("regions", "pixels", "none")
+MOTIONS = ("regions", "pixels", "none")
 
 # Of pixels, which lie between 0 and 255: most changes are small.
 CONTRAST = 4.0
 
 
-def change(way, frame, regions):
-    """Returns the model that compares frames, or their regions.
-
-    It takes `(B, T, ..., C)`, the frame before the first one, `(B, ..., C)`,
-    and `(B, 1)`, one if there was such a frame and zero if not, to
-    `(B, T, ..., 2 C)` of regions and `(B, T, ..., C)` of pixels.  Where there
-    was none, nothing has changed since.
+class Motion:
+    """Compares frames, or their regions, with the frame before.
 
     Args:
-        way: One of `WAYS`.
-        frame: Shape of a frame.
-        regions: Shape of its regions.
+        kind: One of `MOTIONS`.
+        model: The `keras.Model` that compares, see `build`; `None` for "none".
+    """
+
+    def __init__(self, kind: str, model: keras.Model | None):
+        self.kind = kind
+        self.model = model
+
+    @classmethod
+    def build(cls, kind: str, frame: tuple, regions: tuple) -> "Motion":
+        """Make the model that compares.
+
+        It takes `(B, T, ..., C)`, the frame before the first, `(B, ..., C)`,
+        and `(B, 1)`, one if there was such a frame and zero if not, to
+        `(B, T, ..., 2 C)` of regions and `(B, T, ..., C)` of pixels. Where
+        there was none, nothing has changed since.
+
+        Args:
+            kind: One of `MOTIONS`.
+            frame: Shape of a frame.
+            regions: Shape of its regions.
+
+        Raises:
+            UserError: There are no pixels.
+        """
+        if kind == "none":
+            return cls(kind, None)
+        if kind == "pixels" and len(frame) != 3:
+            raise UserError(
+                "--motion pixels needs pictures, and these are features; they"
+                " have --motion regions"
+            )
+        shape = frame if kind == "pixels" else regions
+        x = keras.Input((None, *shape), name="now")
+        previous = keras.Input(shape, name="before")
+        exists = keras.Input((1,), name="there")
+        earlier = ops.concatenate([previous[:, None], x[:, :-1]], axis=1)
+        change = x - earlier
+        has_previous = ops.reshape(exists, (-1, *[1] * len(shape))) > 0
+        first = ops.where(has_previous, change[:, 0], 0)
+        change = ops.concatenate([first[:, None], change[:, 1:]], axis=1)
+        if kind == "pixels":
+            y = CONTRAST * ops.abs(change)
+        else:
+            y = ops.concatenate([x, change], axis=-1)
+        return cls(kind, keras.Model([x, previous, exists], y, name="motion"))
+
+    @classmethod
+    def of_labeler(cls, labeler: keras.Model) -> "Motion":
+        """Return what a labeller has inside."""
+        if "motion" not in [layer.name for layer in labeler.layers]:
+            return cls("none", None)
+        model = labeler.get_layer("motion")
+        # Changes stand beside regions, and in for pixels.
+        as_wide = model.output.shape[-1] == model.inputs[0].shape[-1]
+        return cls("pixels" if as_wide else "regions", model)
+
+    @property
+    def size(self) -> int:
+        """Numbers of a frame that are compared with the next one."""
+        if self.model is None:
+            return 0
+        return math.prod(self.model.inputs[1].shape[1:])
+
+    def __call__(self, frames, encode: Callable, previous: Callable):
+        """Take frames to regions, with the changes.
+
+        Args:
+            frames: `(B, T, ...)`.
+            encode: Function of frames to regions.
+            previous: Function of what is compared, frames or regions, to what
+                it was before the first of them, and whether there was any, as
+                the model takes them.
+
+        Returns:
+            The regions, and what was compared, `None` if nothing was.
+        """
+        compared = None
+        if self.kind == "pixels":
+            compared, frames = frames, self._compare(frames, previous)
+        x = encode(frames)
+        if self.kind == "regions":
+            compared, x = x, self._compare(x, previous)
+        return x, compared
+
+    def _compare(self, x, previous):
+        # A run that was trained by an older version takes a frame of zeros for
+        # none: its model has no third input.
+        return self.model([x, *previous(x)][: len(self.model.inputs)])
+
+
+def no_previous(x):
+    """Return what stands for the frame before the first of `(B, T, ...)`."""
+    previous = ops.zeros_like(x[:, 0])
+    exists = ops.reshape(previous, (-1, math.prod(x.shape[2:])))[:, :1]
+    return previous, exists
+
+
+class PreviousFrame(keras.layers.Layer):
+    """In training: the last frame of the chunk before.
+
+    Call arguments:
+        x: Of frames, `(B, K, ...)`, K frames of a chunk.
+        begins: Boolean `(B,)`, true where the row begins another video.
 
     Returns:
-        The `keras.Model`, or `None`.
-
-    Raises:
-        UserError: There are no pixels.
+        `(B, ...)`, zeros where a video begins; and `(B, 1)`, whether there was
+        such a frame, one or zero.
     """
-    if way == "none":
-        return None
-    if way == "pixels" and len(frame) != 3:
-        raise UserError(
-            "--motion pixels needs pictures, and these are features; they have"
-            " --motion regions"
+
+    def build(self, shape):
+        """Make the variable of the last frame."""
+        self.last = self.add_weight(
+            name="kept",  # in the backups of runs that exist
+            shape=(shape[0], *shape[2:]),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
         )
-    shape = frame if way == "pixels" else regions
-    x = keras.Input((None, *shape), name="now")
-    before = keras.Input(shape, name="before")
-    there = keras.Input((1,), name="there")
-    earlier = ops.concatenate([before[:, None], x[:, :-1]], axis=1)
-    changed = x - earlier
-    was = ops.reshape(there, (-1, *[1] * len(shape))) > 0
-    first = ops.where(was, changed[:, 0], 0)
-    changed = ops.concatenate([first[:, None], changed[:, 1:]], axis=1)
-    if way == "pixels":
-        found = CONTRAST * ops.abs(changed)
-    else:
-        found = ops.concatenate([x, changed], axis=-1)
-    return keras.Model([x, before, there], found, name="motion")
 
-
-def seen(way, change, see, frames, before):
-    """Takes frames to regions, with changes as the way wants them.
-
-    Args:
-        way: One of `WAYS`.
-        change: What `change` returned.
-        see: Function of frames to regions.
-        frames: What it takes.
-        before: Function of what is compared, frames or regions, to what it
-            was before the first of them, and whether there was any, as the
-            model of `change` takes them.
-
-    Returns:
-        The regions, and what was compared, `None` if nothing was.
-    """
-    compared = None
-    if way == "pixels":
-        compared = frames
-        frames = _changed(change, frames, before)
-    x = see(frames)
-    if way == "regions":
-        compared = x
-        x = _changed(change, x, before)
-    return x, compared
-
-
-def _changed(change, x, before):
-    # A run that was trained by an older version takes a frame of zeros for
-    # none: its model has no third input.
-    return change([x, *before(x)][: len(change.inputs)])
-
-
-def none(x):
-    """Returns what stands for the frame before the first of `(B, T, ...)`."""
-    before = ops.zeros_like(x[:, 0])
-    return before, ops.reshape(before, (-1, math.prod(x.shape[2:])))[:, :1]
-
-
-def of(labeler):
-    """Returns the model of changes inside a labeller, and its way."""
-    if "motion" not in [layer.name for layer in labeler.layers]:
-        return None, "none"
-    change = labeler.get_layer("motion")
-    # Changes stand beside regions, and in for pixels.
-    as_wide = change.output.shape[-1] == change.inputs[0].shape[-1]
-    return change, "pixels" if as_wide else "regions"
+    def call(self, x, begins):
+        """Return the last frame of before, and store the last of now."""
+        exists = ops.cast(ops.logical_not(begins), "float32")[:, None]
+        factor = ops.reshape(exists, (-1, *[1] * (len(x.shape) - 2)))
+        previous = self.last.value * factor
+        last = ops.stop_gradient(x[:, -1])
+        self.last.assign(ops.cast(last, self.last.dtype))
+        return ops.cast(previous, x.dtype), ops.cast(exists, x.dtype)

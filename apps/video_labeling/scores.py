@@ -2,7 +2,7 @@
 
 Of frames, all videos put together:
 
-accuracy   share of frames whose most probable label is the right one
+accuracy   share of frames whose most probable label is the target
 macro_f1   mean over the labels of F1 = 2 P R / (P + R), each label alike
 roc_auc    two labels only: the chance that a random frame of the second label
            gets a higher probability of it than a random frame of the first
@@ -13,21 +13,23 @@ scores do not see whether an action is cut into pieces; these do (Lea et al.,
 https://arxiv.org/abs/1611.05267, section 4.1).  Both go from 0 to 100.
 
 edit       100 (1 - d / max(m, n)), where d is the Levenshtein distance between
-           the labels of the m segments predicted and of the n right ones; the
+           the labels of the m segments predicted and of the n true ones; the
            mean over the videos
 f1_10, f1_25, f1_50
            100 * 2 TP / (2 TP + FP + FN), the counts summed over the videos.  A
-           predicted segment is compared with the right one of its label that it
+           predicted segment is compared with the true one of its label that it
            overlaps most, by intersection over union.  With at least 10, 25 or
-           50 percent, and if no segment before it has taken that one, it is
-           right (TP), else wrong (FP); right ones that nobody has taken were
-           missed (FN).
+           50 percent, and if no segment before it has taken that one, it is a
+           true positive, else a false positive; true ones that none has taken
+           are false negatives.
 
 Background: labels that mean "nothing of interest" count in the scores of
 frames like any other, and their segments in none of the scores of segments,
-neither the predicted nor the right ones.  Where there is no segment, neither
-predicted nor right, nothing was to be found and nothing was said: 100.
+neither the predicted nor the true ones.  Where there is no segment, neither
+predicted nor true, the score is 100.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,7 +40,7 @@ from apps.common.cli import UserError
 # are given have to be labels.
 BACKGROUND = "background"
 
-SCORES = (
+METRICS = (
     "accuracy",
     "macro_f1",
     "edit",
@@ -50,8 +52,8 @@ SCORES = (
 OVERLAPS = {"f1_10": 0.10, "f1_25": 0.25, "f1_50": 0.50}
 
 
-def segments(labels):
-    """Cuts the labels of frames `(T,)` into their longest runs.
+def segments(labels: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Cut the labels of frames `(T,)` into their longest runs.
 
     Returns:
         List of (start, end, label) in order; `end` is the first frame behind
@@ -68,24 +70,26 @@ def segments(labels):
     ]
 
 
-def edit(predicted, right, background=()):
-    """Returns the edit score of one video, 0 to 100.
+def edit(
+    predicted: np.ndarray, target: np.ndarray, background: Sequence[int] = ()
+) -> float:
+    """Return the edit score of one video, 0 to 100.
 
     Args:
         predicted: `(T,)` integers, a label of each frame.
-        right: The same, the right ones.
+        target: The same, the true ones.
         background: Labels whose segments do not count.
     """
-    said, true = (
-        [segment[2] for segment in _kept(labels, background)]
-        for labels in (predicted, right)
+    ours, theirs = (
+        [segment[2] for segment in _foreground(labels, background)]
+        for labels in (predicted, target)
     )
-    longest = max(len(said), len(true))
-    return 100.0 * (1 - distance(said, true) / longest) if longest else 100.0
+    longest = max(len(ours), len(theirs))
+    return 100.0 * (1 - distance(ours, theirs) / longest) if longest else 100.0
 
 
-def distance(one, other):
-    """Returns the Levenshtein distance of two sequences."""
+def distance(one: Sequence, other: Sequence) -> int:
+    """Return the Levenshtein distance of two sequences."""
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
         before, row[0] = row[0], i
@@ -97,19 +101,24 @@ def distance(one, other):
     return row[-1]
 
 
-def overlap_counts(predicted, right, overlap, background=()):
-    """Returns TP, FP and FN of the segments of one video.
+def overlap_counts(
+    predicted: np.ndarray,
+    target: np.ndarray,
+    overlap: float,
+    background: Sequence[int] = (),
+) -> tuple[int, int, int]:
+    """Return TP, FP and FN of the segments of one video.
 
     Args:
         predicted: `(T,)` integers, a label of each frame.
-        right: The same, the right ones.
-        overlap: Least intersection over union of a right segment, above 0.
+        target: The same, the true ones.
+        overlap: Least intersection over union of a true positive, above 0.
         background: Labels whose segments do not count.
     """
-    true = _kept(right, background)
+    true = _foreground(target, background)
     taken = set()
     wrong = 0
-    for segment in _kept(predicted, background):
+    for segment in _foreground(predicted, background):
         overlaps = [_overlap(segment, other) for other in true]
         best = int(np.argmax(overlaps)) if overlaps else -1
         if best >= 0 and overlaps[best] >= overlap and best not in taken:
@@ -119,40 +128,47 @@ def overlap_counts(predicted, right, overlap, background=()):
     return len(taken), wrong, len(true) - len(taken)
 
 
-def f1(counts):
-    """Returns F1, 0 to 100, of the (TP, FP, FN) of any number of videos."""
-    right, wrong, missed = np.sum(counts, axis=0)
-    total = 2 * right + wrong + missed
-    return float(100 * 2 * right / total) if total else 100.0
+def f1(counts: list[tuple[int, int, int]]) -> float:
+    """Return F1, 0 to 100, of the (TP, FP, FN) of any number of videos."""
+    positives, wrong, missed = np.sum(counts, axis=0)
+    total = 2 * positives + wrong + missed
+    return float(100 * 2 * positives / total) if total else 100.0
 
 
-def score(probabilities, right, background=()):
-    """Scores videos.
+def score(
+    probabilities: list[np.ndarray],
+    targets: list[np.ndarray],
+    background: Sequence[int] = (),
+) -> dict[str, float | None]:
+    """Score videos.
 
     Args:
         probabilities: List of `(T, C)` arrays, one a video.
-        right: List of `(T,)` integers.
+        targets: List of `(T,)` integers.
         background: Numbers of the labels whose segments do not count.
 
     Returns:
-        Dict of `SCORES`; `roc_auc` is `None` unless there are two labels.
+        Dict of `METRICS`; `roc_auc` is `None` unless there are two labels.
     """
-    found = classification_metrics.classification(
-        np.concatenate(right), np.concatenate(probabilities)
+    metrics = classification_metrics.classification(
+        np.concatenate(targets), np.concatenate(probabilities)
     )
     pairs = [
-        (p.argmax(axis=1), y) for p, y in zip(probabilities, right, strict=True)
+        (p.argmax(axis=1), y)
+        for p, y in zip(probabilities, targets, strict=True)
     ]
-    found["edit"] = float(np.mean([edit(*pair, background) for pair in pairs]))
+    metrics["edit"] = float(
+        np.mean([edit(*pair, background) for pair in pairs])
+    )
     for name, overlap in OVERLAPS.items():
-        found[name] = f1(
+        metrics[name] = f1(
             [overlap_counts(*pair, overlap, background) for pair in pairs]
         )
-    return {name: found[name] for name in SCORES}
+    return {name: metrics[name] for name in METRICS}
 
 
-def background(names, labels):
-    """Returns the numbers of the labels that are background.
+def background(names: str, labels: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of the labels that are background.
 
     Args:
         names: Of these labels, with commas between.
@@ -161,17 +177,19 @@ def background(names, labels):
     Raises:
         UserError: There is no such label.
     """
-    found = {name.strip() for name in names.split(",")} - {""}
-    for name in sorted(found - {*labels, BACKGROUND}):
+    chosen = {name.strip() for name in names.split(",")} - {""}
+    for name in sorted(chosen - {*labels, BACKGROUND}):
         raise UserError(
             f"--background {name}: there is no such label; the labels are"
             f" {', '.join(labels)}"
         )
-    return tuple(n for n, label in enumerate(labels) if label in found)
+    return tuple(n for n, label in enumerate(labels) if label in chosen)
 
 
-def signatures(labels, background, width):
-    """Returns what defines each score, as dict of name -> line.
+def signatures(
+    labels: Sequence[str], background: tuple[int, ...], width: int
+) -> dict[str, str]:
+    """Return what defines each score, as dict of name -> line.
 
     Args:
         labels: The names of all labels.
@@ -189,12 +207,12 @@ def signatures(labels, background, width):
     }
 
 
-def _kept(labels, background):
+def _foreground(labels, background):
     return [s for s in segments(labels) if s[2] not in background]
 
 
 def _overlap(one, other):
-    """Returns intersection over union, 0 for other labels."""
+    """Return intersection over union, 0 for other labels."""
     if one[2] != other[2]:
         return 0.0
     shared = min(one[1], other[1]) - max(one[0], other[0])

@@ -1,4 +1,4 @@
-"""What a training of this app shows: timelines, the report, the last words."""
+"""What a training shows: timelines, the report, the summary."""
 
 import html
 
@@ -11,10 +11,11 @@ from data_pipelines.files.atomic import replacing
 from data_pipelines.vision.images import PictureError
 
 from . import scores, timeline
-from .scores import SCORES
+from .scores import METRICS
 
+# Validation videos of each epoch, and test videos of the report.
 SAMPLES = 3
-SHOWN = 8
+REPORTED = 8
 
 
 class Samples(keras.callbacks.Callback):
@@ -42,37 +43,38 @@ class Samples(keras.callbacks.Callback):
         )
 
     def on_epoch_end(self, epoch, logs=None):
-        found = self.validation.probabilities
+        probabilities = self.validation.probabilities
         with self.writer.as_default(epoch + 1):
             for number, row in enumerate(self.rows):
                 picture = draw(
                     self.labels,
                     self.videos[row],
-                    found[row],
+                    probabilities[row],
                     self.pictures[number],
                 )
                 _image(f"timeline/{number + 1}", picture)
             if len(self.labels) <= report.MOST_NAMED:
-                matrix = confusion(self.videos, found)
+                matrix = confusion(self.videos, probabilities)
                 picture = report.confusion_picture(matrix, self.labels)
                 _image("confusion", picture)
         self.writer.flush()
         self._write(
-            epoch + 1, [(r, self.videos[r], found[r]) for r in self.rows]
+            epoch + 1,
+            [(self.videos[row], probabilities[row]) for row in self.rows],
         )
 
-    def _write(self, epoch, shown):
-        """Writes the epoch's lines behind those of the epochs before."""
+    def _write(self, epoch, samples):
+        """Write the epoch's lines behind those of the epochs before."""
         begin = f"epoch {epoch}\n"
         before = ""
         if self.file.exists():  # a killed run may have written them already
             before = self.file.read_text("utf-8").split(begin)[0]
         lines = []
-        for _, video, probabilities in shown:
+        for video, probabilities in samples:
+            target, predicted = in_words(self.labels, video, probabilities)
             lines += [
-                f"{video.name}\tright\t{told(self.labels, video.labels)}",
-                f"{video.name}\tfound\t"
-                + told(self.labels, probabilities.argmax(axis=1)),
+                f"{video.name}\ttarget\t{target}",
+                f"{video.name}\tpredicted\t{predicted}",
             ]
         with replacing(self.file) as temporary:
             text = before + begin + "\n".join([*lines, "", ""])
@@ -86,23 +88,26 @@ def _image(name, png):
     tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
 
 
-def spread(count, most):
-    """Returns at most so many of `count` rows, evenly spread."""
+def spread(count: int, most: int) -> list[int]:
+    """Return at most so many of `count` rows, evenly spread."""
     return np.unique(np.linspace(0, count - 1, most).astype(int)).tolist()
 
 
-def told(labels, numbers):
-    """Returns labels of frames as words: `still 0-14, left 15-40`."""
-    return ", ".join(
-        f"{labels[label]} {start}-{end - 1}"
-        for start, end, label in scores.segments(numbers)
-    )
+def in_words(labels, video, probabilities):
+    """Return targets and predictions as words: `still 0-14, left 15-40`."""
+    return [
+        ", ".join(
+            f"{labels[label]} {start}-{end - 1}"
+            for start, end, label in scores.segments(numbers)
+        )
+        for numbers in (video.labels, probabilities.argmax(axis=1))
+    ]
 
 
 def thumbnails(video):
-    """Returns pictures of a labelled video; `None` if there are none.
+    """Return pictures of a labelled video; `None` if there are none.
 
-    From its file, or else, if there is none, from the frames that are kept.
+    From its file, or else, if there is none, from the frames that are stored.
     """
     try:
         return timeline.thumbnails(video.path)
@@ -114,30 +119,35 @@ def thumbnails(video):
 
 
 def draw(labels, video, probabilities, thumbnails):
-    """Returns the timeline of a labelled video as PNG bytes."""
+    """Return the timeline of a labelled video as PNG bytes."""
     times = video.times
     stop = timeline.end(video.path, times[-1], video.fps, video.stored.frames)
     return timeline.draw(
-        *(labels, np.append(times, stop), probabilities),
-        *(video.labels, thumbnails),
+        labels,
+        np.append(times, stop),
+        probabilities,
+        video.labels,
+        thumbnails,
     )
 
 
 def confusion(videos, probabilities):
-    """Returns the counts of frames: rows the right label, columns the found."""
+    """Return the counts of frames: rows are targets, columns predictions."""
     return classification_metrics.confusion(
         np.concatenate([video.labels for video in videos]),
         np.concatenate(probabilities),
     )
 
 
-def write_report(run, data, found, baselines, probabilities, progress, monitor):
-    """Writes `report.html` with its pictures.
+def write_report(
+    run, data, metrics, baselines, probabilities, progress, monitor
+):
+    """Write `report.html` with its pictures.
 
     Args:
         run: The `runs.Run`.
         data: The `Datasets`.
-        found: Dict of test scores.
+        metrics: Dict of test scores.
         baselines: Dict of dicts of the same scores.
         probabilities: Of the frames of every test video.
         progress: The `checkpoint.Progress`.
@@ -150,7 +160,7 @@ def write_report(run, data, found, baselines, probabilities, progress, monitor):
     body = [
         f"<p>Test split of {len(videos):,} videos,"
         f" {sum(map(len, videos)):,} frames, read once.</p>",
-        report.html_table({run.name: found, **baselines}, SCORES),
+        report.html_table({run.name: metrics, **baselines}, METRICS),
         "<h2>Training</h2>"
         + report.image(curve, " and ".join(names) + " over the epochs"),
     ]
@@ -163,10 +173,10 @@ def write_report(run, data, found, baselines, probabilities, progress, monitor):
             "<h2>Confusion</h2>" + report.image(picture, "confusion of frames")
         )
     body.append(
-        "<h2>Test videos</h2><p>Evenly spread over the split.  The band below"
-        " each shows how sure the model was of what it found.</p>"
+        "<h2>Test videos</h2><p>Evenly spread over the split. The band below"
+        " each shows the probability of the predicted label.</p>"
     )
-    for row in spread(len(videos), SHOWN):
+    for row in spread(len(videos), REPORTED):
         body.append(article(data.labels, videos[row], probabilities[row]))
     first = draw(
         data.labels,
@@ -179,39 +189,40 @@ def write_report(run, data, found, baselines, probabilities, progress, monitor):
 
 
 def article(labels, video, probabilities):
-    """Returns one labelled video as HTML."""
+    """Return one labelled video as HTML."""
     picture = draw(labels, video, probabilities, thumbnails(video))
-    found = probabilities.argmax(axis=1)
-    accuracy = (found == video.labels).mean()
+    accuracy = (probabilities.argmax(axis=1) == video.labels).mean()
     return (
         f"<article><header>{html.escape(video.name)}, {len(video):,} frames,"
-        f" {accuracy:.1%} of them right</header>"
+        f" accuracy {accuracy:.1%}</header>"
         f"{report.image(picture, 'timeline of ' + video.name)}</article>"
     )
 
 
 def summary(run, labeler, record, data, probabilities, difference):
-    """Prints scores beside baselines, some videos, and what is next."""
+    """Print scores beside baselines, some videos, and what is next."""
     videos = data.test.videos
     print(
         f"\ntest split, {len(videos):,} videos,"
         f" {sum(map(len, videos)):,} frames, read once"
     )
     rows = {record["run"]: record["metrics"], **record["baselines"]}
-    print(report.table(rows, SCORES))
+    print(report.table(rows, METRICS))
     for name, signature in record["signatures"].items():
         print(f"{name}: {signature}")
     if difference is not None:
         print(f"\nexport/ agrees with the live model to {difference:.1e}")
     for row in spread(len(videos), 3):
-        video = videos[row]
+        target, predicted = in_words(
+            data.labels, videos[row], probabilities[row]
+        )
         print(f"""
-{video.name}
-  right  {told(data.labels, video.labels)}
-  found  {told(data.labels, probabilities[row].argmax(axis=1))}""")
-    mine = "my.npy" if labeler.ready else "my.mp4"
+{videos[row].name}
+  target     {target}
+  predicted  {predicted}""")
+    mine = "my.npy" if labeler.takes_features else "my.mp4"
     then = 'make train-video-labeling ARGS="--mode live"'
-    if labeler.whole.live:
+    if labeler.inference.live:
         then = f'make label-stream ARGS="--run {run.name} {mine}"'
     print(f"""
 next

@@ -1,11 +1,11 @@
-"""Labels a video as it comes, by the exported model of a live run.
+"""Label a video as it comes, by the exported model of a live run.
 
     make label-stream ARGS="--run demo-live source.mp4"
     python -m apps.video_labeling.stream --frames 4 source.mp4
 
-Reads a frame, or a few, labels them with what it remembers of those before,
-and prints a line whenever the label changes: seconds, label, probability.  At
-the end it says how many frames a second that was.  It needs the `step` of
+Read a frame, or a few, label them with the states of those before, and print a
+line whenever the label changes: seconds, label, probability; at the end the
+frames per second.  It needs the `step` of
 `export/`, which only a run of `--mode live` has.
 """
 
@@ -13,6 +13,7 @@ import dataclasses
 import itertools
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,19 +27,19 @@ from . import inputs
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Labels a video frame by frame."""
+    """Label a video frame by frame."""
 
     source: tuple = cli.positional(
         "the video, a folder of pictures, or a file of features"
     )
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    frames: int = cli.flag(1, "frames that are labelled at once", at_least=1)
-    every: bool = cli.flag(False, "print every frame, not changes alone")
+    frames: int = cli.flag(1, "frames to label at once", at_least=1)
+    every: bool = cli.flag(False, "print every frame, not only changes")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Stream:
-    """The exported model of a live run, and what it remembers.
+    """The exported model of a live run, and its state.
 
     Args:
         run: The `runs.Run`.
@@ -50,8 +51,8 @@ class Stream:
     def __init__(self, run):
         if run.record["config"]["mode"] != "live":
             raise cli.UserError(
-                f"{run.path} was trained with --mode offline, so it has to see"
-                " a video to its end; train one with --mode live"
+                f"{run.path} was trained with --mode offline, which needs the"
+                " whole video; train a run with --mode live"
             )
         if not run.file("export").exists():
             raise cli.UserError(
@@ -59,43 +60,43 @@ class Stream:
                 f' `make export-video-labeling ARGS="--run {run.name}"`'
             )
         self.model = export.load(run.file("export"))
-        (_, given) = self.model.signatures["step"].structured_input_signature
-        # Of features that were ready (n, R, C), or `None` for pictures.
-        self.features = given.get("features")
+        (_, inputs) = self.model.signatures["step"].structured_input_signature
+        # The spec of precomputed features (n, R, C), or `None` for pictures.
+        self.features = inputs.get("features")
         self.state = self.model.initial_state()["state"]
 
     def __call__(self, frames):
-        """Labels the next frames, `(n, H, W, 3)`, or features `(n, R, C)`.
+        """Label the next frames, `(n, H, W, 3)`, or features `(n, R, C)`.
 
         Returns:
             Labels `(n,)` as strings, and all probabilities `(n, L)`.
         """
         kind = tf.uint8 if self.features is None else tf.float32
-        found = self.model.step(tf.cast(frames, kind), self.state)
-        self.state = found["state"]
-        labels = [label.decode() for label in found["label"].numpy()]
-        return labels, found["probabilities"].numpy()
+        result = self.model.step(tf.cast(frames, kind), self.state)
+        self.state = result["state"]
+        labels = [label.decode() for label in result["label"].numpy()]
+        return labels, result["probabilities"].numpy()
 
 
-def follow(stream, reader, count):
-    """Yields seconds, label and probabilities of each frame as it comes.
+def follow(
+    stream: Stream, reader: video.Reader, count: int
+) -> Iterator[tuple[float, str, np.ndarray]]:
+    """Yield seconds, label and probabilities of each frame as it comes.
 
     Args:
         stream: The `Stream`.
         reader: The `video.Reader`.
-        count: Frames that are labelled at once.
+        count: Frames to label at once.
     """
     frames = iter(reader)
-    while some := list(itertools.islice(frames, count)):
-        labels, found = stream(np.stack([frame.pixels for frame in some]))
-        for frame, label, probabilities in zip(
-            some, labels, found, strict=True
-        ):
+    while chunk := list(itertools.islice(frames, count)):
+        results = stream(np.stack([frame.pixels for frame in chunk]))
+        for frame, label, probabilities in zip(chunk, *results, strict=True):
             yield frame.seconds, label, probabilities
 
 
-def main(options):
-    """Labels one video."""
+def main(options: Options) -> None:
+    """Label one video."""
     if len(options.source) != 1:
         raise cli.UserError("give one video, or a folder of pictures")
     path = Path(options.source[0])
@@ -109,12 +110,14 @@ def main(options):
         size = config["frame_height"], config["frame_width"]
         reader = video.Reader(path, size, config["fps"], config["framing"])
     begun, last, count = None, None, 0
-    for seconds, label, found in follow(stream, reader, options.frames):
+    for seconds, label, probabilities in follow(stream, reader, options.frames):
         if begun is None:  # the first call takes longer than all others
             begun = time.perf_counter()
         count += 1
         if options.every or label != last:
-            print(f"{seconds:.2f}\t{label}\t{found.max():.3f}", flush=True)
+            print(
+                f"{seconds:.2f}\t{label}\t{probabilities.max():.3f}", flush=True
+            )
         last = label
     taken = time.perf_counter() - begun
     rate = (count - 1) / taken if count > 1 else 0.0

@@ -1,7 +1,7 @@
-"""What happens in a video, from left to right.
+"""Timelines: what happens in a video, from left to right.
 
-From above: pictures of the video, the right labels if they are known, the
-labels found, and how probable each was.
+From above: pictures of the video, the true labels if they are known, the
+predicted labels, and their probabilities.
 
 Letters of shapes: T frames, L labels.
 """
@@ -9,6 +9,8 @@ Letters of shapes: T frames, L labels.
 import io
 import itertools
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -19,8 +21,8 @@ from data_pipelines.vision import video
 
 from . import scores
 
-# Colours that tell apart, also to those who do not see red or green; `quiet`
-# is for labels that mean nothing of interest.
+# Colours for the colour-blind, too; `QUIET` is for labels that mean nothing of
+# interest.
 COLORS = (
     "#4477aa",
     "#ee6677",
@@ -40,12 +42,12 @@ QUIET_LABELS = {"background", "normal", "none", "nothing", "still"}
 
 THUMBNAILS = 10
 WIDTH = 9.0  # inches
-BAR = 0.3
-IN_A_LINE = 8  # labels of the legend
+BAR = 0.3  # inches
+LEGEND_COLUMNS = 8
 
 
-def colors(labels):
-    """Returns a colour of each label."""
+def colors(labels: list[str]) -> list[str]:
+    """Return a colour of each label."""
     strong = itertools.cycle(COLORS)
     return [
         QUIET if label.lower() in QUIET_LABELS else next(strong)
@@ -53,8 +55,10 @@ def colors(labels):
     ]
 
 
-def thumbnails(path, count=THUMBNAILS, height=96):
-    """Returns pictures evenly spread over a video, uint8 `(N, H, W, 3)`.
+def thumbnails(
+    path: Path, count: int = THUMBNAILS, height: int = 96
+) -> np.ndarray:
+    """Return pictures evenly spread over a video, uint8 `(N, H, W, 3)`.
 
     Each is the first of its part of the video, more or less.
 
@@ -67,27 +71,27 @@ def thumbnails(path, count=THUMBNAILS, height=96):
     if about.seconds and not path.is_dir():
         frames = video.frames(path, size, fps=count / about.seconds)
         return np.stack(list(itertools.islice(frames, count)))
-    return np.stack(_spread(video.frames(path, size), count))
+    return np.stack(evenly_spread(video.frames(path, size), count))
 
 
-def firsts(frames, count=THUMBNAILS):
-    """Returns which of so many frames begin each of `count` even parts."""
+def firsts(frames: int, count: int = THUMBNAILS) -> np.ndarray:
+    """Return which of so many frames begin each of `count` even parts."""
     return np.arange(count) * frames // count
 
 
-def _spread(frames, count):
-    """Returns `count` of frames, however many will come, evenly spread."""
-    kept, step = [], 1
+def evenly_spread(frames: Iterable, count: int) -> list:
+    """Return `count` of frames, however many will come, evenly spread."""
+    sample, step = [], 1
     for number, frame in enumerate(frames):
         if number % step == 0:
-            kept.append(frame)
-        if len(kept) == 4 * count:
-            kept, step = kept[::2], 2 * step
-    return [kept[place] for place in firsts(len(kept), count)]
+            sample.append(frame)
+        if len(sample) == 4 * count:
+            sample, step = sample[::2], 2 * step
+    return [sample[index] for index in firsts(len(sample), count)]
 
 
-def end(path, last, fps, frames):
-    """Returns when the last frame of a video ends, in seconds.
+def end(path: Path, last: float, fps: float, frames: int) -> float:
+    """Return when the last frame of a video ends, in seconds.
 
     It is shown for 1 / fps, but not longer than its video: one that is read at
     a lower rate than its own ends between two of the frames that are read.
@@ -109,35 +113,41 @@ def end(path, last, fps, frames):
     return min(stop, length) if length > last else stop
 
 
-def draw(labels, times, probabilities, right=None, thumbnails=None):
-    """Draws a timeline.
+def draw(
+    labels: list[str],
+    times: np.ndarray,
+    probabilities: np.ndarray,
+    targets: np.ndarray | None = None,
+    thumbnails: np.ndarray | None = None,
+) -> bytes:
+    """Draw a timeline.
 
     Args:
         labels: Names of the labels.
         times: `(T + 1,)` seconds of the frames, and of the end.
         probabilities: `(T, L)`.
-        right: `(T,)` numbers of the right labels, if they are known.
+        targets: `(T,)` numbers of the true labels, if they are known.
         thumbnails: Pictures `(N, H, W, 3)`, evenly spread, if there are any.
 
     Returns:
         PNG bytes.
     """
-    found = probabilities.argmax(axis=1)
-    bars = [("truth", right)] if right is not None else []
-    bars.append(("found", found))
+    predictions = probabilities.argmax(axis=1)
+    bars = [("truth", targets)] if targets is not None else []
+    bars.append(("prediction", predictions))
     heights = [BAR] * len(bars) + [2 * BAR]
     if thumbnails is not None:
         count, rows, columns = thumbnails.shape[:3]
         heights.insert(0, WIDTH * 0.92 / count * rows / columns)
     used = np.unique(np.concatenate([numbers for _, numbers in bars]))
-    lines = -(-len(used) // IN_A_LINE)
+    lines = -(-len(used) // LEGEND_COLUMNS)
     figure, parts = _rows(heights, 0.1 + 0.24 * lines)
     palette = colors(labels)
     if thumbnails is not None:
         _pictures(parts.pop(0), thumbnails, times)
     for axes, (name, numbers) in zip(parts, bars, strict=False):
         _bar(axes, name, times, numbers, palette)
-    _band(parts[-1], times, found, probabilities, palette)
+    _band(parts[-1], times, predictions, probabilities, palette)
     _legend(figure, [(palette[n], labels[n]) for n in used])
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -151,7 +161,7 @@ def _legend(figure, entries):
     legend = figure.legend(
         handles=[Patch(color=color, label=" ") for color, _ in entries],
         loc="upper center",
-        ncols=IN_A_LINE,
+        ncols=LEGEND_COLUMNS,
         frameon=False,
         fontsize=8,
         handlelength=1,
@@ -166,7 +176,7 @@ def _legend(figure, entries):
 
 
 def _rows(heights, above):
-    """Returns a figure and its rows.
+    """Return a figure and its rows.
 
     Args:
         heights: Of the rows, in inches.
@@ -175,7 +185,7 @@ def _rows(heights, above):
     below = 0.35  # inches, for seconds
     total = sum(heights) + above + below
     figure = Figure(figsize=(WIDTH, total))
-    place = figure.add_gridspec(
+    grid = figure.add_gridspec(
         len(heights),
         height_ratios=heights,
         hspace=0.06,
@@ -184,7 +194,7 @@ def _rows(heights, above):
         top=1 - above / total,
         bottom=below / total,
     )
-    return figure, place.subplots(sharex=True, squeeze=False)[:, 0].tolist()
+    return figure, grid.subplots(sharex=True, squeeze=False)[:, 0].tolist()
 
 
 def _pictures(axes, thumbnails, times):
@@ -195,7 +205,7 @@ def _pictures(axes, thumbnails, times):
         gap = 0.02 * (end - left)
         axes.imshow(picture, extent=(left, end - gap, 0, 1), aspect="auto")
     axes.set_ylim(0, 1)
-    _plain(axes, "")
+    _hide_axes(axes, "")
 
 
 def _bar(axes, name, times, numbers, palette):
@@ -203,14 +213,14 @@ def _bar(axes, name, times, numbers, palette):
         axes.axvspan(
             times[start], times[end], color=palette[number], linewidth=0
         )
-    _plain(axes, name)
+    _hide_axes(axes, name)
 
 
-def _band(axes, times, found, probabilities, palette):
-    """Draws an area as high as the probability, in the label's colour."""
+def _band(axes, times, predictions, probabilities, palette):
+    """Draw an area as high as the probability, in the label's colour."""
     axes.set_ylim(0, 1)
     axes.axhline(0.5, color="#e3e7eb", linewidth=0.8, zorder=0)
-    for start, end, number in scores.segments(found):
+    for start, end, number in scores.segments(predictions):
         heights = probabilities[start:end, number]
         axes.stairs(
             heights,
@@ -218,13 +228,13 @@ def _band(axes, times, found, probabilities, palette):
             fill=True,
             color=(*to_rgb(palette[number]), 0.75),
         )
-    _plain(axes, "probability")
+    _hide_axes(axes, "probability")
     axes.set_xlim(times[0], times[-1])
     axes.set_xlabel("seconds", fontsize=8, labelpad=1)
     axes.tick_params(bottom=True, labelbottom=True, length=2, labelsize=8)
 
 
-def _plain(axes, name):
+def _hide_axes(axes, name):
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_yticks([])

@@ -1,4 +1,4 @@
-"""Trains a labeller of video frames, tests it once, exports it.
+"""Train a labeller of video frames, test it once, export it.
 
 make train-video-labeling
 make train-video-labeling ARGS="--dataset files --data-path my-videos"
@@ -16,18 +16,18 @@ from data_pipelines import video_labeling as pipeline
 from . import evaluate, export, frame_encoder, model, scores, show
 from .baselines import baselines
 from .config import PRESETS, Config
-from .inference import Whole
+from .inference import VideoInference
 from .predict import Labeler
 
 
-def train(config):
-    """Runs one training from videos to exported model; returns its record."""
+def train(config: Config) -> dict:
+    """Run one training from videos to exported model; return its record."""
     # 1. Run folder.
     with runs.start("video_labeling", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
         # 2. Data.
-        encoder = frame_encoder.open_encoder(config, run)
+        encoder = frame_encoder.build(config, run)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -57,12 +57,15 @@ def train(config):
         # 4. Objective.
         steps = data.train.steps_per_pass
         epochs = config.epochs or min(max(2000 // steps, 5), 40)
-        model.compile(trained, config, epochs * steps, data.frequencies)
+        model.compile_model(trained, config, epochs * steps, data.frequencies)
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(
-            data.valid, Whole(labeler, config.chunk), background, monitor
+            data.valid,
+            VideoInference(labeler, config.chunk),
+            background,
+            monitor,
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
@@ -88,16 +91,30 @@ def train(config):
 
         # 6. Test, with the best weights.
         best = Labeler.of_run(run)
-        found, probabilities = evaluate.score(best.whole, data.test, background)
+        metrics, probabilities = evaluate.score(
+            best.inference, data.test, background
+        )
         keras.utils.set_random_seed(config.seed)
-        beside, width = baselines(config, data, background, epochs)
+        of_baselines, width = baselines(config, data, background, epochs)
         show.write_report(
-            *(run, data, found, beside, probabilities, progress, monitor)
+            run,
+            data,
+            metrics,
+            of_baselines,
+            probabilities,
+            progress,
+            monitor,
         )
         difference = export.write(run, best)
         signatures = scores.signatures(data.labels, background, width)
         record = runs.finish(
-            *(run, config, best.model, found, beside, progress, data),
+            run,
+            config,
+            best.model,
+            metrics,
+            of_baselines,
+            progress,
+            data,
             signatures,
         )
         show.summary(run, best, record, data, probabilities, difference)

@@ -118,7 +118,7 @@ np.save("found.npy", whole["probabilities"].numpy())
     )
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "found.npy")
-    expected = labeler(features / "v12.npy").probabilities
+    expected = labeler.label(features / "v12.npy").probabilities
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_the_export_of_features_is_one_long_run(mode):
     expected = labeller.predict(video[None].astype("float32"), verbose=0)[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     parts = (video[start : start + 8] for start in range(0, 19, 8))
-    np.testing.assert_allclose(ours.whole(parts), expected, atol=1e-5)
+    np.testing.assert_allclose(ours.inference(parts), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
@@ -231,7 +231,7 @@ def test_the_stream_takes_features(trained, labeler, features, capsys):
     stream.main(wanted)
     printed = capsys.readouterr()
     lines = [line.split("\t") for line in printed.out.splitlines()]
-    rows = predict.segments(labeler.labels, labeler(path))
+    rows = predict.segments(labeler.labels, labeler.label(path))
     assert [line[1] for line in lines] == [row["label"] for row in rows]
     assert "56 frames" in printed.err
 

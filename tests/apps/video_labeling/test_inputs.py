@@ -96,7 +96,7 @@ def test_thumbnails_need_no_length(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 7, 10, 39, 40, 41, 333, 1000])
 def test_thumbnails_are_spread_over_any_length(count):
-    found = timeline._spread(iter(range(count)), 10)
+    found = timeline.evenly_spread(iter(range(count)), 10)
     exact = [k * count / 10 for k in range(10)]
     # Frames are left out by powers of two, 20 or more are kept.
     np.testing.assert_allclose(found, exact, atol=max(1, count / 20))
@@ -181,9 +181,12 @@ def test_an_encoder_is_not_checked_on_what_is_no_video(tmp_path):
     ],
 )
 def test_labels_are_drawn_whatever_they_are(labels):
-    found = np.eye(2)[[0, 0, 1, 1]]
-    timeline.draw(labels, np.arange(5.0), found)
-    report.confusion_picture(np.eye(2), labels)
+    probabilities = np.eye(2)[[0, 0, 1, 1]]
+    for png in (
+        timeline.draw(labels, np.arange(5.0), probabilities),
+        report.confusion_picture(np.eye(2), labels),
+    ):
+        assert Image.open(io.BytesIO(png)).format == "PNG"
 
 
 def test_the_legend_says_what_the_labels_are(monkeypatch):
@@ -281,7 +284,7 @@ def test_a_folder_with_videos_is_a_folder_of_videos(tmp_path, capsys):
     Image.fromarray(picture(1)).save(tmp_path / "cover.png")
     found, said = listed(tmp_path, capsys)
     assert found == ["a.mkv", "clip"]
-    assert said.startswith(f"note: {tmp_path}: is taken for a folder of videos")
+    assert said.startswith(f"note: {tmp_path}: is read as a folder of videos")
     assert "pictures (1, such as cover.png) are not read" in said
 
 
@@ -308,7 +311,7 @@ def test_a_folder_of_pictures_with_folders_is_one_video(tmp_path, capsys):
     pictures(tmp_path / "masks")
     found, said = listed(tmp_path, capsys)
     assert found == [tmp_path.name]
-    assert "is taken for one video" in said
+    assert "is read as one video" in said
     assert "(1, such as masks) are not read" in said
 
 
@@ -379,12 +382,16 @@ def test_a_video_without_a_length_is_labelled(main, tmp_path):
     assert record["seconds"] == pytest.approx(3)
 
 
-@pytest.mark.parametrize("broken", ["_write_page", "_record", "_drawn"])
-def test_three_files_or_none(main, tmp_path, monkeypatch, broken):
-    def breaks(*_):
+@pytest.mark.parametrize(
+    ("module", "broken"),
+    [(report, "write_page"), (json, "dumps"), (timeline, "draw")],
+    ids=["page", "json", "picture"],
+)
+def test_three_files_or_none(main, tmp_path, monkeypatch, module, broken):
+    def breaks(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(predict, broken, breaks)
+    monkeypatch.setattr(module, broken, breaks)
     out = tmp_path / "out"
     with pytest.raises(ZeroDivisionError):
         main(write(tmp_path / "it.mkv", 5), output=str(out))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from apps.common import cli
-from apps.video_labeling import baselines, loss, model, motion
-from apps.video_labeling.chunked_stack import Carried, Recurrence
+from apps.video_labeling import baselines, loss, model
 from apps.video_labeling.config import Config
-from apps.video_labeling.inference import Whole
+from apps.video_labeling.inference import VideoInference
+from apps.video_labeling.motion import Motion
 
 PICTURE, FEATURES = (16, 16, 3), (4, 6)
 SMALL = Config(
@@ -54,7 +54,7 @@ def test_chunks_are_one_long_run(shape, more):
     video = frames(shape, 21)
     expected = labeler.predict(video[None], verbose=0)[0]
     for size in (8, 50):
-        found = Whole(labeler, size)(chunks(video, size))
+        found = VideoInference(labeler, size)(chunks(video, size))
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_a_black_frame_is_a_frame(way, mode):
     video[7:9] = 0
     expected = labeler.predict(video[None], verbose=0)[0]
     for size in (1, 4, 8):
-        found = Whole(labeler, size)(chunks(video, size))
+        found = VideoInference(labeler, size)(chunks(video, size))
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -92,23 +92,23 @@ def old_motion(way, shape, contrast=4.0):
 @pytest.mark.parametrize("way", ["pixels", "regions"])
 def test_a_run_of_before_is_still_one_long_run(way, monkeypatch):
     monkeypatch.setattr(
-        motion,
-        "change",
-        lambda way, frame, regions: old_motion(
-            way, frame if way == "pixels" else regions
+        Motion,
+        "build",
+        lambda kind, frame, regions: Motion(
+            kind, old_motion(kind, frame if kind == "pixels" else regions)
         ),
     )
     _, labeler = built(PICTURE, mode="live", motion=way)
     video = frames(PICTURE, 12)
     expected = labeler.predict(video[None], verbose=0)[0]
-    found = Whole(labeler, 5)(chunks(video, 5))
+    found = VideoInference(labeler, 5)(chunks(video, 5))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_a_frame_at_a_time_is_one_long_run():
     _, labeler = built(mode="live", cell="coupled_lstm", depth=2)
     video = frames(FEATURES, 12)
-    found = list(Whole(labeler, 1).follow(chunks(video, 1)))
+    found = list(VideoInference(labeler, 1).follow(chunks(video, 1)))
     expected = labeler.predict(video[None], verbose=0)[0]
     np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
 
@@ -118,7 +118,7 @@ def test_live_does_not_see_what_comes_and_offline_does():
     other = video.copy()
     other[7:] = 0
     for mode, same in (("live", True), ("offline", False)):
-        whole = Whole(built(mode=mode)[1], 4)
+        whole = VideoInference(built(mode=mode)[1], 4)
         one, two = (whole(chunks(x, 4))[:7] for x in (video, other))
         assert np.allclose(one, two, atol=1e-6) == same
 
@@ -126,7 +126,7 @@ def test_live_does_not_see_what_comes_and_offline_does():
 def test_frame_only_sees_no_other_frame():
     keras.utils.set_random_seed(1)
     _, labeler = model.build_frame_only(SMALL, FEATURES, 4)
-    whole = Whole(labeler, 4)
+    whole = VideoInference(labeler, 4)
     video = frames(FEATURES, 6)
     alone = [whole([frame[None]])[0] for frame in video]
     np.testing.assert_allclose(whole(chunks(video, 4)), alone, atol=1e-6)
@@ -193,23 +193,11 @@ def test_states_stay_as_they_were_at_padding():
 def test_what_is_carried_is_no_weight_to_train_nor_to_keep():
     trained, labeler = built(mode="live", cell="lstm")
     assert len(trained.trainable_weights) == len(labeler.weights)
-    assert len(trained.non_trainable_weights) >= 3  # two states, one frame
-
-
-def test_states_packed_and_unpacked():
-    _, labeler = built(mode="live", cell="lstm", depth=2)
-    recurrence = Recurrence(labeler.get_layer("recurrent"))
-    states = recurrence.initial_states(2)
-    random = np.random.default_rng(0)
-    states = [
-        [random.normal(size=s.shape).astype("float32") for s in layer]
-        for layer in states
-    ]
-    packed = recurrence.pack(states)
-    assert packed.shape == (2, 4 * SMALL.units)
-    for layer, again in zip(states, recurrence.unpack(packed), strict=True):
-        for one, other in zip(layer, again, strict=True):
-            np.testing.assert_array_equal(one, other)
+    # Two states and a frame are in backups, though.
+    others = [v for v in trained.variables if not v.trainable]
+    names = {v.path.split("/")[-1] for v in others}
+    assert names >= {"state_0_0", "state_0_1", "kept"}
+    assert not names & {w.path.split("/")[-1] for w in labeler.weights}
 
 
 def test_the_gradient_ends_where_a_chunk_begins():
@@ -225,26 +213,15 @@ def test_the_gradient_ends_where_a_chunk_begins():
         out = trained(batch(video[:, 8:], [False] * 3), training=True)
         total = tf.reduce_sum(out**2)
     found = tape.gradient(total, trained.trainable_weights)
-    recurrence = Recurrence(labeler.get_layer("recurrent"))
+    stack = labeler.get_layer("recurrent")
     with tf.GradientTape() as tape:
         x = labeler.get_layer("regions")(video[:, 8:])
         x = labeler.get_layer("look")(x)
-        y, _ = recurrence(x, before, training=True)
+        y, _ = stack.run(x, before, training=True)
         total = tf.reduce_sum(labeler.get_layer("labels")(y) ** 2)
     expected = tape.gradient(total, trained.trainable_weights)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-
-
-def test_carried_refuses_no_cell():
-    stack = built(mode="live", cell="min_gru")[1].get_layer("recurrent")
-    layer = Carried(stack, 2)
-    y = layer(
-        np.ones((2, 3, SMALL.vector_size), "float32"),
-        np.array([True, True]),
-        np.ones((2, 3), bool),
-    )
-    assert y.shape == (2, 3, SMALL.units)
 
 
 # The loss.
@@ -323,8 +300,8 @@ def test_changes_since_the_frame_before(way):
     before = random.integers(0, 9, (3, 5, 6, 2)).astype("float32")
     before[1:] = 0
     there = np.array([[1.0], [0.0], [1.0]], "float32")  # the last one is black
-    model = motion.change(way, x.shape[2:], x.shape[2:])
-    found = np.array(model([x, before, there]))
+    motion = Motion.build(way, x.shape[2:], x.shape[2:])
+    found = np.array(motion.model([x, before, there]))
     np.testing.assert_allclose(found, changed(way, x, before, there[:, 0]))
 
 

@@ -209,7 +209,7 @@ def test_all_scores_of_two_videos():
     right = [frames("aabb"), frames("bbbbaa")]
     said = [frames("aabb"), frames("bbaaaa")]
     found = scores.score([one_hot(x, 2) for x in said], right)
-    assert list(found) == list(scores.SCORES)
+    assert list(found) == list(scores.METRICS)
     assert found["accuracy"] == pytest.approx(8 / 10)
     # a: 4 right, 6 said, 4 true; b: 4 right, 4 said, 6 true.
     assert found["macro_f1"] == pytest.approx(8 / 10)

@@ -83,11 +83,11 @@ def test_a_video_of_two_hours_takes_less_than_two_gigabytes(mode):
 import re, pathlib, numpy as np
 from apps.video_labeling import model
 from apps.video_labeling.config import Config
-from apps.video_labeling.inference import Whole
+from apps.video_labeling.inference import VideoInference
 _, labeler = model.build(Config(mode={mode!r}, chunk=64), (96, 96, 3), 9)
 picture = np.random.default_rng(0).integers(0, 256, (64, 96, 96, 3), np.uint8)
 chunks = (np.roll(picture, n, 2) for n in range(72_000 // 64))
-found = Whole(labeler, 64)(chunks)
+found = VideoInference(labeler, 64)(chunks)
 assert found.shape == (72_000, 9)
 status = pathlib.Path("/proc/self/status").read_text()
 print(int(re.search("VmHWM:(.*) kB", status)[1]) * 1024 / 1e9)

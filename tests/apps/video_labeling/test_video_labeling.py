@@ -75,11 +75,11 @@ def test_the_run_folder_is_complete(trained):
 
 def test_metrics_json_has_what_is_promised(trained):
     record = json.loads((trained[0] / "metrics.json").read_text())
-    assert set(record["metrics"]) == set(scores.SCORES)
+    assert set(record["metrics"]) == set(scores.METRICS)
     expected = {"majority", "frame_only", "frame_only_filtered"}
     assert set(record["baselines"]) == expected
     assert all(
-        set(b) == set(scores.SCORES) for b in record["baselines"].values()
+        set(b) == set(scores.METRICS) for b in record["baselines"].values()
     )
     assert record["examples"] == {"train": 24, "valid": 6, "test": 6}
     labeler = keras.models.load_model(trained[0] / "model.keras")
@@ -101,7 +101,7 @@ def test_the_terminal_shows_scores_segments_and_what_is_next(trained):
     for name, found in [("x", record["metrics"]), *record["baselines"].items()]:
         line = next(line for line in lines if line.split()[:1] == [name])
         assert line.split()[1] == f"{found['accuracy']:.4f}"
-    assert sum(line.startswith("  found  ") for line in lines) == 3
+    assert sum(line.startswith("  predicted  ") for line in lines) == 3
     assert any("make predict-video-labeling" in line for line in lines)
     assert "report.html" in done.stdout
 
@@ -116,7 +116,7 @@ def test_tensorboard_has_every_tag(trained):
         found[part] = set(reader.Tags()["tensors"])
     scalars = "accuracy gradient_norm learning_rate loss tokens_per_second"
     assert set(scalars.split()) <= found["train"]
-    shown = {"timeline/1", "timeline/3", "confusion", "loss", *scores.SCORES}
+    shown = {"timeline/1", "timeline/3", "confusion", "loss", *scores.METRICS}
     assert shown <= found["validation"]
 
 
@@ -129,7 +129,7 @@ def test_the_report_shows_timelines(trained):
 def test_samples_have_the_segments_of_every_epoch(trained):
     text = (trained[0] / "samples.txt").read_text()
     epochs = json.loads((trained[0] / "metrics.json").read_text())["epochs"]
-    assert text.count("\tright\t") == text.count("\tfound\t") == 3 * epochs
+    assert text.count("\ttarget\t") == text.count("\tpredicted\t") == 3 * epochs
 
 
 # What is taken away.
@@ -190,7 +190,9 @@ np.save("found.npy", whole["probabilities"].numpy())
     done = in_a_new_process(script, tmp_path)
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "found.npy")
-    np.testing.assert_allclose(found, labeler(one).probabilities, atol=1e-5)
+    np.testing.assert_allclose(
+        found, labeler.label(one).probabilities, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("mode", ["live", "offline"])
@@ -210,7 +212,7 @@ def test_the_export_sees_changes_of_pixels(mode):
     expected = model.predict(video[None].astype("float32"), verbose=0)[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     if mode == "live":
-        state, found = ours.whole.initial_state(), []
+        state, found = ours.inference.initial_state(), []
         for frame in video:
             step = graph.step(frame[None], state)
             found.append(step["probabilities"])
@@ -221,7 +223,7 @@ def test_the_export_sees_changes_of_pixels(mode):
 def test_a_frozen_encoder_sees_no_changes_of_pixels():
     config = Config(encoder="resnet50", motion="pixels")
     with pytest.raises(cli.UserError, match="--motion regions"):
-        frame_encoder.open_encoder(config, None)
+        frame_encoder.build(config, None)
 
 
 def test_frames_get_their_size_as_those_that_were_read(tmp_path):
@@ -247,7 +249,7 @@ def test_predict_writes_segments_and_a_page(trained, labeler, one, tmp_path):
     assert written == {"test_00.csv", "test_00.html", "test_00.json"}
     with open(tmp_path / "test_00.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    found = labeler(one).probabilities
+    found = labeler.label(one).probabilities
     expected = scores.segments(found.argmax(axis=1))
     for row, (start, end, label) in zip(rows, expected, strict=True):
         assert row["video"] == "test_00.mp4"
@@ -272,7 +274,7 @@ def test_what_was_found_can_be_read_as_labels(trained, labeler, one, tmp_path):
     clips = labels_csv.read(tmp_path)
     (clip,) = clips.found
     read = [clips.names[number] for number in clip.labels.indices(30)]
-    best = labeler(one).probabilities.argmax(axis=1)
+    best = labeler.label(one).probabilities.argmax(axis=1)
     assert read == [labeler.labels[number] for number in best]
 
 
@@ -333,7 +335,7 @@ def test_no_video_is_one_line(trained):
 
 
 def test_the_stream_says_what_the_whole_video_says(opened, labeler, one):
-    whole = labeler(one)
+    whole = labeler.label(one)
     for count in (1, 4):
         reader = video.Reader(one, (SIDE, SIDE))
         found = list(stream.follow(stream.Stream(opened), reader, count))
@@ -351,7 +353,7 @@ def test_the_stream_prints_changes_and_its_rate(trained, labeler, one, capsys):
     stream.main(wanted)
     printed = capsys.readouterr()
     lines = [line.split("\t") for line in printed.out.splitlines()]
-    rows = predict.segments(labeler.labels, labeler(one))
+    rows = predict.segments(labeler.labels, labeler.label(one))
     assert [line[1] for line in lines] == [row["label"] for row in rows]
     assert [float(line[0]) for line in lines] == pytest.approx(
         [row["start_seconds"] for row in rows]
@@ -448,7 +450,7 @@ def test_other_labels_than_the_model_are_one_line(opened, trained, tmp_path):
 
 
 def test_a_score_that_cannot_be_is_one_line(monkeypatch):
-    found = dict.fromkeys(scores.SCORES, 0.5) | {"roc_auc": None}
+    found = dict.fromkeys(scores.METRICS, 0.5) | {"roc_auc": None}
     monkeypatch.setattr(evaluate, "score", lambda *_: (found, []))
     validation = evaluate.Validation(None, None, (), "roc_auc")
     validation.set_model(keras.Sequential())
