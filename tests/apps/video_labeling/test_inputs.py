@@ -463,4 +463,4 @@ def test_other_data_need_a_name(tmp_path, monkeypatch):
         cli.UserError, match="what is there by --data"
     ) as caught:
         evaluate.main(wanted)
-    assert "demo, files, ucf101" in str(caught.value)
+    assert "demo, demo_small, files, ucf101" in str(caught.value)

@@ -374,7 +374,7 @@ def test_an_offline_run_has_no_stream(trained, tmp_path):
     record = json.loads((trained[0] / "config.json").read_text())
     record["config"]["mode"] = "offline"
     run = runs.Run("video_labeling", tmp_path, record)
-    with pytest.raises(cli.UserError, match="train one with --mode live"):
+    with pytest.raises(cli.UserError, match="train a run with --mode live"):
         stream.Stream(run)
 
 
@@ -394,7 +394,7 @@ def test_evaluate_repeats_the_scores(trained, capsys):
     line = next(x for x in printed.splitlines() if x.startswith("x (test)"))
     assert line.split()[2] == f"{record['metrics']['accuracy']:.4f}"
     assert "frame_only_filtered" in printed
-    assert "right \\ predicted" in printed
+    assert "target \\ predicted" in printed
 
 
 # Bad input.
