@@ -135,5 +135,7 @@ class Config:
 # Differences from the defaults, each with its purpose.
 PRESETS = {
     # Seconds on a laptop: does everything work?
-    "smoke": dict(units=8, region_size=8, vector_size=8, epochs=1),
+    "smoke": dict(
+        dataset="demo_small", units=8, region_size=8, vector_size=8, epochs=1
+    ),
 }
