@@ -25,7 +25,7 @@ from apps.common import cli
 from benchmarks.polyphony import HIGHEST, LOWEST, SPLITS
 from data_pipelines.files.atomic import replacing
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.progress import Progress
+from data_pipelines.files.progress import progress_bar
 
 SHARES = (0.6, 0.2, 0.2)  # of the chorales in each of `SPLITS`
 VOICES = 4
@@ -79,13 +79,10 @@ def chorales():
         ) from None
     names = sorted(set(Iterator(returnType="filename")))
     chorales = []
-    progress = Progress("reading", "chorales", len(names))
-    for count, name in enumerate(names):
-        progress.show(count)
+    for name in progress_bar("reading", "chorales", names):
         score = corpus.parse(name)
         if len(score.parts) == VOICES:
             chorales.append(frames(_notes(score)))
-    progress.done(len(names))
     return chorales
 
 

@@ -65,7 +65,7 @@ def baselines(data):
 
 def _bag_of_words(data):
     """Returns the `(N, C)` probabilities of the bag of words on test."""
-    train, test = data.train.encoded, data.test.encoded
+    train, test = data.train, data.test
     rows = np.arange(len(train))
     if len(rows) > MOST_TEXTS:
         rows = np.random.default_rng(0).choice(rows, MOST_TEXTS, replace=False)

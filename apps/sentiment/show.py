@@ -36,9 +36,9 @@ class Samples(keras.callbacks.Callback):
         self.labels = data.labels
         rows = np.linspace(0, len(data.valid) - 1, SAMPLES).astype(int)
         self.rows = np.unique(rows)
-        self.texts = [" ".join(data.valid.text(r).split()) for r in self.rows]
+        self.texts = [" ".join(data.valid.texts[r].split()) for r in self.rows]
         self.right = [data.labels[data.valid.labels[r]] for r in self.rows]
-        self.ids = data.valid.encoded.batch(self.rows)[0]
+        self.ids = data.valid.padded(self.rows)
         self.writer = tf.summary.create_file_writer(
             str(run.file("tensorboard") / "validation"),
             filename_suffix=".shown",
@@ -113,7 +113,7 @@ def write_report(
         " such.</p>",
     ]
     chosen = _some_right_and_wrong(data.test.labels, probabilities)
-    texts = [data.test.text(row) for row in chosen]
+    texts = [data.test.texts[row] for row in chosen]
     right = [data.labels[data.test.labels[row]] for row in chosen]
     for found, label in zip(predict(texts), right, strict=True):
         body.append(article(*found, right=label))
@@ -139,7 +139,7 @@ def summary(run, predict, record, data, difference):
         print(f"\nexport/ agrees with the live model to {difference:.1e}")
     print()
     rows = range(min(3, len(data.test)))
-    texts = [" ".join(data.test.text(row).split()) for row in rows]
+    texts = [" ".join(data.test.texts[row].split()) for row in rows]
     for found, words in zip(predict(texts), texts, strict=True):
         label, probability, _, _ = found
         shown = words if len(words) < 90 else words[:87] + "..."

@@ -76,9 +76,7 @@ def train(config):
             shuffle=False,  # the stream has its own order
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
-                TensorBoard(
-                    run, steps * config.batch_size, data.train.encoded.lengths
-                ),
+                TensorBoard(run, steps * config.batch_size, data.train.lengths),
                 show.Samples(run, data, classifier, macro_f1),
                 checkpoint.Checkpoint(
                     run,

@@ -36,7 +36,7 @@ from data_pipelines.captioning import caption_files
 from data_pipelines.captioning.caption_files import Caption
 from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.progress import Progress
+from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision.images import (
     BadFiles,
@@ -229,12 +229,9 @@ class _Reader:
 
     def read(self, number: int, source: Iterable[Caption]) -> None:
         """Reads one file to its end."""
-        progress = Progress(f"reading {source.path}", "captions")
-        count = 0
-        for count, caption in enumerate(source, 1):
+        what = f"reading {source.path}"
+        for caption in progress_bar(what, "captions", source):
             self._add(caption, number, f"{source.path}:{caption.line}")
-            progress.show(count)
-        progress.done(count)
 
     def _add(self, caption: Caption, number: int, where: str) -> None:
         # JSON can hold halves of surrogate pairs, UTF-8 cannot.
@@ -297,13 +294,7 @@ def _cut(
     shares = splits.shares("train", present)
     raw = (hashlib.sha256(p.encode()).digest()[:8] for p in train)
     digests = np.frombuffer(b"".join(raw), np.uint64)
-    sides = splits.sides(digests, shares, seed)
-    if sides is None:
-        missing = [split for split in shares if split != "train"]
-        raise DataError(
-            f"{name}: too few pictures to cut {' and '.join(missing)} from; "
-            f"expected at least {len(shares)}"
-        )
-    names = list(shares)
-    for picture, side in zip(train, sides, strict=True):
-        chosen[picture] = names[side]
+    cut = splits.by_hash(digests, shares, seed, name, "pictures")
+    for split, rows in cut.items():
+        for row in rows:
+            chosen[train[row]] = split

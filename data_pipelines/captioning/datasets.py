@@ -13,7 +13,7 @@ from data_pipelines.captioning import batching
 from data_pipelines.captioning.captions import Picture
 from data_pipelines.captioning.picture_inputs import Extracted, Pixels
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.text.token_rows import Side, padded
+from data_pipelines.text.token_rows import TokenRows, pad_rows
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision.features import Features
 from data_pipelines.vision.images import BadFiles
@@ -46,7 +46,7 @@ class Split:
     references: list[tuple[str, ...]]
     facts: list[frozenset[str] | None]
     owners: np.ndarray
-    side: Side
+    side: TokenRows
     seen: Pixels | Extracted
     batch_size: int
     captions_per_picture: int
@@ -109,7 +109,7 @@ class Split:
     @property
     def unknown_rate(self) -> float:
         """Share of unknown tokens."""
-        return float(self.side.unknown.sum() / max(self.side.sizes.sum(), 1))
+        return self.side.unknown_rate
 
     def dataset(
         self, training: bool = False, start_step: int = 0
@@ -148,7 +148,7 @@ class Split:
         with contextlib.closing(self._inputs(ahead, each)) as inputs:
             for width, rows in batches:
                 ids = [self.side.ids(row) for row in rows]
-                yield next(inputs), padded(ids, width, begin=True)
+                yield next(inputs), pad_rows(ids, width, begin=True)
 
     def _inputs(
         self, batches: Iterator[batching.Batch], each: int
@@ -263,7 +263,7 @@ class Datasets:
             return f"{name:8} no pictures"
         return (
             f"{name:8} {len(split):,} pictures, {split.pairs:,} captions of "
-            f"{split.side.sizes.mean():.1f} tokens "
+            f"{split.side.tokens.lengths.mean():.1f} tokens "
             f"({split.unknown_rate:.2%} unknown)"
         )
 

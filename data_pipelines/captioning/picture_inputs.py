@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from data_pipelines.files import file_index
 from data_pipelines.files.file_index import KnownFiles
-from data_pipelines.files.progress import Progress
+from data_pipelines.files.progress import progress_bar
 from data_pipelines.vision import features, images
 from data_pipelines.vision.images import BadFiles, PictureError
 
@@ -134,20 +134,18 @@ class Pixels:
             stamp = file_index.stamp(path)
             if stamp not in known.found:
                 todo.append((name, path, stamp))
-        progress = Progress("checking pictures", "pictures", len(todo))
         found = images.in_order(_whole, (path for _, path, _ in todo))
-        for count, (item, error) in enumerate(zip(todo, found, strict=True), 1):
+        bar = progress_bar("checking pictures", "pictures", todo)
+        for count, (item, error) in enumerate(zip(bar, found, strict=True)):
             name, _, stamp = item
             if error is not None:
                 self.bad.add(error)
                 del self.paths[name]
             elif stamp is not None:
                 known.add(stamp, "")
-            if count % _CHECKED_AT_ONCE == 0:
+            if (count + 1) % _CHECKED_AT_ONCE == 0:
                 known.save()
-            progress.show(count)
         known.save()
-        progress.done(len(todo))
         self.bad.check(self._total, folder / "bad_pictures.txt")
 
 

@@ -51,7 +51,7 @@ from data_pipelines.captioning.picture_inputs import Encoder, Extracted, Pixels
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.text.token_rows import Side
+from data_pipelines.text.token_rows import FORMAT, TokenRows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.vision import images
 
@@ -245,18 +245,18 @@ def _encoded(
     said: dict[str, _Said],
     tokenizer: Tokenizer,
     max_length: int,
-) -> dict[str, Side]:
+) -> dict[str, TokenRows]:
     """The captions of each split as ids."""
 
     def encode(folder: Path) -> None:
         for split, part in said.items():
-            Side.write(folder / split, part.texts, tokenizer)
+            TokenRows.write(folder / split, part.texts, tokenizer)
 
     digests = [part.digest for part in said.values()]
-    key = cache.key(VERSION, digests, tokenizer.kind, tokenizer.pieces)
+    key = cache.key(FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces)
     folder = cache.folder(cache_path / f"{key}-caption-ids", encode)
     return {
-        split: Side.load(folder / split, part.texts, max_length - 1)
+        split: TokenRows.load(folder / split, part.texts, max_length - 1)
         for split, part in said.items()
     }
 

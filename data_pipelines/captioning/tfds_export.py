@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.progress import Progress
+from data_pipelines.files.progress import progress_bar
 
 # Raise it with any change of the files.
 VERSION = 1
@@ -36,10 +36,12 @@ def write(builder: Any, folder: Path) -> None:
     _refuse_too_large(builder, folder)
     images = folder / "images"
     images.mkdir()
-    progress = Progress(f"writing {builder.name}", "pictures")
     count = 0
     path = folder / "captions.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with (
+        path.open("w", encoding="utf-8", newline="") as file,
+        progress_bar(f"writing {builder.name}", "pictures") as bar,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("image", "caption", "split"))
         for split in SPLITS:
@@ -49,8 +51,7 @@ def write(builder: Any, folder: Path) -> None:
                 name = f"{split}_{count:06}_{name}"
                 (images / name).write_bytes(picture)
                 writer.writerows((name, text, split) for text in texts)
-                progress.show(count)
-    progress.done(count)
+                bar.update()
 
 
 def _examples(

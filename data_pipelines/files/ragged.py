@@ -1,13 +1,177 @@
-"""Arrays on disk, mapped into memory."""
+"""Rows of different lengths, one after another in a file, mapped from disk.
 
+Files     `<name>.npy`, the values of all rows, and `<name>.lengths.npy`; both
+          are plain NumPy files. They belong into a folder of `files.cache`,
+          which has their sizes and checksums.
+
+Letters of shapes: N rows, L values of all rows.
+"""
+
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from numpy.lib import format as npy
+
+from data_pipelines.files.errors import DataError
 
 
-def mapped(path: Path, dtype: type) -> np.ndarray:
-    """A flat array in a file, which may be empty."""
-    if not path.stat().st_size:
-        return np.zeros(0, dtype)
-    # As a plain array: slices of a memmap are slow.
-    return np.asarray(np.memmap(path, dtype, "r"))
+def mapped(path: Path) -> np.ndarray:
+    """Map an array from a .npy file."""
+    try:
+        # As a plain array: slices of a memmap are slow.
+        return np.asarray(np.load(path, mmap_mode="r"))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{path}: damaged ({error}); delete the folder {path.parent}, it "
+            "is built again"
+        ) from None
+
+
+class ArrayWriter:
+    """Append to an array in a .npy file, however long it becomes.
+
+    Args:
+        path: The file.
+        dtype: Type of the values.
+    """
+
+    def __init__(self, path: Path, dtype: type) -> None:
+        self.dtype = np.dtype(dtype)
+        self.count = 0
+        self._file = path.open("wb")
+        self._write_header()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # The header has room for any length.
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def append(self, values: Sequence | np.ndarray) -> None:
+        """Write values behind those written so far."""
+        array = np.asarray(values, self.dtype)
+        self._file.write(array.tobytes())
+        self.count += array.size
+
+    def _write_header(self) -> None:
+        header = {
+            "descr": npy.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (self.count,),
+        }
+        npy.write_array_header_1_0(self._file, header)
+
+
+class RaggedWriter:
+    """Write a ragged array row by row.
+
+    Args:
+        path: The file's path without its ending.
+        dtype: Type of the values.
+    """
+
+    def __init__(self, path: Path, dtype: type) -> None:
+        self._values = ArrayWriter(_named(path, ".npy"), dtype)
+        self._lengths = ArrayWriter(_named(path, ".lengths.npy"), np.int32)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._values.__exit__(*error)
+        self._lengths.__exit__(*error)
+
+    def append(self, values: np.ndarray, lengths: Sequence[int]) -> None:
+        """Write several rows, their values one after another."""
+        self._values.append(values)
+        self._lengths.append(lengths)
+
+    def append_texts(self, texts: Sequence[bytes]) -> None:
+        """Write UTF-8 texts, for `Texts`."""
+        raw = np.frombuffer(b"".join(texts), np.uint8)
+        self.append(raw, [len(text) for text in texts])
+
+
+@dataclasses.dataclass(frozen=True)
+class RaggedArray:
+    """Rows of different lengths.
+
+    Attributes:
+        values: `(L,)` values of all rows, in whatever order.
+        starts: `(N,)` where each row begins in `values`.
+        lengths: `(N,)` how many values each row has.
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, lengths: np.ndarray) -> Self:
+        """Return rows whose values stand one after another."""
+        ends = np.cumsum(lengths, dtype=np.int64)
+        return cls(values, ends - lengths, lengths)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Map what a `RaggedWriter` wrote."""
+        values = mapped(_named(path, ".npy"))
+        lengths = mapped(_named(path, ".lengths.npy"))
+        if lengths.sum(dtype=np.int64) != len(values):
+            raise DataError(
+                f"{_named(path, '.npy')}: damaged: {len(values):,} values, "
+                f"and rows of {lengths.sum(dtype=np.int64):,}; delete the "
+                f"folder {path.parent}, it is built again"
+            )
+        return cls.of(values, lengths)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        start = int(self.starts[row])
+        return self.values[start : start + int(self.lengths[row])]
+
+    def chosen(self, rows: np.ndarray) -> Self:
+        """Return some of the rows, in the order of `rows`; nothing is read."""
+        return dataclasses.replace(
+            self, starts=self.starts[rows], lengths=self.lengths[rows]
+        )
+
+
+class Texts(Sequence):
+    """Strings, one by one in memory.
+
+    Args:
+        raw: Their UTF-8, uint8.
+    """
+
+    def __init__(self, raw: RaggedArray) -> None:
+        self.raw = raw
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Map what `RaggedWriter.append_texts` wrote."""
+        return cls(RaggedArray.load(path))
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, row):
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        return self.raw[row].tobytes().decode("utf-8")
+
+    def chosen(self, rows: np.ndarray) -> "Texts":
+        """Return some of the texts, in the order of `rows`."""
+        return Texts(self.raw.chosen(rows))
+
+
+def _named(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)

@@ -1,4 +1,9 @@
-"""Train, valid and test: which files they are, and what is cut from what."""
+"""Train, valid and test: which files they are, and what is cut from what.
+
+A split that has no file is cut from train: by a hash of each text, so that
+equal ones stay on one side; by a hash of each group, so that a group stays on
+one side; or, where time orders the data, by time.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,25 +18,31 @@ SPLITS = ("train", "valid", "test")
 _SHARE = 0.1
 
 
-def find(
-    data_path: str | Path | None, suffixes: Sequence[str], training: bool = True
-) -> dict:
-    """Finds the files of the splits in a user's folder.
-
-    Args:
-        data_path: the folder.
-        suffixes: the kinds of file; each may be followed by .gz.
-        training: whether train must be there; else any one will do.
-
-    Returns:
-        Split -> path, for the splits that are there.
-    """
+def data_folder(data_path: str | Path | None) -> Path:
+    """Return the folder of the user's data, or refuse what is none."""
     if data_path is None:
         raise DataError("--data-path FOLDER is needed to read files")
     folder = Path(data_path)
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
-    found = {}
+    return folder
+
+
+def find(
+    data_path: str | Path | None, suffixes: Sequence[str], training: bool = True
+) -> dict[str, Path]:
+    """Find the files of the splits in a user's folder.
+
+    Args:
+        data_path: The folder.
+        suffixes: The kinds of file; each may be followed by .gz.
+        training: Whether train must be there; else any one will do.
+
+    Returns:
+        Split -> path, for the splits that are there.
+    """
+    folder = data_folder(data_path)
+    paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         split, _, rest = path.name.partition(".")
         if (
@@ -39,28 +50,28 @@ def find(
             or f".{rest.removesuffix('.gz')}" not in suffixes
         ):
             continue
-        if split in found:
+        if split in paths:
             raise DataError(
-                f"{folder}: holds {found[split].name} and {path.name}; "
+                f"{folder}: holds {paths[split].name} and {path.name}; "
                 f"expected one {split} file"
             )
-        found[split] = path
+        paths[split] = path
     needed = ("train",) if training else SPLITS
-    if not any(split in found for split in needed):
+    if not any(split in paths for split in needed):
         names = [f"{needed[-1]}{suffix}" for suffix in suffixes]
         raise DataError(
             f"{folder}: has no {' or '.join(needed)} file; expected "
             f"{', '.join(names[:-1])} or {names[-1]}, or one of these with .gz"
         )
-    return {split: found[split] for split in SPLITS if split in found}
+    return {split: paths[split] for split in SPLITS if split in paths}
 
 
 def shares(split: str, present: Iterable[str]) -> dict[str, float]:
-    """To which splits the records of a file go, and how many of them.
+    """Return to which splits the records of a file go, and how many of them.
 
     Args:
-        split: what the file is.
-        present: the splits that have files; the others are cut from train.
+        split: What the file is.
+        present: The splits that have files; the others are cut from train.
     """
     if split != "train":
         return {split: 1.0}
@@ -68,8 +79,84 @@ def shares(split: str, present: Iterable[str]) -> dict[str, float]:
     return {"train": 1.0 - sum(cut.values()), **cut}
 
 
-def places(digests: np.ndarray, seed: int) -> np.ndarray:
-    """Where each example falls between 0 and 1, `(N,)`, by its hash alone."""
+def by_hash(
+    digests: np.ndarray,
+    shares: dict[str, float],
+    seed: int,
+    name: str,
+    what: str,
+) -> dict[str, np.ndarray]:
+    """Cut by hashes: equal ones go to the same split, and no split is empty.
+
+    Args:
+        digests: `(N,)` of the examples, or of the groups they belong to.
+        shares: Split -> its share; the shares add up to 1.
+        seed: Random seed of the cut.
+        name: Where the examples come from, for messages.
+        what: What they are, for messages: "texts".
+
+    Returns:
+        Split -> its rows, ascending.
+
+    Raises:
+        DataError: If there are fewer different digests than splits.
+    """
+    bounds = np.cumsum(list(shares.values()))[:-1]
+    positions = _positions(digests, seed)
+    sides = np.searchsorted(bounds, positions, side="right")
+    if len(np.unique(sides)) < len(shares):
+        # Some split is empty: the splits share the ranks of the positions.
+        different = np.unique(positions)
+        sizes = _sizes(len(different), shares, name, what)
+        bounds = different[np.cumsum(sizes)[:-1]]
+        sides = np.searchsorted(bounds, positions, side="right")
+    return {
+        split: np.flatnonzero(sides == side)
+        for side, split in enumerate(shares)
+    }
+
+
+def by_time(
+    count: int, shares: dict[str, float], name: str, what: str
+) -> dict[str, np.ndarray]:
+    """Cut what is in the order of time: train comes first, test last.
+
+    Args:
+        count: How many examples, or time steps, there are.
+        shares: Split -> its share, in the order of time.
+        name: Where the examples come from, for messages.
+        what: What they are, for messages: "texts".
+
+    Returns:
+        Split -> its rows, which follow those of the split before.
+
+    Raises:
+        DataError: If there are fewer examples than splits.
+    """
+    sizes = _sizes(count, shares, name, what)
+    rows = np.split(np.arange(count), np.cumsum(sizes)[:-1])
+    return dict(zip(shares, rows, strict=True))
+
+
+def _sizes(
+    count: int, shares: dict[str, float], name: str, what: str
+) -> list[int]:
+    """Return how many examples each split gets, at least one."""
+    first, *cut = shares
+    sizes = [max(1, round(shares[split] * count)) for split in cut]
+    rest = count - sum(sizes)
+    if rest >= 1:
+        return [rest, *sizes]
+    if not cut:
+        raise DataError(f"{name}: has no {what} for {first}")
+    raise DataError(
+        f"{name}: too few different {what} to cut {' and '.join(cut)} from; "
+        f"expected at least {len(shares)}, or your own {' and '.join(cut)}"
+    )
+
+
+def _positions(digests: np.ndarray, seed: int) -> np.ndarray:
+    """Return where each example falls between 0 and 1, by its hash alone."""
     # The finalizer of splitmix64 over the digest and the seed.
     mixed = digests.astype(np.uint64)
     mixed = mixed ^ np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
@@ -77,45 +164,3 @@ def places(digests: np.ndarray, seed: int) -> np.ndarray:
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     mixed = mixed ^ (mixed >> np.uint64(31))
     return mixed / 2.0**64
-
-
-def ranked(
-    digests: np.ndarray, shares: dict[str, float], seed: int
-) -> np.ndarray | None:
-    """Where the sides begin if they share the ranks of the places.
-
-    Args:
-        digests: `(N,)`, equal for what must stay on one side.
-        shares: split -> its share; the shares add up to 1.
-        seed: of the cut.
-
-    Returns:
-        A place for each side but the first, so that none is empty; None if
-        there are fewer different digests than sides.
-    """
-    different = np.unique(places(digests, seed))
-    wanted = [share * len(different) for share in list(shares.values())[1:]]
-    sizes = [max(1, round(number)) for number in wanted]
-    first = len(different) - sum(sizes)
-    if first < 1 or not sizes:
-        return None
-    return different[first + np.cumsum([0, *sizes[:-1]])]
-
-
-def sides(
-    digests: np.ndarray, shares: dict[str, float], seed: int
-) -> np.ndarray | None:
-    """Which split each example goes to, `(N,)` indices into `shares`.
-
-    Equal digests go to the same one, and none stays empty; None if there are
-    too few different ones for that.
-    """
-    cuts = np.cumsum(list(shares.values()))[:-1]
-    found = places(digests, seed)
-    chosen = np.searchsorted(cuts, found, side="right")
-    if len(np.unique(chosen)) == len(shares):
-        return chosen
-    cuts = ranked(digests, shares, seed)
-    if cuts is None:
-        return None
-    return np.searchsorted(cuts, found, side="right")

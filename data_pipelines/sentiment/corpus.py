@@ -1,70 +1,117 @@
 """Labelled texts as arrays on disk: read and tokenized once, used many times.
 
 A corpus holds every word of every text as a number of its own numbering, so
-it depends on the files and the tokenizer only.  A vocabulary is laid over it
-when it is used, which costs nothing; other vocabulary sizes, lengths and
+it depends on the files and the tokenizer only. Splits and vocabularies are
+laid over it when it is used: other seeds, vocabulary sizes, lengths and
 batches, or the vocabulary of an old run, need no second reading.
 
-Folder    meta.json, words.txt, numbers.npy, counts.npy, and per split one
-          flat array in each of the files `<split>.<field>`, see `FIELDS`
+Folder    meta.json, words.txt, numbers.npy, and for source number i the
+          ragged arrays `<i>.words` (int32) and `<i>.texts` (UTF-8) and the
+          arrays `<i>.labels.npy` and `<i>.digests.npy`
 
-Letters: N examples of a split, L numbers of words.
+Letters of shapes: N texts, W numbers of words.
 """
 
 import dataclasses
-import functools
 import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
-from data_pipelines.files.ragged import mapped
+from data_pipelines.files import ragged, splits
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.progress import progress_bar
+from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
+from data_pipelines.files.records import Record
+from data_pipelines.files.splits import SPLITS
+from data_pipelines.sentiment.word_counter import WordCounter
 from data_pipelines.text import word_tokenizer
+from data_pipelines.text.vocabulary import UNKNOWN, Vocabulary
 
 # Part of the key of every corpus: raise it with any change of the folder, or
 # of the way records are read.
-FORMAT = 2
+FORMAT = 3
 
-FIELDS = {
-    "tokens": np.int32,  # numbers of words, one text after another
-    "sizes": np.int32,  # (N,) words of each text
-    "labels": np.int32,  # (N,) labels by order of appearance
-    "digests": np.int64,  # (N,) equal for texts with equal words
-    "texts": np.uint8,  # the texts as they came, UTF-8
-    "text_sizes": np.int32,  # (N,) bytes of each text
-}
+# A chunk ends at whichever comes first.
+_CHUNK_TEXTS = 512
+_CHUNK_BYTES = 2**22
+
+# Rows whose words are counted at a time.
+_COUNTED = 4096
+
+_MOST_LABELS = 10_000
+
+# Labels named in one line.
+_MOST_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
-    """One split of a corpus; the arrays are `FIELDS`, mapped from disk."""
+class Source:
+    """One file, or the like, and the splits it goes to.
 
-    tokens: np.ndarray
-    sizes: np.ndarray
+    Attributes:
+        name: What messages call it.
+        records: Yields (text, label, line); may have a count `repaired`.
+        shares: Split name -> its share; the shares add up to 1.
+    """
+
+    name: str
+    records: Iterable[Record]
+    shares: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledTexts:
+    """Texts of one source, or of one split of it.
+
+    Attributes:
+        texts: As they stand in the file.
+        words: Their words by number, in rows.
+        labels: `(N,)` int32, which of the corpus's labels each has.
+        digests: `(N,)` int64, equal for texts with equal words.
+    """
+
+    texts: ragged.Texts
+    words: RaggedArray
     labels: np.ndarray
     digests: np.ndarray
-    texts: np.ndarray
-    text_sizes: np.ndarray
-    counts: np.ndarray  # (L,) occurrences of each number in this split
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self.labels)
 
-    @functools.cached_property
-    def starts(self) -> np.ndarray:
-        """Where the words of each text start in `tokens`, `(N,)`."""
-        return np.cumsum(self.sizes, dtype=np.int64) - self.sizes
+    @classmethod
+    def load(cls, folder: Path, number: int) -> "LabelledTexts":
+        """Map the arrays of one source."""
+        return cls(
+            ragged.Texts.load(folder / f"{number}.texts"),
+            RaggedArray.load(folder / f"{number}.words"),
+            ragged.mapped(folder / f"{number}.labels.npy"),
+            ragged.mapped(folder / f"{number}.digests.npy"),
+        )
 
-    @functools.cached_property
-    def text_starts(self) -> np.ndarray:
-        """Where each text starts in `texts`, `(N,)`."""
-        return np.cumsum(self.text_sizes, dtype=np.int64) - self.text_sizes
+    def chosen(self, rows: np.ndarray) -> "LabelledTexts":
+        """Return some of the texts, in the order of `rows`."""
+        return LabelledTexts(
+            self.texts.chosen(rows),
+            self.words.chosen(rows),
+            self.labels[rows],
+            self.digests[rows],
+        )
 
-    def text(self, row: int) -> str:
-        """One text, as it stands in the file."""
-        start = self.text_starts[row]
-        found = self.texts[start : start + self.text_sizes[row]]
-        return found.tobytes().decode("utf-8")
+    def counts(self, size: int) -> np.ndarray:
+        """Return how often each of `size` words occurs, `(size,)`."""
+        counts = np.zeros(size, np.int64)
+        for start in range(0, len(self), _COUNTED):
+            rows = range(start, min(start + _COUNTED, len(self)))
+            words = np.concatenate([self.words[row] for row in rows])
+            counts += np.bincount(words, minlength=size)
+        return counts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,48 +119,256 @@ class Corpus:
     """What a corpus folder holds.
 
     Attributes:
-        parts: split name -> its arrays.
-        words: the words, without those too rare to be remembered.
+        parts: The texts of each source.
+        words: The words, without those too rare to be remembered.
         numbers: `(len(words),)` their numbers.
-        labels: in order of appearance.
-        sources: per source: name, splits, examples, empty, repaired, and
-            `first`, the line on which each of its labels first stands.
+        size: W, of forgotten words too.
+        labels: In order of appearance.
+        sources: Of each source name, examples, empty, repaired, and `first`,
+            the line on which each of its labels first stands.
     """
 
-    parts: dict[str, Part]
+    parts: list[LabelledTexts]
     words: list[str]
     numbers: np.ndarray
+    size: int
     labels: list[str]
     sources: list[dict]
 
     @classmethod
     def load(cls, folder: Path) -> "Corpus":
-        """Opens a folder that `build` wrote."""
+        """Open a folder that `build` wrote."""
         meta = json.loads((folder / "meta.json").read_text("utf-8"))
-        counts = np.load(folder / "counts.npy", mmap_mode="r")
-        parts = {
-            split: Part(
-                **{
-                    f: mapped(folder / f"{split}.{f}", FIELDS[f])
-                    for f in FIELDS
-                },
-                counts=counts[i],
-            )
-            for i, split in enumerate(meta["splits"])
-        }
-        words = (folder / "words.txt").read_text("utf-8").split("\n")[:-1]
-        numbers = np.load(folder / "numbers.npy")
-        return cls(parts, words, numbers, meta["labels"], meta["sources"])
+        count = len(meta["sources"])
+        return cls(
+            [LabelledTexts.load(folder, number) for number in range(count)],
+            (folder / "words.txt").read_text("utf-8").split("\n")[:-1],
+            np.load(folder / "numbers.npy"),
+            **meta,
+        )
 
-    def counts(self, split: str) -> dict[str, int]:
-        """How often each word occurs in a split."""
-        found = np.asarray(self.parts[split].counts)[self.numbers]
-        pairs = zip(self.words, found.tolist(), strict=True)
+    def split(
+        self, sources: Sequence[Source], seed: int
+    ) -> dict[str, LabelledTexts]:
+        """Cut the sources into splits; those in no source are empty."""
+        parts = dict.fromkeys(SPLITS, self.parts[0].chosen(np.arange(0)))
+        for part, source in zip(self.parts, sources, strict=True):
+            rows_of = splits.by_hash(
+                part.digests, source.shares, seed, source.name, "texts"
+            )
+            for split, rows in rows_of.items():
+                parts[split] = part.chosen(rows)
+        return parts
+
+    def counts(self, part: LabelledTexts) -> dict[str, int]:
+        """Return how often each word occurs in a part."""
+        counts = part.counts(self.size)[self.numbers]
+        pairs = zip(self.words, counts.tolist(), strict=True)
         return {word: count for word, count in pairs if count}
 
-    def mapping(self, vocabulary: word_tokenizer.Vocabulary) -> np.ndarray:
-        """Ids under a vocabulary, `(L,)` int32; 1 for what it has not."""
-        size = max(len(part.counts) for part in self.parts.values())
-        ids = np.full(size, word_tokenizer.UNKNOWN, np.int32)
+    def ids(self, vocabulary: Vocabulary) -> np.ndarray:
+        """Return the id of each number under a vocabulary, `(W,)` int32."""
+        ids = np.full(self.size, UNKNOWN, np.int32)
         ids[self.numbers] = vocabulary.ids(self.words)
         return ids
+
+    def class_names(self, train: LabelledTexts, source: Source) -> list[str]:
+        """Return the labels of train's source, in the order of classes.
+
+        Args:
+            train: The training split.
+            source: What it is cut from, if anything is.
+
+        Raises:
+            DataError: If all texts of train have one label.
+        """
+        about = next(a for a in self.sources if a["name"] == source.name)
+        # Not of the file: a cut of very few texts can leave one class.
+        classes = np.unique(train.labels)
+        if len(classes) > 1:
+            return _in_order(about["first"])
+        label = self.labels[classes[0]]
+        cut = " and ".join(split for split in source.shares if split != "train")
+        if cut and len(about["first"]) > 1:
+            raise DataError(
+                f"{source.name}: after the cut of {cut} all texts for train "
+                f"have the label {label!r}; more texts are needed"
+            )
+        raise DataError(
+            f"{source.name}: all texts for train have the label {label!r}; "
+            "expected at least two classes"
+        )
+
+    def classes(self, names: Sequence[str]) -> np.ndarray:
+        """Return the class of each of the corpus's labels, int32.
+
+        Raises:
+            DataError: If a label of any source is not among the names.
+        """
+        index = {name: number for number, name in enumerate(names)}
+        for source in self.sources:
+            for label, line in source["first"].items():
+                if label not in index:
+                    raise DataError(
+                        f"{source['name']}:{line}: unknown label {label!r}; "
+                        "the labels known from training are " + _listed(names)
+                    )
+        return np.array([index[label] for label in self.labels], np.int32)
+
+
+def build(folder: Path, sources: Sequence[Source]) -> None:
+    """Read all sources, in order, into a corpus folder.
+
+    Texts without any word are left out and counted.
+
+    Args:
+        folder: An existing empty folder.
+        sources: What to read.
+    """
+    words = WordCounter()
+    labels: dict[str, int] = {}
+    meta = [
+        _write(folder, number, source, words, labels)
+        for number, source in enumerate(sources)
+    ]
+    with (folder / "words.txt").open("wb") as file:
+        file.writelines(word + b"\n" for word in words.numbers)
+    numbers = np.array([*words.numbers.values()], np.int32)
+    np.save(folder / "numbers.npy", numbers)
+    written = json.dumps(
+        {"size": words.size, "labels": list(labels), "sources": meta},
+        ensure_ascii=False,
+        indent=1,
+    )
+    (folder / "meta.json").write_text(written, "utf-8")
+
+
+def _write(
+    folder: Path,
+    number: int,
+    source: Source,
+    counter: WordCounter,
+    labels: dict[str, int],
+) -> dict:
+    """Write the arrays of one source, and return what is known about it."""
+    first: dict[str, int] = {}
+    examples = empty = 0
+    with ExitStack() as stack:
+        texts, words, classes, digests = (
+            stack.enter_context(writer(folder / f"{number}.{name}", dtype))
+            for writer, name, dtype in (
+                (RaggedWriter, "texts", np.uint8),
+                (RaggedWriter, "words", np.int32),
+                (ArrayWriter, "labels.npy", np.int32),
+                (ArrayWriter, "digests.npy", np.int64),
+            )
+        )
+        bar = stack.enter_context(
+            progress_bar(f"reading {source.name}", "texts")
+        )
+        chunks = _chunks(source, labels, first)
+        for (raw, chunk_labels), analysis in _ahead(_analyze, chunks):
+            different, index, lengths, chunk_digests = analysis
+            # A text without words adds nothing to the index.
+            counts = np.bincount(index, minlength=len(different))
+            numbers = counter.add(different, counts)
+            real = lengths > 0
+            texts.append_texts([raw[row] for row in np.flatnonzero(real)])
+            words.append(numbers[index], lengths[real])
+            classes.append(chunk_labels[real])
+            digests.append(chunk_digests[real])
+            examples += len(raw)
+            empty += int(len(raw) - real.sum())
+            bar.update(len(raw))
+    return {
+        "name": source.name,
+        "examples": examples,
+        "empty": empty,
+        "first": first,
+        "repaired": getattr(source.records, "repaired", 0),
+    }
+
+
+def _chunks(
+    source: Source, labels: dict[str, int], first: dict[str, int]
+) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    """Yield texts and labels; fill in all labels and those of the source.
+
+    Args:
+        source: What to read.
+        labels: Label -> its number, over all sources.
+        first: Label -> its first line in this source.
+    """
+    texts: list[bytes] = []
+    numbers: list[int] = []
+    size = 0
+    for text, label, line in source.records:
+        if label not in first:
+            first[label] = line
+            labels.setdefault(label, len(labels))
+            if len(labels) > _MOST_LABELS:
+                raise DataError(
+                    f"{source.name}:{line}: more than {_MOST_LABELS:,} "
+                    "different labels so far; expected a few classes"
+                )
+        # JSON can hold halves of surrogate pairs, UTF-8 cannot.
+        texts.append(text.encode("utf-8", "replace"))
+        numbers.append(labels[label])
+        size += len(texts[-1])
+        if len(texts) == _CHUNK_TEXTS or size > _CHUNK_BYTES:
+            yield texts, np.array(numbers, np.int32)
+            texts, numbers, size = [], [], 0
+    if texts:
+        yield texts, np.array(numbers, np.int32)
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def _graph(texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    spaced = word_tokenizer.normalize(texts)
+    tokens = tf.strings.split(spaced)
+    words, index = tf.unique(tokens.flat_values)
+    digests = tf.strings.to_hash_bucket_strong(
+        tf.strings.regex_replace(spaced, r"\s+", ""), 2**63 - 1, [1, 2]
+    )
+    return words, index, tokens.row_lengths(), digests
+
+
+def _analyze(chunk: tuple[list[bytes], np.ndarray]) -> tuple:
+    """Return different words, index of each word, lengths and digests."""
+    words, index, lengths, digests = _graph(tf.constant(chunk[0], tf.string))
+    return (
+        words.numpy().tolist(),
+        index.numpy(),
+        lengths.numpy(),
+        digests.numpy(),
+    )
+
+
+def _ahead(work: Callable, items: Iterable) -> Iterator[tuple]:
+    """Yield (item, work(item)) in order; a few items are worked ahead."""
+    with ThreadPoolExecutor(2) as pool:
+        waiting: deque = deque()
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > 3:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+
+
+def _in_order(labels: Iterable[str]) -> list[str]:
+    """Return numbers in their order, if all labels are; else sort strings."""
+    try:
+        numbers = {label: Decimal(label) for label in labels}
+    except InvalidOperation:
+        return sorted(labels)
+    if not all(number.is_finite() for number in numbers.values()):
+        return sorted(labels)
+    return sorted(labels, key=lambda label: (numbers[label], label))
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:_MOST_SHOWN])
+    more = len(labels) - _MOST_SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown

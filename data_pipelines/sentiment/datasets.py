@@ -1,16 +1,28 @@
-"""Classified texts, ready for training: splits, vocabulary, report."""
+"""Splits of labelled texts: batches of ids, vocabulary, report.
+
+Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right, int32 `(B,)`
+
+Letters of shapes: N examples, B batch, T words, W numbers of words.
+"""
 
 import dataclasses
 import functools
-from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import by_length
+from data_pipelines.batching import passes
+from data_pipelines.batching.by_length import ByLength
+from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.sentiment import corpus
-from data_pipelines.text.word_tokenizer import UNKNOWN, Vocabulary
+from data_pipelines.sentiment.corpus import LabelledTexts
+from data_pipelines.text.vocabulary import PADDING, UNKNOWN, Vocabulary
+from data_pipelines.text.word_tokenizer import crop_row
+
+SPEC = (
+    tf.TensorSpec((None, None), tf.int32),
+    tf.TensorSpec((None,), tf.int32),
+)
 
 # Classes named in one line of the report.
 _MOST_NAMED = 10
@@ -21,93 +33,120 @@ class Split:
     """Examples of one split; nothing of the size of the texts is in memory.
 
     Attributes:
-        encoded: words as ids; `make_dataset` of `batching` takes it.
-        part: the arrays on disk.
-        batch_size: examples in a batch.
-        seed: of the order of the training passes.
-        drop_remainder: see `batching.make_dataset`.
+        part: The arrays on disk.
+        labels: `(N,)` int32, index of each example's class, in the order of
+            the file.
+        word_ids: `(W,)` int32, the id of each number of `part.words`.
+        ends: Words that are left at the beginning and at the end of a text,
+            see `word_tokenizer.crop_lengths`.
+        planner: Which examples stand in which batch.
+        seed: Random seed of the order of training.
     """
 
-    encoded: by_length.Encoded
-    part: corpus.Part
-    batch_size: int
+    part: LabelledTexts
+    labels: np.ndarray
+    word_ids: np.ndarray
+    ends: tuple[int, int]
+    planner: ByLength
     seed: int
-    drop_remainder: bool
 
     def __len__(self) -> int:
-        return len(self.encoded)
+        return len(self.labels)
 
     @property
-    def labels(self) -> np.ndarray:
-        """Index of each example's label, `(N,)` int32, order of the file."""
-        return self.encoded.labels
+    def lengths(self) -> np.ndarray:
+        """Words of each text after cropping, `(N,)`."""
+        return self.planner.lengths
 
     @property
     def order(self) -> np.ndarray:
         """Row numbers in the order of `dataset()`, `(N,)`."""
-        return self.encoded.order
+        return self.planner.order
 
     @property
     def steps_per_pass(self) -> int:
         """Number of batches in each training pass."""
-        return by_length.steps_per_pass(
-            len(self), self.batch_size, self.drop_remainder
-        )
+        return self.planner.steps_per_pass
 
     def dataset(
-        self, training: bool = False, start_step: int = 0
+        self,
+        training: bool = False,
+        start_step: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> tf.data.Dataset:
-        """Batches: one pass sorted by length, or the endless training stream.
+        """Make batches: one pass by length, or the endless training stream.
 
         Args:
-            training: whether to make the stream.
-            start_step: batches of the stream to leave out.
+            training: Whether to make the stream.
+            start_step: Batches of the stream to leave out, for resuming.
+            shard: (process, number of processes) that share each batch.
         """
-        return by_length.make_dataset(
-            self.encoded,
-            batch_size=self.batch_size,
-            seed=self.seed,
+        return passes.dataset(
+            self.planner,
+            self._fetch,
+            SPEC,
             training=training,
+            seed=self.seed,
             start_step=start_step,
-            drop_remainder=self.drop_remainder,
+            shard=shard,
         )
 
+    def _fetch(
+        self, batch: passes.Batch, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return self.padded(batch.rows, batch.width), self.labels[batch.rows]
+
+    def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
+        """Return the ids of some texts, cropped, int32 `(B, T)`.
+
+        Args:
+            rows: `(B,)` which texts.
+            width: T; by default the width that a batch of them would have.
+        """
+        width = width or self.planner.width(rows)
+        batch = np.full((len(rows), width), PADDING, np.int32)
+        for line, row in zip(batch, rows, strict=True):
+            ids = crop_row(self.ids(row), *self.ends)
+            line[: len(ids)] = ids
+        return batch
+
+    def ids(self, row: int) -> np.ndarray:
+        """Return all ids of one text, not cropped."""
+        return self.word_ids[self.part.words[row]]
+
     def in_order(self, predictions: np.ndarray) -> np.ndarray:
-        """Puts rows made from `dataset()` back into the order of the file."""
+        """Put rows made from `dataset()` back into the order of the file."""
         sorted_back = np.empty_like(predictions)
         sorted_back[self.order] = predictions
         return sorted_back
 
-    def text(self, row: int) -> str:
-        """The text of one example, as it stands in the file."""
-        return self.part.text(row)
-
-    def texts(self) -> Iterator[str]:
-        """All texts, one after another, in the order of the file."""
-        return map(self.text, range(len(self)))
+    @property
+    def texts(self) -> Texts:
+        """The texts as they stand in the file, in its order."""
+        return self.part.texts
 
     @functools.cached_property
     def unknown_rate(self) -> float:
         """Share of the words that are not in the vocabulary."""
-        counts = np.asarray(self.part.counts)
-        unknown = self.encoded.mapping == UNKNOWN
+        counts = self.part.counts(len(self.word_ids))
+        unknown = self.word_ids == UNKNOWN
         # A split may be empty.
         return float(counts[unknown].sum() / max(counts.sum(), 1))
 
 
 @dataclasses.dataclass(frozen=True)
 class Datasets:
-    """What the pipeline of a task of classification returns.
+    """What the pipeline of text classification returns.
 
     Attributes:
-        train: the split that vocabulary, widths and labels come from; empty
+        train: The split that vocabulary, widths and labels come from; empty
             if an old run is to be evaluated on data without it, as then
             valid or test may be.
-        valid: for every choice.
-        test: to be read once, at the end.
-        vocabulary: words and ids.
-        labels: names of the classes; numbers in their order, else sorted.
-        sources: what was read, see `corpus.Corpus`.
+        valid: For every choice.
+        test: To be read once, at the end.
+        vocabulary: Words and ids.
+        labels: Names of the classes; numbers in their order, else sorted.
+        sources: What was read, see `corpus.Corpus`.
     """
 
     train: Split
@@ -119,7 +158,7 @@ class Datasets:
 
     @property
     def examples(self) -> dict[str, int]:
-        """Split -> how many examples it has."""
+        """Split -> its number of examples."""
         return {name: len(getattr(self, name)) for name in SPLITS}
 
     @property
@@ -129,12 +168,12 @@ class Datasets:
 
     @functools.cached_property
     def repeated(self) -> int:
-        """How many test texts have the very words of a training text."""
+        """Number of test texts that have the very words of a training text."""
         digests = self.test.part.digests
         return int(np.isin(digests, self.train.part.digests).sum())
 
     def report(self) -> list[str]:
-        """A few lines for the terminal."""
+        """Return a few lines for the terminal."""
         lines = [self._about(split) for split in SPLITS]
         if len(self.train):
             lines.append(self._about_batches())
@@ -152,12 +191,11 @@ class Datasets:
         return lines
 
     def _about_batches(self) -> str:
-        encoded = self.train.encoded
-        share = by_length.efficiency(encoded, self.train.batch_size, 0)
+        planner = self.train.planner
+        widths = planner.widths
         return (
-            f"batches  {share:.1%} of the positions are words; "
-            f"{len(encoded.widths)} widths, {encoded.widths[0]} to "
-            f"{encoded.widths[-1]}"
+            f"batches  {planner.efficiency:.1%} of the positions are words; "
+            f"{len(widths)} widths, {widths[0]} to {widths[-1]}"
         )
 
     def _about(self, name: str) -> str:
@@ -173,7 +211,7 @@ class Datasets:
 
 
 def _classes(labels: list[str], counts: list[int]) -> str:
-    """How many examples there are of each class, in a few words."""
+    """Return how many examples there are of each class, in a few words."""
     if len(labels) <= _MOST_NAMED:
         pairs = zip(labels, counts, strict=True)
         return ", ".join(f"{label} {count:,}" for label, count in pairs)

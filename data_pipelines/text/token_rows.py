@@ -1,130 +1,103 @@
-"""Texts and their token ids, mapped from disk and addressed by row."""
+"""Texts and their token ids, mapped from disk and addressed by row.
 
-import contextlib
+Letters of shapes: N texts, B batch, T tokens.
+"""
+
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.files.ragged import mapped
+from data_pipelines.files.ragged import (
+    ArrayWriter,
+    RaggedArray,
+    RaggedWriter,
+    mapped,
+)
 from data_pipelines.text.tokenizers import Tokenizer
 
-_FIELDS = ("tokens", "sizes", "unknown")
-_AT_ONCE = 20_000
+# Part of the key of every cache of token rows.
+FORMAT = 2
 
-
-class Texts(Sequence):
-    """Strings in a file, one by one in memory.
-
-    Args:
-        data: `(bytes,)` uint8, one text after another.
-        starts: `(N,)` where each begins.
-        sizes: `(N,)` bytes of each.
-    """
-
-    def __init__(
-        self, data: np.ndarray, starts: np.ndarray, sizes: np.ndarray
-    ) -> None:
-        self.data = data
-        self.starts = starts
-        self.sizes = sizes
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    def __getitem__(self, row):
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(len(self)))]
-        start = int(self.starts[row])
-        found = self.data[start : start + int(self.sizes[row])]
-        return found.tobytes().decode("utf-8")
-
-    def chosen(self, rows: np.ndarray) -> "Texts":
-        """Some of the texts, in the order of `rows`."""
-        return Texts(self.data, self.starts[rows], self.sizes[rows])
+# Texts that are encoded at a time.
+_CHUNK = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
-    """One side of the pairs of a split, mapped from disk.
+class TokenRows:
+    """Texts as ids.
 
     Attributes:
-        texts: the sentences.
-        tokens: ids of all sentences, one after another.
-        starts: `(N,)` where each begins.
-        sizes: `(N,)` how many ids each has.
+        texts: The texts.
+        tokens: Ids of each text, none cut.
         unknown: `(N,)` how many of them are unknown.
-        limit: most ids of a sentence; longer ones are cut.
+        limit: Most ids of a text; longer ones are cut.
     """
 
-    texts: Texts
-    tokens: np.ndarray
-    starts: np.ndarray
-    sizes: np.ndarray
+    texts: Sequence[str]
+    tokens: RaggedArray
     unknown: np.ndarray
     limit: int
 
     @staticmethod
-    def write(place: Path, texts: Texts, tokenizer: Tokenizer) -> None:
-        """Encodes texts into files whose names begin with `place`."""
-        with contextlib.ExitStack() as stack:
-            files = {
-                field: stack.enter_context(open(f"{place}.{field}", "wb"))
-                for field in _FIELDS
-            }
-            for start in range(0, len(texts), _AT_ONCE):
-                rows = tokenizer.encode_batch(texts[start : start + _AT_ONCE])
-                unknown = [(row == tokenizer.UNKNOWN).sum() for row in rows]
-                np.concatenate(rows, dtype=np.int32).tofile(files["tokens"])
-                for field, values in (
-                    ("sizes", list(map(len, rows))),
-                    ("unknown", unknown),
-                ):
-                    np.array(values, np.int32).tofile(files[field])
+    def write(path: Path, texts: Sequence[str], tokenizer: Tokenizer) -> None:
+        """Encode texts into files whose names begin with `path`."""
+        with (
+            RaggedWriter(path, np.int32) as tokens,
+            ArrayWriter(_unknown(path), np.int32) as unknown,
+        ):
+            for start in range(0, len(texts), _CHUNK):
+                rows = tokenizer.encode_batch(texts[start : start + _CHUNK])
+                tokens.append(np.concatenate(rows), list(map(len, rows)))
+                unknown.append(
+                    [(row == tokenizer.UNKNOWN).sum() for row in rows]
+                )
 
     @classmethod
-    def load(cls, place: Path, texts: Texts, limit: int) -> "Side":
-        """Opens what `write` wrote."""
-        tokens, sizes, unknown = (
-            mapped(Path(f"{place}.{field}"), np.int32) for field in _FIELDS
-        )
-        starts = np.cumsum(sizes, dtype=np.int64) - sizes
-        return cls(texts, tokens, starts, sizes, unknown, limit)
+    def load(cls, path: Path, texts: Sequence[str], limit: int) -> "TokenRows":
+        """Map what `write` wrote."""
+        return cls(texts, RaggedArray.load(path), mapped(_unknown(path)), limit)
 
-    def chosen(self, rows: np.ndarray) -> "Side":
-        """Some of the sentences, in the order of `rows`."""
-        return dataclasses.replace(
-            self,
-            texts=self.texts.chosen(rows),
-            starts=self.starts[rows],
-            sizes=self.sizes[rows],
-            unknown=self.unknown[rows],
+    def chosen(self, rows: np.ndarray) -> "TokenRows":
+        """Return some of the texts, in the order of `rows`."""
+        return TokenRows(
+            self.texts.chosen(rows),
+            self.tokens.chosen(rows),
+            self.unknown[rows],
+            self.limit,
         )
+
+    def __len__(self) -> int:
+        return len(self.tokens)
 
     @property
     def lengths(self) -> np.ndarray:
-        """Ids of each sentence after the cut, and its end, `(N,)`."""
-        return np.minimum(self.sizes, self.limit) + 1
+        """Ids of each text after the cut, and its end, `(N,)`."""
+        return np.minimum(self.tokens.lengths, self.limit) + 1
 
     @property
     def cut(self) -> int:
-        """How many sentences are cut."""
-        return int((self.sizes > self.limit).sum())
+        """Number of texts that are cut."""
+        return int((self.tokens.lengths > self.limit).sum())
+
+    @property
+    def unknown_rate(self) -> float:
+        """Share of unknown tokens."""
+        return float(self.unknown.sum() / max(self.tokens.lengths.sum(), 1))
 
     def ids(self, row: int) -> np.ndarray:
-        """Ids of one sentence after the cut, without its end."""
-        start = int(self.starts[row])
-        return self.tokens[start : start + min(self.sizes[row], self.limit)]
+        """Return the ids of one text after the cut, without its end."""
+        return self.tokens[row][: self.limit]
 
 
-def padded(rows: Sequence, width: int, begin: bool) -> np.ndarray:
-    """Rows of ids as an array `(B, width)`, each with its end.
+def pad_rows(rows: Sequence, width: int, begin: bool) -> np.ndarray:
+    """Return rows of ids as an array `(B, width)`, each with its end.
 
     Args:
-        rows: ids of each row.
-        width: how wide the array is.
-        begin: whether each row gets a beginning, too.
+        rows: Ids of each row.
+        width: How wide the array is.
+        begin: Whether each row gets a beginning, too.
     """
     batch = np.full((len(rows), width), Tokenizer.PADDING, np.int32)
     if begin:
@@ -133,3 +106,7 @@ def padded(rows: Sequence, width: int, begin: bool) -> np.ndarray:
         line[: len(ids)] = ids
         line[len(ids)] = Tokenizer.END
     return batch
+
+
+def _unknown(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unknown.npy")

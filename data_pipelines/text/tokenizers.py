@@ -167,22 +167,23 @@ class Tokenizer:
         return rows
 
     def sample(
-        self, texts: Sequence[str], seed: int, alpha: float = 0.1
+        self, texts: Sequence[str], seeds: Iterable[int], dropout: float = 0.1
     ) -> list[np.ndarray]:
-        """Ids of each text; subwords are cut by chance.
+        """Return the ids of each text; subwords are cut at random.
 
         Args:
-            texts: what to cut.
-            seed: equal ones give equal ids, if the texts are equal.
-            alpha: how often two pieces are not joined (BPE-dropout).  Words
-                and characters are cut as ever.
+            texts: What to cut.
+            seeds: Random seed of each text.
+            dropout: How often two pieces are not joined (BPE-dropout). Words
+                and characters are cut as without it.
         """
         if self.kind != "subwords":
             return self.encode_batch(texts)
-        chance = random.Random(seed)
         return [
-            self._sampler.encode(_CHUNK.findall(_mark(text)), chance, alpha)
-            for text in texts
+            self._sampler.encode(
+                _CHUNK.findall(_mark(text)), random.Random(seed), dropout
+            )
+            for text, seed in zip(texts, seeds, strict=True)
         ]
 
     def decode(self, ids: Iterable[int]) -> str:

@@ -1,4 +1,9 @@
-"""Pairs of sentences, ready for training: splits, tokenizers, report."""
+"""Splits of pairs of sentences: batches of ids, tokenizers, report.
+
+Batch     (source, target): int32 `(B, S)` and `(B, T)`
+
+Letters of shapes: N pairs, B batch, S source, T target.
+"""
 
 import dataclasses
 import functools
@@ -7,61 +12,70 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import bucket_widths
+from data_pipelines.batching import bucket_widths, passes
+from data_pipelines.batching.passes import Batch
+from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.text.token_rows import Side, Texts, padded
+from data_pipelines.text.token_rows import TokenRows, pad_rows
 from data_pipelines.text.tokenizers import Tokenizer
-from data_pipelines.translation import batching
+from data_pipelines.translation.batching import Buckets
 
 SPEC = (
     tf.TensorSpec((None, None), tf.int32),
     tf.TensorSpec((None, None), tf.int32),
 )
 
-# Files of each side of the pairs.
-
 # How many widths `Split.sources` has.
 _WIDTHS = 8
 
-# On so many sentences it is measured how much longer dropout makes them.
-_MEASURED = 2_000
+# Sentences sampled to estimate how dropout lengthens them.
+_SAMPLED = 2_000
 
-# On so many batches it is measured how much of them is padding.
-_MEASURED_BATCHES = 20
+# Batches sampled to estimate their share of padding.
+_SAMPLED_BATCHES = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Dropout:
-    """How sentences are cut anew in each pass of training.
+    """BPE-dropout: sentences are segmented anew in each pass of training.
 
-    A sentence that becomes too long for its batch stays as it ever is.
+    A sentence that becomes too long for its batch keeps its undropped
+    segmentation.
 
     Attributes:
-        tokenizers: of source and target.
-        alpha: see `Tokenizer.sample`.
+        tokenizers: Of source and target.
+        rate: See `Tokenizer.sample`.
     """
 
     tokenizers: tuple[Tokenizer, Tokenizer]
-    alpha: float
+    rate: float
 
-    def planned(self, side: int, part: Side) -> np.ndarray:
-        """Lengths to expect of the sentences of a side, `(N,)`."""
-        texts = part.texts[:_MEASURED]
-        rows = self.tokenizers[side].sample(texts, 0, self.alpha)
-        factor = sum(map(len, rows)) / part.sizes[: len(rows)].sum()
-        longer = np.ceil(part.sizes * factor).astype(np.int64)
-        return np.minimum(longer, part.limit) + 1
+    def expected_lengths(self, side: int, rows: TokenRows) -> np.ndarray:
+        """Return the lengths to expect of the sentences of a side, `(N,)`."""
+        texts = rows.texts[:_SAMPLED]
+        sampled = self.tokenizers[side].sample(
+            texts, range(len(texts)), self.rate
+        )
+        lengths = rows.tokens.lengths
+        factor = sum(map(len, sampled)) / lengths[: len(texts)].sum()
+        longer = np.ceil(lengths * factor).astype(np.int64)
+        return np.minimum(longer, rows.limit) + 1
 
-    def rows(
-        self, side: int, part: Side, rows: np.ndarray, seed: list, most: int
+    def ids(
+        self, side: int, rows: TokenRows, batch: Batch, seed: list[int]
     ) -> list[np.ndarray]:
-        """Ids of some sentences, none longer than `most`."""
-        number = int(np.random.SeedSequence([*seed, side]).generate_state(1)[0])
-        texts = [part.texts[row] for row in rows]
-        found = self.tokenizers[side].sample(texts, number, self.alpha)
+        """Return the ids of a batch's sentences, none longer than it holds."""
+        # The target has a beginning and an end, the source an end.
+        most = batch.width[side] - 1 - side
+        # Each sentence has a seed of its own: those who share a batch draw
+        # what one alone would.
+        base = np.random.SeedSequence([*seed, side]).generate_state(1)[0]
+        seeds = [int(base) + int(row) for row in batch.rows]
+        texts = [rows.texts[row] for row in batch.rows]
+        sampled = self.tokenizers[side].sample(texts, seeds, self.rate)
         return [
-            new if len(new) <= most else part.ids(row)
-            for new, row in zip(found, rows, strict=True)
+            ids if len(ids) <= most else rows.ids(row)
+            for ids, row in zip(sampled, batch.rows, strict=True)
         ]
 
 
@@ -70,21 +84,22 @@ class Split:
     """Pairs of one split; nothing of the size of the texts is in memory.
 
     Attributes:
-        sides: source and target.
+        sides: Source and target.
         digests: `(N,)`, equal for equal source sentences.
-        batch_tokens: see `token_batching.group`.
-        seed: of the order of the training passes.
-        dropout: how training sentences are cut anew; None: as they are.
+        batch_tokens: See `batching.Buckets.of`.
+        seed: Random seed of the order of training.
+        dropout: How training sentences are segmented anew; None: they are
+            not.
     """
 
-    sides: tuple[Side, Side]
+    sides: tuple[TokenRows, TokenRows]
     digests: np.ndarray
     batch_tokens: int
     seed: int
     dropout: Dropout | None = None
 
     def __len__(self) -> int:
-        return len(self.sides[0].sizes)
+        return len(self.sides[0])
 
     @property
     def source_texts(self) -> Texts:
@@ -97,11 +112,11 @@ class Split:
         return self.sides[1].texts
 
     def source(self, row: int) -> str:
-        """One source sentence, single spaces between its words."""
+        """Return one source sentence, single spaces between its words."""
         return self.source_texts[row]
 
     def target(self, row: int) -> str:
-        """One target sentence, single spaces between its words."""
+        """Return one target sentence, single spaces between its words."""
         return self.target_texts[row]
 
     @property
@@ -112,7 +127,7 @@ class Split:
     @property
     def steps_per_pass(self) -> int:
         """Number of batches in each training pass."""
-        return batching.steps_per_pass(self.planned)
+        return self.training_planner.steps_per_pass
 
     @functools.cached_property
     def tokens_per_pass(self) -> int:
@@ -120,92 +135,82 @@ class Split:
 
         The others have nearly as many: other rows are left over.
         """
-        plan = batching.plan(self.planned, self.seed, 0)
-        return int(sum(self.lengths[rows].sum() for _, rows in plan))
+        plan = self.training_planner.plan(self.seed, 0)
+        return int(sum(self.lengths[batch.rows].sum() for batch in plan))
 
     @functools.cached_property
-    def grouped(self) -> list[batching.Bucket]:
-        """The buckets of the evaluation pass."""
-        return self._group([side.lengths for side in self.sides])
+    def planner(self) -> Buckets:
+        """The batches of the evaluation pass."""
+        return self._buckets([side.lengths for side in self.sides])
 
     @functools.cached_property
-    def planned(self) -> list[batching.Bucket]:
-        """The buckets of training; with dropout for longer sentences."""
+    def training_planner(self) -> Buckets:
+        """The batches of training; with dropout for longer sentences."""
         if self.dropout is None:
-            return self.grouped
-        return self._group(
-            [self.dropout.planned(*side) for side in enumerate(self.sides)]
+            return self.planner
+        return self._buckets(
+            [
+                self.dropout.expected_lengths(side, rows)
+                for side, rows in enumerate(self.sides)
+            ]
         )
 
-    def _group(self, lengths: Sequence) -> list[batching.Bucket]:
+    def _buckets(self, lengths: Sequence[np.ndarray]) -> Buckets:
         # The target has a beginning as well.
         widths = np.stack([lengths[0], lengths[1] + 1])  # (2, N)
-        return batching.group(widths, self.batch_tokens)
+        return Buckets.of(widths, self.batch_tokens)
 
     @property
     def padding(self) -> float:
         """Share of padding in training, by its first batches."""
-        plan = batching.plan(self.planned, self.seed, 0)[:_MEASURED_BATCHES]
-        sides = [
-            side
-            for step, (bucket, rows) in enumerate(plan)
-            for side in self._batch(bucket.widths, rows, step)
+        plan = self.training_planner.plan(self.seed, 0)[:_SAMPLED_BATCHES]
+        arrays = [
+            array
+            for step, batch in enumerate(plan)
+            for array in self._fetch_training(batch, step)
         ]
-        real = sum(map(np.count_nonzero, sides))
-        return 1 - float(real / sum(side.size for side in sides))
+        real = sum(map(np.count_nonzero, arrays))
+        return 1 - float(real / sum(array.size for array in arrays))
 
     def dataset(
-        self, training: bool = False, start_step: int = 0
+        self,
+        training: bool = False,
+        start_step: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> tf.data.Dataset:
-        """Batches: one pass ordered by length, or the endless stream.
+        """Make batches: one pass by length, or the endless training stream.
 
         Args:
-            training: whether to make the stream.
-            start_step: batches of the stream to leave out, for resuming; this
-                costs no more than starting at 0.
+            training: Whether to make the stream.
+            start_step: Batches of the stream to leave out, for resuming.
+            shard: (process, number of processes) that share each batch.
         """
-        if not len(self):
-            raise ValueError("there are no pairs to make batches of")
-        if training:
-            size = tf.data.INFINITE_CARDINALITY
-        else:
-            size = len(batching.once(self.grouped))
-        dataset = tf.data.Dataset.from_generator(
-            functools.partial(self._endless, start_step)
-            if training
-            else self._once,
-            output_signature=SPEC,
+        return passes.dataset(
+            self.training_planner if training else self.planner,
+            self._fetch_training if training else self._fetch,
+            SPEC,
+            training=training,
+            seed=self.seed,
+            start_step=start_step,
+            shard=shard,
         )
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
-        return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def _endless(self, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        while True:
-            epoch, first = divmod(step, self.steps_per_pass)
-            plan = batching.plan(self.planned, self.seed, epoch)
-            for bucket, rows in plan[first:]:
-                yield self._batch(bucket.widths, rows, step)
-                step += 1
+    def _fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+        source, target = (
+            [rows.ids(row) for row in batch.rows] for rows in self.sides
+        )
+        return _padded(source, target, batch)
 
-    def _once(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for bucket, rows in batching.once(self.grouped):
-            yield self._batch(bucket.widths, rows, None)
-
-    def _batch(
-        self, widths: tuple[int, int], rows: np.ndarray, step: int | None
+    def _fetch_training(
+        self, batch: Batch, step: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A batch; one of training, which has a step, with dropout."""
-        batch = []
-        for side, part in enumerate(self.sides):
-            if self.dropout is None or step is None:
-                found = [part.ids(row) for row in rows]
-            else:
-                most = widths[side] - 1 - side
-                found = self.dropout.rows(
-                    side, part, rows, [self.seed, step], most
-                )
-            batch.append(padded(found, widths[side], begin=side == 1))
-        return tuple(batch)
+        if self.dropout is None:
+            return self._fetch(batch, step)
+        source, target = (
+            self.dropout.ids(side, rows, batch, [self.seed, step])
+            for side, rows in enumerate(self.sides)
+        )
+        return _padded(source, target, batch)
 
     @property
     def order(self) -> np.ndarray:
@@ -213,7 +218,7 @@ class Split:
         return np.argsort(self.sides[0].lengths, kind="stable")
 
     def sources(self, batch_size: int) -> Iterator[np.ndarray]:
-        """Sources `(B, S)` of all rows by length; the last has fewer rows."""
+        """Yield sources `(B, S)` of all rows by length; the last has fewer."""
         part = self.sides[0]
         if not len(self):
             return
@@ -221,27 +226,35 @@ class Split:
         order = self.order
         for start in range(0, len(order), batch_size):
             rows = [part.ids(row) for row in order[start : start + batch_size]]
-            place = np.searchsorted(widths, len(rows[-1]) + 1)
-            yield padded(rows, int(widths[place]), begin=False)
+            index = np.searchsorted(widths, len(rows[-1]) + 1)
+            yield pad_rows(rows, int(widths[index]), begin=False)
 
-    def in_order(self, rows):
-        """Puts what was made from `sources` into the order of the file.
+    def in_order(self, rows: list | np.ndarray) -> list | np.ndarray:
+        """Put what was made from `sources` into the order of the file.
 
         Args:
-            rows: a list or an array, one item for each row.
+            rows: One item for each row.
         """
-        places = np.argsort(self.order)
+        positions = np.argsort(self.order)
         if isinstance(rows, np.ndarray):
-            return rows[places]
-        return [rows[place] for place in places]
+            return rows[positions]
+        return [rows[position] for position in positions]
 
     @property
     def unknown_rate(self) -> dict[str, float]:
         """Share of unknown tokens on either side."""
-        return {
-            name: float(side.unknown.sum() / max(side.sizes.sum(), 1))
-            for name, side in zip(("source", "target"), self.sides, strict=True)
-        }
+        source, target = self.sides
+        return {"source": source.unknown_rate, "target": target.unknown_rate}
+
+
+def _padded(
+    source: list[np.ndarray], target: list[np.ndarray], batch: Batch
+) -> tuple[np.ndarray, np.ndarray]:
+    source_width, target_width = batch.width
+    return (
+        pad_rows(source, source_width, begin=False),
+        pad_rows(target, target_width, begin=True),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,14 +262,14 @@ class Datasets:
     """What the pipeline of translation returns.
 
     Attributes:
-        train: the split that the vocabularies come from; empty if an old run
+        train: The split that the vocabularies come from; empty if an old run
             is to be evaluated on data without it, as then valid or test may
             be.
-        valid: for every choice.
-        test: to be read once, at the end.
-        tokenizers: of the source language and of the target language.
-        languages: names of source and target.
-        sources: what was read, see `pairs.Store.about`.
+        valid: For every choice.
+        test: To be read once, at the end.
+        tokenizers: Of the source language and of the target language.
+        languages: Names of source and target.
+        sources: What was read, see `pair_store.Pairs.about`.
     """
 
     train: Split
@@ -316,23 +329,19 @@ class Datasets:
         split = getattr(self, name)
         if not len(split):
             return f"{name:8} no pairs"
-        sides = zip(
-            self.languages,
-            split.sides,
-            split.unknown_rate.values(),
-            strict=True,
+        sides = ", ".join(
+            f"{side.tokens.lengths.mean():.1f} {language} "
+            f"({side.unknown_rate:.2%} unknown)"
+            for language, side in zip(self.languages, split.sides, strict=True)
         )
-        return (
-            f"{name:8} {len(split):,} pairs; tokens a sentence: "
-            + ", ".join(
-                f"{side.sizes.mean():.1f} {language} ({unknown:.2%} unknown)"
-                for language, side, unknown in sides
-            )
-        )
+        return f"{name:8} {len(split):,} pairs; tokens a sentence: {sides}"
 
     def _about_batches(self) -> str:
         train = self.train
-        shapes = {bucket.shape for bucket in train.planned}
+        shapes = {
+            (bucket.size, bucket.widths)
+            for bucket in train.training_planner.buckets
+        }
         return (
             f"batches  {train.steps_per_pass:,} a pass, "
             f"{len(shapes)} different shapes, {train.padding:.1%} padding"

@@ -1,35 +1,38 @@
 """Sentences and their translations as arrays on disk: read once, mapped then.
 
-Folder    meta.json, and per source number i and side s (0 source, 1 target)
-          `<i>.<s>.texts`, UTF-8, one text after another; `<i>.<s>.sizes`,
-          bytes of each; `<i>.digests`, equal for equal source sentences
+Folder    meta.json, and for source number i and side s (0 source, 1 target)
+          the ragged array `<i>.<s>.texts`, UTF-8; `<i>.digests.npy`, equal
+          for equal source sentences
 
-Letters: N pairs.
+Letters of shapes: N pairs.
 """
 
-import array
 import collections
 import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.files import splits
+from data_pipelines.files import ragged, splits
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.progress import Progress
-from data_pipelines.files.ragged import mapped
-from data_pipelines.text.token_rows import Texts
+from data_pipelines.files.progress import progress_bar
+from data_pipelines.files.ragged import ArrayWriter, RaggedWriter, Texts
+from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.tokenizers import normalize
 from data_pipelines.translation.parallel_files import Pair
 
 # Part of the key of every folder: raise it with any change of it, or of the
 # way pairs are read.
-FORMAT = 1
+FORMAT = 2
+
+# Pairs that are written at a time.
+_CHUNK = 4096
 
 # How many pairs and words tell which language a file is in.
 _LOOKED_AT = 20_000
@@ -43,9 +46,9 @@ class Source:
     """One file, or two, and the splits they go to.
 
     Attributes:
-        pairs: yields (source, target, line); has a `name` for both sides, a
+        pairs: Yields (source, target, line); has a `name` for both sides, a
             pair `names` and a count `repaired`.
-        shares: split name -> its share; the shares add up to 1.
+        shares: Split name -> its share; the shares add up to 1.
     """
 
     pairs: Iterable[Pair]
@@ -53,11 +56,11 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class Store:
+class Pairs:
     """All pairs of one source.
 
     Attributes:
-        sides: texts of source and target.
+        sides: Texts of source and target.
         digests: `(N,)` int64.
         about: name, names, skipped, first_skipped, repaired.
     """
@@ -69,70 +72,92 @@ class Store:
     def __len__(self) -> int:
         return len(self.digests)
 
-    def rows(self, shares: dict[str, float], seed: int) -> dict:
-        """Split -> its rows, in the order of the file."""
-        chosen = splits.sides(self.digests, shares, seed)
-        if chosen is None:
-            cut = [name for name in shares if name != "train"]
-            raise DataError(
-                f"{self.about['name']}: too few different sentences to cut "
-                f"{' and '.join(cut)} from; expected at least {len(shares)}, "
-                f"or {' and '.join(f'{name} files' for name in cut)}"
-            )
-        return {
-            name: np.flatnonzero(chosen == side)
-            for side, name in enumerate(shares)
-        }
 
-
-def load(folder: Path) -> list[Store]:
-    """Opens a folder that `build` wrote, a store for each source."""
-    about = json.loads((folder / "meta.json").read_text("utf-8"))
+def load(folder: Path) -> list[Pairs]:
+    """Map a folder that `build` wrote, the pairs of each source."""
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
     return [
-        Store(
-            tuple(_texts(folder / f"{number}.{side}") for side in (0, 1)),
-            mapped(folder / f"{number}.digests", np.int64),
-            source,
+        Pairs(
+            tuple(Texts.load(folder / f"{i}.{side}.texts") for side in (0, 1)),
+            ragged.mapped(folder / f"{i}.digests.npy"),
+            about,
         )
-        for number, source in enumerate(about)
+        for i, about in enumerate(meta)
     ]
 
 
-def _texts(place: Path) -> Texts:
-    sizes = mapped(place.with_name(place.name + ".sizes"), np.int32)
-    data = mapped(place.with_name(place.name + ".texts"), np.uint8)
-    return Texts(data, np.cumsum(sizes, dtype=np.int64) - sizes, sizes)
+def rows_of_splits(
+    stored: Sequence[Pairs], sources: Sequence[Source], seed: int
+) -> dict[str, tuple[int, np.ndarray]]:
+    """Return split -> the number of its source, and which rows are its own."""
+    chosen = {split: (0, np.arange(0)) for split in SPLITS}
+    for number, (pairs, source) in enumerate(zip(stored, sources, strict=True)):
+        name = pairs.about["name"]
+        cut = splits.by_hash(
+            pairs.digests, source.shares, seed, name, "sentences"
+        )
+        chosen |= {split: (number, rows) for split, rows in cut.items()}
+    return chosen
 
 
 def build(folder: Path, sources: Sequence[Source]) -> None:
-    """Reads all sources into a folder, and refuses what cannot be right.
+    """Read all sources into a folder, and refuse what cannot be right.
 
     A pair with an empty side is left out and counted.
 
     Args:
-        folder: an existing empty folder.
-        sources: what to read; train, if it is there, first.
+        folder: An existing empty folder.
+        sources: What to read; train, if it is there, first.
     """
-    writers = [
-        _Writer(folder, number, source.pairs)
-        for number, source in enumerate(sources)
-    ]
-    for writer in writers:
-        writer.write()
-    for writer in writers[1:]:
+    readers = [_Reader(source.pairs) for source in sources]
+    for number, reader in enumerate(readers):
+        _write(folder, number, reader)
+        reader.check()
+    for reader in readers[1:]:
         if "train" in sources[0].shares:
-            _refuse_swapped(writers[0], writer)
-    meta = [writer.about for writer in writers]
+            _refuse_swapped(readers[0], reader)
+    meta = [reader.about for reader in readers]
     written = json.dumps(meta, ensure_ascii=False, indent=1)
     (folder / "meta.json").write_text(written, "utf-8")
 
 
-class _Writer:
-    """Writes the pairs of one source, and looks at the first of them."""
+def _write(folder: Path, number: int, reader: "_Reader") -> None:
+    """Write the arrays of one source."""
+    with contextlib.ExitStack() as stack:
+        sides = [
+            stack.enter_context(
+                RaggedWriter(folder / f"{number}.{side}.texts", np.uint8)
+            )
+            for side in (0, 1)
+        ]
+        digests = stack.enter_context(
+            ArrayWriter(folder / f"{number}.digests.npy", np.int64)
+        )
+        bar = stack.enter_context(
+            progress_bar(f"reading {reader.pairs.name}", "pairs")
+        )
+        pairs = iter(reader)
+        while chunk := list(itertools.islice(pairs, _CHUNK)):
+            for side, writer in enumerate(sides):
+                writer.append_texts([pair[side] for pair in chunk])
+            raw = b"".join(
+                hashlib.blake2b(source, digest_size=8).digest()
+                for source, _ in chunk
+            )
+            digests.append(np.frombuffer(raw, np.int64))
+            bar.update(len(chunk))
 
-    def __init__(self, folder: Path, number: int, pairs: Iterable) -> None:
-        self.folder = folder
-        self.number = number
+
+class _Reader:
+    """Reads the pairs of one source, and looks at the first of them.
+
+    Attributes:
+        words: Counts of the words of each side.
+        about: What is known about the source, once it is read.
+        count: How many pairs have text on both sides.
+    """
+
+    def __init__(self, pairs: Iterable) -> None:
         self.pairs = pairs
         self.words = (collections.Counter(), collections.Counter())
         self.about = {
@@ -141,71 +166,46 @@ class _Writer:
             "skipped": 0,
             "first_skipped": 0,
         }
-        self.sizes = (array.array("i"), array.array("i"))
         self.count = 0
-        self.same = 0
+        self._same = 0
 
-    def write(self) -> None:
-        """Writes everything but meta.json."""
-        progress = Progress(f"reading {self.pairs.name}", "pairs")
-        with contextlib.ExitStack() as stack:
-            files = {
-                ending: stack.enter_context(
-                    (self.folder / f"{self.number}.{ending}").open("wb")
-                )
-                for ending in ("0.texts", "1.texts", "digests")
-            }
-            for source, target, line in self.pairs:
-                texts = (normalize(source), normalize(target))
-                if all(texts):
-                    self._look(texts)
-                    self._append(files, texts)
-                else:
-                    self.about["skipped"] += 1
-                    first = self.about["first_skipped"] or line
-                    self.about["first_skipped"] = first
-                progress.show(self.count)
-        progress.done(self.count)
-        for side in (0, 1):
-            path = self.folder / f"{self.number}.{side}.sizes"
-            path.write_bytes(self.sizes[side].tobytes())
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs as UTF-8."""
+        for source, target, line in self.pairs:
+            texts = (normalize(source), normalize(target))
+            if all(texts):
+                self._look(texts)
+                yield texts[0].encode("utf-8"), texts[1].encode("utf-8")
+            else:
+                self.about["skipped"] += 1
+                first = self.about["first_skipped"] or line
+                self.about["first_skipped"] = first
         self.about["repaired"] = self.pairs.repaired
-        self._refuse()
-
-    def _append(self, files: dict, texts: tuple[str, str]) -> None:
-        for side, text in enumerate(texts):
-            raw = text.encode("utf-8")
-            self.sizes[side].append(len(raw))
-            files[f"{side}.texts"].write(raw)
-            if side == 0:
-                digest = hashlib.blake2b(raw, digest_size=8).digest()
-                files["digests"].write(digest)
 
     def _look(self, texts: tuple[str, str]) -> None:
         self.count += 1
-        self.same += texts[0] == texts[1]
+        self._same += texts[0] == texts[1]
         if self.count <= _LOOKED_AT:
             for words, text in zip(self.words, texts, strict=True):
                 words.update(text.lower().split())
 
-    def _refuse(self) -> None:
-        """Refuses a source without any pair, or of one language."""
+    def check(self) -> None:
+        """Refuse a source without any pair, or of one language."""
         if not self.count:
-            lines = self.about["skipped"]
             raise DataError(
-                f"{self.pairs.name}: none of the {lines:,} lines has a "
-                "sentence on both sides"
+                f"{self.pairs.name}: none of the {self.about['skipped']:,} "
+                "lines has a sentence on both sides"
             )
-        if self.same * 2 > self.count:
+        if self._same * 2 > self.count:
             raise DataError(
-                f"{' and '.join(self.pairs.names)}: {self.same:,} of "
+                f"{' and '.join(self.pairs.names)}: {self._same:,} of "
                 f"{self.count:,} lines are the same on both sides; expected "
                 "two languages"
             )
 
 
-def _refuse_swapped(train: _Writer, other: _Writer) -> None:
-    """Refuses valid or test with source and target exchanged.
+def _refuse_swapped(train: _Reader, other: _Reader) -> None:
+    """Refuse valid or test with source and target exchanged.
 
     It is so if both sides have clearly more of the frequent words of train's
     other side than of its own.
@@ -229,6 +229,6 @@ def _refuse_swapped(train: _Writer, other: _Writer) -> None:
 
 
 def _share(frequent: list[set], words: collections.Counter, side: int) -> float:
-    """How many of the words are frequent on a side of train."""
+    """Return how many of the words are frequent on a side of train."""
     known = sum(n for word, n in words.items() if word in frequent[side])
     return known / words.total()

@@ -29,22 +29,20 @@ its `tokenizers`; then valid or test alone will do, and the splits that are not
 there are empty.
 """
 
-import dataclasses
 import functools
 import re
 from pathlib import Path
 
-import numpy as np
-
 from data_pipelines.files import cache, splits, tfds_records
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.text.token_rows import Side
+from data_pipelines.text.token_rows import FORMAT, TokenRows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.translation import pair_store, parallel_files
 from data_pipelines.translation.datasets import Datasets, Dropout, Split
 from data_pipelines.translation.demo import generator as demo
-from data_pipelines.translation.pair_store import Source, Store
+from data_pipelines.translation.pair_store import Pairs, Source
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
 
@@ -65,26 +63,26 @@ def make_datasets(
     download: bool = False,
     tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
 ) -> Datasets:
-    """Reads, tokenizes and encodes a data set; the second time from a cache.
+    """Read, tokenize and encode a data set; the second time from a cache.
 
     Args:
-        dataset: a name from `SOURCES`.
-        data_path: for `files` the folder; for a public set TFDS's own folder;
+        dataset: A name from `SOURCES`.
+        data_path: For `files` the folder; for a public set TFDS's own folder;
             not for `demo`, which is written below `cache_path`.
-        cache_path: folder of the caches.  It may be deleted at any time.
-        languages: source and target, "en-de"; empty: as the data say, if
+        cache_path: Folder of the caches. It may be deleted at any time.
+        languages: Source and target, "en-de"; empty: as the data say, if
             they do.
-        tokens: what a sentence is cut into, one of `tokenizers.KINDS`.
-        vocabulary_size: most tokens that either vocabulary may have.
-        batch_tokens: most positions of either side in a batch.
-        max_length: most tokens of a sentence, its end counted; longer ones
+        tokens: What a sentence is cut into, one of `tokenizers.KINDS`.
+        vocabulary_size: Most tokens that either vocabulary may have.
+        batch_tokens: Most positions of either side in a batch.
+        max_length: Most tokens of a sentence, its end counted; longer ones
             are cut.
-        seed: of the order of training, and of the cut of missing splits.
-        subword_dropout: how often two pieces of a training sentence are not
+        seed: Of the order of training, and of the cut of missing splits.
+        subword_dropout: How often two pieces of a training sentence are not
             joined (BPE-dropout), anew in each pass.
-        minimum_count: words or characters rarer in train are unknown.
-        download: whether a public set may be downloaded.
-        tokenizers: of an old run, source and target, instead of new ones.  A
+        minimum_count: Words or characters rarer in train are unknown.
+        download: Whether a public set may be downloaded.
+        tokenizers: Of an old run, source and target, instead of new ones. A
             folder needs no train files then; `tokens`, `vocabulary_size` and
             `minimum_count` are without effect.
 
@@ -92,7 +90,7 @@ def make_datasets(
         The splits and what belongs to them.
 
     Raises:
-        DataError: if the data are not as described; the message says where.
+        DataError: If the data are not as described; the message says where.
     """
     if subword_dropout and tokens != "subwords":
         raise DataError(
@@ -101,100 +99,92 @@ def make_datasets(
     if max_length < 2:
         raise ValueError(f"max_length must be at least 2, not {max_length}")
     cache_path = Path(cache_path)
-    chosen, sources, stamp = SOURCES[dataset](
+    chosen, sources, fingerprint = SOURCES[dataset](
         data_path, cache_path, download, languages, tokenizers is None
     )
-    name = cache.key(pair_store.FORMAT, VERSION, chosen, stamp)
-    stores = pair_store.load(
+    key = cache.key(pair_store.FORMAT, VERSION, chosen, fingerprint)
+    stored = pair_store.load(
         cache.folder(
-            cache_path / f"{name}-pairs",
+            cache_path / f"{key}-pairs",
             lambda folder: pair_store.build(folder, sources),
         )
     )
-    rows = _rows(stores, sources, seed)
-    place = cache_path / name
+    rows = pair_store.rows_of_splits(stored, sources, seed)
     if tokenizers is None:
-        tokenizers = _learned(
-            place, stores, rows, tokens, vocabulary_size, minimum_count
-        )
-    sides = _encoded(place, stores, tokenizers, max_length)
-    parts = {
-        split: Split(
-            tuple(side.chosen(rows[split][1]) for side in sides[store]),
-            stores[store].digests[rows[split][1]],
-            batch_tokens,
-            seed,
-        )
-        for split, (store, _) in rows.items()
-    }
+        number, train = rows["train"]
+        texts = [side.chosen(train) for side in stored[number].sides]
+        # The rows of train depend on the seed if something is cut from it.
+        settings = (tokens, vocabulary_size, minimum_count)
+        words = cache.key(*settings, cache.digest(train))
+        path = cache_path / f"{key}-words-{words}"
+        tokenizers = _learn(path, texts, *settings)
+    ids = cache.key(FORMAT, [(t.kind, t.pieces) for t in tokenizers])
+    encoded = _encode(
+        cache_path / f"{key}-ids-{ids}", stored, tokenizers, max_length
+    )
+    dropout = None
     if subword_dropout:
         dropout = Dropout(tokenizers, subword_dropout)
-        parts["train"] = dataclasses.replace(parts["train"], dropout=dropout)
-    about = [store.about for store in stores]
     return Datasets(
-        **parts, tokenizers=tokenizers, languages=chosen, sources=about
+        **{
+            split: Split(
+                tuple(side.chosen(own) for side in encoded[number]),
+                stored[number].digests[own],
+                batch_tokens,
+                seed,
+                dropout if split == "train" else None,
+            )
+            for split, (number, own) in rows.items()
+        },
+        tokenizers=tokenizers,
+        languages=chosen,
+        sources=[pairs.about for pairs in stored],
     )
 
 
-def _rows(
-    stores: list[Store], sources: list[Source], seed: int
-) -> dict[str, tuple[int, np.ndarray]]:
-    """Split -> which store it is in, and which rows are its own."""
-    rows = {split: (0, np.zeros(0, np.int64)) for split in SPLITS}
-    for number, (store, source) in enumerate(zip(stores, sources, strict=True)):
-        for split, found in store.rows(source.shares, seed).items():
-            rows[split] = (number, found)
-    return rows
-
-
-def _learned(
-    place: Path,
-    stores: list[Store],
-    rows: dict[str, tuple[int, np.ndarray]],
+def _learn(
+    path: Path,
+    sides: list[Texts],
     kind: str,
     size: int,
     minimum_count: int,
 ) -> tuple[Tokenizer, Tokenizer]:
-    """Tokenizers of both sides of train."""
-    number, chosen = rows["train"]
+    """Return tokenizers of both sides of train."""
 
     def learn(folder: Path) -> None:
-        for side, texts in enumerate(stores[number].sides):
-            found = Tokenizer.learn(
-                texts.chosen(chosen), kind, size, minimum_count
-            )
-            found.save(folder / f"{side}.txt")
+        for side, texts in enumerate(sides):
+            tokenizer = Tokenizer.learn(texts, kind, size, minimum_count)
+            tokenizer.save(folder / f"{side}.txt")
 
-    # The rows of train depend on the seed if something is cut from it.
-    key = cache.key(kind, size, minimum_count, cache.digest(chosen))
-    folder = cache.folder(place.with_name(f"{place.name}-words-{key}"), learn)
+    folder = cache.folder(path, learn)
     first, second = (
         Tokenizer.load(folder / f"{side}.txt", kind) for side in (0, 1)
     )
     return first, second
 
 
-def _encoded(
-    place: Path,
-    stores: list[Store],
+def _encode(
+    path: Path,
+    stored: list[Pairs],
     tokenizers: tuple[Tokenizer, Tokenizer],
     max_length: int,
-) -> list[tuple[Side, Side]]:
-    """Both sides of each store as ids."""
+) -> list[tuple[TokenRows, TokenRows]]:
+    """Return both sides of the pairs of each source as ids."""
 
     def encode(folder: Path) -> None:
-        for number, store in enumerate(stores):
-            for side, texts in enumerate(store.sides):
-                Side.write(folder / f"{number}.{side}", texts, tokenizers[side])
+        for number, pairs in enumerate(stored):
+            for side, texts in enumerate(pairs.sides):
+                TokenRows.write(
+                    folder / f"{number}.{side}", texts, tokenizers[side]
+                )
 
-    key = cache.key(*((t.kind, t.pieces) for t in tokenizers))
-    folder = cache.folder(place.with_name(f"{place.name}-ids-{key}"), encode)
+    folder = cache.folder(path, encode)
     return [
         tuple(
-            Side.load(folder / f"{number}.{side}", texts, max_length - 1)
-            for side, texts in enumerate(store.sides)
+            TokenRows.load(folder / f"{number}.{side}", texts, max_length - 1)
+            for side, texts in enumerate(pairs.sides)
         )
-        for number, store in enumerate(stores)
+        for number, pairs in enumerate(stored)
     ]
 
 

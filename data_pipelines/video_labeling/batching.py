@@ -168,9 +168,11 @@ class Batches:
         if self.chunk:
             made = plan(self.lengths, self.rows, self.chunk, order)
         else:
-            batches = by_length.plan(
-                self.lengths, self.rows, self.seed, number, drop_remainder=False
+            widths = bucket_widths.boundaries(self.lengths, _WIDTHS)
+            planner = by_length.ByLength(
+                self.lengths, widths, self.rows, drop_remainder=False
             )
+            batches = [rows for rows, _ in planner.plan(self.seed, number)]
             made = whole(self.lengths, batches, self.rows)
         return dataclasses.replace(made, mirrored=mirrored)
 

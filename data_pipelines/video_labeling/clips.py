@@ -99,17 +99,12 @@ class Clips:
                 f"{', '.join(sorted(present))}"
             )
         shares = splits.shares("train", present)
-        sides = splits.sides(_digests(train), shares, seed)
-        if sides is None:
-            missing = [split for split in shares if split != "train"]
-            raise DataError(
-                f"{self.name}: too few videos or groups to cut "
-                f"{' and '.join(missing)} from; expected at least "
-                f"{len(shares)}"
-            )
-        names = list(shares)
-        for clip, side in zip(train, sides, strict=True):
-            clip.split = names[side]
+        cut = splits.by_hash(
+            _digests(train), shares, seed, self.name, "videos or groups"
+        )
+        for split, rows in cut.items():
+            for row in rows:
+                train[row].split = split
 
     def _check_groups(self) -> None:
         first: dict[str, Clip] = {}

@@ -31,7 +31,7 @@ import numpy as np
 from data_pipelines.files import cache
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import KnownFiles
-from data_pipelines.files.progress import Progress
+from data_pipelines.files.progress import progress_bar
 from data_pipelines.video_labeling.frame_sources import Medium, Source
 from data_pipelines.vision import feature_shards
 from data_pipelines.vision.images import BadFiles, printable
@@ -198,37 +198,31 @@ class Store:
         digests = self._digests(paths, bad)
         new = [n for n, d in digests.items() if not (self.place / d).exists()]
         self._announce([paths[name] for name in new])
-        progress, count = None, 0
         found = {}
-        for name, digest in digests.items():
-            if name in new and progress is None:
-                progress = Progress("reading videos", "frames", self.expected)
-            try:
-                found[name] = self._stored(paths[name], digest)
-            except VideoError as error:
-                bad.add(error)
-                continue
-            if name in new:
-                count += found[name].shape[0]
-                progress.show(count)
-            check(name, found[name])
-        if progress:
-            progress.done(count)
+        with progress_bar(
+            "reading videos", "frames", total=self.expected
+        ) as bar:
+            for name, digest in digests.items():
+                try:
+                    found[name] = self._stored(paths[name], digest)
+                except VideoError as error:
+                    bad.add(error)
+                    continue
+                if name in new:
+                    bar.update(found[name].shape[0])
+                check(name, found[name])
         bad.check(total, self.place / "bad_videos.txt")
         return found
 
     def _digests(self, paths: dict[str, Path], bad: BadFiles) -> dict:
         """Name -> content, of those that can be read."""
         found = {}
-        progress = Progress("looking at videos", "videos", len(paths))
-        for count, (name, path) in enumerate(paths.items(), 1):
+        for name in progress_bar("looking at videos", "videos", paths):
             try:
-                found[name] = self.medium.content(path, self.known)
+                found[name] = self.medium.content(paths[name], self.known)
             except VideoError as error:
                 bad.add(error)
-            progress.show(count)
         self.known.save()
-        progress.done(len(paths))
         return found
 
     def _stored(self, path: Path, digest: str) -> Stored:

@@ -33,7 +33,7 @@ import numpy as np
 from data_pipelines.files import cache, file_index
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import KnownFiles
-from data_pipelines.files.progress import Progress
+from data_pipelines.files.progress import progress_bar
 from data_pipelines.vision import feature_shards, images
 from data_pipelines.vision.feature_shards import (
     DamageError,
@@ -318,15 +318,12 @@ class _Extraction:
             else:
                 todo.append((key, path, stamp))
         self.left = len(todo)
-        progress = Progress("computing features", "pictures", len(todo))
         found = images.in_order(self._load, todo, workers)
         with contextlib.closing(found):
-            for count, item in enumerate(todo, 1):
+            for item in progress_bar("computing features", "pictures", todo):
                 self._take(*item, next(found))
-                progress.show(count)
         self._finish_batch()
         self._finish_shard()
-        progress.done(len(todo))
         order = (key for key in paths if key in self.digests)
         self.digests = {key: self.digests[key] for key in order}
 

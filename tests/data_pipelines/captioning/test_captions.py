@@ -310,8 +310,8 @@ def test_three_pictures_are_enough_two_are_not(tmp_path):
     assert {p.split for p in found.pictures.values()} == set(captions.SPLITS)
     two = {name: SAID[name] for name in list(SAID)[:2]}
     assert fails(table(tmp_path, rows(two))) == (
-        "/captions.csv: too few pictures to cut valid and test from; expected "
-        "at least 3"
+        "/captions.csv: too few different pictures to cut valid and test "
+        "from; expected at least 3, or your own valid and test"
     )
 
 

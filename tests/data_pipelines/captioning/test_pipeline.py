@@ -663,10 +663,10 @@ def test_report(mine, shared_cache):
         f"train    60 pictures, 300 captions of {np.mean(words):.1f} tokens "
         "(0.00% unknown)",
         f"valid    9 pictures, 45 captions of "
-        f"{data.valid.side.sizes.mean():.1f} tokens "
+        f"{data.valid.side.tokens.lengths.mean():.1f} tokens "
         f"({data.valid.unknown_rate:.2%} unknown)",
         f"test     7 pictures, 35 captions of "
-        f"{data.test.side.sizes.mean():.1f} tokens "
+        f"{data.test.side.tokens.lengths.mean():.1f} tokens "
         f"({data.test.unknown_rate:.2%} unknown)",
         f"pieces   {4 + 60 + 5 + 5 + 1} (words)",
         f"batches  37 a pass of 8 rows, 5 different widths, "

@@ -11,7 +11,11 @@ from data_pipelines.sentiment import pipeline as sentiment
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
-PUBLIC = [name for name in sentiment.SOURCES if name not in ("demo", "files")]
+PUBLIC = sorted(
+    name
+    for name in sentiment.SOURCES
+    if name != "files" and not name.startswith("demo")
+)
 SIZES = {"train": 120, "test": 30}
 
 
@@ -60,9 +64,9 @@ def test_splits_labels_and_texts(name, tmp_path):
     assert len(data.train) + len(data.valid) == 120
     assert 3 <= len(data.valid) <= 30
     assert len(data.test) == 30
-    assert not set(data.train.texts()) & set(data.valid.texts())
+    assert not set(data.train.texts) & set(data.valid.texts)
     parts = 2 if name == "ag_news_subset" else 1
-    assert data.test.text(2) == "\n".join(["ótimo test 2"] * parts)
+    assert data.test.texts[2] == "\n".join(["ótimo test 2"] * parts)
     assert data.labels[data.test.labels[1]] == names[1]
     assert f"note     {name} (train): {parts} bytes" in "\n".join(data.report())
 

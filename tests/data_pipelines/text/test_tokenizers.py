@@ -336,7 +336,8 @@ assert not any(name.startswith(("data_", "sentencep")) for name in sys.modules)
 from data_pipelines.text.tokenizers import Tokenizer
 tokenizer = Tokenizer.load(sys.argv[4], "subwords")
 texts = [text.decode() for text in texts]
-print([row.tolist() for row in tokenizer.sample(texts, 3, 0.3)])
+seeds = range(len(texts))
+print([row.tolist() for row in tokenizer.sample(texts, seeds, 0.3)])
 """
 
 
@@ -363,7 +364,8 @@ def test_in_another_process(tokenizers, texts, tmp_path):
         assert [text.decode() for text in decoded] == [
             tokenizers[kind].decode(row) for row in rows
         ]
-    expected = tokenizers["subwords"].sample(strings, 3, 0.3)
+    seeds = range(len(strings))
+    expected = tokenizers["subwords"].sample(strings, seeds, 0.3)
     assert sampled == as_lists(expected)
 
 
@@ -444,12 +446,15 @@ def test_merges_by_the_definition():
 
 def test_sampling_is_by_the_seed(tokenizers, texts):
     tokenizer = tokenizers["subwords"]
-    first = as_lists(tokenizer.sample(texts[:200], 1))
-    tokenizer.sample(texts[:7], 5)
-    assert as_lists(tokenizer.sample(texts[:200], 1)) == first
-    assert as_lists(tokenizer.sample(texts[:200], 2)) != first
-    plain = as_lists(tokenizer.encode_batch(texts[:200]))
-    assert as_lists(tokenizer.sample(texts[:200], 1, alpha=0.0)) == plain
+    some, seeds = texts[:200], range(200)
+    first = as_lists(tokenizer.sample(some, seeds))
+    tokenizer.sample(texts[:7], range(7))
+    assert as_lists(tokenizer.sample(some, seeds)) == first
+    assert as_lists(tokenizer.sample(some, range(1, 201))) != first
+    # Each text alone gives what it gives among others.
+    assert as_lists(tokenizer.sample(some[50:60], seeds[50:60])) == first[50:60]
+    plain = as_lists(tokenizer.encode_batch(some))
+    assert as_lists(tokenizer.sample(some, seeds, dropout=0.0)) == plain
     assert sum(map(len, first)) > sum(map(len, plain))
     for text, ids in zip(texts, first, strict=False):
         assert tokenizer.decode(ids) == text
@@ -458,7 +463,7 @@ def test_sampling_is_by_the_seed(tokenizers, texts):
 def test_with_full_dropout_only_characters_are_left(tokenizers, texts):
     tokenizer = tokenizers["subwords"]
     for text, ids in zip(
-        texts[:20], tokenizer.sample(texts[:20], 0, 1.0), strict=True
+        texts[:20], tokenizer.sample(texts[:20], range(20), 1.0), strict=True
     ):
         expected = "".join(SPACE + word for word in text.split())
         assert [tokenizer.pieces[i] for i in ids] == list(expected)
@@ -469,7 +474,7 @@ def test_how_often_two_pieces_are_not_joined():
     tokenizer = Tokenizer(
         [*SPECIALS, "ab", f"{SPACE}ab", "a", "b", SPACE], "subwords"
     )
-    rows = as_lists(tokenizer.sample(["ab"] * 20_000, 0, alpha=0.3))
+    rows = as_lists(tokenizer.sample(["ab"] * 20_000, range(20_000), 0.3))
     shares = [rows.count(row) / 20_000 for row in ([5], [8, 4], [8, 6, 7])]
     assert shares == pytest.approx([0.49, 0.21, 0.3], abs=0.015)
 
@@ -477,9 +482,9 @@ def test_how_often_two_pieces_are_not_joined():
 def test_words_and_characters_are_never_sampled(tokenizers, texts):
     for kind in ("words", "characters"):
         tokenizer = tokenizers[kind]
-        assert as_lists(tokenizer.sample(texts[:50], 1, 0.5)) == as_lists(
-            tokenizer.encode_batch(texts[:50])
-        )
+        assert as_lists(
+            tokenizer.sample(texts[:50], range(50), 0.5)
+        ) == as_lists(tokenizer.encode_batch(texts[:50]))
 
 
 # Bad files.

@@ -97,6 +97,10 @@ def test_crop(keep, length, expected):
             assert row == short
     traced = tf.function(lambda x: word_tokenizer.crop(x, length, keep))(rows)
     assert traced.to_list() == cropped.to_list()
+    # Training crops without TensorFlow, and as prediction does.
+    ends = word_tokenizer.crop_lengths(length, keep)
+    for row, short in zip(cropped.to_list(), rows.to_list(), strict=True):
+        assert word_tokenizer.crop_row(np.array(short), *ends).tolist() == row
 
 
 def test_crop_of_words():

@@ -12,8 +12,9 @@ import tensorflow as tf
 from data_pipelines.files import tfds_records
 from data_pipelines.files.errors import DataError
 from data_pipelines.text.tokenizers import Tokenizer
-from data_pipelines.translation import batching, pair_store
+from data_pipelines.translation import pair_store
 from data_pipelines.translation import pipeline as translation
+from data_pipelines.translation.batching import Bucket, Buckets
 from data_pipelines.translation.demo import generator as demo
 
 SOURCE = """the a small old red house dog cat sees takes has and
@@ -235,8 +236,8 @@ def test_three_pairs_are_enough(folder):
     write(folder, "train", sentences(2))
     assert fails(folder) == (
         "FOLDER/train.en and train.de: too few different sentences to cut "
-        "valid and test from; expected at least 3, or valid files and test "
-        "files"
+        "valid and test from; expected at least 3, or your own valid and "
+        "test"
     )
 
 
@@ -275,7 +276,7 @@ def test_an_old_run_on_new_data(folder):
     assert list(data.train.sources(8)) == []
     assert data.train.in_order([]) == []
     assert "train    no pairs" in data.report()
-    with pytest.raises(ValueError, match="there are no pairs"):
+    with pytest.raises(ValueError, match="there are no examples"):
         data.train.dataset()
     assert fails(folder) == (
         "FOLDER: has no train files; expected train.en and train.de, or "
@@ -330,7 +331,8 @@ def test_the_budget_of_tokens_is_held_in_few_shapes(folder, dropout):
     shapes = {(s.shape, t.shape) for s, t in found}
     assert len(shapes) <= 15
     assert shapes == {
-        ((b.size, b.widths[0]), (b.size, b.widths[1])) for b in split.planned
+        ((b.size, b.widths[0]), (b.size, b.widths[1]))
+        for b in split.training_planner.buckets
     }
     for source, target in found:
         assert source.size <= 200
@@ -387,8 +389,8 @@ def test_the_stream_can_start_at_any_step(folder, dropout):
 def test_the_order_is_by_seed_and_pass(folder):
     def order(seed, epoch):
         split = make(folder, seed=seed).train
-        plan = batching.plan(split.planned, seed, epoch)
-        return [row for _, rows in plan for row in rows.tolist()]
+        plan = split.training_planner.plan(seed, epoch)
+        return [row for batch in plan for row in batch.rows.tolist()]
 
     orders = [order(seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
     assert order(1, 1) == orders[3]
@@ -456,8 +458,8 @@ def test_long_sentences_are_cut_and_counted(folder):
 def test_a_sentence_longer_than_the_budget_is_a_batch(folder):
     write(folder, "train", [*sentences(30), ("the " * 90, "das " * 100)])
     data = make(folder, tokens="words", max_length=200, batch_tokens=50)
-    shapes = {bucket.shape for bucket in data.train.planned}
-    assert (1, 91, 102) in shapes
+    buckets = data.train.training_planner.buckets
+    assert (1, (91, 102)) in {(b.size, b.widths) for b in buckets}
     found = batches(
         data.train.dataset(training=True), data.train.steps_per_pass
     )
@@ -479,15 +481,15 @@ def test_groups_have_little_padding_in_few_shapes():
     source = np.clip(chance.lognormal(2.6, 0.35, 20_000), 4, 60).astype(int)
     target = np.clip(source * chance.normal(1.05, 0.2, 20_000), 4, 70)
     lengths = np.stack([source, target.astype(int)])
-    grouped = batching.group(lengths, 3000)
-    assert len(grouped) == 15
-    plan = batching.plan(grouped, 0, 0)
-    size = sum(len(rows) * sum(bucket.widths) for bucket, rows in plan)
-    real = sum(lengths[:, rows].sum() for _, rows in plan)
+    planner = Buckets.of(lengths, 3000)
+    assert len(planner.buckets) == 15
+    plan = planner.plan(0, 0)
+    size = sum(len(rows) * sum(widths) for rows, widths in plan)
+    real = sum(lengths[:, rows].sum() for rows, _ in plan)
     apart = chance.permutation(20_000).reshape(200, 100)
     usual = sum(100 * lengths[:, rows].max(axis=1).sum() for rows in apart)
     assert 1 - real / size < 0.3 * (1 - lengths.sum() / usual)
-    used = sum(bucket.batches * bucket.size for bucket in grouped)
+    used = sum(len(rows) for rows, _ in plan)
     assert used > 0.985 * 20_000
 
 
@@ -496,7 +498,7 @@ def test_groups_have_little_padding_in_few_shapes():
     [(1, 1), (1, 9), (7, 1), (9, 9), (21, 2), (39, 33), (6245, 133)],
 )
 def test_the_size_of_a_batch(rows, most):
-    size = batching._size(rows, most)
+    size = Bucket(np.arange(rows), (9, 9), most).size
     assert 1 <= size <= min(rows, most)
     assert rows % size <= rows / 10
     assert size >= min(rows, most) / 2

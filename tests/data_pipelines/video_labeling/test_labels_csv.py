@@ -205,8 +205,8 @@ PARTS = "video,start,end,label\n"
         ),
         (
             HEAD + "a.mp4,0,x\nb.mp4,0,x\n",
-            ": too few videos or groups to cut valid and test from; expected "
-            "at least 3",
+            ": too few different videos or groups to cut valid and test "
+            "from; expected at least 3, or your own valid and test",
         ),
     ],
 )

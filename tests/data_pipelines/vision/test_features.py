@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.files import progress
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import features
 from data_pipelines.vision.features import Statistics, extract
@@ -578,27 +577,6 @@ def test_what_is_said(tmp_path, capsys):
     assert first == f"features: {line}, {place}"
     assert second == f"their values: {found.statistics}"
     assert second.startswith("their values: mean 0.")
-
-
-def test_rate_and_time_left(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
-    clock = iter([0.0, 10.0, 10.0, 10.0, 400.0, 400.0, 400.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    shown = progress.Progress("computing", "pictures", 8000)
-    shown.terminal = True
-    shown.show(200)
-    shown.show(4000)
-    printed = capsys.readouterr().err.split("\r")
-    assert [line.rstrip() for line in printed] == [
-        "",
-        "computing: 200 of 8,000 pictures, 20.0 a second, 6 min left",
-        "computing: 4,000 of 8,000 pictures, 10.0 a second, 7 min left",
-    ]
-
-
-def test_times():
-    said = [progress._time(seconds) for seconds in (9.6, 150, 9000)]
-    assert said == ["10 s", "2 min", "2.5 h"]
 
 
 # Keys.

@@ -1,0 +1,151 @@
+"""The one batch contract: batch k is a function of the data, the seed and k.
+
+A planner tells which rows stand in which batch, a fetch turns the rows of a
+batch into arrays, and `dataset` makes a `tf.data.Dataset` of the two. From
+that follow, for every task: training is resumed at any step at no cost, the
+order is the same on every backend, and several processes share the batches.
+
+    planner = ByLength(lengths, widths, batch_size=64)
+    dataset(planner, fetch, SPEC, training=True, seed=0, start_step=1_000)
+    dataset(planner, fetch, SPEC, training=False)       # one pass, in order
+
+Letters of shapes: B rows of a batch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.files.errors import DataError
+
+
+class Batch(NamedTuple):
+    """What a batch holds.
+
+    Attributes:
+        rows: `(B, ...)` integers, for each row of the batch what it shows:
+            the index of an example, or several numbers.
+        width: What the rows are padded to, one number for each padded axis.
+    """
+
+    rows: np.ndarray
+    width: int | tuple[int, ...]
+
+
+class Planner(Protocol):
+    """Which rows stand in which batch.
+
+    Attributes:
+        steps_per_pass: Number of batches in each training pass; it is the
+            same for every seed and epoch.
+    """
+
+    steps_per_pass: int
+
+    def plan(self, seed: int, epoch: int) -> Sequence[Batch]:
+        """Return the batches of one training pass, by (seed, epoch) alone."""
+
+    def once(self) -> Sequence[Batch]:
+        """Return the batches of one pass over every row, in a fixed order."""
+
+
+Fetch = Callable[[Batch, int], Any]
+
+
+def stream(
+    planner: Planner, seed: int, step: int = 0
+) -> Iterator[tuple[int, Batch]]:
+    """Yield (step, batch) of training without end, from any step on.
+
+    Nothing is computed for the batches before `step`.
+    """
+    while True:
+        epoch, first = divmod(step, planner.steps_per_pass)
+        for batch in planner.plan(seed, epoch)[first:]:
+            yield step, batch
+            step += 1
+
+
+def part(batch: Batch, shard: tuple[int, int]) -> Batch:
+    """Return the rows that one of several processes takes of a batch.
+
+    Args:
+        batch: The whole batch.
+        shard: (process, number of processes). The parts of all processes one
+            after another are the batch; all have its width.
+
+    Raises:
+        DataError: If the parts cannot have equally many rows.
+    """
+    process, processes = shard
+    size, rest = divmod(len(batch.rows), processes)
+    if rest:
+        raise DataError(
+            f"a batch of {len(batch.rows):,} rows cannot be shared by "
+            f"{processes} processes; expected a batch size that divides by "
+            f"{processes}, and full batches"
+        )
+    return batch._replace(
+        rows=batch.rows[process * size : (process + 1) * size]
+    )
+
+
+def dataset(
+    planner: Planner,
+    fetch: Fetch,
+    spec: Any,
+    *,
+    training: bool,
+    seed: int = 0,
+    start_step: int = 0,
+    shard: tuple[int, int] = (0, 1),
+    prefetch: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
+    """Make the batches of a planner.
+
+    Args:
+        planner: Which rows stand in which batch.
+        fetch: Takes a batch and its step, from 0 on, and returns arrays.
+        spec: Shapes and types of these arrays, as `tf.TensorSpec`.
+        training: True for an endless stream of passes; False for one pass in
+            the order of `planner.once`.
+        seed: Random seed of the order of training.
+        start_step: Batches of the stream to leave out, for resuming; this
+            costs no more than starting at 0. Training only.
+        shard: (process, number of processes); see `part`.
+        prefetch: Batches made ahead.
+
+    Returns:
+        A dataset. Each iteration of it starts anew at `start_step`, so pass
+        `steps_per_epoch` to `fit`, which then goes on through one iteration.
+
+    Raises:
+        DataError: If a batch cannot be shared by so many processes.
+    """
+    if not planner.steps_per_pass:
+        raise ValueError("there are no examples to make batches of")
+    process, processes = shard
+    if not 0 <= process < processes:
+        raise ValueError(f"there is no process {process} of {processes}")
+    if processes > 1:
+        # Every pass has the same sizes: what is wrong shows before training.
+        epoch = start_step // planner.steps_per_pass
+        for batch in planner.plan(seed, epoch) if training else planner.once():
+            part(batch, shard)
+
+    def batches() -> Iterator[Any]:
+        if training:
+            numbered = stream(planner, seed, start_step)
+        else:
+            numbered = enumerate(planner.once())
+        for step, batch in numbered:
+            yield fetch(part(batch, shard), step)
+
+    size = tf.data.INFINITE_CARDINALITY if training else len(planner.once())
+    return (
+        tf.data.Dataset.from_generator(batches, output_signature=spec)
+        .apply(tf.data.experimental.assert_cardinality(size))
+        .prefetch(prefetch)
+    )

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from data_pipelines.files import splits
+from data_pipelines.files.errors import DataError
+
+THREE = {"train": 0.8, "valid": 0.1, "test": 0.1}
+
+
+def digests(count, seed=0):
+    random = np.random.default_rng(seed)
+    return random.integers(0, 2**63, count, np.int64)
+
+
+def cut(digests, shares=THREE, seed=0):
+    return splits.by_hash(digests, shares, seed, "a.csv", "texts")
+
+
+def test_shares():
+    assert splits.shares("valid", ["train", "valid"]) == {"valid": 1.0}
+    assert splits.shares("train", splits.SPLITS) == {"train": 1.0}
+    assert splits.shares("train", ["train", "test"]) == {
+        "train": 0.9,
+        "valid": 0.1,
+    }
+    assert splits.shares("train", ["train"]) == pytest.approx(THREE)
+
+
+def test_a_hash_cuts_about_as_asked_and_keeps_the_order():
+    rows = cut(digests(10_000))
+    assert list(rows) == ["train", "valid", "test"]
+    together = np.concatenate([*rows.values()])
+    assert sorted(together.tolist()) == list(range(10_000))
+    for split, share in THREE.items():
+        assert len(rows[split]) == pytest.approx(10_000 * share, rel=0.1)
+        assert (np.diff(rows[split]) > 0).all()
+
+
+def test_equal_hashes_are_in_one_split():
+    some = digests(300)
+    groups = np.random.default_rng(1).integers(0, 300, 4000)
+    rows = cut(some[groups])
+    sides = [set(groups[own].tolist()) for own in rows.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides))
+
+
+def test_the_cut_depends_on_hash_and_seed_alone():
+    some = digests(500)
+    rows = cut(some, seed=3)
+    # Every example stays where it is when others join.
+    more = cut(np.concatenate([some, digests(700, 5)]), seed=3)
+    for split in THREE:
+        own = more[split][more[split] < 500]
+        np.testing.assert_array_equal(own, rows[split])
+    assert cut(some, seed=4)["test"].tolist() != rows["test"].tolist()
+
+
+@pytest.mark.parametrize("count", [3, 4, 7, 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_split_is_empty_where_there_are_enough(count, seed):
+    some = np.repeat(digests(count), 2)
+    rows = cut(some, seed=seed)
+    assert sum(map(len, rows.values())) == 2 * count
+    for own in rows.values():
+        assert len(own) >= 2
+        assert len(own) == 2 * len(set(some[own].tolist()))
+
+
+def test_too_few_to_cut():
+    with pytest.raises(DataError) as caught:
+        cut(np.array([5, 5, 7]))
+    assert str(caught.value) == (
+        "a.csv: too few different texts to cut valid and test from; expected "
+        "at least 3, or your own valid and test"
+    )
+    with pytest.raises(DataError, match=r"^a\.csv: has no texts for test$"):
+        cut(digests(0), {"test": 1.0})
+    assert cut(digests(1), {"test": 1.0})["test"].tolist() == [0]
+
+
+@pytest.mark.parametrize("count", [3, 10, 99, 1000])
+def test_time_cuts_the_last_part(count):
+    rows = splits.by_time(count, THREE, "a.csv", "rows")
+    assert list(rows) == ["train", "valid", "test"]
+    # Nothing is left out, and nothing that is later is learned from.
+    np.testing.assert_array_equal(
+        np.concatenate([*rows.values()]), np.arange(count)
+    )
+    for split in ("valid", "test"):
+        assert len(rows[split]) == max(1, round(count / 10))
+
+
+def test_too_few_to_cut_by_time():
+    with pytest.raises(DataError, match=r"^a\.csv: too few different rows to"):
+        splits.by_time(2, THREE, "a.csv", "rows")
+    rows = splits.by_time(4, {"train": 1.0}, "a.csv", "rows")
+    assert rows["train"].tolist() == [0, 1, 2, 3]
+
+
+def files(folder, *names):
+    for name in names:
+        (folder / name).write_text("x")
+    return splits.find(folder, (".csv", ".tsv"), "train.csv" in names)
+
+
+def test_files_of_the_splits(tmp_path):
+    paths = files(tmp_path, "train.csv", "test.tsv.gz", "other.csv", "valid.x")
+    assert {split: path.name for split, path in paths.items()} == {
+        "train": "train.csv",
+        "test": "test.tsv.gz",
+    }
+
+
+def test_train_is_needed_to_train(tmp_path):
+    assert list(files(tmp_path, "test.csv")) == ["test"]
+    with pytest.raises(DataError, match="has no train file; expected train"):
+        splits.find(tmp_path, (".csv", ".tsv"))
+    with pytest.raises(DataError, match=r"holds test\.csv and test\.tsv; exp"):
+        files(tmp_path, "test.tsv")
+    with pytest.raises(DataError, match="there is no such folder"):
+        splits.find(tmp_path / "none", (".csv",))
+    with pytest.raises(DataError, match="--data-path FOLDER is needed"):
+        splits.find(None, (".csv",))
