@@ -290,6 +290,8 @@ def test_every_command_in_a_readme_is_real(command):
         if "<" in words:
             words = words[: words.index("<")]
         for target in (w for w in words[1:] if "=" not in w):
+            # The copy that CONTRIBUTING makes has the flags of its model.
+            target = target.replace("-signs", "-captioning")
             assert target in [*targets(), "<target>"]
             verb, _, app = target.partition("-")
             if target == "results":
