@@ -27,10 +27,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
-from apps.common import decoding
+from apps.common import decoding, graph
 from apps.translation import model
 from apps.translation.config import Config
-from apps.translation.predict import compiled
 from data_pipelines.text.tokenizers import Tokenizer
 
 try:
@@ -61,7 +60,7 @@ def ours(steps, options, beam):
         hypotheses = decoding.beam_search(step, state, rules, beam=beam)
         return hypotheses.tokens[:, 0]
 
-    return compiled(decode)
+    return graph.compile_once(decode, ((None, None), "int32"))
 
 
 def by_predict(translator, options):
@@ -147,7 +146,7 @@ def main(options):
     config = Config(units=options.units, embedding_size=options.units)
     sizes = (options.vocabulary_size, options.vocabulary_size)
     translator, _ = model.build(config, *sizes)
-    steps = model.Steps(translator)
+    steps = model.IncrementalDecoder(translator)
     ways = {
         "greedy": ours(steps, options, 1),
         "beam": ours(steps, options, 5),

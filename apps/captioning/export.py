@@ -35,8 +35,8 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run: runs.Run, captioner: Captioner) -> float | None:
-    """Write `export/`; return the largest difference to the live model.
+def write(run: runs.Run, captioner: Captioner) -> None:
+    """Write `export/`.
 
     Args:
         run: The `runs.Run`.
@@ -68,7 +68,7 @@ def write(run: runs.Run, captioner: Captioner) -> float | None:
             "score": decoded.scores,
         }
 
-    return export.write(
+    export.write(
         run,
         captioner.model,
         serve,
@@ -122,12 +122,7 @@ def examples() -> list[bytes]:
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    difference = write(run, Captioner.of_run(run))
-    if difference is not None:
-        print(
-            f"wrote {run.file('export')}; largest difference to the live model:"
-            f" {difference:.1e}"
-        )
+    write(run, Captioner.of_run(run))
 
 
 if __name__ == "__main__":

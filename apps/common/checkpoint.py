@@ -1,7 +1,7 @@
 """What must survive a kill: the best model, the backup, the log.
 
 A run that is killed at any moment and started again ends with the very weights
-of a run that was not.  For this the backup holds every variable of the model
+of a run that was not. For this the backup holds every variable of the model
 and of the optimizer, the random state of dropout included (Keras's own backup
 leaves it out), beside the history; and the data of step k must be a function
 of the seed and of k alone, so that `fit` can start at the step that
@@ -12,30 +12,22 @@ import csv
 import dataclasses
 import json
 import math
+import operator
 import time
+import typing
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from apps.common.cli import UserError
 from apps.common.optimizer import averaged
+from apps.common.runs import Progress, Run
 from data_pipelines.files.atomic import replacing
 
 
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come."""
-
-    epoch: int = 0  # epochs done
-    best: float | None = None  # best value of the monitored score
-    best_epoch: int = 0
-    seconds: float = 0.0  # of training, kills and restarts included
-    stopped: bool = False  # no more epochs are wanted
-    rows: list = dataclasses.field(default_factory=list)  # of log.csv
-
-
-def resume(run, model):
-    """Brings a compiled model to where the run stood.
+def resume(run: Run, model: keras.Model) -> Progress:
+    """Bring a compiled model to where the run stood.
 
     Args:
         run: The `runs.Run`.
@@ -61,7 +53,7 @@ def resume(run, model):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes `model.keras`, `log.csv` and `backup/` at the end of an epoch.
+    """Write `model.keras`, `log.csv` and `backup/` at the end of an epoch.
 
     Each is written under a temporary name and renamed, the backup last: a kill
     in between repeats the epoch and writes the same files again.
@@ -70,12 +62,25 @@ class Checkpoint(keras.callbacks.Callback):
         run: The `runs.Run`.
         progress: What `resume` returned; kept up to date.
         artifact: The model to write, which shares the weights trained.
-        monitor: Name of the score in the logs, larger is better.
+        monitor: Name of the score in the logs.
+        mode: `max` if larger scores are better, `min` if smaller ones are.
         patience: Training ends after so many epochs without a better score.
     """
 
-    def __init__(self, run, progress, artifact, *, monitor, patience):
+    def __init__(
+        self,
+        run: Run,
+        progress: Progress,
+        artifact: keras.Model,
+        *,
+        monitor: str,
+        mode: typing.Literal["min", "max"] = "max",
+        patience: int,
+    ):
         super().__init__()
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode is 'min' or 'max', not {mode!r}")
+        self.better = operator.lt if mode == "min" else operator.gt
         self.run = run
         self.progress = progress
         self.artifact = artifact
@@ -97,7 +102,7 @@ class Checkpoint(keras.callbacks.Callback):
         progress.seconds += time.perf_counter() - self._begun
         progress.rows.append({"epoch": epoch + 1, **logs})
         score = logs[self.monitor]
-        if progress.best is None or score > progress.best:
+        if progress.best is None or self.better(score, progress.best):
             progress.best, progress.best_epoch = score, epoch + 1
             with averaged(self.model):
                 save_model(self.artifact, self.run.file("model.keras"))
@@ -132,21 +137,21 @@ class Checkpoint(keras.callbacks.Callback):
             np.savez(file, progress=np.array(progress), **values)
 
 
-def save_model(model, path):
-    """Writes a model; a kill never leaves a torn file.
+def save_model(model: keras.Model, path: str | Path) -> None:
+    """Write a model; a kill never leaves a torn file.
 
     The optimizer, if there is one, stays out.
 
     What is saved loads as an ordinary Keras model, with no class of ours but
     those of `rnn_layers`.
     """
-    plain = keras.Model(model.input, model.output, name=model.name)
+    bare = keras.Model(model.input, model.output, name=model.name)
     with replacing(path, suffix=".keras") as temporary:
-        plain.save(temporary)
+        bare.save(temporary)
 
 
 def _variables(model):
-    """Names every variable by place and path; both have to agree later."""
+    """Name every variable by number and path; both have to agree later."""
     variables = {
         id(v): v for v in [*model.variables, *model.optimizer.variables]
     }

@@ -10,8 +10,8 @@
 
 A field that is true or false needs no value: `--download`, or `--download
 false` to undo a preset.
-A flag beats the preset, the preset beats the default.  Whatever is wrong ends
-with one line on standard error and exit status 2.
+A flag beats the preset, the preset beats the default. Every mistake ends with
+one line on standard error and exit status 2.
 
 To rename a flag, rename the field and put the old name into `RENAMED`.
 """
@@ -20,21 +20,23 @@ import argparse
 import dataclasses
 import math
 import sys
-from pathlib import Path
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from data_pipelines.files.errors import DataError
 
 # App -> old name of a flag -> its name today. A `config.json` with the old name
-# loads, and the old flag ends with a line that names the new one.  What no
-# `config.json` holds, such as an option of `predict`, stands under "".
+# loads, and the old flag ends with a line that names the new one. Flags that
+# no `config.json` holds, such as an option of `predict`, stand under "".
 RENAMED = {
     "": {},
     "captioning": {
+        "consensus": "mbr_samples",
         "picture": "conditioning",
         "plain": "normalize_captions",
     },
     "sentiment": {},
-    "translation": {},
+    "translation": {"batch_size": "batch_tokens"},
     "video_labeling": {},
 }
 
@@ -42,44 +44,23 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 class UserError(ValueError):
-    """Something that the user can put right; the message says how."""
+    """A mistake that the user can correct; the message says how."""
 
 
-# How lines of the user's are opened: nothing but "\n" ends one, as in the data,
-# and bytes that are no UTF-8 stop nothing.
-LINES = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
-
-
-def repaired(word):
-    """Returns a word of the command line, with marks for what is no UTF-8."""
-    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def check_output(flag, path):
-    """Refuses a file that cannot be written, before anything is computed.
+def flag(
+    default: typing.Any,
+    help: str,
+    *,
+    choices: Iterable[str] | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> typing.Any:
+    """Describe one field of a configuration.
 
     Args:
-        flag: The flag that names it, such as `--page`.
-        path: The file.
-
-    Raises:
-        UserError: It is a folder, or there is no folder that it could be in.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{flag} {path}: is a folder; expected a file")
-    if not path.parent.is_dir():
-        raise UserError(f"{flag} {path}: {path.parent} is no folder")
-
-
-def flag(default, help, *, choices=None, at_least=None, below=None):
-    """Describes one field of a configuration.
-
-    Args:
-        default: Value when neither a flag nor a preset gives one.
+        default: Value without a flag or a preset.
         help: One line for `--help`.
-        choices: The names that are allowed (any iterable of strings), by
-            reference to where they are defined.
+        choices: The allowed names, by reference to where they are defined.
         at_least: Smallest allowed number.
         below: Numbers must be smaller than this.
     """
@@ -92,20 +73,24 @@ def flag(default, help, *, choices=None, at_least=None, below=None):
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def positional(help):
-    """Describes a field that takes the words which are not flags."""
+def positional(help: str) -> typing.Any:
+    """Describe a field that takes the words that are not flags."""
     return dataclasses.field(
         default=(), metadata={"help": help, "positional": True}
     )
 
 
-def parse(config_class, presets=None, arguments=None):
-    """Reads the command line into an instance of `config_class`.
+def parse(
+    config_class: type,
+    presets: Mapping[str, dict] | None = None,
+    arguments: Sequence[str] | None = None,
+):
+    """Read the command line into an instance of `config_class`.
 
     Args:
-        config_class: A flat dataclass whose fields are made by `flag`.
-        presets: Optional dict name -> dict of fields that differ.
-        arguments: List of strings; the process's own arguments if `None`.
+        config_class: A flat dataclass with fields by `flag`.
+        presets: Name -> dict of fields that differ from the defaults.
+        arguments: Words; the process's own if `None`.
     """
     parser = _Parser(
         description=config_class.__doc__,
@@ -122,12 +107,12 @@ def parse(config_class, presets=None, arguments=None):
     for field in dataclasses.fields(config_class):
         _add(parser, field)
     words = sys.argv[1:] if arguments is None else arguments
-    given = vars(parser.parse_args(_spelled_out(words, config_class)))
-    preset = given.pop("preset", None)
-    return config_class(**{**(presets[preset] if preset else {}), **given})
+    flags = vars(parser.parse_args(_spelled_out(words, config_class)))
+    preset = flags.pop("preset", None)
+    return config_class(**{**(presets[preset] if preset else {}), **flags})
 
 
-def with_new_names(app, config):
+def with_new_names(app: str, config: dict) -> dict:
     """Return the stored configuration of an app under the names of today.
 
     Args:
@@ -138,8 +123,8 @@ def with_new_names(app, config):
     return {names.get(name, name): value for name, value in config.items()}
 
 
-def main(function):
-    """Runs a command; ends with one line and status 2 on the user's errors."""
+def main(function: Callable[[], object]) -> None:
+    """Run a command; end with one line and status 2 on the user's errors."""
     try:
         function()
     except (UserError, DataError) as error:
@@ -150,7 +135,7 @@ def main(function):
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(
-            "\nstopped; a training goes on with the same command",
+            "\nstopped; the same command resumes a training",
             file=sys.stderr,
         )
         raise SystemExit(130) from None
@@ -193,18 +178,18 @@ def _add(parser, field):
         return
     choices = field.metadata["choices"]
     # With SUPPRESS as the default, argparse cannot print it: we do.
-    shown = f" (default: {field.default})" if field.default != "" else ""
+    default = f" (default: {field.default})" if field.default != "" else ""
     parser.add_argument(
         "--" + field.name.replace("_", "-"),
         type=_reader(field),
         choices=None if choices is None else list(choices),
         metavar=None if choices else field.type.__name__.upper(),
-        help=help + shown,
+        help=help + default,
     )
 
 
 def _reader(field):
-    """Returns the function that turns a word of the command line to a value."""
+    """Return the function that turns a word of the command line to a value."""
     low, below = field.metadata["at_least"], field.metadata["below"]
 
     def read(word):
@@ -222,19 +207,19 @@ def _reader(field):
 
 
 def _spelled_out(words, config_class):
-    """Puts `true` behind a flag of yes or no that stands alone."""
+    """Put `true` behind a boolean flag that stands alone."""
     switches = {
         "--" + field.name.replace("_", "-")
         for field in dataclasses.fields(config_class)
         if field.type is bool
     }
-    found = []
-    for place, word in enumerate(words):
-        found.append(word)
-        value = "".join(words[place + 1 : place + 2]).lower()
+    spelled_out = []
+    for index, word in enumerate(words):
+        spelled_out.append(word)
+        value = "".join(words[index + 1 : index + 2]).lower()
         if word in switches and value not in _BOOLEANS:
-            found.append("true")
-    return found
+            spelled_out.append("true")
+    return spelled_out
 
 
 def _boolean(word):

@@ -8,12 +8,15 @@ It loads with tensorflow alone:
 
 import shutil
 import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from apps.common import runs
 from apps.common.cli import UserError
 
 
@@ -23,38 +26,45 @@ class Endpoint(typing.NamedTuple):
     Attributes:
         name: Of the signature.
         function: Of the signature's tensors to a dict of tensors.
-        signature: List of `tf.TensorSpec`; may be empty.
-        examples: List of inputs to compare on.
+        signature: `tf.TensorSpec`s; may be empty.
+        examples: Inputs to compare on.
     """
 
     name: str
-    function: typing.Callable
-    signature: list
-    examples: list
+    function: Callable
+    signature: Sequence[tf.TensorSpec]
+    examples: Sequence[Sequence]
 
 
-def write(run, model, serve, signature, *, track=(), examples, more=()):
-    """Writes `export/` and checks it against the live function.
+def write(
+    run: runs.Run,
+    model: keras.Model,
+    serve: Callable,
+    signature: Sequence[tf.TensorSpec],
+    *,
+    track: Sequence = (),
+    examples: Sequence[Sequence],
+    more: Sequence[Endpoint] = (),
+) -> None:
+    """Write `export/` and check it against the live function.
 
     Args:
         run: The `runs.Run`.
         model: The Keras model whose weights `serve` uses.
         serve: Function of the signature's tensors that gives a dict of tensors.
-        signature: List of `tf.TensorSpec`, the inputs of `serve`.
+        signature: `tf.TensorSpec`s of the inputs of `serve`.
         track: Lookup tables that `serve` uses.
-        examples: List of inputs to compare on, each as `serve` takes them.
+        examples: Inputs to compare on, each as `serve` takes them.
         more: Other `Endpoint`s.
 
-    Returns:
-        The largest difference between the exported and the live numbers, or
-        `None` on another backend than TensorFlow, where nothing is written.
+    On another backend than TensorFlow nothing is written.
 
     Raises:
         UserError: The exported model answers otherwise than the live one.
     """
     if keras.config.backend() != "tensorflow":
         print("no export/: run the export again with KERAS_BACKEND=tensorflow")
-        return None
+        return
     archive = keras.export.ExportArchive()
     archive.track(model)
     for table in track:
@@ -76,11 +86,14 @@ def write(run, model, serve, signature, *, track=(), examples, more=()):
     finally:
         for stale in (new, old):
             shutil.rmtree(stale, ignore_errors=True)
-    return difference
+    print(
+        f"wrote {run.file('export')}; largest difference to the live model:"
+        f" {difference:.1e}"
+    )
 
 
-def load(folder):
-    """Loads a SavedModel without TensorFlow's warnings.
+def load(folder: str | Path):
+    """Load a SavedModel without TensorFlow's warnings.
 
     It warns that what it loads may have lost its gradients; it has, and needs
     none.
@@ -103,16 +116,16 @@ def _compare(folder, endpoints):
 
 
 def _difference(live, exported):
-    """Returns the largest difference of numbers; all else has to be equal."""
+    """Return the largest difference of numbers; all else has to be equal."""
     largest = 0.0
     for name, value in live.items():
-        here, there = value.numpy(), exported[name].numpy()
-        if np.issubdtype(here.dtype, np.floating):
-            known = np.isfinite(here)  # a missing hypothesis is -inf
-            if not np.array_equal(known, np.isfinite(there)):
+        ours, theirs = value.numpy(), exported[name].numpy()
+        if np.issubdtype(ours.dtype, np.floating):
+            finite = np.isfinite(ours)  # a missing hypothesis is -inf
+            if not np.array_equal(finite, np.isfinite(theirs)):
                 raise UserError(f"the exported model differs in '{name}'")
-            apart = np.abs(here[known] - there[known]).max(initial=0.0)
-            largest = max(largest, float(apart))
-        elif not np.array_equal(here, there):
+            differences = np.abs(ours[finite] - theirs[finite])
+            largest = max(largest, float(differences.max(initial=0.0)))
+        elif not np.array_equal(ours, theirs):
             raise UserError(f"the exported model differs in '{name}'")
     return largest

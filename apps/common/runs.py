@@ -10,22 +10,24 @@
     metrics.json     test scores; its presence says that the run is finished
     export/          the SavedModel
 
-The same command on an unfinished run goes on with it; on a finished one it
-takes the next free name.  Nothing is ever overwritten.
+The same command on an unfinished run resumes it; on a finished one it
+takes the next free name. Nothing is ever overwritten.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import itertools
 import json
 import math
 import shlex
 import shutil
 import sys
+import typing
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import filelock
 import keras
 
 from apps.common import provenance
@@ -44,27 +46,65 @@ class Run:
     record: dict
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """Name of its folder."""
         return self.path.name
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
+        """Whether it was trained to the end and tested."""
         return (self.path / "metrics.json").exists()
 
-    def file(self, name):
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the folder."""
         return self.path / name
 
 
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come."""
+
+    epoch: int = 0  # epochs done
+    best: float | None = None  # best value of the monitored score
+    best_epoch: int = 0
+    seconds: float = 0.0  # of training, kills and restarts included
+    stopped: bool = False  # no more epochs are wanted
+    rows: list = dataclasses.field(default_factory=list)  # of log.csv
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a training came to.
+
+    Attributes:
+        model: The Keras model that was tested.
+        scores: Dict of test scores.
+        baselines: Dict name -> dict of the same scores.
+        progress: The `Progress`.
+        examples: Dict split -> number of examples.
+        predictions: What the app's report shows of the test set.
+        signatures: Exactly how scores were computed.
+    """
+
+    model: keras.Model
+    scores: dict
+    baselines: dict
+    progress: Progress
+    examples: dict
+    predictions: typing.Any = None
+    signatures: dict = dataclasses.field(default_factory=dict)
+
+
 @contextlib.contextmanager
-def start(app, config):
-    """Opens the run that `config` names, new or unfinished, for one process.
+def start(app: str, config) -> Iterator[Run]:
+    """Open the run that `config` names, new or unfinished, for one process.
 
     Args:
         app: Name of the app, as in `apps/<app>`.
         config: Its configuration, with `name`, `runs_path`, `dataset`, `cell`.
 
     Yields:
-        A `Run`.  A new folder is removed again when the user's input turns out
+        A `Run`. A new folder is removed again when the user's input turns out
         to be unusable before the first backup.
 
     Raises:
@@ -83,11 +123,11 @@ def start(app, config):
             shutil.rmtree(run.path)
         raise
     finally:
-        lock.close()
+        lock.release()
 
 
-def open_run(app, run, runs_path="runs"):
-    """Opens a run to use its best model.
+def open_run(app: str, run: str, runs_path: str = "runs") -> Run:
+    """Open a run to use its best model.
 
     Args:
         app: Name of the app.
@@ -126,8 +166,10 @@ def open_run(app, run, runs_path="runs"):
     return opened
 
 
-def data_to_score(options, config, sources):
-    """Returns the data set and its path: those of the flags, or of the run.
+def data_to_score(
+    options, config: dict, sources: Iterable[str]
+) -> tuple[str, str | None]:
+    """Return the data set and its path: those of the flags, or of the run.
 
     Args:
         options: What `evaluate` was called with.
@@ -135,20 +177,20 @@ def data_to_score(options, config, sources):
         sources: Names of the data sets that there are.
 
     Raises:
-        UserError: There is a path, and nothing that says what stands there.
+        UserError: There is a path, but not of which data set.
     """
     if options.dataset:
         return options.dataset, options.data_path or None
     if options.data_path:
         raise UserError(
-            f"--data-path {options.data_path}: say what is there by --dataset,"
-            f" one of {', '.join(sources)}"
+            f"--data-path {options.data_path} needs --dataset, one of"
+            f" {', '.join(sources)}"
         )
     return config["dataset"], config["data_path"] or None
 
 
-def load_model(path):
-    """Loads a `model.keras`, or says in one line why it cannot be.
+def load_model(path: str | Path) -> keras.Model:
+    """Load a `model.keras`, or say in one line why that is impossible.
 
     Code inside the file is never run: layers that carry Python code are
     refused.
@@ -167,10 +209,10 @@ def load_model(path):
             f"{path} is truncated or not a Keras model ({error})"
         ) from None
     if damaged or missing:
-        what = (
+        fault = (
             f"{damaged} is damaged" if damaged else f"{missing[0]} is missing"
         )
-        raise UserError(f"{path} is corrupt: {what}")
+        raise UserError(f"{path} is corrupt: {fault}")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -178,12 +220,12 @@ def load_model(path):
         raise UserError(f"{path} cannot be loaded: {line}") from None
 
 
-def make_deterministic(seed, jit_compile=False):
-    """Seeds everything and makes the same command give the same weights.
+def make_deterministic(seed: int, jit_compile: bool = False) -> None:
+    """Seed everything, so that the same command gives the same weights.
 
     Args:
         seed: Of Python, NumPy and Keras.
-        jit_compile: Whether XLA is to compile the training step.  Keras does
+        jit_compile: Whether XLA is to compile the training step. Keras does
             not let it in TensorFlow's deterministic mode, which is left off
             then: on a CPU the results are the same again, on a GPU they may
             differ in the last digits.
@@ -195,12 +237,12 @@ def make_deterministic(seed, jit_compile=False):
         tf.config.experimental.enable_op_determinism()
 
 
-def keep_lines(run, name, lines):
-    """Writes strings into the run, one a line.
+def keep_lines(run: Run, name: str, lines: Iterable[str]) -> None:
+    """Write strings into the run, one a line.
 
     Raises:
-        UserError: The run goes on, and began with others: the data it was
-            started with have changed.
+        UserError: The run is resumed and has others: the data have changed
+            since it began.
     """
     path = run.file(name)
     if _begun(run) and read_lines(path) != list(lines):
@@ -212,45 +254,41 @@ def keep_lines(run, name, lines):
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def read_lines(path):
-    """Reads what `keep_lines` wrote."""
+def read_lines(path: str | Path) -> list[str]:
+    """Read what `keep_lines` wrote."""
     try:
         return Path(path).read_text("utf-8").split("\n")[:-1]
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
 
 
-def finish(
-    run, config, model, scores, baselines, progress, data, signatures=None
-):
-    """Writes `metrics.json`, the only source of a published number.
+def finish(run: Run, config, result: Result) -> dict:
+    """Write `metrics.json`, the only source of a published number.
 
     Args:
         run: The `Run`.
         config: Its configuration.
-        model: The Keras model that was tested.
-        scores: Dict of test scores.
-        baselines: Dict name -> dict of the same scores.
-        progress: What `checkpoint.resume` returned, after training.
-        data: The data sets; `examples` are their numbers.
-        signatures: Optional dict: exactly how scores were computed.
+        result: What it came to.
+
+    Returns:
+        The record written.
     """
     record = {
         "app": run.app,
         "run": run.name,
         "dataset": config.dataset,
         "command": run.record["command"],
-        "metrics": scores,
-        "baselines": baselines,
-        "signatures": signatures or {},
-        "parameters": model.count_params(),
+        "metrics": result.scores,
+        "baselines": result.baselines,
+        "signatures": result.signatures,
+        "parameters": result.model.count_params(),
         "trainable_parameters": sum(
-            math.prod(weight.shape) for weight in model.trainable_weights
+            math.prod(weight.shape) for weight in result.model.trainable_weights
         ),
-        "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch,
-        "train_seconds": round(progress.seconds, 1),
-        "examples": data.examples,
+        "epochs": result.progress.epoch,
+        "best_epoch": result.progress.best_epoch,
+        "train_seconds": round(result.progress.seconds, 1),
+        "examples": result.examples,
         "seed": config.seed,
         "versions": run.record["versions"],
         "device": provenance.device(),
@@ -261,11 +299,11 @@ def finish(
 
 
 def _find(app, folder, config):
-    """Returns the run to go on with, new or unfinished, and its lock."""
+    """Return the run to train, new or unfinished, and its lock."""
     # Public sets have names such as `multi_nli/plain_text`.
     name = config.name or f"{config.dataset}-{config.cell}".replace("/", "-")
     if "/" in name or name.startswith("."):
-        raise UserError(f"--name {name}: a plain folder name is needed")
+        raise UserError(f"--name {name}: expected a plain folder name")
     for path in _numbered(folder / name):
         _create(app, path, config)
         try:
@@ -276,23 +314,28 @@ def _find(app, folder, config):
             continue
         if run.finished:
             continue
-        if run.record["config"] == dataclasses.asdict(config):
+        differences = _differences(run, config)
+        if not differences:
             return run, _lock(run)
         if config.name:
-            raise UserError(_difference(run, config))
+            raise UserError(
+                f"{run.path} is unfinished and was started with other settings"
+                f" ({'; '.join(differences)}); repeat its command or give"
+                " another --name"
+            )
 
 
 def _numbered(path):
-    """Yields x, x-2, x-3 and so on."""
+    """Yield x, x-2, x-3 and so on."""
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}-{number}")
 
 
 def _create(app, path, config):
-    """Makes a run folder, if it is not there, in one step with its record."""
+    """Create a run folder, if it is missing, in one step with its record."""
 
-    def write(place):
+    def write(folder):
         record = {
             "app": app,
             "run": path.name,
@@ -303,7 +346,7 @@ def _create(app, path, config):
             "versions": provenance.versions(),
             "commit": provenance.commit(),
         }
-        _write_json(place / "config.json", record)
+        _write_json(folder / "config.json", record)
 
     cache.folder(path, write)
 
@@ -321,12 +364,11 @@ def _read_record(path):
 
 
 def _lock(run):
-    """Keeps a second process out of a run that is being trained."""
-    lock = open(run.file("lock"), "w")  # noqa: SIM115 (held until the end)
+    """Keep a second process out of a run that is being trained."""
+    lock = filelock.FileLock(run.file("lock"))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
         raise UserError(
             f"{run.path} is being trained by another process;"
             " give this one another --name"
@@ -338,17 +380,16 @@ def _begun(run):
     return run.file("backup/state.npz").exists()
 
 
-def _difference(run, config):
-    old, new = run.record["config"], dataclasses.asdict(config)
-    flags = [
-        f"--{key.replace('_', '-')} was {old.get(key)!r}, is {value!r}"
-        for key, value in new.items()
-        if old.get(key) != value
+def _differences(run, config):
+    """Return in which flags a configuration differs from that of a run."""
+    # A flag that is younger than the run has its default.
+    defaults = {f.name: f.default for f in dataclasses.fields(config)}
+    old, new = defaults | run.record["config"], dataclasses.asdict(config)
+    return [
+        f"--{key.replace('_', '-')} was {old[key]!r}, is {new.get(key)!r}"
+        for key in old
+        if old[key] != new.get(key)
     ]
-    return (
-        f"{run.path} is unfinished and was started with other settings"
-        f" ({'; '.join(flags)}); repeat its command or give another --name"
-    )
 
 
 def _remove(path):

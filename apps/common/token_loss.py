@@ -1,7 +1,7 @@
 """Loss and perplexity of predicted tokens, padding left out.
 
 Both are means over real tokens, however they are spread over rows and batches.
-Letters of shapes: B batch, T time, V vocabulary.  Token 0 is padding.
+Letters of shapes: B batch, T time, V vocabulary. Token 0 is padding.
 """
 
 import keras
@@ -19,7 +19,7 @@ class TokenCrossentropy(keras.losses.Loss):
     Args:
         smoothing: e, the share of probability spread over the vocabulary.
 
-    Call arguments: right tokens `(B, T)`, logits `(B, T, V)`.
+    Call arguments: target tokens `(B, T)`, logits `(B, T, V)`.
     """
 
     def __init__(self, smoothing=0.0, name="token_crossentropy", **kwargs):
@@ -27,16 +27,16 @@ class TokenCrossentropy(keras.losses.Loss):
         self.smoothing = smoothing
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """Returns the mean over all tokens that are not padding."""
+        """Return the mean over all tokens that are not padding."""
         if sample_weight is not None:
-            raise ValueError("tokens are weighed by their padding alone")
+            raise ValueError("sample weights are not supported")
         real = ops.cast(ops.not_equal(y_true, 0), "float32")
         losses = self.call(y_true, y_pred)
         return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1)
 
     def call(self, y_true, y_pred):
-        """Returns equation (1) for each token, `(B, T)`."""
-        losses = surprise(y_true, y_pred)
+        """Return equation (1) for each token, `(B, T)`."""
+        losses = token_nll(y_true, y_pred)
         if not self.smoothing:
             return losses
         logits = ops.cast(y_pred, "float32")
@@ -50,7 +50,7 @@ class TokenCrossentropy(keras.losses.Loss):
 class Perplexity(keras.metrics.Metric):
     """exp of the mean -log p(y) over all tokens of all batches.
 
-    Call arguments: right tokens `(B, T)`, logits `(B, T, V)`.
+    Call arguments: target tokens `(B, T)`, logits `(B, T, V)`.
     """
 
     def __init__(self, name="perplexity", **kwargs):
@@ -61,19 +61,19 @@ class Perplexity(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         real = ops.cast(ops.not_equal(y_true, 0), self.dtype)
         # The same numbers as the loss's: TensorFlow computes them once.
-        self.total.assign_add(ops.sum(surprise(y_true, y_pred) * real))
+        self.total.assign_add(ops.sum(token_nll(y_true, y_pred) * real))
         self.count.assign_add(ops.sum(real))
 
     def result(self):
         return ops.exp(self.total / ops.maximum(self.count, 1))
 
 
-def surprise(tokens, logits):
-    """Returns -log p of each token, `(B, T)` float32."""
+def token_nll(tokens, logits) -> keras.KerasTensor:
+    """Return -log p of each token, `(B, T)` float32."""
     logits = ops.cast(logits, "float32")
     shape = ops.shape(logits)
     # One row of all logits to pick from: much faster than `take_along_axis`.
-    places = ops.arange(shape[0] * shape[1], dtype="int32") * shape[2]
-    places = ops.reshape(places, shape[:2]) + ops.cast(tokens, "int32")
-    picked = ops.take(ops.reshape(logits, (-1,)), places)
+    starts = ops.arange(shape[0] * shape[1], dtype="int32") * shape[2]
+    indices = ops.reshape(starts, shape[:2]) + ops.cast(tokens, "int32")
+    picked = ops.take(ops.reshape(logits, (-1,)), indices)
     return ops.logsumexp(logits, axis=-1) - picked

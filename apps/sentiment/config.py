@@ -11,57 +11,55 @@ from data_pipelines import sentiment as pipeline
 class Config:
     """Trains a classifier of texts: sentiment, topic, any label."""
 
-    name: str = cli.flag(
-        "", "name of the run; made from data and cell if empty"
-    )
-    dataset: str = cli.flag(
-        "demo", "where the data come from", choices=pipeline.SOURCES
-    )
-    data_path: str = cli.flag("", "folder of your files, or of a TFDS set")
+    name: str = cli.flag("", "name of the run; empty: data set and cell")
+    dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
+    data_path: str = cli.flag("", "folder of your files or of a TFDS data set")
     download: bool = cli.flag(False, "let TFDS download the data set")
-    vocabulary_size: int = cli.flag(30_000, "most words kept", at_least=3)
+    vocabulary_size: int = cli.flag(30_000, "vocabulary size", at_least=3)
     max_length: int = cli.flag(
-        400,
-        "most words, or tokens, kept of a text",
-        at_least=2,
+        400, "longest text, in words; longer ones are cropped", at_least=2
     )
     ngrams: int = cli.flag(
         3,
-        "longest n-gram whose ratio is an input; 0: none",
+        "longest n-gram whose log-count ratio is an input (0: none)",
         at_least=0,
         below=6,
     )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
-    units: int = cli.flag(64, "size of the recurrent state", at_least=1)
-    depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
-    bidirectional: bool = cli.flag(True, "read backwards as well")
-    embedding_size: int = cli.flag(128, "size of a word vector", at_least=1)
-    vectors: str = cli.flag("", "word2vec or GloVe text file to begin from")
-    dropout: float = cli.flag(
-        0.5, "share of features dropped in training", at_least=0.0, below=1.0
+    units: int = cli.flag(64, "units of a recurrent layer", at_least=1)
+    depth: int = cli.flag(1, "number of recurrent layers", at_least=1, below=5)
+    bidirectional: bool = cli.flag(True, "read in both directions")
+    embedding_size: int = cli.flag(
+        128, "size of the word embeddings", at_least=1
     )
+    vectors: str = cli.flag(
+        "", "word2vec or GloVe text file to initialize the embeddings"
+    )
+    dropout: float = cli.flag(0.5, "dropout rate", at_least=0.0, below=1.0)
     word_dropout: float = cli.flag(
-        0.1, "share of words hidden in training", at_least=0.0, below=1.0
+        0.1, "dropout rate of whole words", at_least=0.0, below=1.0
     )
-    learning_rate: float = cli.flag(2e-3, "largest step size", at_least=0.0)
-    weight_decay: float = cli.flag(1e-2, "of AdamW", at_least=0.0)
-    clip_norm: float = cli.flag(1.0, "longest gradient of all", at_least=0.0)
-    batch_size: int = cli.flag(
-        64, "what a batch holds: examples; in translation tokens", at_least=1
+    learning_rate: float = cli.flag(2e-3, "peak learning rate", at_least=0.0)
+    weight_decay: float = cli.flag(1e-2, "weight decay of AdamW", at_least=0.0)
+    clip_norm: float = cli.flag(
+        1.0, "clip the global gradient norm (0: off)", at_least=0.0
     )
+    batch_size: int = cli.flag(64, "examples per batch", at_least=1)
     epochs: int = cli.flag(
-        0, "most epochs; 0: by the size of the data", at_least=0
+        0, "maximum number of epochs (0: by the size of the data)", at_least=0
     )
     steps_per_epoch: int = cli.flag(
-        0, "batches between validations; 0: one pass over the data", at_least=0
+        0, "training steps per epoch (0: one pass over the data)", at_least=0
     )
-    patience: int = cli.flag(3, "epochs without a better score", at_least=1)
-    seed: int = cli.flag(0, "of everything random", at_least=0, below=2**32)
-    jit_compile: bool = cli.flag(False, "compile the whole step with XLA")
+    patience: int = cli.flag(
+        3, "stop after this many epochs without improvement", at_least=1
+    )
+    seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
+    jit_compile: bool = cli.flag(False, "compile the training step with XLA")
     mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
     runs_path: str = cli.flag("runs", "folder of all runs")
     cache_path: str = cli.flag(
-        "data/cache", "folder of demo data and encoded texts"
+        "data/cache", "folder for demo data and preprocessed data"
     )
 
 

@@ -1,24 +1,26 @@
-"""Scores a run, beside the trivial baselines.
+"""Scores a run beside the trivial baselines.
 
     make evaluate-sentiment ARGS="--run demo-gru"
     make evaluate-sentiment ARGS="--run imdb --split valid"
     python -m apps.sentiment.evaluate --dataset files --data-path my-reviews
 
-Baselines: `majority`, which always says the most frequent class of train, and
-`bag_of_words`, a logistic regression on tf-idf weights of the words of a text,
-whose order it cannot see, trained on the same split.
+Baselines: `majority`, which always predicts the most frequent class of train,
+and `bag_of_words`, a logistic regression on tf-idf weights of the words of a
+text, whose order it cannot see, trained on the same split.
 """
 
 import dataclasses
 
+import keras
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import classification_metrics, cli, report, runs
+from apps.common import classification_metrics, cli, report, runs, tables
 from data_pipelines import sentiment as pipeline
-from data_pipelines.text.vocabulary import Vocabulary
+
+from .predict import Predictor
+
+METRICS = ("accuracy", "macro_f1", "roc_auc")
 
 # A bag of words learns little from more texts than these, but needs them all
 # in memory at once.
@@ -31,40 +33,69 @@ class Options:
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     dataset: str = cli.flag(
-        "", "other data than the run's own", choices=["", *pipeline.SOURCES]
+        "",
+        "another data set than that of the run",
+        choices=["", *pipeline.SOURCES],
     )
-    data_path: str = cli.flag("", "folder of the other data")
-    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
+    data_path: str = cli.flag("", "folder of the other data set")
+    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def score(classifier, split):
-    """Returns the scores of a split and its `(N, C)` probabilities."""
+def score(classifier: keras.Model, split) -> tuple[dict, np.ndarray]:
+    """Return the scores of a split and its `(N, C)` probabilities."""
     probabilities = split.in_order(
         classifier.predict(split.dataset(), verbose=0)
     )
-    return classification_metrics.classification(
-        split.labels, probabilities
-    ), probabilities
+    scores = classification_metrics.classification(split.labels, probabilities)
+    return scores, probabilities
 
 
-def baselines(data):
-    """Returns the scores of both baselines on the test split."""
+class Validation(keras.callbacks.Callback):
+    """Each epoch: loss and scores of the validation split.
+
+    Args:
+        classifier: The model to score, which shares the trained weights.
+        split: The validation split.
+
+    Attributes:
+        probabilities: `(N, C)`, after the last epoch.
+    """
+
+    def __init__(self, classifier: keras.Model, split):
+        super().__init__()
+        self.classifier = classifier
+        self.split = split
+        self.probabilities = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        scores, self.probabilities = score(self.classifier, self.split)
+        targets = self.probabilities[
+            np.arange(len(self.split)), self.split.labels
+        ]
+        logs["val_loss"] = float(-np.log(np.maximum(targets, 1e-7)).mean())
+        logs.update({f"val_{k}": v for k, v in scores.items() if v is not None})
+
+
+def baselines(data) -> dict[str, dict]:
+    """Return the scores of both baselines on the test split."""
     classes = len(data.labels)
     majority = np.bincount(data.train.labels, minlength=classes).argmax()
     constant = np.eye(classes)[np.full(len(data.test), majority)]
     return {
-        "majority": classification_metrics.classification(
-            data.test.labels, constant
-        ),
-        "bag_of_words": classification_metrics.classification(
-            data.test.labels, _bag_of_words(data)
-        ),
+        name: classification_metrics.classification(data.test.labels, predicted)
+        for name, predicted in (
+            ("majority", constant),
+            ("bag_of_words", _bag_of_words(data)),
+        )
     }
 
 
 def _bag_of_words(data):
-    """Returns the `(N, C)` probabilities of the bag of words on test."""
+    """Return the `(N, C)` probabilities of the bag of words on test."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
     train, test = data.train, data.test
     rows = np.arange(len(train))
     if len(rows) > MOST_TEXTS:
@@ -81,11 +112,11 @@ def _bag_of_words(data):
     return probabilities
 
 
-def main(options):
-    """Prints the scores of a run on one split of its data, or of others."""
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
     config = run.record["config"]
-    classifier = runs.load_model(run.file("model.keras"))
+    predictor = Predictor.of_run(run)
     data = pipeline.make_datasets(
         *runs.data_to_score(options, config, pipeline.SOURCES),
         cache_path=config["cache_path"],
@@ -93,25 +124,20 @@ def main(options):
         max_length=config["max_length"],
         vocabulary_size=config["vocabulary_size"],
         seed=config["seed"],
-        vocabulary=Vocabulary.load(run.file("vocabulary.txt")),
-        labels=runs.read_lines(run.file("labels.txt")),
+        vocabulary=predictor.vocabulary,
+        labels=predictor.labels,
     )
     split = getattr(data, options.split)
     if not len(split):
         raise cli.UserError(f"these data have no text in {options.split}")
-    scores, probabilities = score(classifier, split)
+    scores, probabilities = score(predictor.classifier, split)
     rows = {f"{run.name} ({options.split})": scores}
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:
         rows |= baselines(data)
-    print(report.table(rows, ["accuracy", "macro_f1", "roc_auc"]))
-    if len(data.labels) > report.MOST_NAMED:
-        return
-    matrix = classification_metrics.confusion(split.labels, probabilities)
-    counts = {
-        label: dict(zip(data.labels, row.tolist(), strict=True))
-        for label, row in zip(data.labels, matrix, strict=True)
-    }
-    print("\n" + report.table(counts, data.labels, "right \\ predicted"))
+    print(tables.text(rows, METRICS))
+    if len(data.labels) <= report.MOST_NAMED:
+        matrix = classification_metrics.confusion(split.labels, probabilities)
+        print("\n" + tables.confusion(matrix, data.labels))
 
 
 if __name__ == "__main__":

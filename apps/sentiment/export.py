@@ -3,7 +3,7 @@
     make export-sentiment ARGS="--run demo-gru"
 
 Training has written it already; this writes it again, for instance after a
-change to what it returns.  It needs nothing but tensorflow:
+change to what it returns. It needs nothing but tensorflow:
 
     served = tf.saved_model.load("runs/sentiment/demo-gru/export")
     served.serve(tf.constant(["what a film"]))["label"]
@@ -34,24 +34,24 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run, predict):
-    """Writes `export/`; returns the largest difference to the live model.
-
-    Args:
-        run: The `runs.Run`.
-        predict: Its `Predictor`.
+def write(run: runs.Run, predictor: Predictor) -> None:
+    """Write `export/`.
 
     Signature `serve`: `text (N,)` strings to a dict of `label (N,)` strings,
     `probability (N,)` of that label, `probabilities (N, C)` and the names of
     its columns, `labels (C,)`.
+
+    Args:
+        run: The `runs.Run`.
+        predictor: Its `Predictor`.
     """
-    names = tf.constant(predict.labels)
+    names = tf.constant(predictor.labels)
 
     def serve(texts):
         ids = word_tokenizer.encode_texts(
-            texts, predict.vocabulary, predict.max_length
+            texts, predictor.vocabulary, predictor.max_length
         )
-        probabilities = predict.classifier(ids, training=False)  # N C
+        probabilities = predictor.classifier(ids, training=False)  # N C
         return {
             "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
@@ -59,25 +59,20 @@ def write(run, predict):
             "labels": tf.identity(names),
         }
 
-    return export.write(
+    export.write(
         run,
-        predict.classifier,
+        predictor.classifier,
         serve,
         [tf.TensorSpec((None,), tf.string, name="text")],
-        track=[predict.vocabulary.table],
+        track=[predictor.vocabulary.table],
         examples=[(tf.constant(EXAMPLES),)],
     )
 
 
-def main(options):
-    """Exports a run again."""
+def main(options: Options) -> None:
+    """Export a run again."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
-    difference = write(run, Predictor(run))
-    if difference is not None:
-        print(
-            f"wrote {run.file('export')}; largest difference to the live model:"
-            f" {difference:.1e}"
-        )
+    write(run, Predictor.of_run(run))
 
 
 if __name__ == "__main__":

@@ -4,31 +4,35 @@
     make predict-sentiment ARGS="--input reviews.txt --explain"
     python -m apps.sentiment.predict < reviews.txt
 
-One line a text: label, probability, text, separated by tabs.  With `--explain`
+One line a text: label, probability, text, separated by tabs. With `--explain`
 a second line names the words that weighed most, and an HTML page shades every
 word by its weight.
 """
 
-import contextlib
 import dataclasses
-import html
 import itertools
 import sys
+import typing
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, report, runs
+from apps.common import cli, graph, report, runs, text_input
 from data_pipelines.text import word_tokenizer
 from data_pipelines.text.vocabulary import Vocabulary
 
 from . import model
 
 BATCH = 64
-SHOWN_WORDS = 6
-SHOWN_TEXTS = 500
+LISTED_WORDS = 6
+EXPLAINED_TEXTS = 500
+EXPLANATION = (
+    "Each word is shaded by its weight in the attention pooling of the model:"
+    " the darker, the more the model looked at it."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,34 +49,79 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-class Predictor:
-    """A finished run: raw texts in, labels and weights of words out.
+class Prediction(typing.NamedTuple):
+    """The label of a text, and the words that the model looked at.
 
-    Args:
-        run: The `runs.Run`.
-
-    Raises:
-        UserError: The files of the run do not belong together.
+    Attributes:
+        label: Name of the most probable class.
+        probability: Of that class.
+        words: The words of the text, as far as they are read.
+        weights: Weights of the words in the attention pooling; add up to one.
     """
 
-    def __init__(self, run):
-        self.classifier = runs.load_model(run.file("model.keras"))
-        self.vocabulary = Vocabulary.load(run.file("vocabulary.txt"))
-        self.labels = runs.read_lines(run.file("labels.txt"))
-        self.max_length = run.record["config"]["max_length"]
-        words = self.classifier.get_layer("words").input_dim
-        if (words, self.classifier.output.shape[-1]) != (
-            len(self.vocabulary),
-            len(self.labels),
-        ):
+    label: str
+    probability: float
+    words: list[str]
+    weights: list[float]
+
+
+class Predictor:
+    """A finished run: raw texts in, predictions out.
+
+    Args:
+        classifier: Of word ids `(B, T)`.
+        vocabulary: Of the words.
+        labels: Names of the classes.
+        max_length: Longest text, in words.
+    """
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        vocabulary: Vocabulary,
+        labels: list[str],
+        max_length: int,
+    ):
+        self.classifier = classifier
+        self.vocabulary = vocabulary
+        self.labels = labels
+        self.max_length = max_length
+        explainer = model.explainer(classifier)
+        self.explain = graph.compile_once(
+            lambda ids: explainer(ids, training=False), ((None, None), "int32")
+        )
+
+    @classmethod
+    def of_run(cls, run: runs.Run) -> "Predictor":
+        """Open the best model of a run.
+
+        Raises:
+            UserError: The files of the run do not belong together.
+        """
+        classifier = runs.load_model(run.file("model.keras"))
+        vocabulary = Vocabulary.load(run.file("vocabulary.txt"))
+        labels = runs.read_lines(run.file("labels.txt"))
+        sizes = (
+            classifier.get_layer("words").input_dim,
+            classifier.output.shape[-1],
+        )
+        if sizes != (len(vocabulary), len(labels)):
             raise cli.UserError(
                 f"{run.path}: model.keras was trained for another"
                 " vocabulary.txt or labels.txt"
             )
-        self.explain = compiled(model.explainer(self.classifier))
+        max_length = run.record["config"]["max_length"]
+        return cls(classifier, vocabulary, labels, max_length)
 
-    def __call__(self, texts):
-        """Yields label, probability, words and their weights of each text."""
+    def __call__(self, texts: Sequence[str]) -> list[Prediction]:
+        """Return the prediction for each text."""
+        return [
+            prediction
+            for start in range(0, len(texts), BATCH)
+            for prediction in self._batch(texts[start : start + BATCH])
+        ]
+
+    def _batch(self, texts):
         strings = tf.constant([t.encode("utf-8", "replace") for t in texts])
         ids = word_tokenizer.encode_texts(
             strings, self.vocabulary, self.max_length
@@ -83,7 +132,7 @@ class Predictor:
         probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
             words = [word.decode() for word in cropped[row].numpy()]
-            yield (
+            yield Prediction(
                 self.labels[best],
                 float(probabilities[row, best]),
                 words,
@@ -91,91 +140,43 @@ class Predictor:
             )
 
 
-def compiled(explainer):
-    """Returns a function of `(B, T)` ids, compiled once for all shapes."""
-    if keras.config.backend() != "tensorflow":
-        return explainer
-    return tf.function(
-        lambda ids: explainer(ids, training=False),
-        input_signature=[tf.TensorSpec((None, None), tf.int32)],
-    )
-
-
-def read_texts(options):
-    """Yields the texts of the command line, a file or standard input."""
-    if options.texts and options.input:
-        raise cli.UserError("give texts or --input, not both")
-    if options.texts:
-        yield from map(cli.repaired, options.texts)
-        return
-    with contextlib.ExitStack() as stack:
-        if options.input:
-            try:
-                file = stack.enter_context(open(options.input, **cli.LINES))
-            except OSError as error:
-                raise cli.UserError(
-                    f"{options.input}: {error.strerror}"
-                ) from None
-        else:
-            file = sys.stdin
-            if file is None:
-                raise cli.UserError("no text to label, and no standard input")
-            file.reconfigure(**cli.LINES)
-            if file.isatty():
-                print("one text a line, end with Ctrl-D", file=sys.stderr)
-        yield from (line.strip() for line in file if line.strip())
-
-
-def main(options):
-    """Labels all texts, a batch at a time."""
+def main(options: Options) -> None:
+    """Label all texts, a batch at a time."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
-    predict = Predictor(run)
+    predictor = Predictor.of_run(run)
     page = Path(options.page or run.file("explanations.html"))
     if options.explain:
-        cli.check_output("--page", page)
-    texts = read_texts(options)
-    articles = []
-    count = 0
+        text_input.check_output("--page", page)
+    texts = text_input.read_lines(
+        options.texts, options.input, "text", keep_empty=False
+    )
+    explained = []
     while batch := list(itertools.islice(texts, BATCH)):
-        for original, found in zip(batch, predict(batch), strict=True):
-            count += 1
-            label, probability, words, weights = found
-            shown = " ".join(original.split())
-            print(f"{label}\t{probability:.3f}\t{shown}")
+        for text, prediction in zip(batch, predictor(batch), strict=True):
+            line = " ".join(text.split())
+            print(f"{prediction.label}\t{prediction.probability:.3f}\t{line}")
             if options.explain:
-                print("\t\t" + heaviest(words, weights))
-                if count <= SHOWN_TEXTS:
-                    articles.append(article(*found))
+                print("\t\t" + heaviest(prediction))
+                explained.append(prediction)
         sys.stdout.flush()
-    if not count:
-        raise cli.UserError("no text to label; give one, or --input FILE")
+        del explained[EXPLAINED_TEXTS:]
     if options.explain:
-        report.write_page(
+        report.render(
             page,
-            f"What {run.name} looked at",
-            "<p>Each word is shaded by its weight in the attention pooling"
-            " of the model: the darker, the more the model looked at it.</p>"
-            + "".join(articles),
+            "sentiment/report.html.jinja",
+            title=f"What {run.name} looked at",
+            explanation=EXPLANATION,
+            examples=[(prediction, None) for prediction in explained],
         )
         print(f"wrote {page}", file=sys.stderr)
 
 
-def heaviest(words, weights):
-    """Returns the words that weighed most, with their weights."""
-    pairs = sorted(zip(weights, words, strict=True), key=lambda pair: -pair[0])
+def heaviest(prediction: Prediction) -> str:
+    """Return the words that weighed most, with their weights."""
+    pairs = zip(prediction.weights, prediction.words, strict=True)
+    pairs = sorted(pairs, key=lambda pair: -pair[0])
     return "  ".join(
-        f"{word} {weight:.2f}" for weight, word in pairs[:SHOWN_WORDS]
-    )
-
-
-def article(label, probability, words, weights, right=None):
-    """Returns one text as HTML, each word shaded by its weight."""
-    verdict = f"<b>{html.escape(label)}</b> {probability:.3f}"
-    if right is not None and right != label:
-        verdict += f' <span class="wrong">right: {html.escape(right)}</span>'
-    return (
-        f"<article><header>{verdict}</header>"
-        f"{report.marked_words(words, weights)}</article>"
+        f"{word} {weight:.2f}" for weight, word in pairs[:LISTED_WORDS]
     )
 
 

@@ -10,7 +10,6 @@ import sys
 import keras
 
 from apps.common import checkpoint, cli, runs
-from apps.common.classification_metrics import MacroF1
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
 from data_pipelines.text.word_tokenizer import load_vectors
@@ -21,8 +20,8 @@ from .predict import Predictor
 from .ratios import Ratios
 
 
-def train(config):
-    """Runs one training from raw text to exported model; returns its record."""
+def train(config: Config) -> dict:
+    """Run one training from raw text to exported model; return its record."""
     # 1. Run folder.
     with runs.start("sentiment", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
@@ -47,8 +46,8 @@ def train(config):
             keras.config.set_dtype_policy("mixed_float16")
         vectors = None
         if config.vectors:
-            vectors, found = load_vectors(config.vectors, data.vocabulary)
-            print(f"vectors  {found:,} of {len(vectors):,} words found")
+            vectors, known = load_vectors(config.vectors, data.vocabulary)
+            print(f"vectors  {known:,} of {len(vectors):,} words")
         classes = len(data.labels)
         ratios = Ratios(data.train, classes, config.ngrams)
         trained, classifier = model.build(
@@ -58,26 +57,25 @@ def train(config):
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
         epochs = config.epochs or min(max(1200 // steps, 3), 30)
-        macro_f1 = MacroF1(classes)
-        model.compile(trained, config, epochs * steps, ["accuracy", macro_f1])
+        model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
+        validation = evaluate.Validation(classifier, data.valid)
+        batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
-            ratios.for_training(
-                data.train.dataset(
-                    training=True, start_step=progress.epoch * steps
-                )
-            ),
-            validation_data=ratios.for_validation(data.valid.dataset()),
+            ratios.for_training(batches),
             initial_epoch=progress.epoch,
             epochs=progress.epoch if progress.stopped else epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the stream has its own order
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
-                TensorBoard(run, steps * config.batch_size, data.train.lengths),
-                show.Samples(run, data, classifier, macro_f1),
+                validation,
+                TensorBoard(
+                    run, steps * config.batch_size, data.train.lengths
+                ),
+                show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,
                     progress,
@@ -89,17 +87,20 @@ def train(config):
         )
 
         # 6. Test, with the best weights.
-        best = Predictor(run)
+        best = Predictor.of_run(run)
         scores, probabilities = evaluate.score(best.classifier, data.test)
-        baselines = evaluate.baselines(data)
-        show.write_report(
-            run, best, data, scores, baselines, probabilities, progress
+        result = runs.Result(
+            best.classifier,
+            scores,
+            evaluate.baselines(data),
+            progress,
+            data.examples,
+            predictions=probabilities,
         )
-        difference = export.write(run, best)
-        record = runs.finish(
-            run, config, best.classifier, scores, baselines, progress, data
-        )
-        show.summary(run, best, record, data, difference)
+        show.write_report(run, best, data, result)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, best, data, result)
         return record
 
 

@@ -1,86 +1,94 @@
-"""Scores a run, beside the trivial baselines.
+"""Scores a run beside the trivial baselines.
 
     make evaluate-translation ARGS="--run demo-gru"
     make evaluate-translation ARGS="--beam 10 --split valid"
     python -m apps.translation.evaluate --dataset files --data-path my-pairs
 
 `bleu`, `chrf` and `exact_match` are of beam search, `bleu_greedy` of greedy
-decoding (`scores.py` says what they are), `perplexity` of the references.
-Baselines: `copy_source`, the source itself, and `most_frequent`, the most
-frequent sentence of training.
+decoding (`scores.py` defines them), `perplexity` of the references. Baselines:
+`copy_source`, the source itself, and `most_frequent`, the most frequent
+sentence of training.
 """
 
 import dataclasses
 
 import keras
 
-from apps.common import cli, report, runs
+from apps.common import cli, generation, runs, tables
+from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines import translation as pipeline
 
 from . import scores
-from .predict import Search, Translator
+from .predict import Predictor
 
-SCORES = ("bleu", "chrf", "bleu_greedy", "perplexity", "exact_match")
 BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(generation.BeamSearch):
     """Scores a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     dataset: str = cli.flag(
-        "", "other data than the run's own", choices=["", *pipeline.SOURCES]
+        "",
+        "another data set than that of the run",
+        choices=["", *pipeline.SOURCES],
     )
-    data_path: str = cli.flag("", "folder of the other data")
-    split: str = cli.flag("test", "part to score", choices=pipeline.SPLITS)
-    beam: int = cli.flag(0, "hypotheses kept; 0: as in training", at_least=0)
-    length_penalty: float = cli.flag(
-        -1.0, "larger favours longer ones; -1: as in training"
-    )
+    data_path: str = cli.flag("", "folder of the other data set")
+    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def translate(translator, split, search):
-    """Returns the best `Translation` of every source, in order."""
-    found = []
-    for ids in split.sources(BATCH):
-        found += [best[0] for best in translator.decode(ids, search)]
-    return split.in_order(found)
+def translate(predictor: Predictor, split, search: Search) -> list[Hypothesis]:
+    """Return the best translation of every source, in order."""
+    return split.in_order(
+        [
+            translations[0]
+            for ids in split.sources(BATCH)
+            for translations in predictor.decode(ids, search)
+        ]
+    )
 
 
 def teacher_forced(source, target):
-    """Cuts a batch into what the model reads and what it has to predict."""
+    """Split a batch into what the model reads and what it has to predict."""
     return (source, target[:, :-1]), target[:, 1:]
 
 
-def perplexity(translator, split):
-    """Returns the perplexity of the references."""
-    translator.model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
-    found = translator.model.evaluate(
+def perplexity(predictor: Predictor, split) -> float:
+    """Return the perplexity of the references."""
+    predictor.model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
+    return predictor.model.evaluate(
         split.dataset().map(teacher_forced), verbose=0, return_dict=True
-    )
-    return found["perplexity"]
+    )["perplexity"]
 
 
-def score(translator, data, name, search):
-    """Returns the scores of a split and its translations by beam search."""
-    split, language = getattr(data, name), data.languages[1]
-    greedy = translate(translator, split, Search(1, 0.0))
-    best = translate(translator, split, search)
+def score(
+    predictor: Predictor, split, language: str, search: Search
+) -> tuple[dict, list[Hypothesis]]:
+    """Return the scores of a split and its translations by beam search.
+
+    Args:
+        predictor: The `Predictor`.
+        split: A split of the data.
+        language: Two letters, that of the targets.
+        search: The `Search`.
+    """
+    greedy = [t.text for t in translate(predictor, split, GREEDY)]
+    translations = translate(predictor, split, search)
+    outputs = [translation.text for translation in translations]
     references = split.target_texts
-    found = scores.scores([t.text for t in best], references, language)
-    found["bleu_greedy"] = scores.bleu(
-        [t.text for t in greedy], references, language
-    )
-    found["perplexity"] = perplexity(translator, split)
-    return found, best
+    return {
+        **scores.scores(outputs, references, language),
+        "bleu_greedy": scores.bleu(greedy, references, language),
+        "perplexity": perplexity(predictor, split),
+    }, translations
 
 
-def baselines(data):
-    """Returns the scores of both baselines on the test split."""
+def baselines(data) -> dict[str, dict]:
+    """Return the scores of both baselines on the test split."""
     return scores.baselines(
         list(data.test.source_texts),
         list(data.test.target_texts),
@@ -92,67 +100,62 @@ def baselines(data):
 class Validation(keras.callbacks.Callback):
     """Each epoch: scores of the validation split, by the averaged weights.
 
-    `val_bleu` is of what the model says by itself, greedily; the loss and the
+    `val_bleu` is of the model's own greedy translations; the loss and the
     perplexity are of the references.
 
     Args:
         data: The `Datasets`.
-        translator: The `Translator` that shares the weights trained.
+        predictor: The `Predictor` that shares the trained weights.
 
     Attributes:
-        translations: What the last epoch made of the split, in order.
+        translations: Those of the split after the last epoch, in order.
     """
 
-    def __init__(self, data, translator):
+    def __init__(self, data, predictor: Predictor):
         super().__init__()
         self.split = data.valid
         self.language = data.languages[1]
         self.references = list(data.valid.target_texts)
         self.batches = data.valid.dataset().map(teacher_forced)
-        self.translator = translator
+        self.predictor = predictor
+        self.translations = []
 
     def on_epoch_end(self, epoch, logs=None):
         with averaged(self.model):
-            found = self.model.evaluate(
+            losses = self.model.evaluate(
                 self.batches, verbose=0, return_dict=True
             )
-            self.translations = translate(
-                self.translator, self.split, Search(1, 0.0)
-            )
+            self.translations = translate(self.predictor, self.split, GREEDY)
         outputs = [translation.text for translation in self.translations]
-        logs.update({f"val_{name}": value for name, value in found.items()})
+        logs.update({f"val_{name}": value for name, value in losses.items()})
         logs["val_bleu"] = scores.bleu(outputs, self.references, self.language)
 
 
-def main(options):
-    """Prints the scores of a run on one split of its data, or of others."""
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("translation", options.run, options.runs_path)
-    config = run.record["config"]
-    translator = Translator.of_run(run)
+    predictor = Predictor.of_run(run)
+    config = predictor.config
     data = pipeline.make_datasets(
-        *runs.data_to_score(options, config, pipeline.SOURCES),
-        cache_path=config["cache_path"],
-        languages=config["languages"],
-        tokens=config["tokens"],
-        vocabulary_size=config["vocabulary_size"],
-        batch_tokens=config["batch_size"],
-        max_length=config["max_length"],
-        seed=config["seed"],
-        tokenizers=(translator.source, translator.target),
+        *runs.data_to_score(options, run.record["config"], pipeline.SOURCES),
+        cache_path=config.cache_path,
+        languages=config.languages,
+        tokens=config.tokens,
+        vocabulary_size=config.vocabulary_size,
+        batch_tokens=config.batch_tokens,
+        max_length=config.max_length,
+        seed=config.seed,
+        tokenizers=(predictor.source, predictor.target),
     )
-    if not len(getattr(data, options.split)):
+    split, language = getattr(data, options.split), data.languages[1]
+    if not len(split):
         raise cli.UserError(f"these data have no pair in {options.split}")
-    penalty = options.length_penalty
-    search = Search(
-        options.beam or config["beam"],
-        config["length_penalty"] if penalty == -1 else penalty,
-    )
-    found, _ = score(translator, data, options.split, search)
-    rows = {f"{run.name} ({options.split})": found}
+    metrics, _ = score(predictor, split, language, options.search(config))
+    rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):
         rows |= baselines(data)
-    print(report.table(rows, SCORES))
-    for name, signature in scores.signatures(data.languages[1]).items():
+    print(tables.text(rows, scores.METRICS))
+    for name, signature in scores.signatures(language).items():
         print(f"{name}: {signature}")
 
 

@@ -3,11 +3,11 @@
     make export-translation ARGS="--run demo-gru"
 
 Training has written it already; this writes it again, for instance after a
-change to what it returns.  It needs nothing but tensorflow, subwords included:
+change to what it returns. It needs nothing but tensorflow, subwords included:
 
     served = tf.saved_model.load("runs/translation/demo-gru/export")
-    found = served.serve(tf.constant(["Good day."]), beam=5, length_penalty=1.0)
-    found["text"][0, 0]  # the best of five
+    best = served.serve(tf.constant(["Good day."]), beam=5, length_penalty=1.0)
+    best["text"][0, 0]  # the best of five
 """
 
 import dataclasses
@@ -15,9 +15,10 @@ import dataclasses
 import tensorflow as tf
 
 from apps.common import cli, export, runs
+from apps.common.generation import Search
 from data_pipelines.text.tokenizers import Tokenizer
 
-from .predict import Search, Translator
+from .predict import Predictor
 
 EXAMPLES = (
     "The doctor has a small house.",
@@ -35,35 +36,34 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run, translator):
-    """Writes `export/`; returns the largest difference to the live model.
-
-    Args:
-        run: The `runs.Run`.
-        translator: Its `Translator`.
+def write(run: runs.Run, predictor: Predictor) -> None:
+    """Write `export/`.
 
     Signature `serve`: `text (N,)` strings, `beam ()` int32 and
     `length_penalty ()` float32 to a dict of `text (N, beam)` strings, the best
     first, and their `score (N, beam)`, -inf where there are fewer.
+
+    Args:
+        run: The `runs.Run`.
+        predictor: Its `Predictor`.
     """
-    source, target = translator.source, translator.target
+    source, target = predictor.source, predictor.target
+    config = predictor.config
 
     def serve(text, beam, length_penalty):
-        ids = source.encode_tensor(text)[:, : translator.max_length - 1]
+        ids = source.encode_tensor(text)[:, : config.max_length - 1]
         ends = tf.fill([tf.shape(text)[0], 1], Tokenizer.END)
         ids = tf.concat([ids, ends], axis=1).to_tensor(Tokenizer.PADDING)
-        found = translator.search(
-            translator.steps.encode(ids),  # N S
-            Search(beam, length_penalty, n_best=beam),
-        )
+        search = Search(beam, length_penalty, config.mbr_samples, n_best=beam)
+        decoded = predictor.search(ids, search)  # N S
         return {
-            "text": target.decode_tensor(found.tokens),
-            "score": found.scores,
+            "text": target.decode_tensor(decoded.tokens),
+            "score": decoded.scores,
         }
 
-    return export.write(
+    export.write(
         run,
-        translator.model,
+        predictor.model,
         serve,
         [
             tf.TensorSpec((None,), tf.string, name="text"),
@@ -78,15 +78,10 @@ def write(run, translator):
     )
 
 
-def main(options):
-    """Exports a run again."""
+def main(options: Options) -> None:
+    """Export a run again."""
     run = runs.open_run("translation", options.run, options.runs_path)
-    difference = write(run, Translator.of_run(run))
-    if difference is not None:
-        print(
-            f"wrote {run.file('export')}; largest difference to the live model:"
-            f" {difference:.1e}"
-        )
+    write(run, Predictor.of_run(run))
 
 
 if __name__ == "__main__":

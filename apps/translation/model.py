@@ -4,10 +4,11 @@
     target [B, T] -> states [B, T, U] -> logits [B, T, V], attending to memory
 
 Teacher forcing is one pass over the whole target, which begins with the token
-before the first one; `Steps` takes the same layers one token at a time.
+before the first one; `IncrementalDecoder` takes the same layers one token at a
+time.
 
 Letters of shapes: B batch, K hypotheses of a sentence, S source, T target, D
-size of a word vector, M width of the memory, U units, V vocabulary.  Token 0 is
+size of a word vector, M width of the memory, U units, V vocabulary. Token 0 is
 padding.
 """
 
@@ -15,16 +16,21 @@ import keras
 from keras import layers, ops
 
 import rnn_layers
+from apps.common import schedules
 from apps.common.optimizer import AdamW
 from apps.common.token_loss import Perplexity, TokenCrossentropy
+
+from .config import Config
 
 # Batches of sentences have many shapes, and are short: to compile the recurrent
 # loops for each shape takes longer than it saves.
 COMPILED = False
 
 
-def build(config, source_size, target_size):
-    """Returns the model to train and the translator to keep.
+def build(
+    config: Config, source_size: int, target_size: int
+) -> tuple[keras.Model, keras.Model]:
+    """Return the model to train and the translator.
 
     Both take a source `(B, S)` and a target `(B, T)` and give logits
     `(B, T, V)`; they share all weights.  They are one and the same without
@@ -50,7 +56,7 @@ def build(config, source_size, target_size):
 
 
 def _encoder(config, vocabulary_size):
-    """Returns the model of a source: memory, its mask, and the first state."""
+    """Return the model of a source: memory, its mask, and the first state."""
     source = keras.Input((None,), dtype="int32", name="source")
     real = ops.not_equal(source, 0)  # B S
     embedding = layers.Embedding(
@@ -90,7 +96,7 @@ def _decoder_cell(config):
 
 
 def _decoder(config, vocabulary_size):
-    """Returns a function of a target and what the encoder gave to logits."""
+    """Return a function of a target and the encoder's outputs to logits."""
     embedding = layers.ReversibleEmbedding(
         vocabulary_size,
         config.embedding_size,
@@ -125,18 +131,18 @@ def _decoder(config, vocabulary_size):
 
 
 def _vectors(config):
-    """Returns the initializer of word vectors that are inputs and outputs."""
+    """Return the initializer of word vectors that are inputs and outputs."""
     return keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
 
 
 class OwnTokens(layers.Layer):
-    """Lets the decoder read some of its own predictions while it is trained.
+    """Let the decoder read some of its own predictions in training.
 
     Scheduled sampling (Bengio et al., 2015, https://arxiv.org/abs/1506.03099)
     in two passes over the whole target instead of one step at a time (Mihaylova
     and Martins, 2019, https://arxiv.org/abs/1906.07651): the first pass reads
-    the right tokens and predicts; in the second, a share of the tokens is
-    replaced by what was predicted.
+    the target and predicts; in the second, a share of its tokens is replaced by
+    the predicted ones.
 
     Args:
         rate: The share of tokens replaced, in [0, 1).
@@ -159,18 +165,13 @@ class OwnTokens(layers.Layer):
         return ops.where(replace, predicted, target)
 
 
-def compile(trained, config, steps):
-    """Sets optimizer, loss and metric; `steps` is the length of training."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(steps - steps // 20, 1),
-        alpha=0.02,
-        warmup_target=config.learning_rate,
-        warmup_steps=steps // 20,
-    )
+def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
+    """Set optimizer, loss and metric; `steps` is the length of training."""
     trained.compile(
         AdamW(
-            schedule,
+            schedules.warmup_cosine(
+                config.learning_rate, steps, warmup=steps // 20, floor=0.02
+            ),
             beta_2=0.98,
             weight_decay=config.weight_decay,
             global_clipnorm=config.clip_norm or None,
@@ -182,18 +183,18 @@ def compile(trained, config, steps):
     )
 
 
-class Steps:
+class IncrementalDecoder:
     """A translator, one token at a time, by the layers that were trained.
 
-        memory = steps.encode(source)
-        state = steps.begin(memory)
-        logits, state = steps.step(tokens, state, memory)
+        memory = decoder.encode(source)
+        state = decoder.begin(memory)
+        logits, state = decoder.step(tokens, state, memory)
 
     Args:
-        translator: The `keras.Model`, just built or loaded.
+        translator: The model, just built or loaded.
     """
 
-    def __init__(self, translator):
+    def __init__(self, translator: keras.Model):
         self.encoder = translator.get_layer("encoder")
         self.embedding = translator.get_layer("target_tokens")
         self.decoder = translator.get_layer("decoder")
@@ -201,12 +202,12 @@ class Steps:
         self.vectors = translator.get_layer("vectors")
 
     def encode(self, source):
-        """Returns what the steps need of sources `(B, S)`."""
+        """Return what the steps need of sources `(B, S)`."""
         memory, real, first = self.encoder(source, training=False)
         return self.decoder.prepare(memory, real), first
 
     def begin(self, memory):
-        """Returns the state before the first step, for `decoding`."""
+        """Return the state before the first step, for `decoding`."""
         (states, _, _), first = memory
         batch, length = ops.shape(states)[:2]
         return {
@@ -215,14 +216,14 @@ class Steps:
         }
 
     def step(self, tokens, state, memory):
-        """Takes tokens `(N,)` to logits `(N, V)`; N is B, or B times K."""
+        """Take tokens `(N,)` to logits `(N, V)`; N is B, or B times K."""
         x = self.scale(self.embedding(tokens))  # N D
         x, states, weights = self.decoder.step(x, state["states"], memory[0])
         logits = self.embedding(self.vectors(x), reverse=True)  # N V
         return logits, {"states": states, "weights": weights}
 
     def attention(self, source, target):
-        """Returns the weights `(B, T, S)` while it reads a target."""
+        """Return the attention weights `(B, T, S)` of a target `(B, T)`."""
         memory, real, first = self.encoder(source, training=False)
         return self.decoder.attention_weights(
             self.scale(self.embedding(target)),

@@ -6,19 +6,22 @@ exact_match  share of outputs that are the reference, white space aside
 """
 
 import collections
+from collections.abc import Iterable, Sequence
 
-from sacrebleu.metrics import BLEU, CHRF
+METRICS = ("bleu", "chrf", "bleu_greedy", "perplexity", "exact_match")
 
 # Tokenizers of sacreBLEU for languages that put no spaces between words.
 TOKENIZERS = {"zh": "zh", "ja": "char", "ko": "char", "th": "char"}
 
 
-def scores(outputs, references, language):
-    """Scores a list of outputs against as many references.
+def scores(
+    outputs: Sequence[str], references: Sequence[str], language: str
+) -> dict[str, float]:
+    """Score outputs against as many references.
 
     Args:
-        outputs: List of strings.
-        references: List of strings.
+        outputs: The translations.
+        references: Those by people.
         language: Two letters, the language of both.
 
     Returns:
@@ -30,38 +33,39 @@ def scores(outputs, references, language):
     ]
     return {
         "bleu": bleu(outputs, references, language),
-        "chrf": CHRF().corpus_score(outputs, [references]).score,
+        "chrf": _chrf().corpus_score(outputs, [references]).score,
         "exact_match": sum(same) / len(same),
     }
 
 
-def bleu(outputs, references, language):
-    """Returns BLEU alone."""
+def bleu(
+    outputs: Sequence[str], references: Sequence[str], language: str
+) -> float:
+    """Return BLEU alone."""
     return _bleu(language).corpus_score(outputs, [references]).score
 
 
-def sentence_bleu(output, reference, language):
-    """Returns the smoothed BLEU of one sentence, to sort sentences by."""
-    metric = _bleu(language, effective_order=True)
-    return metric.sentence_score(output, [reference]).score
-
-
-def signatures(language):
-    """Returns what sacreBLEU calls the signatures of both scores."""
-    found = {}
-    for name, metric in (("bleu", _bleu(language)), ("chrf", CHRF())):
+def signatures(language: str) -> dict[str, str]:
+    """Return sacreBLEU's signatures of both scores."""
+    signatures = {}
+    for name, metric in (("bleu", _bleu(language)), ("chrf", _chrf())):
         metric.corpus_score(["a"], [["a"]])
-        found[name] = str(metric.get_signature())
-    return found
+        signatures[name] = str(metric.get_signature())
+    return signatures
 
 
-def baselines(sources, references, train_targets, language):
-    """Scores what knows nothing of translation.
+def baselines(
+    sources: Sequence[str],
+    references: Sequence[str],
+    train_targets: Iterable[str],
+    language: str,
+) -> dict[str, dict]:
+    """Score what knows nothing of translation.
 
     Args:
-        sources: List of strings of the test split.
-        references: List of strings, their translations.
-        train_targets: Strings of the training split.
+        sources: Sentences of the test split.
+        references: Their translations.
+        train_targets: Sentences of the training split.
         language: Two letters, of the references.
 
     Returns:
@@ -79,8 +83,13 @@ def baselines(sources, references, train_targets, language):
     }
 
 
-def _bleu(language, effective_order=False):
-    return BLEU(
-        tokenize=TOKENIZERS.get(language, "13a"),
-        effective_order=effective_order,
-    )
+def _bleu(language):
+    from sacrebleu.metrics import BLEU
+
+    return BLEU(tokenize=TOKENIZERS.get(language, "13a"))
+
+
+def _chrf():
+    from sacrebleu.metrics import CHRF
+
+    return CHRF()

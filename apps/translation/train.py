@@ -10,17 +10,17 @@ import sys
 
 import keras
 
-from apps.common import checkpoint, cli, runs
+from apps.common import checkpoint, cli, generation, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import translation as pipeline
 
 from . import evaluate, export, model, scores, show
 from .config import PRESETS, Config
-from .predict import Search, Translator
+from .predict import Predictor
 
 
-def train(config):
-    """Runs one training from raw text to exported model; returns its record."""
+def train(config: Config) -> dict:
+    """Run one training from raw text to exported model; return its record."""
     # 1. Run folder.
     with runs.start("translation", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
@@ -33,7 +33,7 @@ def train(config):
             languages=config.languages,
             tokens=config.tokens,
             vocabulary_size=config.vocabulary_size,
-            batch_tokens=config.batch_size,
+            batch_tokens=config.batch_tokens,
             max_length=config.max_length,
             seed=config.seed,
             subword_dropout=config.subword_dropout,
@@ -52,12 +52,12 @@ def train(config):
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
         epochs = config.epochs or min(max(40_000 // steps, 3), 10)
-        model.compile(trained, config, epochs * steps)
+        model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(
-            data, Translator(translator, tokenizers, config.max_length)
+            data, Predictor(translator, tokenizers, config)
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
@@ -86,20 +86,27 @@ def train(config):
         )
 
         # 6. Test, with the best weights.
-        best = Translator.of_run(run)
-        search = Search(config.beam, config.length_penalty)
-        found, translations = evaluate.score(best, data, "test", search)
-        baselines = evaluate.baselines(data)
-        show.write_report(
-            run, best, data, found, baselines, translations, progress
+        best = Predictor.of_run(run)
+        language = data.languages[1]
+        metrics, translations = evaluate.score(
+            best,
+            data.test,
+            language,
+            generation.BeamSearch().search(config),
         )
-        difference = export.write(run, best)
-        signatures = scores.signatures(data.languages[1])
-        record = runs.finish(
-            *(run, config, best.model, found, baselines, progress, data),
-            signatures,
+        result = runs.Result(
+            best.model,
+            metrics,
+            evaluate.baselines(data),
+            progress,
+            data.examples,
+            translations,
+            scores.signatures(language),
         )
-        show.summary(run, best, record, data, translations, difference)
+        show.write_report(run, best, data, result)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, data, result)
         return record
 
 

@@ -40,8 +40,8 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def write(run: runs.Run, labeler: Labeler) -> float | None:
-    """Write `export/`; return the largest difference to the live model.
+def write(run: runs.Run, labeler: Labeler) -> None:
+    """Write `export/`.
 
     Args:
         run: The `runs.Run`.
@@ -77,7 +77,7 @@ def write(run: runs.Run, labeler: Labeler) -> float | None:
                 [()],
             ),
         ]
-    return export.write(
+    export.write(
         run,
         labeler.model,
         graph.serve,
@@ -194,12 +194,7 @@ def _input(labeler):
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
-    difference = write(run, Labeler.of_run(run))
-    if difference is not None:
-        print(
-            f"wrote {run.file('export')}; largest difference to the live model:"
-            f" {difference:.1e}"
-        )
+    write(run, Labeler.of_run(run))
 
 
 if __name__ == "__main__":

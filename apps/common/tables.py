@@ -1,0 +1,79 @@
+"""Tables: for the terminal, for Markdown and for HTML pages."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import tabulate
+
+
+def text(
+    rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
+) -> str:
+    """Return a table for the terminal.
+
+    Args:
+        rows: Dict of name -> dict of column -> number, string or `None`.
+        columns: Names of the columns, in order.
+        first: Heading of the column of names.
+    """
+    return _table([first, *columns], _cells(rows, columns), "simple")
+
+
+def confusion(matrix: np.ndarray, labels: Sequence[str]) -> str:
+    """Return a confusion matrix `(C, C)` for the terminal.
+
+    Args:
+        matrix: Counts: targets are rows, predictions columns.
+        labels: Names of the classes.
+    """
+    rows = {
+        label: dict(zip(labels, row, strict=True))
+        for label, row in zip(labels, matrix.tolist(), strict=True)
+    }
+    return text(rows, labels, "target \\ predicted")
+
+
+def html(
+    rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
+) -> str:
+    """Return the same table as HTML; all text in it is escaped."""
+    return _table([first, *columns], _cells(rows, columns), "html")
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """Return a table as GitHub's Markdown.
+
+    Args:
+        head: Names of the columns.
+        rows: Cells of each row; see `number` for those that are no strings.
+    """
+    rows = [[number(c).replace("|", "\\|") for c in row] for row in rows]
+    return _table(head, rows, "github")
+
+
+def number(value) -> str:
+    """Return a value as people read it: thousands apart, four decimals."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return " ".join(value.split())
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _cells(rows, columns):
+    return [
+        [number(name), *(number(row.get(c)) for c in columns)]
+        for name, row in rows.items()
+    ]
+
+
+def _table(head, rows, style):
+    # All cells are strings already, numbers rounded: align them by place.
+    sides = ["left", *["right"] * (len(head) - 1)]
+    return tabulate.tabulate(
+        rows,
+        list(map(number, head)),
+        tablefmt=style,
+        disable_numparse=True,
+        colalign=sides if style != "github" and rows else None,
+    )
