@@ -37,6 +37,7 @@ import keras
 import numpy as np
 
 import rnn_layers
+from apps.common import tables
 from benchmarks import run_log
 
 NEAR = 0.04  # what counts as right in the adding problem
@@ -264,7 +265,7 @@ def table(rows):
             if finished:
                 cells[-3:] = [str(finished[0]["units"]), *shown(finished[0])]
         lines.append(cells)
-    return run_log.markdown(lines)
+    return tables.markdown(lines[0], lines[1:])
 
 
 def shown(scores):

@@ -37,7 +37,7 @@ import numpy as np
 from keras import ops
 
 import rnn_layers
-from apps.common import cli
+from apps.common import cli, tables
 from benchmarks import polyphony, run_log
 from benchmarks.adding_and_copy import units_for
 
@@ -184,7 +184,7 @@ def table(rows, options):
         own = [r for r in rows if r["settings"]["cell"] == cell]
         mean = np.mean([r["test"] for r in own])
         lines.append([cell, str(own[0]["units"]), f"{mean:.3f}"])
-    return run_log.markdown(lines)
+    return tables.markdown(lines[0], lines[1:])
 
 
 def parse(arguments=None):

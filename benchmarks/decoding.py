@@ -50,7 +50,7 @@ def ours(steps, options, beam):
 
     def decode(source):
         memory = steps.encode(source)
-        state = steps.begin(memory)
+        state = steps.initial_state(memory)
 
         def step(tokens, state):
             return steps.step(tokens, state, memory)

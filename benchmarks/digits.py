@@ -32,6 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 import rnn_layers
+from apps.common import tables
 from benchmarks import run_log
 from benchmarks.adding_and_copy import units_for
 
@@ -166,7 +167,7 @@ def table(rows):
                 spread(r for r in own if r["settings"]["permuted"] == permuted)
             )
         lines.append(cells)
-    return run_log.markdown(lines)
+    return tables.markdown(lines[0], lines[1:])
 
 
 def spread(rows):

@@ -2,7 +2,7 @@
 
 import statistics
 
-from benchmarks.run_log import markdown
+from apps.common.tables import markdown
 from data_pipelines.files.atomic import replacing
 
 MEANING = {
@@ -61,7 +61,7 @@ def table(rows):
     """Return all rows as a table."""
     head = ["cell", "shape", "what", *MEANING]
     head += [f"{other} / ours" for other in OTHERS] + ["first call, s"]
-    return markdown([head, *map(cells, rows)])
+    return markdown(head, map(cells, rows))
 
 
 def summary(result):
@@ -80,7 +80,7 @@ def summary(result):
         [kind, *(mean(rows, other) for other in OTHERS)]
         for kind, rows in groups
     )
-    return markdown([head, *means])
+    return markdown(head, means)
 
 
 def mean(rows, other):

@@ -35,10 +35,3 @@ def runs(path, wanted, measured, line):
         asked.append(row)
         print(line(row), flush=True)
     return asked
-
-
-def markdown(lines):
-    """Return a table, its head first, as Markdown."""
-    head, *rest = lines
-    lines = [head, ["---"] * len(head), *rest]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -117,7 +117,7 @@ class Config:
         "length penalty of beam search; larger favours longer captions",
         at_least=0.0,
     )
-    consensus: int = cli.flag(
+    mbr_samples: int = cli.flag(
         0,
         "captions to sample for minimum Bayes risk decoding; 0: off",
         at_least=0,
@@ -141,7 +141,7 @@ PRESETS = {
         learning_rate=2e-3,
         epochs=6,
         length_penalty=0.5,
-        consensus=16,
+        mbr_samples=16,
     ),
     # Seconds on a laptop: does everything work?
     "smoke": dict(

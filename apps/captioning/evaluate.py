@@ -5,7 +5,7 @@
     python -m apps.captioning.evaluate --dataset files --data-path my-pictures
 
 `bleu_1` to `bleu_4`, `rouge_l` and `cider` are of beam search, and with
-`--consensus`, here or in training, of the choice among its hypotheses;
+`--mbr-samples`, here or in training, of the beam reranked;
 `bleu_4_greedy` and `cider_greedy` of greedy decoding (`scores.py` says what
 they are), `perplexity` of the references; on the demo, `right` is the share of
 captions that say all that a picture shows and nothing else.  Baselines:
@@ -20,13 +20,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, report, runs
+from apps.common import cli, generation, report, runs
+from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines import captioning as pipeline
 
 from . import scores
-from .predict import Caption, Captioner, Decoding, Search
+from .predict import Captioner
 
 METRICS = (
     "bleu_1",
@@ -44,7 +45,7 @@ BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(Decoding):
+class Options(generation.BeamSearch):
     """Score a finished run."""
 
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
@@ -83,7 +84,7 @@ def datasets(
 
 def describe(
     captioner: Captioner, split: pipeline.Split, search: Search
-) -> list[Caption]:
+) -> list[Hypothesis]:
     """Return the best caption of every picture, in order."""
     return [
         hypotheses[0]
@@ -117,10 +118,10 @@ def score(
     name: str,
     search: Search,
     meteor: bool = False,
-) -> tuple[dict[str, float], list[Caption]]:
+) -> tuple[dict[str, float], list[Hypothesis]]:
     """Return the scores of a split and its captions by beam search."""
     split = getattr(data, name)
-    greedy = [c.text for c in describe(captioner, split, Search(1, 0.0))]
+    greedy = [c.text for c in describe(captioner, split, GREEDY)]
     best = describe(captioner, split, search)
     texts = [caption.text for caption in best]
     metrics = scores.scores(texts, references(split), meteor)
@@ -196,7 +197,7 @@ class Validation(keras.callbacks.Callback):
             metrics = self.model.evaluate(
                 self.batches, verbose=0, return_dict=True
             )
-            self.captions = describe(self.captioner, self.split, Search(1, 0.0))
+            self.captions = describe(self.captioner, self.split, GREEDY)
         texts = [caption.text for caption in self.captions]
         metrics |= scores.scores(texts, references(self.split))
         metrics["words"] = len({w for text in texts for w in text.split()})

@@ -19,8 +19,9 @@ import tensorflow as tf
 from PIL import Image
 
 from apps.common import cli, export, runs
+from apps.common.generation import Search
 
-from .predict import Captioner, Search
+from .predict import Captioner
 
 # The usual formats; animations and pictures that are larger than
 # `images.MOST_PIXELS` must be kept away by whoever serves this.
@@ -60,7 +61,7 @@ def write(run: runs.Run, captioner: Captioner) -> None:
         decoded = captioner.search(
             model_inputs(captioner, pictures),
             Search(
-                beam, length_penalty, captioner.config.consensus, n_best=beam
+                beam, length_penalty, captioner.config.mbr_samples, n_best=beam
             ),
         )
         return {

@@ -17,6 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
+from apps.common import schedules
 from apps.common.optimizer import AdamW
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines.text.tokenizers import Tokenizer
@@ -166,16 +167,11 @@ def _initialize(embedding, bias, frequencies, vectors):
 
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer, loss and metric; `steps` is the length of training."""
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(steps - steps // 20, 1),
-        alpha=0.02,
-        warmup_target=config.learning_rate,
-        warmup_steps=steps // 20,
-    )
     trained.compile(
         AdamW(
-            schedule,
+            schedules.warmup_cosine(
+                config.learning_rate, steps, warmup=steps // 20, floor=0.02
+            ),
             beta_2=0.98,
             weight_decay=config.weight_decay,
             global_clipnorm=config.clip_norm or None,

@@ -15,7 +15,6 @@ import dataclasses
 import json
 import os
 import sys
-import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -24,7 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, decoding, minimum_bayes_risk, runs
+from apps.common import cli, generation, runs, text_input
+from apps.common.decoding import Decoded
+from apps.common.generation import Hypothesis, Search
 from data_pipelines.files.atomic import replacing
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
@@ -38,88 +39,14 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
-class Decoding:
-    """Flags of how captions are searched for, by default as in training."""
-
-    beam: int = cli.flag(0, "beam size; 0: as in training", at_least=0)
-    length_penalty: float = cli.flag(
-        -1.0, "larger favours longer captions; -1: as in training"
-    )
-    consensus: int = cli.flag(
-        -1,
-        "captions to sample for minimum Bayes risk decoding; 0: off, -1: as"
-        " in training",
-        at_least=-1,
-    )
-
-    def search(self, config, **more):
-        """Return the `Search` of the flags, the rest as in training.
-
-        Raises:
-            UserError: There are no hypotheses to choose among.
-        """
-        beam = self.beam or config.beam
-        if self.consensus > 0 and (beam == 1 or more.get("sample")):
-            raise cli.UserError(
-                f"--consensus {self.consensus} chooses among the hypotheses of"
-                " a beam; drop it, or --beam 1, or --sample"
-            )
-        settings = {
-            name: getattr(config if getattr(self, name) == -1 else self, name)
-            for name in ("length_penalty", "consensus")
-        }
-        return Search(beam, **settings, **more)
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(Decoding):
+class Options(generation.Generation):
     """Describe pictures."""
 
     pictures: tuple = cli.positional("files and folders of pictures")
-    n_best: int = cli.flag(1, "captions to print of each picture", at_least=1)
-    scores: bool = cli.flag(False, "print the score of each caption")
-    min_length: int = cli.flag(1, "shortest caption, in tokens", at_least=0)
-    no_repeat_ngram: int = cli.flag(
-        0, "never repeat an n-gram of this length; 0: off", at_least=0
-    )
-    sample: bool = cli.flag(False, "sample instead of beam search")
-    temperature: float = cli.flag(1.0, "sampling temperature", at_least=0.01)
-    top_k: int = cli.flag(
-        0, "sample from the k most probable tokens; 0: all", at_least=0
-    )
-    top_p: float = cli.flag(
-        1.0, "sample from the smallest set of this probability", at_least=0.0
-    )
-    seed: int = cli.flag(0, "random seed of --sample", at_least=0, below=2**32)
     page: str = cli.flag("", "HTML page to write, with the pictures")
     json: str = cli.flag("", "JSON file to write")
     run: str = cli.flag("", "name or folder of a run; empty: the newest")
     runs_path: str = cli.flag("runs", "folder of all runs")
-
-
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """How to decode; see `decoding` and `consensus`, whose words these are."""
-
-    beam: int
-    length_penalty: float
-    consensus: int = 0
-    n_best: int = 1
-    min_length: int = 1
-    no_repeat_ngram: int = 0
-    sample: bool = False
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int = 0
-
-
-class Caption(typing.NamedTuple):
-    """One hypothesis: readable text, its score, and its tokens with the end."""
-
-    text: str
-    score: float
-    tokens: np.ndarray
 
 
 class Captioner:
@@ -170,81 +97,39 @@ class Captioner:
         # As they are on disk, so that the same picture gives the same words.
         return self.encoder.frozen(pictures).astype("float16")
 
-    def decode(self, inputs: np.ndarray, search: Search) -> list[list[Caption]]:
+    def decode(
+        self, inputs: np.ndarray, search: Search
+    ) -> list[list[Hypothesis]]:
         """Describe features or pictures `(B, ...)`; a list for each."""
         if search not in self.compiled:
             self.compiled[search] = self._graph(
                 lambda inputs: self.search(inputs, search)
             )
         decoded = self.compiled[search](self._floats(inputs))
-        tokens, lengths, scores, _ = map(np.asarray, decoded)  # B K L, B K ...
-        return [
-            [
-                Caption(
-                    self.tokenizer.decode(row[:length]), score, row[:length]
-                )
-                for row, length, score in zip(*parts, strict=True)
-                if length
-            ]
-            for parts in zip(tokens, lengths, scores.tolist(), strict=True)
-        ]
+        return generation.hypotheses(decoded, self.tokenizer)
 
-    def search(self, inputs, search):
+    def search(self, inputs, search: Search) -> Decoded:
         """Return `decoding.Decoded`, `(B, K, ...)`, of `(B, ...)`."""
-        rules = decoding.Rules(
-            Tokenizer.BEGIN,
-            Tokenizer.END,
-            self.config.max_length,
-            search.min_length,
-            (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN),
-            search.no_repeat_ngram,
-        )
         picture = self.decoder.encode(inputs)
-        state = self.decoder.initial_state(picture)
-
-        def step(tokens, state):
-            return self.decoder.step(tokens, state, picture)
-
-        if search.sample:
-            decoded = decoding.sample(
-                step,
-                state,
-                rules,
-                seed=search.seed,
-                temperature=search.temperature,
-                top_k=search.top_k,
-                top_p=search.top_p,
-            )
-        elif isinstance(search.beam, int) and search.beam == 1:
-            decoded = decoding.greedy(step, state, rules)
-        else:
-            return self._beam_search(step, state, rules, search)
-        return decoding.Decoded(*(keras.ops.expand_dims(x, 1) for x in decoded))
-
-    def _beam_search(self, step, state, rules, search):
-        hypotheses = decoding.beam_search(
-            step,
-            state,
-            rules,
-            beam=search.beam,
-            n_best=search.beam if search.consensus else search.n_best,
-            length_penalty=search.length_penalty,
-        )
-        if not search.consensus:
-            return hypotheses
-        samples = minimum_bayes_risk.draw(step, state, rules, search.consensus)
-        return minimum_bayes_risk.chosen(
-            hypotheses, samples, rules, search.n_best
+        attention = None
+        if self.decoder.has_attention:
+            attention = lambda state: state["weights"]  # noqa: E731
+        return generation.generate(
+            lambda tokens, state: self.decoder.step(tokens, state, picture),
+            self.decoder.initial_state(picture),
+            search,
+            self.config.max_length,
+            attention,
         )
 
     def attention(
-        self, inputs: np.ndarray, captions: list[Caption]
+        self, inputs: np.ndarray, captions: list[Hypothesis]
     ) -> list[tuple[list[str], np.ndarray]] | None:
         """Return where the decoder looked at each word of a caption.
 
         Args:
             inputs: Features or pictures `(B, ...)`.
-            captions: A `Caption` of each.
+            captions: A `Hypothesis` of each.
 
         Returns:
             List of `(words, weights (T, rows, columns))`, or `None` if this
@@ -362,9 +247,9 @@ def main(options: Options) -> None:
         raise cli.UserError("no picture; give files or folders")
     for flag in ("page", "json"):
         if getattr(options, flag):
-            cli.check_output(f"--{flag}", getattr(options, flag))
+            text_input.check_output(f"--{flag}", getattr(options, flag))
     captioner = Captioner.of_run(run)
-    search = search_of(options, captioner.config)
+    search = options.search(captioner.config)
     bad = images.BadFiles()
     records, articles = [], []
     for path, picture, best, attention in described(
@@ -391,23 +276,6 @@ def main(options: Options) -> None:
     if options.page:
         show.write_captions(options.page, run.name, articles)
         print(f"wrote {options.page}", file=sys.stderr)
-
-
-def search_of(options: Options, config: Config) -> Search:
-    """Return the `Search` of the flags, the rest as in training."""
-    beam = options.beam or max(config.beam, options.n_best)
-    if options.n_best > beam:
-        raise cli.UserError(
-            f"--n-best {options.n_best}: at most --beam, which is {beam}"
-        )
-    if options.sample and options.n_best > 1:
-        raise cli.UserError("--sample draws one caption; drop --n-best")
-    others = {f.name for f in dataclasses.fields(Search)} - {
-        f.name for f in dataclasses.fields(Decoding)
-    }
-    return dataclasses.replace(options, beam=beam).search(
-        config, **{name: getattr(options, name) for name in others}
-    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,8 @@
 """What a training shows: samples, pictures, the report, the summary."""
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from apps.common import report
+from apps.common import report, samples
 from apps.common.tensorboard import write_projector
 from data_pipelines import captioning as pipeline
-from data_pipelines.files.atomic import replacing
 from data_pipelines.vision import images
 
 from . import attention, page
@@ -26,11 +21,10 @@ METRICS = (
 )
 
 
-class Samples(keras.callbacks.Callback):
+class Samples(samples.Samples):
     """Each epoch: captions of some validation pictures.
 
-    They go to `samples.txt` and TensorBoard, and to TensorBoard some of the
-    pictures with what the decoder looked at.
+    TensorBoard shows some of the pictures with what the decoder attends to.
 
     Args:
         run: The `runs.Run`.
@@ -39,19 +33,13 @@ class Samples(keras.callbacks.Callback):
     """
 
     def __init__(self, run, data, validation):
-        super().__init__()
-        self.file = run.file("samples.txt")
+        super().__init__(run, ("picture", "reference", "caption"))
         self.validation = validation
         self.split = data.valid
-        rows = np.linspace(0, len(data.valid) - 1, SAMPLES).astype(int)
-        self.rows = np.unique(rows)
-        self.writer = tf.summary.create_file_writer(
-            str(run.file("tensorboard") / "validation"),
-            filename_suffix=".shown",
-        )
+        self.rows = samples.spread(len(data.valid), SAMPLES)
 
-    def on_epoch_end(self, epoch, logs=None):
-        lines = [
+    def lines(self, epoch):
+        return [
             (
                 self.split.pictures[row].name,
                 self.split.pictures[row].captions[0],
@@ -59,15 +47,15 @@ class Samples(keras.callbacks.Callback):
             )
             for row in self.rows
         ]
-        with self.writer.as_default(epoch + 1):
-            tf.summary.text("samples", "\n".join(_markdown(lines)))
-            for number, row in enumerate(self.rows[:PICTURES], 1):
-                self._draw(f"captions/{number}", row)
-        self.writer.flush()
-        self._write(epoch + 1, lines)
 
-    def _draw(self, tag, row):
-        """Show a picture, its caption, and where the decoder looked."""
+    def pictures(self, epoch):
+        return {
+            f"captions/{number}": self._drawn(row)
+            for number, row in enumerate(self.rows[:PICTURES], 1)
+        }
+
+    def _drawn(self, row):
+        """Return a picture with its caption and the attention, PNG bytes."""
         captioner = self.validation.captioner
         caption = self.validation.captions[row]
         picture = images.read(self.split.pictures[row].path, captioner.size)
@@ -75,24 +63,8 @@ class Samples(keras.callbacks.Callback):
         weights = captioner.attention(inputs, [caption])
         # In the picture, since TensorBoard keeps the first description only.
         if weights:
-            png = _strip(picture, weights[0])
-        else:
-            png = attention.titled(picture, caption.text)
-        image = tf.io.decode_png(png, channels=3)
-        tf.summary.image(tag, image[None])
-
-    def _write(self, epoch, lines):
-        """Write the epoch's lines behind those of the epochs before."""
-        begin = f"epoch {epoch}\n"
-        before = ""
-        if self.file.exists():  # a killed run may have written them already
-            before = self.file.read_text("utf-8").split(begin)[0]
-        block = "".join("\t".join(line) + "\n" for line in lines)
-        with replacing(self.file) as temporary:
-            temporary.write_text(before + begin + block + "\n", "utf-8")
-
-    def on_train_end(self, logs=None):
-        self.writer.close()
+            return _strip(picture, weights[0])
+        return attention.titled(picture, caption.text)
 
 
 def _strip(picture, words_and_weights):
@@ -104,33 +76,27 @@ def _strip(picture, words_and_weights):
     return attention.strip(picture, words[:-1], weights[:-1])
 
 
-def _markdown(lines):
-    yield "| picture | reference | caption |"
-    yield "|---|---|---|"
-    for line in lines:
-        yield "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
-
-
-def write_report(run, captioner, data, metrics, baselines, captions, progress):
+def write_report(run, captioner, data, result):
     """Write `report.html` with its pictures, and the words' projector.
 
     Args:
         run: The `runs.Run`.
         captioner: The `Captioner` with the best weights.
         data: The `Datasets`.
-        metrics: Dict of test scores.
-        baselines: Dict of dicts of the same scores.
-        captions: The `Caption` of every test picture.
-        progress: The `checkpoint.Progress`.
+        result: The `runs.Result`; its predictions are the `Hypothesis` of
+            every test picture.
     """
     rows = slice(4, 4 + PROJECTED_TOKENS)  # without the specials
     vectors = captioner.decoder.embedding.get_weights()[0]
     write_projector(run, vectors[rows], captioner.tokenizer.pieces[rows])
-    curve = report.curve(progress.rows, ["loss", "perplexity", "cider"])
+    curve = report.curve(result.progress.rows, ["loss", "perplexity", "cider"])
     run.file("curve.png").write_bytes(curve)
     body = [
-        f"<p>Test split of {len(data.test):,} pictures, read once.</p>",
-        report.html_table({run.name: metrics, **baselines}, columns(metrics)),
+        f"<p>Scores on the test set: {len(data.test):,} pictures.</p>",
+        report.html_table(
+            {run.name: result.scores, **result.baselines},
+            columns(result.scores),
+        ),
         "<h2>Training</h2>"
         + report.image(curve, "loss, perplexity and CIDEr over the epochs"),
         "<h2>Test pictures</h2><p>Evenly spread over the split: the caption,"
@@ -141,10 +107,9 @@ def write_report(run, captioner, data, metrics, baselines, captions, progress):
             else ".</p>"
         ),
     ]
-    rows = np.linspace(0, len(data.test) - 1, SAMPLES).astype(int)
     articles = [
-        _tested(captioner, data.test, row, captions[row])
-        for row in np.unique(rows)
+        _tested(captioner, data.test, row, result.predictions[row])
+        for row in samples.spread(len(data.test), SAMPLES)
     ]
     body.append(page.gallery(articles))
     report.write_page(run.file("report.html"), run.name, "\n".join(body))
@@ -173,7 +138,7 @@ def article(path, picture, captions, weights, references=(), wrong=None):
     Args:
         path: Its file.
         picture: uint8 `(H, W, 3)`, in the size of the model.
-        captions: List of `Caption`, the best first.
+        captions: List of `Hypothesis`, the best first.
         weights: `(words, weights)` of the best, or `None`.
         references: What people say.
         wrong: Whether the best caption is wrong; `None` if nobody knows.
@@ -198,17 +163,15 @@ def columns(metrics):
     return [name for name in METRICS if name in metrics]
 
 
-def summary(run, record, data, captions, difference):
+def summary(run, data, result):
     """Print scores beside baselines, three captions, and what is next."""
-    print(f"\ntest split, {len(data.test):,} pictures, read once")
-    rows = {record["run"]: record["metrics"], **record["baselines"]}
-    print(report.table(rows, columns(record["metrics"])))
-    if difference is not None:
-        print(f"\nexport/ agrees with the live model to {difference:.1e}")
+    print(f"\nscores on the test set ({len(data.test):,} pictures)")
+    rows = {run.name: result.scores, **result.baselines}
+    print(report.table(rows, columns(result.scores)))
     for row in range(min(3, len(data.test))):
         print(f"""
 picture    {data.test.pictures[row].name}
-caption    {captions[row].text}
+caption    {result.predictions[row].text}
 reference  {data.test.pictures[row].captions[0]}""")
     print(f"""
 next

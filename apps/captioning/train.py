@@ -10,14 +10,14 @@ import sys
 
 import keras
 
-from apps.common import checkpoint, cli, runs
+from apps.common import checkpoint, cli, generation, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import captioning as pipeline
 from data_pipelines.text.word_vectors import load_token_vectors
 
 from . import evaluate, export, model, picture_encoder, scores, show
 from .config import PRESETS, Config
-from .predict import Captioner, Search
+from .predict import Captioner
 
 
 def train(config: Config) -> dict:
@@ -105,24 +105,21 @@ def train(config: Config) -> dict:
 
         # 6. Test, with the best weights.
         best = Captioner.of_run(run)
-        search = Search(config.beam, config.length_penalty, config.consensus)
+        search = generation.BeamSearch().search(config)
         metrics, captions = evaluate.score(best, data, "test", search)
-        baselines = evaluate.baselines(best, data)
-        show.write_report(
-            run, best, data, metrics, baselines, captions, progress
-        )
-        difference = export.write(run, best)
-        record = runs.finish(
-            run,
-            config,
+        result = runs.Result(
             best.model,
             metrics,
-            baselines,
+            evaluate.baselines(best, data),
             progress,
-            data,
+            data.examples,
+            captions,
             scores.signatures(),
         )
-        show.summary(run, record, data, captions, difference)
+        show.write_report(run, best, data, result)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, data, result)
         return record
 
 

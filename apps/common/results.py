@@ -4,31 +4,32 @@
     python -m apps.common.results runs/sentiment/imdb-*
 
 Runs that differ in nothing but seed, name and folders share a row: mean and
-standard deviation over their seeds.  Every number comes from a `metrics.json`.
+standard deviation over their seeds. Every number comes from a `metrics.json`.
 """
 
 import dataclasses
 import json
 import statistics
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from apps.common import cli
+from apps.common import cli, tables
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Prints finished runs as a Markdown table."""
+    """Print finished runs as a Markdown table."""
 
-    folders: tuple = cli.positional("run folders; none: all of --runs-path")
+    folders: tuple = cli.positional("run folders (none: all of --runs-path)")
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-# What says nothing about the result.
-ASIDE = ("seed", "name", "runs_path", "cache_path")
+# Settings that no result depends on.
+IRRELEVANT = ("seed", "name", "runs_path", "cache_path")
 
 
-def read(folders):
-    """Yields (configuration, record) of the finished runs among folders."""
+def read(folders: Iterable[str | Path]) -> Iterator[tuple[dict, dict]]:
+    """Yield (configuration, record) of the finished runs among folders."""
     for folder in map(Path, folders):
         try:
             record = json.loads((folder / "metrics.json").read_text())
@@ -38,26 +39,26 @@ def read(folders):
         yield cli.with_new_names(record["app"], config), record
 
 
-def group(runs):
-    """Groups runs that differ in nothing that a result depends on."""
+def group(runs: Iterable[tuple[dict, dict]]) -> list[list]:
+    """Group runs that differ in nothing that a result depends on."""
     groups = {}
     for config, record in runs:
-        same = {k: v for k, v in config.items() if k not in ASIDE}
+        same = {k: v for k, v in config.items() if k not in IRRELEVANT}
         key = json.dumps([record["app"], same], sort_keys=True)
         groups.setdefault(key, []).append((config, record))
     return list(groups.values())
 
 
-def differing(groups):
-    """Returns the settings in which the groups differ."""
+def differing(groups: list) -> list[str]:
+    """Return the settings in which the groups differ."""
     configs = [members[0][0] for members in groups]
     names = dict.fromkeys(name for config in configs for name in config)
-    names = [n for n in names if n not in ASIDE]
+    names = [n for n in names if n not in IRRELEVANT]
     return [n for n in names if len({str(c.get(n)) for c in configs}) > 1]
 
 
-def spread(values):
-    """Writes numbers as mean and, of several, standard deviation."""
+def spread(values: list[float | None]) -> str:
+    """Write numbers as mean and, of several, standard deviation."""
     values = [value for value in values if value is not None]
     if not values:
         return "-"
@@ -67,8 +68,8 @@ def spread(values):
     return f"{mean} ± {statistics.stdev(values):.4f}"
 
 
-def table(groups):
-    """Returns the Markdown lines: a row a group, then the baselines."""
+def table(groups: list) -> str:
+    """Return the table as Markdown: a row a group, then the baselines."""
     settings = differing(groups)
     records = [record for members in groups for _, record in members]
     scores = list(dict.fromkeys(s for r in records for s in r["metrics"]))
@@ -82,43 +83,38 @@ def table(groups):
             [
                 first["run"],
                 *(str(config.get(name)) for name in settings),
-                str(len(members)),
+                len(members),
                 *(spread([m.get(s) for m in metrics]) for s in scores),
-                f"{first['parameters']:,}",
+                first["parameters"],
                 f"{statistics.mean(minutes):.1f}",
             ]
         )
-    for name, found in _baselines(records).items():
+    for name, metrics in _baselines(records).items():
         blank = [""] * (len(settings) + 1)
-        rows.append([name, *blank, *(spread([found.get(s)]) for s in scores)])
-    rows = [row + [""] * (len(head) - len(row)) for row in rows]
-    return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
+        values = [spread([metrics.get(s)]) for s in scores]
+        rows.append([name, *blank, *values, "", ""])
+    return tables.markdown(head, rows)
 
 
 def _baselines(records):
-    """Returns the baselines of all data sets, each once."""
+    """Return the baselines of all data sets, each once."""
     datasets = {(r["dataset"], str(r["examples"])) for r in records}
-    found = {}
+    rows = {}
     for record in records:
         for name, scores in record["baselines"].items():
-            shown = name
             if len(datasets) > 1:
-                shown = f"{name} ({record['dataset']})"
-            found[shown] = scores
-    return found
+                name = f"{name} ({record['dataset']})"
+            rows[name] = scores
+    return rows
 
 
-def _line(cells):
-    return "| " + " | ".join(cells) + " |"
-
-
-def main(options):
-    """Prints the table."""
+def main(options: Options) -> None:
+    """Print the table."""
     folders = options.folders or sorted(Path(options.runs_path).glob("*/*"))
     groups = group(read(folders))
     if not groups:
         raise cli.UserError("no finished run among these folders")
-    print(*table(groups), sep="\n")
+    print(table(groups))
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ class IncrementalDecoder:
     """A translator, one token at a time, by the layers that were trained.
 
         memory = decoder.encode(source)
-        state = decoder.begin(memory)
+        state = decoder.initial_state(memory)
         logits, state = decoder.step(tokens, state, memory)
 
     Args:
@@ -206,7 +206,7 @@ class IncrementalDecoder:
         memory, real, first = self.encoder(source, training=False)
         return self.decoder.prepare(memory, real), first
 
-    def begin(self, memory):
+    def initial_state(self, memory):
         """Return the state before the first step, for `decoding`."""
         (states, _, _), first = memory
         batch, length = ops.shape(states)[:2]

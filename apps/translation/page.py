@@ -19,7 +19,7 @@ def example(
         reference: What people translate, if it is known.
     """
     attention = None
-    if predictor.attends:
+    if predictor.has_attention:
         weights = predictor.attention([source], hypotheses[:1])[0]
         attention = attention_picture(*weights)
     return {

@@ -93,7 +93,7 @@ class Predictor:
         return cls(model, tokenizers, config)
 
     @property
-    def attends(self) -> bool:
+    def has_attention(self) -> bool:
         """Whether there is more than one position to attend to."""
         return self.config.attention != "none"
 
@@ -137,7 +137,7 @@ class Predictor:
         memory = self.decoder.encode(ids)
         return generation.generate(
             lambda tokens, state: self.decoder.step(tokens, state, memory),
-            self.decoder.begin(memory),
+            self.decoder.initial_state(memory),
             search,
             self.config.max_length,
             attention=lambda state: state["weights"],
@@ -234,7 +234,7 @@ def main(options: Options) -> None:
             options.page,
             page.TEMPLATE,
             title=run.name,
-            explanation=EXPLANATION if predictor.attends else "",
+            explanation=EXPLANATION if predictor.has_attention else "",
             examples=examples,
         )
         print(f"wrote {options.page}", file=sys.stderr)

@@ -42,7 +42,7 @@ class Samples(samples.Samples):
 
     def pictures(self, epoch):
         predictor = self.validation.predictor
-        if not predictor.attends:
+        if not predictor.has_attention:
             return {}
         rows = self.rows[:PICTURES]
         attention = predictor.attention(
@@ -82,7 +82,7 @@ def write_report(
         for row in samples.spread(len(data.test), SAMPLES)
     ]
     explanation = "Test sentences, evenly spread over the split."
-    if predictor.attends:
+    if predictor.has_attention:
         run.file("attention.png").write_bytes(examples[0]["attention"])
         explanation += " " + EXPLANATION
     report.render(

@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import rnn_layers
-from apps.common import encoders
+from apps.common import encoders, schedules
 from apps.common.optimizer import AdamW
 
 from .config import Config
@@ -181,16 +181,11 @@ def compile_model(
         steps: The length of training, in batches.
         frequencies: `(L,)`, the share of each label in training.
     """
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(steps - steps // 10, 1),
-        alpha=0.05,
-        warmup_target=config.learning_rate,
-        warmup_steps=steps // 10,
-    )
     trained.compile(
         AdamW(
-            schedule,
+            schedules.warmup_cosine(
+                config.learning_rate, steps, warmup=steps // 10, floor=0.05
+            ),
             weight_decay=config.weight_decay,
             global_clipnorm=config.clip_norm or None,
             averaging=config.averaging,

@@ -139,28 +139,27 @@ def confusion(videos, probabilities):
     )
 
 
-def write_report(
-    run, data, metrics, baselines, probabilities, progress, monitor
-):
+def write_report(run, data, result, monitor):
     """Write `report.html` with its pictures.
 
     Args:
         run: The `runs.Run`.
         data: The `Datasets`.
-        metrics: Dict of test scores.
-        baselines: Dict of dicts of the same scores.
-        probabilities: Of the frames of every test video.
-        progress: The `checkpoint.Progress`.
+        result: The `runs.Result`; its predictions are the probabilities of the
+            frames of every test video.
         monitor: Name of the score that the best epoch was chosen by.
     """
+    probabilities = result.predictions
     videos = data.test.videos
     names = list(dict.fromkeys(["loss", "accuracy", monitor]))
-    curve = report.curve(progress.rows, names)
+    curve = report.curve(result.progress.rows, names)
     run.file("curve.png").write_bytes(curve)
     body = [
-        f"<p>Test split of {len(videos):,} videos,"
-        f" {sum(map(len, videos)):,} frames, read once.</p>",
-        report.html_table({run.name: metrics, **baselines}, METRICS),
+        f"<p>Scores on the test set: {len(videos):,} videos,"
+        f" {sum(map(len, videos)):,} frames.</p>",
+        report.html_table(
+            {run.name: result.scores, **result.baselines}, METRICS
+        ),
         "<h2>Training</h2>"
         + report.image(curve, " and ".join(names) + " over the epochs"),
     ]
@@ -199,19 +198,17 @@ def article(labels, video, probabilities):
     )
 
 
-def summary(run, labeler, record, data, probabilities, difference):
+def summary(run, labeler, data, result):
     """Print scores beside baselines, some videos, and what is next."""
-    videos = data.test.videos
+    videos, probabilities = data.test.videos, result.predictions
     print(
-        f"\ntest split, {len(videos):,} videos,"
-        f" {sum(map(len, videos)):,} frames, read once"
+        f"\nscores on the test set ({len(videos):,} videos,"
+        f" {sum(map(len, videos)):,} frames)"
     )
-    rows = {record["run"]: record["metrics"], **record["baselines"]}
+    rows = {run.name: result.scores, **result.baselines}
     print(report.table(rows, METRICS))
-    for name, signature in record["signatures"].items():
+    for name, signature in result.signatures.items():
         print(f"{name}: {signature}")
-    if difference is not None:
-        print(f"\nexport/ agrees with the live model to {difference:.1e}")
     for row in spread(len(videos), 3):
         target, predicted = in_words(
             data.labels, videos[row], probabilities[row]

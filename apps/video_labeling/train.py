@@ -96,28 +96,19 @@ def train(config: Config) -> dict:
         )
         keras.utils.set_random_seed(config.seed)
         of_baselines, width = baselines(config, data, background, epochs)
-        show.write_report(
-            run,
-            data,
-            metrics,
-            of_baselines,
-            probabilities,
-            progress,
-            monitor,
-        )
-        difference = export.write(run, best)
-        signatures = scores.signatures(data.labels, background, width)
-        record = runs.finish(
-            run,
-            config,
+        result = runs.Result(
             best.model,
             metrics,
             of_baselines,
             progress,
-            data,
-            signatures,
+            data.examples,
+            probabilities,
+            scores.signatures(data.labels, background, width),
         )
-        show.summary(run, best, record, data, probabilities, difference)
+        show.write_report(run, data, result, monitor)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, best, data, result)
         return record
 
 

@@ -16,7 +16,7 @@ WORDS = {
 }
 SMALL = shlex.split(
     "--languages en-it --units 32 --embedding-size 32 --tokens words"
-    " --vocabulary-size 40 --batch-size 200 --epochs 12 --learning-rate 0.01"
+    " --vocabulary-size 40 --batch-tokens 200 --epochs 12 --learning-rate 0.01"
     " --dropout 0.1 --max-length 12"
 )
 

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from apps.captioning import evaluate, model, picture_encoder, predict, train
 from apps.captioning.config import PRESETS, Config
 from apps.common import cli, encoders, runs
+from apps.common.generation import Search
 from data_pipelines.captioning.demo import generator as demo
 from data_pipelines.vision import images
 from tests.apps import squares
@@ -58,7 +59,7 @@ def frozen(tmp_path_factory):
         *("--runs-path", str(folder / "runs"), "--name", "y"),
         *("--cache-path", str(folder / "data"), *SMALL),
         *("--epochs", "1", "--encoder", network, "--grid", "4"),
-        *("--consensus", "3"),
+        *("--mbr-samples", "3"),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "SIZES", {"train": 40, "valid": 6, "test": 6})
@@ -99,7 +100,7 @@ def written(folder, numbers, kind="png"):
     return paths
 
 
-GREEDY = predict.Search(1, 0.0)
+GREEDY = Search()
 NUMBERS = [100, 105, 111]
 
 
@@ -187,7 +188,7 @@ def test_tensorboard_has_every_tag(trained):
 
 @pytest.mark.parametrize("drawn", [0, 4])
 def test_a_batch_equals_its_pictures(captioner, drawn):
-    search = predict.Search(3, 1.0, drawn, n_best=3)
+    search = Search(3, 1.0, drawn, n_best=3)
     inputs = np.stack([pixels(number) for number in NUMBERS])
     together = captioner.decode(inputs, search)
     for row, best in zip(inputs, together, strict=True):
@@ -235,7 +236,7 @@ def test_files_are_described_as_splits_are(name, request, trained, frozen):
     data = evaluate.datasets(
         captioner, config["dataset"], config["data_path"] or None
     )
-    search = predict.Search(3, 1.0, 4)
+    search = Search(3, 1.0, 4)
     expected = evaluate.describe(captioner, data.test, search)
     paths = [picture.path for picture in data.test.pictures]
     bad = images.BadFiles()
@@ -345,8 +346,8 @@ def test_predict_ends_with_2_if_no_picture_can_be_read(
         (dict(), "no picture; give files or folders"),
         (dict(pictures=("A",), beam=2, n_best=3), "--n-best 3: at most --beam"),
         (dict(pictures=("A",), sample=True, n_best=2), "drop --n-best"),
-        (dict(pictures=("A",), sample=True, consensus=3), "drop it, or"),
-        (dict(pictures=("A",), beam=1, consensus=3), "drop it, or"),
+        (dict(pictures=("A",), sample=True, mbr_samples=3), "drop it, or"),
+        (dict(pictures=("A",), beam=1, mbr_samples=3), "drop it, or"),
         (dict(pictures=("A",), run="z"), "no run 'z'; the runs are: x"),
     ],
 )
@@ -359,24 +360,6 @@ def test_predict_refuses(trained, quick, tmp_path, more, message):
         more = more | {"pictures": given}
     with pytest.raises(cli.UserError, match=message):
         predict.main(options(trained, **more))
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        ({}, predict.Search(4, 0.3, 6)),
-        ({"consensus": 0, "beam": 2}, predict.Search(2, 0.3, 0)),
-        ({"consensus": 5, "n_best": 7}, predict.Search(7, 0.3, 5, 7)),
-        ({"length_penalty": 0.0, "top_k": 2}, predict.Search(4, 0, 6, top_k=2)),
-        (
-            {"sample": True, "seed": 9},
-            predict.Search(4, 0.3, 6, 1, 1, 0, True, seed=9),
-        ),
-    ],
-)
-def test_captions_are_searched_for_as_in_training(more, expected):
-    config = Config(beam=4, length_penalty=0.3, consensus=6)
-    assert predict.search_of(predict.Options(**more), config) == expected
 
 
 def test_predict_refuses_files_that_do_not_belong_together(trained, tmp_path):
@@ -518,7 +501,7 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
     for live, drawn in ((captioner, 0), (frozen_captioner, 3)):
         texts, scores = next(answers)
         expected = live.decode(
-            live.model_inputs(inputs), predict.Search(3, 0.7, drawn, n_best=3)
+            live.model_inputs(inputs), Search(3, 0.7, drawn, n_best=3)
         )
         # JPEG is decoded by another library, whose pixels differ by a little.
         for row, best in enumerate(expected[:3]):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.common import checkpoint
+from apps.common import checkpoint, runs
 from apps.common.cli import UserError
 from apps.common.optimizer import AdamW
 
@@ -75,7 +75,7 @@ class KillAt(keras.callbacks.Callback):
             raise KilledError
 
 
-def fit(run, scores, *, patience=99, kill_at=None):
+def fit(run, scores, *, patience=99, kill_at=None, mode="max"):
     model = make_model()
     progress = checkpoint.resume(run, model)
     model.fit(
@@ -88,7 +88,12 @@ def fit(run, scores, *, patience=99, kill_at=None):
         callbacks=[
             Score(scores),
             checkpoint.Checkpoint(
-                run, progress, model, monitor="val_score", patience=patience
+                run,
+                progress,
+                model,
+                monitor="val_score",
+                mode=mode,
+                patience=patience,
             ),
             KillAt(kill_at),
         ],
@@ -148,6 +153,17 @@ def test_the_best_model_is_kept_and_patience_ends_the_run(make_run):
     assert not np.array_equal(best.weights[0], model.weights[0])
 
 
+def test_a_loss_is_better_when_it_is_smaller(make_run):
+    run = make_run("run")
+    scores = [0.5, 0.3, 0.4, 0.2, 0.6]
+    _, progress = fit(run, scores, mode="min")
+    assert (progress.best, progress.best_epoch) == (0.2, 4)
+    _, progress = fit(make_run("impatient"), scores, mode="min", patience=1)
+    assert (progress.epoch, progress.best_epoch) == (3, 2)
+    with pytest.raises(ValueError, match="'min' or 'max', not 'least'"):
+        fit(make_run("wrong"), scores, mode="least")
+
+
 def test_patience_and_the_best_score_survive_a_kill(make_run):
     scores = [0.5, 0.3, 0.4, 0.4, 0.4]
     with pytest.raises(KilledError):
@@ -179,7 +195,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(make_run):
     model = make_model()
     run = make_run("run")
     callback = checkpoint.Checkpoint(
-        run, checkpoint.Progress(), model, monitor="val_score", patience=1
+        run, runs.Progress(), model, monitor="val_score", patience=1
     )
     callback.set_model(model)
     callback.on_epoch_begin(0)

@@ -1,7 +1,6 @@
 """Flags: defaults, presets, precedence, and one line for what is wrong."""
 
 import dataclasses
-import os
 
 import pytest
 
@@ -109,20 +108,6 @@ def test_main_says_which_path_it_could_not_use(tmp_path, capsys):
         cli.main(lambda: (path / "folder").mkdir())
     assert caught.value.code == 2
     assert capsys.readouterr().err == f"error: {path}/folder: Not a directory\n"
-
-
-def test_outputs_are_checked_before_anything_is_computed(tmp_path):
-    cli.check_output("--page", tmp_path / "new.html")
-    with pytest.raises(cli.UserError, match=r"--page .*: is a folder; "):
-        cli.check_output("--page", tmp_path)
-    with pytest.raises(cli.UserError, match=r"--json .*/no is no folder$"):
-        cli.check_output("--json", tmp_path / "no" / "x.json")
-
-
-def test_bytes_that_are_no_utf8_are_marked():
-    assert cli.repaired("é") == "é"
-    broken = os.fsdecode(b"caf\xe9")
-    assert cli.repaired(broken) == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_main_lets_faults_of_ours_through():

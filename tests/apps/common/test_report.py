@@ -1,7 +1,9 @@
-"""Tables, pages and pictures."""
+"""Pages and pictures."""
 
+import base64
 import io
 
+import jinja2
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,31 +11,44 @@ from PIL import Image
 from apps.common import report
 
 
-def test_a_table_lines_up_its_columns():
-    rows = {"ours": {"a": 0.5, "b": None}, "majority": {"a": 1234, "b": "x"}}
-    lines = report.table(rows, ["a", "b"], "name").splitlines()
-    assert lines[0].split() == ["name", "a", "b"]
-    assert set(lines[1]) == {"-"}
-    assert lines[2].split() == ["ours", "0.5000", "-"]
-    assert lines[3].split() == ["majority", "1,234", "x"]
-    assert len({len(line) for line in lines}) == 1
-
-
-def test_a_page_shows_text_as_it_is(tmp_path):
-    body = report.marked_words(["<b>", "a&b"], [0.5, 0.25])
-    body += report.html_table({"<x>": {"a": 1}}, ["a"])
-    report.write_page(tmp_path / "page.html", "a <title>", body)
-    text = (tmp_path / "page.html").read_text()
+def test_a_page_escapes_all_text(tmp_path):
+    path = tmp_path / "page.html"
+    report.render(
+        path,
+        "sentiment/report.html.jinja",
+        title="a <title>",
+        test_set="1 < 2 texts",
+        scores={"<x>": {"a": 1}},
+        metrics=["a"],
+        pictures=[('"<p>', b"png")],
+        explanation="a & b",
+        examples=[],
+    )
+    text = path.read_text("utf-8")
     assert "<title>a &lt;title&gt;</title>" in text
-    assert "&lt;b&gt;</mark>" in text
-    assert "a&amp;b</mark>" in text
+    assert "<h1>a &lt;title&gt;</h1>" in text
+    assert "1 &lt; 2 texts" in text
     assert "<td>&lt;x&gt;</td>" in text
+    assert 'alt="&quot;&lt;p&gt;"' in text or 'alt="&#34;&lt;p&gt;"' in text
+    assert "a &amp; b" in text
 
 
-def test_words_are_shaded_by_the_share_of_the_heaviest():
-    marked = report.marked_words(["x", "y", "z"], [0.5, 0.25, 0.0])
-    shades = [part.split(")")[0] for part in marked.split("184, 0, ")[1:]]
-    assert [float(shade) for shade in shades] == [1.0, 0.5, 0.0]
+def test_a_page_without_a_value_is_an_error(tmp_path):
+    with pytest.raises(jinja2.UndefinedError, match="examples"):
+        report.render(
+            tmp_path / "page.html",
+            "sentiment/report.html.jinja",
+            title="x",
+            explanation="",
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_stands_inside_the_page():
+    html = report.image(b"1234", 'a "b"', "jpeg")
+    data = base64.b64encode(b"1234").decode()
+    assert f'src="data:image/jpeg;base64,{data}"' in html
+    assert 'alt="a &quot;b&quot;"' in html
 
 
 @pytest.mark.parametrize("classes", [2, 5, 30])

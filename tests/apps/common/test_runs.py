@@ -76,7 +76,7 @@ def test_scored_are_the_data_of_the_run_or_others(dataset, data_path, expected):
 
 def test_a_path_alone_does_not_say_what_stands_there():
     options = types.SimpleNamespace(dataset="", data_path="mine")
-    message = "--data-path mine: say what is there by --dataset, one of demo, "
+    message = "--data-path mine needs --dataset, one of demo, "
     with pytest.raises(UserError, match=message):
         runs.data_to_score(options, {"dataset": "demo"}, ["demo", "files"])
 
@@ -291,26 +291,45 @@ def test_a_name_goes_before_a_folder_of_that_name(
 
 
 def test_finish_writes_every_promised_key(config, tmp_path):
-    data = types.SimpleNamespace(examples={"train": 3, "valid": 2, "test": 1})
     with start(config) as run:
-        progress = checkpoint.Progress(epoch=3, best_epoch=2, seconds=1.23)
+        progress = runs.Progress(epoch=3, best_epoch=2, seconds=1.23)
         runs.finish(
             run,
             config,
-            model(),
-            {"accuracy": 0.5},
-            {"majority": {"accuracy": 0.4}},
-            progress,
-            data,
+            runs.Result(
+                model(),
+                {"accuracy": 0.5},
+                {"majority": {"accuracy": 0.4}},
+                progress,
+                {"train": 3, "valid": 2, "test": 1},
+                signatures={"bleu": "x"},
+            ),
         )
     record = json.loads(run.file("metrics.json").read_text())
     assert record["metrics"] == {"accuracy": 0.5}
     assert record["baselines"] == {"majority": {"accuracy": 0.4}}
+    assert record["signatures"] == {"bleu": "x"}
     assert record["parameters"] == 3 * 2 + 2
     assert record["examples"] == {"train": 3, "valid": 2, "test": 1}
     expected = "app run dataset command epochs train_seconds seed versions"
     assert {*expected.split(), "device", "commit"} <= set(record)
     assert (record["epochs"], record["train_seconds"]) == (3, 1.2)
+
+
+def test_a_flag_younger_than_the_run_has_its_default(config):
+    with start(dataclasses.replace(config, name="x")) as run:
+        begin(run)
+    path = run.file("config.json")
+    record = json.loads(path.read_text())
+    del record["config"]["units"]
+    path.write_text(json.dumps(record))
+    with start(dataclasses.replace(config, name="x")) as again:
+        assert again.path == run.path
+    with (
+        pytest.raises(UserError, match="--units was 4, is 5"),
+        start(dataclasses.replace(config, name="x", units=5)),
+    ):
+        pass
 
 
 def test_a_run_of_before_a_flag_was_renamed_opens(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from apps.common.token_loss import Perplexity, TokenCrossentropy, surprise
+from apps.common.token_loss import Perplexity, TokenCrossentropy, token_nll
 
 RANDOM = np.random.default_rng(0)
 TOKENS = np.array([[3, 1, 0, 0], [2, 2, 4, 1]], "int32")
@@ -16,7 +16,7 @@ def log_softmax(x):
     return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
-def right(smoothing):
+def expected_losses(smoothing):
     """Losses of the real tokens, one after another, by the definition."""
     losses = []
     for row, known in zip(TOKENS, log_softmax(LOGITS), strict=True):
@@ -31,7 +31,9 @@ def right(smoothing):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 def test_loss_is_the_mean_over_real_tokens(smoothing):
     loss = TokenCrossentropy(smoothing)(TOKENS, LOGITS)
-    assert float(loss) == pytest.approx(np.mean(right(smoothing)), rel=1e-5)
+    assert float(loss) == pytest.approx(
+        np.mean(expected_losses(smoothing)), rel=1e-5
+    )
 
 
 def test_loss_survives_huge_logits():
@@ -47,14 +49,14 @@ def test_perplexity_weighs_tokens_not_batches():
     metric = Perplexity()
     metric.update_state(TOKENS[:1], LOGITS[:1])  # two tokens
     metric.update_state(TOKENS[1:], LOGITS[1:])  # four
-    right_value = np.exp(np.mean(right(0.0)))
-    assert float(metric.result()) == pytest.approx(right_value, rel=1e-5)
+    expected = np.exp(np.mean(expected_losses(0.0)))
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-5)
     metric.reset_state()
     assert float(metric.result()) == 1
 
 
-def test_surprise_equals_keras():
+def test_token_nll_equals_keras():
     expected = keras.losses.sparse_categorical_crossentropy(
         TOKENS, LOGITS, from_logits=True
     )
-    np.testing.assert_allclose(surprise(TOKENS, LOGITS), expected, rtol=1e-5)
+    np.testing.assert_allclose(token_nll(TOKENS, LOGITS), expected, rtol=1e-5)

@@ -168,7 +168,7 @@ print(json.dumps(found))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     run = runs.Run("sentiment", trained[0], runs._read_record(trained[0]))
-    live = list(predict.Predictor(run)(texts))
+    live = list(predict.Predictor.of_run(run)(texts))
     assert found["labels"] == ["bad", "good"]
     assert found["label"] == [label for label, *_ in live]
     np.testing.assert_allclose(
@@ -227,7 +227,7 @@ def test_predict_takes_words_that_are_no_utf8(trained, capsys):
 def test_evaluate_wants_to_know_what_stands_in_a_folder(trained, tmp_path):
     arguments = ["--data-path", str(tmp_path)]
     arguments += ["--runs-path", options(trained).runs_path]
-    with pytest.raises(cli.UserError, match="what is there by --dataset"):
+    with pytest.raises(cli.UserError, match=r"--data-path .* needs --dataset"):
         evaluate.main(cli.parse(evaluate.Options, None, arguments))
 
 
@@ -247,10 +247,10 @@ def test_explain_marks_the_words(trained, tmp_path, capsys):
 
 def test_a_prediction_does_not_depend_on_its_batch(trained):
     run = runs.Run("sentiment", trained[0], runs._read_record(trained[0]))
-    use = predict.Predictor(run)
+    use = predict.Predictor.of_run(run)
     texts = ["a lovely end", "dull " * 30, "a"]
     together = [p for _, p, *_ in use(texts)]
-    alone = [next(use([text]))[1] for text in texts]
+    alone = [use([text])[0].probability for text in texts]
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
@@ -265,16 +265,16 @@ def test_evaluate_repeats_the_scores_of_the_run(trained):
         "bag_of_words",
         f"{record['baselines']['bag_of_words']['accuracy']:.4f}",
     ]
-    assert "right \\ predicted" in done.stdout
+    assert "target \\ predicted" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--input", "none.txt"], "none.txt: No such file"),
-        (["--input", "x", "a text"], "texts or --input, not both"),
+        (["--input", "x", "a text"], "give texts or --input, not both"),
         (["--run", "y", "a text"], "no run 'y'; the runs are: x"),
-        (["--explain", "--page", "no/x.html", "a"], "no is no folder"),
+        (["--explain", "--page", "no/x.html", "a"], "no is not a folder"),
         (["--explain", "--page", ".", "a"], "--page .: is a folder"),
     ],
 )

@@ -12,6 +12,7 @@ from sacrebleu.metrics import BLEU
 from tensorboard.backend.event_processing import event_accumulator
 
 from apps.common import cli, decoding, runs
+from apps.common.generation import Search
 from apps.translation import evaluate, model, predict, scores, train
 from apps.translation.config import ATTENTION, PRESETS, Config
 from data_pipelines.text.tokenizers import Tokenizer
@@ -32,14 +33,14 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def translator(trained):
     run = runs.open_run("translation", str(trained[0]))
-    return predict.Translator.of_run(run)
+    return predict.Predictor.of_run(run)
 
 
 def options(trained, **more):
     return predict.Options(runs_path=str(trained[0].parents[1]), **more)
 
 
-GREEDY = predict.Search(1, 0.0)
+GREEDY = Search()
 SENTENCES = ["One two three.", "Nine.", "Four four six five."]
 
 
@@ -151,9 +152,9 @@ def test_steps_agree_with_teacher_forcing(attention, cell, depth):
     target = random.integers(4, 9, (3, 4)).astype("int32")
     target[:, 0] = Tokenizer.BEGIN
     logits = np.array(translator([source, target]))
-    steps = model.Steps(translator)
+    steps = model.IncrementalDecoder(translator)
     memory = steps.encode(source)
-    state = steps.begin(memory)
+    state = steps.initial_state(memory)
     for t in range(target.shape[1]):
         found, state = steps.step(target[:, t], state, memory)
         np.testing.assert_allclose(found, logits[:, t], atol=2e-5)
@@ -173,10 +174,10 @@ def test_forced_scores_are_the_losses_of_the_model(translator):
         for s in SENTENCES
     ]
     target = predict.padded(targets)
-    memory = translator.steps.encode(ids)
+    memory = translator.decoder.encode(ids)
     found = decoding.score(
-        lambda tokens, state: translator.steps.step(tokens, state, memory),
-        translator.steps.begin(memory),
+        lambda tokens, state: translator.decoder.step(tokens, state, memory),
+        translator.decoder.initial_state(memory),
         target,
         decoding.Rules(Tokenizer.BEGIN, Tokenizer.END, target.shape[1]),
     )
@@ -192,7 +193,7 @@ def test_forced_scores_are_the_losses_of_the_model(translator):
 
 
 def test_a_batch_equals_its_sentences(translator):
-    search = predict.Search(3, 1.0, n_best=3)
+    search = Search(3, 1.0, n_best=3)
     together = translator(SENTENCES, search)
     for text, best in zip(SENTENCES, together, strict=True):
         alone = translator([text], search)[0]
@@ -203,7 +204,7 @@ def test_a_batch_equals_its_sentences(translator):
 
 
 def test_n_best_are_different_and_sorted(translator):
-    for best in translator(SENTENCES, predict.Search(4, 1.0, n_best=4)):
+    for best in translator(SENTENCES, Search(4, 1.0, n_best=4)):
         assert len({tuple(t.tokens) for t in best}) == 4
         found = [t.score for t in best]
         assert found == sorted(found, reverse=True)
@@ -234,10 +235,12 @@ def test_scheduled_sampling_shares_all_weights():
 
 def test_teacher_forcing_predicts_the_next_token():
     source, target = np.array([[5, 3]]), np.array([[2, 7, 8, 3]])
-    (read, given), right = evaluate.teacher_forced(source, target)
-    assert read is source
-    assert given.tolist() == [[2, 7, 8]]
-    assert right.tolist() == [[7, 8, 3]]
+    (source_read, target_read), target_next = evaluate.teacher_forced(
+        source, target
+    )
+    assert source_read is source
+    assert target_read.tolist() == [[2, 7, 8]]
+    assert target_next.tolist() == [[7, 8, 3]]
 
 
 # predict
@@ -326,7 +329,7 @@ def test_evaluate_gives_the_scores_of_training(trained, capsys):
     lines = capsys.readouterr().out.splitlines()
     record = json.loads((trained[0] / "metrics.json").read_text())
     line = next(line for line in lines if line.startswith("x (test)"))
-    expected = [f"{record['metrics'][name]:.4f}" for name in evaluate.SCORES]
+    expected = [f"{record['metrics'][name]:.4f}" for name in scores.METRICS]
     assert line.split()[2:] == expected
 
 
@@ -344,7 +347,7 @@ assert not loaded & {{"apps", "data_pipelines"}}
 
 
 def test_the_export_needs_tensorflow_alone(trained, translator, tmp_path):
-    search = predict.Search(4, 0.7, n_best=4)
+    search = Search(4, 0.7, n_best=4)
     texts = [*SENTENCES, "One  ünknown \t two.", "seven " * 40]
     expected = translator(texts, search)
     script = f"""

@@ -1,0 +1,64 @@
+"""Examples after each epoch: the file, and TensorBoard."""
+
+import io
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing import event_accumulator
+
+from apps.common import runs, samples
+
+
+def png():
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Numbers(samples.Samples):
+    def lines(self, epoch):
+        return [("a|b", f"epoch {epoch}"), ("c", "d")]
+
+    def pictures(self, epoch):
+        return {"picture": png()}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.Run("sentiment", tmp_path, {})
+
+
+def test_the_file_has_every_epoch_once_even_after_a_kill(run):
+    first = Numbers(run, ("x", "y"))
+    for epoch in range(3):
+        first.on_epoch_end(epoch)
+    whole = run.file("samples.txt").read_text()
+    assert whole.count("epoch 2\n") == 2
+    blocks = whole.split("\n\n")
+    assert blocks[0] == "epoch 1\na|b\tepoch 0\nc\td"
+    again = Numbers(run, ("x", "y"))  # killed before epoch 3 was saved
+    again.on_epoch_end(2)
+    assert run.file("samples.txt").read_text() == whole
+    first.on_train_end()
+    again.on_train_end()
+
+
+def test_tensorboard_has_a_table_and_the_pictures(run):
+    callback = Numbers(run, ("x", "y"))
+    callback.on_epoch_end(0)
+    callback.on_train_end()
+    events = event_accumulator.EventAccumulator(
+        str(run.file("tensorboard") / "validation")
+    )
+    events.Reload()
+    assert {"samples", "picture"} <= set(events.Tags()["tensors"])
+    (event,) = events.Tensors("samples")
+    assert b"a\\|b" in event.tensor_proto.string_val[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "rows"),
+    [(10, 3, [0, 4, 9]), (2, 5, [0, 1]), (1, 5, [0]), (5, 5, [0, 1, 2, 3, 4])],
+)
+def test_rows_are_spread_evenly(count, most, rows):
+    assert samples.spread(count, most) == rows
