@@ -90,4 +90,4 @@ def test_a_short_lag_is_learned_and_a_finished_run_kept(tmp_path, capsys):
     path.write_text(json.dumps([row]))
     tasks.main(options)
     assert "1234 s" in capsys.readouterr().out
-    assert "| gru |" in printed
+    assert "| gru " in printed

@@ -54,9 +54,11 @@ def test_the_table_has_means_over_seeds():
 
     rows = [row(False, 0.5), row(False, 0.7), row(True, 0.25)]
     # The deviation of 50 and 70 is the root of 200.
-    assert "| gru | 9 | 60.0 ± 14.1 % | 25.0 % |" in digits.table(rows)
+    table = [line.split("|") for line in digits.table(rows).splitlines()]
+    cells = ["gru", "9", "60.0 ± 14.1 %", "25.0 %"]
+    assert cells in [[cell.strip() for cell in row[1:-1]] for row in table]
     head = digits.table(rows[:1]).splitlines()[0]
-    assert head == "| cell | units | row by row |"
+    assert "".join(head.split()) == "|cell|units|rowbyrow|"
 
 
 def test_a_run_is_trained_and_kept(tmp_path, capsys):
