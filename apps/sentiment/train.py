@@ -72,9 +72,7 @@ def train(config: Config) -> dict:
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
                 validation,
-                TensorBoard(
-                    run, steps * config.batch_size, data.train.lengths
-                ),
+                TensorBoard(run, steps * config.batch_size, data.train.lengths),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,
