@@ -83,11 +83,8 @@ def _rename(path: Path, source: str, name: str) -> None:
 
 
 def _replaced(old: str, new: str, text: str) -> str:
-    """Return a text with a new word; `_` and `-` end a word, too.
-
-    The picture of the app in `docs/`, which is not copied, keeps its name.
-    """
-    return re.sub(rf"(?<![^\W_])(?<!docs/pictures/){old}(?![^\W_])", new, text)
+    """Return a text with a new word; `_` and `-` end a word, too."""
+    return re.sub(rf"(?<![^\W_]){old}(?![^\W_])", new, text)
 
 
 def _dashed(name: str) -> str:
