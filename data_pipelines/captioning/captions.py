@@ -144,8 +144,10 @@ def read(
 
 def _cached(sources: Sequence, name: str, cache_path: Path) -> "_Collected":
     """What was read the last time, if the files are the same."""
-    stamps = [cache.stamp(path) for source in sources for path in source.paths]
-    place = cache_path / f"{cache.key(_FORMAT, name, stamps)}-captions"
+    paths = [path for source in sources for path in source.paths]
+    fingerprints = [cache.file_fingerprint(path) for path in paths]
+    key = cache.key(_FORMAT, name, fingerprints)
+    place = cache_path / f"{key}-captions"
 
     def build(folder: Path) -> None:
         _Collected.of(sources, name).write(folder / "captions.json")

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.files import file_index
-from data_pipelines.files.file_index import KnownFiles
+from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.vision import features, images
 from data_pipelines.vision.images import BadFiles, PictureError
@@ -128,11 +128,11 @@ class Pixels:
 
     def _check(self, folder: Path) -> None:
         """Takes out the pictures that cannot be read."""
-        known = KnownFiles(folder / f"good-{images.VERSION}.jsonl")
+        known = FileIndex(folder / f"good-{images.VERSION}.jsonl")
         todo = []
         for name, path in self.paths.items():
-            stamp = file_index.stamp(path)
-            if stamp not in known.found:
+            stamp = file_index.file_identity(path)
+            if stamp not in known.entries:
                 todo.append((name, path, stamp))
         found = images.in_order(_whole, (path for _, path, _ in todo))
         bar = progress_bar("checking pictures", "pictures", todo)

@@ -293,7 +293,8 @@ def _coco(
 ) -> tuple[Path, dict[str, frozenset[str]]]:
     """COCO's pictures, of TFDS, written as files."""
     builder = tfds_records.prepared("coco_captions", data_path, download)
-    name = cache.key(tfds_export.VERSION, tfds_records.stamp(builder))
+    fingerprint = tfds_records.builder_fingerprint(builder)
+    name = cache.key(tfds_export.VERSION, fingerprint)
     folder = cache.folder(
         cache_path / f"{name}-coco_captions",
         lambda place: tfds_export.write(builder, place),

@@ -1,13 +1,15 @@
-"""Folders that are either whole or not there.
+"""Folders that are either whole or not there, and stay as they were built.
 
 A folder is built under a temporary name, `.tmp-...`, and renamed when it is
-complete.  Its builder holds a lock on it, which the system drops when the
+complete. Its builder holds a lock beside it, which the system drops when the
 process ends in whatever way, so the next builder can tell what a killed one
 left behind from what a living one is still writing.
+
+Sizes and checksums of its files are in `.checksums.json`; a file that is not
+what was built is an error that names it.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -19,46 +21,59 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
+
+from data_pipelines.files import checksums
+from data_pipelines.files.atomic import replacing
 
 _TEMPORARY = ".tmp-"
+_CHECKSUMS = ".checksums.json"
 
 # Files that are flushed at a time; one by one, thousands take 20 times as long.
 _FLUSHED = 16
 
 
 def key(*parts: Any) -> str:
-    """A short name for what a cache was made from."""
+    """Return a short name for what a cache was made from."""
     written = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def digest(array: np.ndarray) -> str:
-    """A short name for what an array holds."""
+    """Return a short name for what an array holds."""
     raw = np.ascontiguousarray(array).tobytes()
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
-def stamp(path: Path) -> list:
-    """What changes when a file changes: its place, size and time."""
+def file_fingerprint(path: Path) -> list:
+    """Return what changes when a file changes: its path, size and time."""
     status = path.stat()
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
 def folder(path: Path, build: Callable[[Path], None]) -> Path:
-    """Returns `path`, built first if it is not there.
+    """Return `path`, built first if it does not exist.
 
     Args:
-        path: the folder.
-        build: writes everything into the folder it is given, in folders of
-            its own if it likes.  When it fails
-            nothing stays behind.  Two processes may build the same folder at
-            once; the first one to finish wins, both get the same content.
+        path: The folder.
+        build: Writes everything into the folder it is called with, in folders
+            of its own if it likes. When it fails nothing stays behind. Two
+            processes may build the same folder at once; the first one to
+            finish wins, both get the same content.
+
+    Raises:
+        DamageError: If a file in it is not what was built.
     """
     if path.exists():
+        _verify(path)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with _workplace(path) as workplace:
         build(workplace)
+        files = (file for file in workplace.rglob("*") if file.is_file())
+        names = sorted(str(file.relative_to(workplace)) for file in files)
+        recorded = checksums.record(workplace, names)
+        (workplace / _CHECKSUMS).write_text(json.dumps(recorded), "utf-8")
         with ThreadPoolExecutor(_FLUSHED) as pool:
             every = (workplace, *workplace.rglob("*"))
             # Through a list, so that an error is raised here.
@@ -71,8 +86,24 @@ def folder(path: Path, build: Callable[[Path], None]) -> Path:
     return path
 
 
+def _verify(path: Path) -> None:
+    """Compare the files of a folder with their checksums, if it has any."""
+    written = path / _CHECKSUMS
+    try:
+        recorded = json.loads(written.read_text("utf-8"))
+    except FileNotFoundError:
+        return  # Built before there were checksums.
+    except ValueError:
+        raise checksums.damage(path, _CHECKSUMS, "is not JSON") from None
+    now = checksums.verify(path, recorded)
+    if now != recorded:
+        # A good copy need not be read again the next time.
+        with contextlib.suppress(OSError), replacing(written) as temporary:
+            temporary.write_text(json.dumps(now), "utf-8")
+
+
 def _flush(path: Path) -> None:
-    """Waits until a file, or the list of names in a folder, is on disk."""
+    """Wait until a file, or the list of names in a folder, is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -84,33 +115,31 @@ def _flush(path: Path) -> None:
 def _workplace(path: Path) -> Iterator[Path]:
     # One lock over sweeping and creating: a new folder that is not locked
     # yet must not look like an abandoned one.
-    with (path.parent / ".lock").open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
+    with FileLock(path.parent / ".lock"):
         _sweep(path.parent)
         prefix = f"{_TEMPORARY}{path.name}-"
         workplace = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
         workplace.chmod(0o755)
-        handle = os.open(workplace, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock = _lock(workplace)
+        lock.acquire()
     try:
         yield workplace
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
-        os.close(handle)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock(workplace: Path) -> FileLock:
+    return FileLock(f"{workplace}.lock")
 
 
 def _sweep(parent: Path) -> None:
+    """Remove what builders that were killed left behind."""
     for abandoned in parent.glob(f"{_TEMPORARY}*"):
         if not abandoned.is_dir():
             continue
-        try:
-            handle = os.open(abandoned, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = _lock(abandoned)
+        with contextlib.suppress(Timeout), lock.acquire(blocking=False):
             shutil.rmtree(abandoned, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(handle)
+            Path(lock.lock_file).unlink(missing_ok=True)

@@ -39,11 +39,11 @@ def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:
     return builder
 
 
-def stamp(builder: Any) -> list:
+def builder_fingerprint(builder: Any) -> list:
     """What changes when the prepared set changes."""
     folder = Path(builder.data_dir)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [builder.info.full_name, *map(cache.stamp, files)]
+    return [builder.info.full_name, *map(cache.file_fingerprint, files)]
 
 
 class TextRecords:

@@ -179,7 +179,7 @@ def _files(
         Source(str(path), Records(path), splits.shares(split, paths))
         for split, path in paths.items()
     ]
-    return sources, [cache.stamp(path) for path in paths.values()]
+    return sources, [cache.file_fingerprint(path) for path in paths.values()]
 
 
 def _demo(
@@ -221,7 +221,7 @@ def _public(
         )
         for split in ("train", "test")
     ]
-    return sources, tfds_records.stamp(builder)
+    return sources, tfds_records.builder_fingerprint(builder)
 
 
 # Licences and counts (train, test) as published:

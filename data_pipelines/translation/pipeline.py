@@ -202,7 +202,7 @@ def _files(
         for split, read in found.items()
     ]
     paths = [path for read in found.values() for path in read.paths]
-    return chosen, sources, [cache.stamp(path) for path in paths]
+    return chosen, sources, [cache.file_fingerprint(path) for path in paths]
 
 
 def _demo(
@@ -250,7 +250,7 @@ def _public(
             SPLITS, ("train", "validation", "test"), strict=True
         )
     ]
-    return chosen, sources, tfds_records.stamp(builder)
+    return chosen, sources, tfds_records.builder_fingerprint(builder)
 
 
 # Counts (train, valid, test) and licences as published:

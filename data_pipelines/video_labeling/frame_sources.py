@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from data_pipelines.files.file_index import KnownFiles, stamp
+from data_pipelines.files.file_index import FileIndex, file_identity
 from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import Frame, Reader, VideoError
@@ -43,7 +43,7 @@ class Medium(Protocol):
 
     name: str
 
-    def content(self, path: Path, known: KnownFiles) -> str:
+    def content(self, path: Path, known: FileIndex) -> str:
         """A short name for what a video holds, remembered in `known`.
 
         Raises:
@@ -61,7 +61,7 @@ class Files:
 
     name = f"files {video.VERSION} {images.VERSION}"
 
-    def content(self, path: Path, known: KnownFiles) -> str:
+    def content(self, path: Path, known: FileIndex) -> str:
         """That of a folder is made from names and contents of its pictures."""
         if not path.is_dir():
             return content(path, known)
@@ -77,12 +77,12 @@ class Files:
         return Reader(path, size, fps, mode)
 
 
-def content(path: Path, known: KnownFiles) -> str:
+def content(path: Path, known: FileIndex) -> str:
     """A short name for what a file holds, remembered in `known`."""
-    where = stamp(path)
+    where = file_identity(path)
     if where is None:
         raise VideoError(printable(path), "there is no such file")
-    if where not in known.found:
+    if where not in known.entries:
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -91,4 +91,4 @@ def content(path: Path, known: KnownFiles) -> str:
                 printable(path), f"cannot be read: {error.strerror}"
             ) from None
         known.add(where, digest[:32])
-    return known.found[where]
+    return known.entries[where]

@@ -30,7 +30,7 @@ import numpy as np
 
 from data_pipelines.files import cache
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.file_index import KnownFiles
+from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.video_labeling.frame_sources import Medium, Source
 from data_pipelines.vision import feature_shards
@@ -169,7 +169,7 @@ class Store:
         key = None if encoder is None else encoder.key
         name = cache.key(_FORMAT, medium.name, key, self.size, mode, fps)
         self.place = folder / name
-        self.known = KnownFiles(folder / "videos.jsonl")
+        self.known = FileIndex(folder / "videos.jsonl")
         self._accepted = False
 
     def read(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.file_index import KnownFiles
+from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.records import Records
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling.clips import Clip, Clips
@@ -203,7 +203,7 @@ class Ready:
 
     name = "features 1"
 
-    def content(self, path: Path, known: KnownFiles) -> str:
+    def content(self, path: Path, known: FileIndex) -> str:
         """A short name for what a file holds."""
         return content(path, known)
 

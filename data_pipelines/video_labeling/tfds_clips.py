@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.files import cache, tfds_records
-from data_pipelines.files.file_index import KnownFiles
+from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.records import tidy
 from data_pipelines.video_labeling.clips import Clip, Clips
 from data_pipelines.vision import images
@@ -68,12 +68,12 @@ class Examples:
     def __init__(self, builder: Any, fps: float) -> None:
         self.builder = builder
         self.fps = fps
-        self.name = cache.key(tfds_records.stamp(builder))
+        self.name = cache.key(tfds_records.builder_fingerprint(builder))
         self._part = ""
         self._next = 0
         self._examples: Iterator = iter(())
 
-    def content(self, path: Path, known: KnownFiles) -> str:
+    def content(self, path: Path, known: FileIndex) -> str:
         """The number of the clip; the set is in `name`."""
         return f"{path.parent.name}-{path.name}"
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from data_pipelines.files import cache, file_index
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.file_index import KnownFiles
+from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.vision import feature_shards, images
 from data_pipelines.vision.feature_shards import (
@@ -123,7 +123,7 @@ def extract(
     place.mkdir(parents=True, exist_ok=True)
     with _alone(place):
         store = _Store(place, of, shard_bytes, verify)
-        known = KnownFiles(folder / "pictures.jsonl")
+        known = FileIndex(folder / "pictures.jsonl")
         work = _Extraction(encode, store, known, unread, batch_size)
         work.run(paths, workers)
     unread.check(total, place / "bad_pictures.txt")
@@ -293,7 +293,7 @@ class _Extraction:
         self,
         encode: Encode,
         store: _Store,
-        known: KnownFiles,
+        known: FileIndex,
         bad: BadFiles,
         batch_size: int,
     ) -> None:
@@ -311,8 +311,8 @@ class _Extraction:
         """Computes what is missing of `paths`."""
         todo = []
         for key, path in paths.items():
-            stamp = file_index.stamp(path)
-            digest = self.known.found.get(stamp)
+            stamp = file_index.file_identity(path)
+            digest = self.known.entries.get(stamp)
             if digest in self.store.rows:
                 self.digests[key] = digest
             else:

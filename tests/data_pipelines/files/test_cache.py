@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -6,7 +7,8 @@ import time
 
 import pytest
 
-from data_pipelines.files import cache
+from data_pipelines.files import cache, checksums
+from data_pipelines.files.checksums import DamageError
 
 # Builds slowly, saying when it has begun.
 BUILDER = """
@@ -40,7 +42,13 @@ def build(place):
 
 
 def temporary(path):
-    return [p.name for p in path.iterdir() if p.name.startswith(".tmp-")]
+    """Names of the folders that builders work in, and of their locks."""
+    names = [p.name for p in path.iterdir() if p.name.startswith(".tmp-")]
+    folders = [name for name in names if not name.endswith(".lock")]
+    assert sorted(names) == sorted(
+        name + end for name in folders for end in ("", ".lock")
+    )
+    return folders
 
 
 def test_built_once(tmp_path):
@@ -74,7 +82,7 @@ def test_everything_is_flushed_folders_within_folders_too(
     assert (found / "a" / "b" / "three").read_text() == "a/b/three"
     place = min(flushed, key=len)
     assert {path.removeprefix(place) for path in flushed} == {
-        "", "/one", "/a", "/a/two", "/a/b", "/a/b/three"
+        "", "/one", "/a", "/a/two", "/a/b", "/a/b/three", "/.checksums.json"
     }  # fmt: skip
 
 
@@ -124,19 +132,69 @@ def test_two_builders_of_one_folder(tmp_path):
     for process in (slow, fast):
         assert process.communicate()[0] == "whole\n"
         assert process.returncode == 0
-    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["one", "two"]
+    names = sorted(p.name for p in (tmp_path / "b").iterdir())
+    assert names == [".checksums.json", "one", "two"]
     assert not temporary(tmp_path)
 
 
 def test_keys_tell_files_and_settings_apart(tmp_path):
     file = tmp_path / "a"
     file.write_text("one")
-    stamps = [cache.stamp(file)]
+    stamps = [cache.file_fingerprint(file)]
     file.write_text("four")
-    stamps.append(cache.stamp(file))
+    stamps.append(cache.file_fingerprint(file))
     os.utime(file, ns=(time.time_ns(), time.time_ns() + 5))
-    stamps.append(cache.stamp(file))
+    stamps.append(cache.file_fingerprint(file))
     keys = {cache.key(stamp, 1) for stamp in stamps}
     assert len(keys) == 3
     assert cache.key(stamps[0], 2) not in keys
     assert cache.key(stamps[0], 1) in keys
+
+
+def test_a_builder_may_build_another_folder(tmp_path):
+    def outer(place):
+        cache.folder(tmp_path / "inner", build)
+        (place / "two").write_text("whole")
+
+    cache.folder(tmp_path / "outer", outer)
+    assert (tmp_path / "inner" / "one").read_text() == "new"
+    assert (tmp_path / "outer" / "two").read_text() == "whole"
+    assert not temporary(tmp_path)
+
+
+def nested(place):
+    (place / "a").mkdir()
+    (place / "a" / "one").write_text("content")
+
+
+def test_damage_is_named(tmp_path):
+    path = cache.folder(tmp_path / "b", nested)
+    (path / "a" / "one").write_text("CONTENT")
+    with pytest.raises(DamageError) as caught:
+        cache.folder(path, nested)
+    assert str(caught.value) == (
+        f"{path}/a/one: damaged: it has a wrong checksum; delete the folder "
+        f"{path}, it is built again"
+    )
+    shutil.rmtree(path)
+    assert (cache.folder(path, nested) / "a" / "one").read_text() == "content"
+    (path / ".checksums.json").write_text("{")
+    with pytest.raises(DamageError, match="damaged: it is not JSON; delete"):
+        cache.folder(path, nested)
+
+
+def test_a_copy_is_as_good(tmp_path, monkeypatch):
+    path = cache.folder(tmp_path / "b", nested)
+    copy = tmp_path / "copy"
+    shutil.copytree(path, copy, copy_function=shutil.copyfile)
+    assert cache.folder(copy, nested) == copy
+    # Its times are known now: its files are not read again.
+    monkeypatch.setattr(checksums, "zlib", None)
+    assert cache.folder(copy, nested) == copy
+
+
+def test_a_folder_of_before_there_were_checksums(tmp_path):
+    path = tmp_path / "old"
+    path.mkdir()
+    (path / "one").write_text("whatever")
+    assert cache.folder(path, nested) == path
