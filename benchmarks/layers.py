@@ -162,10 +162,10 @@ def candidates(cell, shape, what, masked, bidirectional):
 
 def compilations(layer):
     """Count the loops of a layer that XLA compiled, each for one shape."""
-    loops = getattr(layer, "forward_layer", layer).loops.loops.values()
+    cache = getattr(layer, "forward_layer", layer).loop_cache
     return sum(
         function.experimental_get_tracing_count()
-        for loop in loops
+        for loop in cache.loops.values()
         for function in (loop.forward, loop.infer, loop.backward)
     )
 

@@ -15,8 +15,7 @@ from rnn_layers.layers.attention import (
 )
 from rnn_layers.layers.bidirectional import Bidirectional
 from rnn_layers.layers.decoder import AttentionDecoder
-from rnn_layers.layers.recurrent import Recurrent
-from rnn_layers.layers.rnn import rnn
+from rnn_layers.layers.recurrent import Recurrent, rnn
 from rnn_layers.layers.stack import Stack, stack
 from rnn_layers.layers.stateful import StatefulStack
 from rnn_layers.layers.time_distributed import TimeDistributed

@@ -12,8 +12,7 @@ import numpy as np
 from keras import ops
 
 from rnn_layers.cells.catalogue import CELLS
-from rnn_layers.layers.recurrent import Recurrent
-from rnn_layers.layers.rnn import rnn
+from rnn_layers.layers.recurrent import Recurrent, rnn
 
 STOCK = {
     "simple_rnn": keras.layers.SimpleRNN,
@@ -55,7 +54,7 @@ TORCH_GATES = {"simple_rnn": [0], "lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
 
 
 def from_keras(layer):
-    """Returns the layer of this package that does what one of Keras does.
+    """Return the layer of this package that does what one of Keras does.
 
     Args:
         layer: A `keras.layers.SimpleRNN`, `LSTM` or `GRU`.
@@ -85,7 +84,7 @@ def from_keras(layer):
 
 
 def to_keras(layer):
-    """Returns the layer of Keras that does what one of this package does.
+    """Return the layer of Keras that does what one of this package does.
 
     Args:
         layer: A `Recurrent` with a cell `simple_rnn`, `lstm` or `gru`, without
@@ -112,7 +111,7 @@ def to_keras(layer):
 
 
 def from_torch(layer, weights, suffix="l0"):
-    """Sets the weights of a layer to those of one of torch.
+    """Set the weights of a layer to those of one of torch.
 
     Args:
         layer: A `Recurrent` with a cell `simple_rnn`, `lstm`,
@@ -155,7 +154,7 @@ def from_torch(layer, weights, suffix="l0"):
 
 
 def to_torch(layer, suffix="l0"):
-    """Returns the weights of a layer as torch names and lays them out.
+    """Return the weights of a layer as torch names and lays them out.
 
     Args:
         layer: As in `from_torch`, built.
@@ -184,7 +183,7 @@ def to_torch(layer, suffix="l0"):
 
 
 def flip_gate(weights, gate, gates):
-    """Gives a gate the opposite meaning: sigmoid(a) becomes 1 - sigmoid(a).
+    """Give a gate the opposite meaning: sigmoid(a) becomes 1 - sigmoid(a).
 
     Some papers write a GRU as h' = (1 - z) * h + z * n, and some a coupled LSTM
     with a learned input gate: their weights for that gate have the opposite
@@ -203,7 +202,7 @@ def flip_gate(weights, gate, gates):
 
 
 def _name(layer):
-    """Returns the name of a layer's cell, if Keras has such a layer."""
+    """Return the name of a layer's cell, if Keras has such a layer."""
     for name in STOCK:
         if isinstance(layer, Recurrent) and type(layer.cell) is CELLS[name]:
             return name
@@ -211,7 +210,7 @@ def _name(layer):
 
 
 def _torch_order(layer):
-    """Returns, for each gate of ours, the place of that gate in torch."""
+    """Return, for each gate of ours, the place of that gate in torch."""
     cell = layer.cell
     is_projected = type(cell) is CELLS["projection_lstm"]
     name = "lstm" if is_projected else _name(layer)
@@ -231,7 +230,7 @@ def _torch_order(layer):
 
 
 def _reordered(rows, order):
-    """Reorders the blocks of rows."""
+    """Reorder the blocks of rows."""
     blocks = np.split(rows, len(order))
     return np.concatenate([blocks[place] for place in order])
 

@@ -2,8 +2,8 @@
 
 A cell is one time step of a recurrent network, written in two halves:
 
-    projected = cell.project(inputs)          all that looks only at the input
-    states = cell.step(projected, states)     the recurrence
+    projected = cell.project(inputs)                all that sees inputs alone
+    states = cell.step(projected, states, matmul)   the recurrence
 
 `project` takes one step `(B, F)` or a whole sequence `(..., F)`, so that the
 layer which runs the cell projects a sequence at once. `step` gives the list
@@ -33,7 +33,7 @@ NO_PRODUCTS = (
 
 
 def positive_int(name, value):
-    """Returns `value` as a Python int, or refuses it in one line."""
+    """Return `value` as a Python int, or refuses it in one line."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -44,7 +44,7 @@ def positive_int(name, value):
 
 
 def option(name, value, choices):
-    """Returns `value` if it is one of `choices`, or refuses it in one line."""
+    """Return `value` if it is one of `choices`, or refuses it in one line."""
     if value not in choices:
         known = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{name}` must be one of {known}, not {value!r}.")
@@ -52,7 +52,7 @@ def option(name, value, choices):
 
 
 def as_tensors(structure, dtype):
-    """Makes tensors of a type of all NumPy arrays; leaves the rest."""
+    """Make tensors of a type of all NumPy arrays; leaves the rest."""
 
     def convert(x):
         is_array = isinstance(x, np.ndarray)
@@ -64,15 +64,9 @@ def as_tensors(structure, dtype):
 
 
 def carried_mask(tensor):
-    """Returns the mask that a layer has put on its result, or `None`."""
+    """Return the mask that a layer has put on its result, or `None`."""
     # Private, and there is no public way to ask.
     return getattr(tensor, "_keras_mask", None)
-
-
-def times(left, right):
-    """Multiplies `(B, U)` by a matrix, or by a vector for a diagonal one."""
-    is_vector = len(right.shape) == 1
-    return left * right if is_vector else ops.matmul(left, right)
 
 
 class Cell(keras.layers.Layer):
@@ -149,7 +143,7 @@ class Cell(keras.layers.Layer):
         return "float32" if half else self.compute_dtype
 
     def build(self, input_shape):
-        """Makes `kernel`, `recurrent_kernel` and `bias`."""
+        """Make `kernel`, `recurrent_kernel` and `bias`."""
         width = self.gates * self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], width))
         self.recurrent_kernel = self.add_recurrent(
@@ -159,11 +153,11 @@ class Cell(keras.layers.Layer):
 
     @classmethod
     def output_width(cls, units, **_):
-        """Returns the width of the output of a cell with these options."""
+        """Return the width of the output of a cell with these options."""
         return units
 
     def add_kernel(self, name, shape):
-        """Adds a weight that multiplies the input."""
+        """Add a weight that multiplies the input."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -174,7 +168,7 @@ class Cell(keras.layers.Layer):
         )
 
     def add_recurrent(self, name, shape):
-        """Adds a weight that multiplies a state."""
+        """Add a weight that multiplies a state."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -185,7 +179,7 @@ class Cell(keras.layers.Layer):
         )
 
     def add_bias(self, name, shape):
-        """Adds a weight that is added to a sum."""
+        """Add a weight that is added to a sum."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -197,7 +191,7 @@ class Cell(keras.layers.Layer):
         )
 
     def add_scale(self, name, shape):
-        """Adds a weight that scales what was normalized; it starts at one."""
+        """Add a weight that scales what was normalized; it starts at one."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -207,7 +201,7 @@ class Cell(keras.layers.Layer):
         )
 
     def add_shift(self, name, shape):
-        """Adds a weight that shifts what was normalized; it starts at zero."""
+        """Add a weight that shifts what was normalized; it starts at zero."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -217,12 +211,12 @@ class Cell(keras.layers.Layer):
         )
 
     def _drawn(self, initializer):
-        """Returns an initializer that draws anew for every weight.
+        """Return an initializer that draws anew for every weight.
 
         It draws in the type of the states: some, such as the orthogonal one,
         cannot draw in half precision.
         """
-        initializer = fresh(initializer)
+        initializer = clone_initializer(initializer)
         if self.variable_dtype not in HALF:
             return initializer
 
@@ -232,22 +226,23 @@ class Cell(keras.layers.Layer):
         return draw
 
     def initial_bias(self, shape, dtype=None):
-        """Returns the first value of a bias; cells may start a gate open."""
-        return fresh(self.bias_initializer)(shape, dtype=dtype)
+        """Return the first value of a bias; cells may start a gate open."""
+        return clone_initializer(self.bias_initializer)(shape, dtype=dtype)
 
     def product(self, left, right):
-        """Does what `times` does, with matrices in the compute type.
+        """Multiply `(B, U)` by a matrix, or by a vector for a diagonal one.
 
-        The result has the type of the states.
+        Products with matrices have the compute type, the result that of the
+        states.
         """
         if len(right.shape) == 1:
-            return times(left, ops.cast(right, self.state_dtype))
+            return left * ops.cast(right, self.state_dtype)
         kind = self.compute_dtype
         result = ops.matmul(ops.cast(left, kind), ops.cast(right, kind))
         return ops.cast(result, self.state_dtype)
 
     def project(self, inputs):
-        """Returns `inputs @ kernel + bias`, `(..., F)` to `(..., gates * U)`.
+        """Return `inputs @ kernel + bias`, `(..., F)` to `(..., gates * U)`.
 
         The result has the compute type: a sequence of it is large.
         """
@@ -259,28 +254,29 @@ class Cell(keras.layers.Layer):
         return projected
 
     def input_bias(self):
-        """Returns the part of the bias that belongs to the projection."""
+        """Return the part of the bias that belongs to the projection."""
         return self.bias
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step and returns the list of new states.
+    def step(self, projected, states, matmul):
+        """Take one time step and returns the list of new states.
 
         Args:
             projected: What `project` gave for this time step.
             states: List of states, each `(B, U)`; the first is the output.
             matmul: Function of a state-like tensor and a recurrent kernel, a
-                matrix, or a vector that stands for a diagonal one.
+                matrix, or a vector that stands for a diagonal one; by itself
+                `product`.
         """
         raise NotImplementedError
 
     def __call__(self, inputs, states, **kwargs):
-        """Calls the cell; Keras would make float32 of arrays of float64."""
+        """Call the cell; Keras would make float32 of arrays of float64."""
         kind = self.state_dtype
         inputs, states = as_tensors(inputs, kind), as_tensors(states, kind)
         return super().__call__(inputs, states, **kwargs)
 
     def call(self, inputs, states, training=False):
-        """Takes one time step from raw inputs `(B, F)`.
+        """Take one time step from raw inputs `(B, F)`.
 
         Returns:
             The output `(B, U)`, and the list of new states in the types in
@@ -296,29 +292,29 @@ class Cell(keras.layers.Layer):
             for state, came in zip(new, states, strict=True)
         ]
 
-    def keep(self, stays, old, new):
-        """Returns old states where `stays`, booleans like them, else new."""
+    def zoneout_select(self, stays, old, new):
+        """Return old states where `stays`, booleans like them, else new."""
         return [
-            ops.where(stay, kept, state)
-            for stay, kept, state in zip(stays, old, new, strict=True)
+            ops.where(stay, before, after)
+            for stay, before, after in zip(stays, old, new, strict=True)
         ]
 
-    def mean(self, share, old, new):
-        """Returns states that are old by a share, and new by the rest."""
+    def zoneout_mean(self, rate, old, new):
+        """Return states that are old by a rate, and new by the rest."""
         return [
-            share * kept + (1 - share) * state
-            for kept, state in zip(old, new, strict=True)
+            rate * before + (1 - rate) * after
+            for before, after in zip(old, new, strict=True)
         ]
 
     def get_initial_state(self, batch_size=None):
-        """Returns the states before the first step: zeros."""
+        """Return the states before the first step: zeros."""
         return [
             ops.zeros((batch_size, size), dtype=self.state_dtype)
             for size in self.state_size
         ]
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,
@@ -365,7 +361,7 @@ class GatedCell(Cell):
         self.recurrent_activation = keras.activations.get(recurrent_activation)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "recurrent_activation": keras.activations.serialize(
@@ -390,7 +386,7 @@ class ForgetCell(GatedCell):
         self.unit_forget_bias = unit_forget_bias
 
     def initial_bias(self, shape, dtype=None):
-        """Returns the first bias: the forget gate starts open if asked."""
+        """Return the first bias: the forget gate starts open if asked."""
         bias = super().initial_bias(shape, dtype)
         if not self.unit_forget_bias:
             return bias
@@ -399,34 +395,14 @@ class ForgetCell(GatedCell):
         return ops.concatenate(blocks)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "unit_forget_bias": self.unit_forget_bias,
         }
 
 
-def share(activation, a, b):
-    """Returns g(a) / (g(a) + g(b)), also where both of a sigmoid g are zero."""
-    if activation is keras.activations.sigmoid:
-        return ops.sigmoid(ops.log_sigmoid(a) - ops.log_sigmoid(b))
-    return activation(a) / (activation(a) + activation(b))
-
-
-def normalized(x, epsilon=1e-5):
-    """Shifts and scales the last axis to mean 0 and variance 1."""
-    mean = ops.mean(x, axis=-1, keepdims=True)
-    centered = x - mean
-    variance = ops.mean(centered * centered, axis=-1, keepdims=True)
-    return centered * ops.rsqrt(variance + epsilon)
-
-
-def positive(a):
-    """Returns a + 1/2 where a >= 0 and sigmoid(a) elsewhere."""
-    return ops.where(a >= 0, a + 0.5, ops.sigmoid(a))
-
-
-def fresh(initializer):
-    """Copies an initializer: one object draws the same values every time."""
+def clone_initializer(initializer):
+    """Copy an initializer: one object draws the same values every time."""
     clone = getattr(initializer, "clone", None)
     return clone() if clone else initializer

@@ -69,12 +69,12 @@ CELLS = {
 
 
 def names():
-    """Returns the names that `rnn` knows, in the order of the table."""
+    """Return the names that `rnn` knows, in the order of the table."""
     return list(CELLS)
 
 
 def cell_class(name):
-    """Returns the class of a cell by its name."""
+    """Return the class of a cell by its name."""
     if name not in CELLS:
         raise ValueError(
             f"There is no cell {name!r}; there are {', '.join(names())}."
@@ -88,7 +88,7 @@ def cell_name(kind):
 
 
 def cell_options(name):
-    """Returns the keywords that the cell of this name takes itself.
+    """Return the keywords that the cell of this name takes itself.
 
     Those that would change nothing are left out.
     """
@@ -101,7 +101,7 @@ def cell_options(name):
 
 
 def output_width(name, /, units, **options):
-    """Returns the width of a layer's output: U, but of `projection_lstm`.
+    """Return the width of a layer's output: U, but of `projection_lstm`.
 
     Args:
         name: One of `names()`.
@@ -112,7 +112,7 @@ def output_width(name, /, units, **options):
 
 
 def keywords(base):
-    """Returns the explicit parameters of a class but `self` and `units`."""
+    """Return the explicit parameters of a class but `self` and `units`."""
     if "__init__" not in vars(base):
         return []
     return [

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import option, times
+from rnn_layers.cells.base import option
 from rnn_layers.cells.lstm import LSTMCell
 
 
@@ -61,16 +61,16 @@ class CoupledLSTMCell(LSTMCell):
 
     def __init__(self, units, peephole=None, **kwargs):
         super().__init__(units, **kwargs)
-        self.peephole_form = option("peephole", peephole, (None, "diagonal"))
+        self.peephole = option("peephole", peephole, (None, "diagonal"))
 
     def build(self, input_shape):
-        """Makes the weights of the LSTM and the peepholes, if any."""
+        """Make the weights of the LSTM and the peepholes, if any."""
         super().build(input_shape)
-        if self.peephole_form:
-            self.peephole = self.add_kernel("peephole", (2, self.units))
+        if self.peephole:
+            self.peepholes = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equations (1) to (5)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
         look_back, look_now = self._peepholes(matmul)
         h, c = states
@@ -82,12 +82,12 @@ class CoupledLSTMCell(LSTMCell):
         return [h, c]
 
     def _peepholes(self, matmul):
-        """Returns what f sees of the old c, and o of the new one."""
-        if self.peephole_form is None:
+        """Return what f sees of the old c, and o of the new one."""
+        if self.peephole is None:
             return lambda c: 0.0, lambda c: 0.0
-        p_f, p_o = self.peephole[0], self.peephole[1]
+        p_f, p_o = self.peepholes[0], self.peepholes[1]
         return lambda c: matmul(c, p_f), lambda c: matmul(c, p_o)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "peephole": self.peephole_form}
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "peephole": self.peephole}

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import times
 from rnn_layers.cells.lstm import LSTMCell
 
 
@@ -55,17 +54,17 @@ class FullGateLSTMCell(LSTMCell):
     state_count = 5
 
     def build(self, input_shape):
-        """Makes the weights of the LSTM, of the gates, and the peepholes."""
+        """Make the weights of the LSTM, of the gates, and the peepholes."""
         super().build(input_shape)
         self.gate_kernel = self.add_recurrent(
             "gate_kernel", (3 * self.units, 3 * self.units)
         )
-        self.peephole = self.add_kernel("peephole", (3, self.units))
+        self.peepholes = self.add_kernel("peephole", (3, self.units))
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equations (1) to (6)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
-        p_i, p_f, p_o = (self.peephole[row] for row in range(3))
+        p_i, p_f, p_o = (self.peepholes[row] for row in range(3))
         h, c, *a = states
         z = projected + matmul(h, self.recurrent_kernel)
         i, f, g, o = ops.split(z, 4, axis=-1)

@@ -65,16 +65,16 @@ class GRUCell(GatedCell):
         self.reset_after = reset_after
 
     def add_bias(self, name, shape):
-        """Adds the bias, with a second row if the reset comes after."""
+        """Add the bias, with a second row if the reset comes after."""
         shape = (2, *shape) if self.reset_after else shape
         return super().add_bias(name, shape)
 
     def input_bias(self):
-        """Returns b, the row that belongs to the projection."""
+        """Return b, the row that belongs to the projection."""
         return self.bias[0] if self.reset_after else self.bias
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (4)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (4)."""
         step = self._step_after if self.reset_after else self._step_before
         return [step(projected, *states, matmul)]
 
@@ -102,5 +102,5 @@ class GRUCell(GatedCell):
         return z * h + (1 - z) * n
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "reset_after": self.reset_after}

@@ -2,7 +2,7 @@
 
 import keras
 
-from rnn_layers.cells.base import Cell, times
+from rnn_layers.cells.base import Cell
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -60,7 +60,7 @@ class IndRNNCell(Cell):
         )
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         self.kernel = self.add_kernel("kernel", (input_shape[-1], self.units))
         self.recurrent_kernel = self.add_recurrent(
             "recurrent_kernel", (self.units,)
@@ -69,7 +69,7 @@ class IndRNNCell(Cell):
             self.add_bias("bias", (self.units,)) if self.use_bias else None
         )
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equation (1)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equation (1)."""
         (h,) = states
         return [self.activation(projected + matmul(h, self.recurrent_kernel))]

@@ -49,8 +49,8 @@ class JANETCell(ForgetCell):
 
     gates = 2
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         (c,) = states
         z = projected + matmul(c, self.recurrent_kernel)
         f, g = ops.split(z, 2, axis=-1)

@@ -1,7 +1,6 @@
 """The network of Jordan."""
 
 import keras
-from keras import ops
 
 from rnn_layers.cells.base import Cell
 
@@ -46,7 +45,7 @@ class JordanCell(Cell):
     """
 
     def build(self, input_shape):
-        """Makes the weights of both layers."""
+        """Make the weights of both layers."""
         super().build(input_shape)
         self.output_kernel = self.add_recurrent(
             "output_kernel", (self.units, self.units)
@@ -54,8 +53,8 @@ class JordanCell(Cell):
         if self.use_bias:
             self.output_bias = self.add_bias("output_bias", (self.units,))
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) and (2)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) and (2)."""
         (y,) = states
         h = self.activation(projected + matmul(y, self.recurrent_kernel))
         y = matmul(h, self.output_kernel)

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell, normalized
+from rnn_layers.cells.base import GatedCell
+from rnn_layers.cells.functions import normalized
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -51,20 +52,20 @@ class LayerNormGRUCell(GatedCell):
     gates = 3
 
     def build(self, input_shape):
-        """Makes the weights of the GRU and of the normalization."""
+        """Make the weights of the GRU and of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2, 3 * self.units))
 
     def project(self, inputs):
-        """Returns `p * N(inputs @ W) + b`, for gates and candidate apart."""
+        """Return `p * N(inputs @ W) + b`, for gates and candidate apart."""
         x = self.product(inputs, self.kernel)
         projected = self.gain[0] * self._normalized(x)
         if self.use_bias:
             projected = projected + self.bias
         return ops.cast(projected, self.compute_dtype)
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         sigma, tanh = self.recurrent_activation, self.activation
         (h,) = states
         recurrent = self._normalized(matmul(h, self.recurrent_kernel))

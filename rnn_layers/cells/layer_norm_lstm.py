@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import normalized
+from rnn_layers.cells.functions import normalized
 from rnn_layers.cells.lstm import LSTMCell
 
 
@@ -51,22 +51,22 @@ class LayerNormLSTMCell(LSTMCell):
     """
 
     def build(self, input_shape):
-        """Makes the weights of the LSTM and of the normalization."""
+        """Make the weights of the LSTM and of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2, 4 * self.units))
         self.cell_gain = self.add_scale("cell_gain", (self.units,))
         self.cell_bias = self.add_shift("cell_bias", (self.units,))
 
     def project(self, inputs):
-        """Returns `p * N(inputs @ W) + b`."""
+        """Return `p * N(inputs @ W) + b`."""
         x = self.product(inputs, self.kernel)
         projected = self.gain[0] * normalized(x)
         if self.use_bias:
             projected = projected + self.bias
         return ops.cast(projected, self.compute_dtype)
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         sigma, tanh = self.recurrent_activation, self.activation
         h, c = states
         recurrent = normalized(matmul(h, self.recurrent_kernel))

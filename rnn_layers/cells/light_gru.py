@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell, normalized
+from rnn_layers.cells.base import GatedCell
+from rnn_layers.cells.functions import normalized
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -54,12 +55,12 @@ class LightGRUCell(GatedCell):
         super().__init__(units, activation=activation, **kwargs)
 
     def build(self, input_shape):
-        """Makes the weights and the gain of the normalization."""
+        """Make the weights and the gain of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2 * self.units,))
 
     def project(self, inputs):
-        """Returns `p * N(inputs @ W) + b`, for gate and candidate apart."""
+        """Return `p * N(inputs @ W) + b`, for gate and candidate apart."""
         x = self.product(inputs, self.kernel)
         blocks = [normalized(block) for block in ops.split(x, 2, axis=-1)]
         projected = self.gain * ops.concatenate(blocks, axis=-1)
@@ -67,8 +68,8 @@ class LightGRUCell(GatedCell):
             projected = projected + self.bias
         return ops.cast(projected, self.compute_dtype)
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         (h,) = states
         sums = projected + matmul(h, self.recurrent_kernel)
         z, n = ops.split(sums, 2, axis=-1)

@@ -55,8 +55,8 @@ class LSTMCell(ForgetCell):
     forget_gate = 1
     state_count = 2
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (6)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)

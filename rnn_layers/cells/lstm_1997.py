@@ -50,8 +50,8 @@ class LSTM1997Cell(GatedCell):
     gates = 3
     state_count = 2
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (5)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)

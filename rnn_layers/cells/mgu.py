@@ -47,8 +47,8 @@ class MGUCell(GatedCell):
 
     gates = 2
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         r_f = self.recurrent_kernel[:, : self.units]
         r_h = self.recurrent_kernel[:, self.units :]
         (h,) = states

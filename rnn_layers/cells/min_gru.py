@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import NO_PRODUCTS, GatedCell, positive
+from rnn_layers.cells.base import NO_PRODUCTS, GatedCell
+from rnn_layers.cells.functions import positive_part
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -53,14 +54,14 @@ class MinGRUCell(GatedCell):
     unused = NO_PRODUCTS
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         width = self.gates * self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], width))
         self.bias = self.add_bias("bias", (width,)) if self.use_bias else None
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         (h,) = states
         z, n = ops.split(projected, 2, axis=-1)
         z = self.recurrent_activation(z)
-        return [(1 - z) * h + z * positive(n)]
+        return [(1 - z) * h + z * positive_part(n)]

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import NO_PRODUCTS, ForgetCell, positive, share
+from rnn_layers.cells.base import NO_PRODUCTS, ForgetCell
+from rnn_layers.cells.functions import gate_share, positive_part
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -54,14 +55,14 @@ class MinLSTMCell(ForgetCell):
     unused = NO_PRODUCTS
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         width = self.gates * self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], width))
         self.bias = self.add_bias("bias", (width,)) if self.use_bias else None
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (4)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (4)."""
         (h,) = states
         f, i, n = ops.split(projected, 3, axis=-1)
-        kept = share(self.recurrent_activation, f, i)
-        return [kept * h + (1 - kept) * positive(n)]
+        kept = gate_share(self.recurrent_activation, f, i)
+        return [kept * h + (1 - kept) * positive_part(n)]

@@ -50,7 +50,7 @@ class MUT1Cell(GatedCell):
     gates = 3
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         u = self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 3 * u))
         self.recurrent_kernel = self.add_recurrent(
@@ -59,7 +59,7 @@ class MUT1Cell(GatedCell):
         self.bias = self.add_bias("bias", (3 * u,)) if self.use_bias else None
 
     def project(self, inputs):
-        """Returns all that equations (1) to (3) need of the input."""
+        """Return all that equations (1) to (3) need of the input."""
         x = self.product(inputs, self.kernel)
         gates, candidate = ops.split(x, [2 * self.units], axis=-1)
         projected = ops.concatenate([gates, ops.tanh(candidate)], axis=-1)
@@ -67,8 +67,8 @@ class MUT1Cell(GatedCell):
             projected = projected + self.bias
         return ops.cast(projected, self.compute_dtype)
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (4)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (4)."""
         r_r = self.recurrent_kernel[:, : self.units]
         r_h = self.recurrent_kernel[:, self.units :]
         (h,) = states

@@ -47,8 +47,8 @@ class MUT3Cell(GatedCell):
 
     gates = 3
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (4)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (4)."""
         r_z, r_r, r_h = (
             self.recurrent_kernel[:, k * self.units : (k + 1) * self.units]
             for k in range(3)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell, times
+from rnn_layers.cells.base import GatedCell
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -51,14 +51,14 @@ class NoForgetGateLSTMCell(GatedCell):
     state_count = 2
 
     def build(self, input_shape):
-        """Makes the weights of the LSTM and the peepholes."""
+        """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
-        self.peephole = self.add_kernel("peephole", (2, self.units))
+        self.peepholes = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equations (1) to (5)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
-        p_i, p_o = self.peephole[0], self.peephole[1]
+        p_i, p_o = self.peepholes[0], self.peepholes[1]
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         i, g, o = ops.split(z, 3, axis=-1)

@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import times
 from rnn_layers.cells.lstm import LSTMCell
 
 
@@ -51,14 +50,14 @@ class NoInputGateLSTMCell(LSTMCell):
     forget_gate = 0
 
     def build(self, input_shape):
-        """Makes the weights of the LSTM and the peepholes."""
+        """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
-        self.peephole = self.add_kernel("peephole", (2, self.units))
+        self.peepholes = self.add_kernel("peephole", (2, self.units))
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equations (1) to (5)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (5)."""
         sigma, tanh = self.recurrent_activation, self.activation
-        p_f, p_o = self.peephole[0], self.peephole[1]
+        p_f, p_o = self.peepholes[0], self.peepholes[1]
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
         f, g, o = ops.split(z, 3, axis=-1)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import option, times
+from rnn_layers.cells.base import option
 from rnn_layers.cells.lstm import LSTMCell
 
 
@@ -61,20 +61,20 @@ class PeepholeLSTMCell(LSTMCell):
 
     def __init__(self, units, peephole="diagonal", **kwargs):
         super().__init__(units, **kwargs)
-        self.peephole_form = option("peephole", peephole, ("diagonal", "full"))
+        self.peephole = option("peephole", peephole, ("diagonal", "full"))
 
     def build(self, input_shape):
-        """Makes the weights of the LSTM and the peepholes."""
+        """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
-        if self.peephole_form == "full":
+        if self.peephole == "full":
             self.peephole_kernel = self.add_recurrent(
                 "peephole_kernel", (self.units, 3 * self.units)
             )
         else:
-            self.peephole = self.add_kernel("peephole", (3, self.units))
+            self.peepholes = self.add_kernel("peephole", (3, self.units))
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equations (1) to (6)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
         look_back, look_now = self._peepholes(matmul)
         h, c = states
@@ -86,20 +86,20 @@ class PeepholeLSTMCell(LSTMCell):
         return [h, c]
 
     def _peepholes(self, matmul):
-        """Returns what i and f see of the old c, and o of the new one."""
-        if self.peephole_form == "full":
+        """Return what i and f see of the old c, and o of the new one."""
+        if self.peephole == "full":
             old = self.peephole_kernel[:, : 2 * self.units]
             new = self.peephole_kernel[:, 2 * self.units :]
             return (
                 lambda c: ops.split(matmul(c, old), 2, axis=-1),
                 lambda c: matmul(c, new),
             )
-        p_i, p_f, p_o = (self.peephole[row] for row in range(3))
+        p_i, p_f, p_o = (self.peepholes[row] for row in range(3))
         return (
             lambda c: (matmul(c, p_i), matmul(c, p_f)),
             lambda c: matmul(c, p_o),
         )
 
     def get_config(self):
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "peephole": self.peephole_form}
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "peephole": self.peephole}

@@ -62,11 +62,11 @@ class ProjectionLSTMCell(LSTMCell):
 
     @classmethod
     def output_width(cls, units, projection=None, **_):
-        """Returns P, by default half of the units."""
+        """Return P, by default half of the units."""
         return max(1, units // 2) if projection is None else projection
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         u, p = self.units, self.projection
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 4 * u))
         self.recurrent_kernel = self.add_recurrent(
@@ -75,8 +75,8 @@ class ProjectionLSTMCell(LSTMCell):
         self.projection_kernel = self.add_recurrent("projection_kernel", (u, p))
         self.bias = self.add_bias("bias", (4 * u,)) if self.use_bias else None
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (6)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (6)."""
         sigma, tanh = self.recurrent_activation, self.activation
         h, c = states
         z = projected + matmul(h, self.recurrent_kernel)
@@ -86,5 +86,5 @@ class ProjectionLSTMCell(LSTMCell):
         return [h, c]
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "projection": self.projection}

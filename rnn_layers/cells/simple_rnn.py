@@ -1,7 +1,6 @@
 """The simple recurrent network of Elman."""
 
 import keras
-from keras import ops
 
 from rnn_layers.cells.base import Cell
 
@@ -43,8 +42,8 @@ class SimpleRNNCell(Cell):
         TensorShape([2, 5, 4])
     """
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equation (1)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equation (1)."""
         (h,) = states
         h = self.activation(projected + matmul(h, self.recurrent_kernel))
         return [h]

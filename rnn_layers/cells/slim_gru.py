@@ -59,7 +59,7 @@ class SlimGRUCell(GatedCell):
         self.form = option("form", form, (1, 2, 3))
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         u = self.units
         columns = u if self.form == 3 else 3 * u
         biases = u if self.form == 2 else 3 * u
@@ -70,11 +70,11 @@ class SlimGRUCell(GatedCell):
         self.bias = self.add_bias("bias", (biases,)) if self.use_bias else None
 
     def input_bias(self):
-        """Returns the part of the bias that belongs to the candidate."""
+        """Return the part of the bias that belongs to the candidate."""
         return self.bias[-self.units :]
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (4)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (4)."""
         r_h = self.recurrent_kernel[:, -self.units :]
         (h,) = states
         sums = self._sums_of_gates(h, matmul)
@@ -91,5 +91,5 @@ class SlimGRUCell(GatedCell):
         return sums
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "form": self.form}

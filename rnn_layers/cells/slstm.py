@@ -56,26 +56,26 @@ class SLSTMCell(ForgetCell):
     state_count = 4
 
     def get_initial_state(self, batch_size=None):
-        """Returns zeros, and a stabilizer that loses to any other."""
+        """Return zeros, and a stabilizer that loses to any other."""
         *zeros, m = super().get_initial_state(batch_size)
         return [*zeros, m - 1e30]
 
-    def keep(self, stays, old, new):
-        """As all cells; c, n and m, which mean one thing, stay together."""
+    def zoneout_select(self, stays, old, new):
+        """Select as all cells do; c, n and m, which mean one thing, as one."""
         h, c, *_ = stays
-        return super().keep([h, c, c, c], old, new)
+        return super().zoneout_select([h, c, c, c], old, new)
 
-    def mean(self, share, old, new):
-        """As all cells, c and n at the larger of both scales m."""
+    def zoneout_mean(self, rate, old, new):
+        """Take the mean as all cells do, c and n at the larger scale m."""
         m = ops.maximum(old[3], new[3])
         old, new = (
             [h, c * ops.exp(scale - m), n * ops.exp(scale - m)]
             for h, c, n, scale in (old, new)
         )
-        return [*super().mean(share, old, new), m]
+        return [*super().zoneout_mean(rate, old, new), m]
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (7)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (7)."""
         h, c, n, m = states
         z = projected + matmul(h, self.recurrent_kernel)
         a, b, g, o = ops.split(z, 4, axis=-1)

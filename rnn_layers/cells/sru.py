@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import NO_PRODUCTS, ForgetCell, times
+from rnn_layers.cells.base import NO_PRODUCTS, ForgetCell
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -55,22 +55,22 @@ class SRUCell(ForgetCell):
     unused = NO_PRODUCTS
 
     def build(self, input_shape):
-        """Makes the weights."""
+        """Make the weights."""
         u = self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 4 * u))
-        self.peephole = self.add_kernel("peephole", (2, u))
+        self.peepholes = self.add_kernel("peephole", (2, u))
         self.bias = self.add_bias("bias", (2 * u,)) if self.use_bias else None
 
     def input_bias(self):
-        """Returns the bias, with zeros for what has none."""
+        """Return the bias, with zeros for what has none."""
         return ops.pad(self.bias.value, [[0, 2 * self.units]])
 
-    def step(self, projected, states, matmul=times):
-        """Takes one time step, equations (1) to (4)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (4)."""
         _, c = states
         f, r, x_c, x_h = ops.split(projected, 4, axis=-1)
-        f = self.recurrent_activation(f + matmul(c, self.peephole[0]))
-        r = self.recurrent_activation(r + matmul(c, self.peephole[1]))
+        f = self.recurrent_activation(f + matmul(c, self.peepholes[0]))
+        r = self.recurrent_activation(r + matmul(c, self.peepholes[1]))
         c = f * c + (1 - f) * x_c
         h = r * c + (1 - r) * x_h
         return [h, c]

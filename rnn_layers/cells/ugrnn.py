@@ -47,8 +47,8 @@ class UGRNNCell(ForgetCell):
 
     gates = 2
 
-    def step(self, projected, states, matmul=ops.matmul):
-        """Takes one time step, equations (1) to (3)."""
+    def step(self, projected, states, matmul):
+        """Take one time step, equations (1) to (3)."""
         (h,) = states
         sums = projected + matmul(h, self.recurrent_kernel)
         z, n = ops.split(sums, 2, axis=-1)

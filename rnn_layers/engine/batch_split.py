@@ -8,40 +8,49 @@ Letters of shapes: B batch, T time, U units.
 """
 
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from rnn_layers.engine import cudnn
+from rnn_layers.engine.xla import under_xla
 
-ROWS = 32  # fewest rows of a batch that is halved
-MOST_UNITS = 384  # with more of them one loop's products keep all cores busy
-LEAST_UNITS = 128  # without XLA, where with fewer the steps cost most
+MIN_ROWS = 32  # fewest rows of a batch that is split
+MAX_UNITS = 384  # with more of them one loop's products keep all cores busy
+MIN_UNCOMPILED_UNITS = 128  # without XLA, where below the steps cost most
 
 
-def are_faster(layer, states, training):
-    """Tells whether two loops over halves take less time than one.
+def split_pays_off(
+    states: list[tf.Tensor], training: bool, compiled: bool, at_once: int
+) -> bool:
+    """Return whether two loops over halves take less time than one.
 
     Args:
-        layer: A `rnn_layers.Recurrent`.
         states: List of tensors `(B, U)`.
         training: Whether a gradient will be asked for. Then a batch of unknown
             size is taken for a large one, and else for a small one.
+        compiled: Whether XLA compiles the loop.
+        at_once: How many loops run at once without a split.
     """
     rows, units = states[0].shape
-    is_large = training if rows is None else rows >= ROWS
-    least = 1 if layer.compiled else LEAST_UNITS
+    is_large = training if rows is None else rows >= MIN_ROWS
+    least = 1 if compiled else MIN_UNCOMPILED_UNITS
     return (
         is_large
-        and least <= units <= MOST_UNITS
-        and cores() >= 2 * layer.loops_at_once
+        and least <= units <= MAX_UNITS
+        and cores() >= 2 * at_once
         and not _has_accelerator()
         # One function of XLA runs one loop after the other.
-        and not cudnn.under_xla()
+        and not under_xla()
     )
 
 
-def side_by_side(run, inputs, states, constants):
-    """Runs a loop over each half of a batch.
+def run_split(
+    run: Callable,
+    inputs: list[tf.Tensor],
+    states: list[tf.Tensor],
+    constants: list[tf.Tensor],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Run a loop over each half of a batch.
 
     Args:
         run: Function `(inputs, states, constants)` as below, which returns the
@@ -68,8 +77,8 @@ def side_by_side(run, inputs, states, constants):
     return tf.concat(outputs, 1), last
 
 
-def cores():
-    """Returns how many operations TensorFlow runs at once."""
+def cores() -> int:
+    """Return how many operations TensorFlow runs at once."""
     threads = tf.config.threading.get_inter_op_parallelism_threads()
     if threads:
         return threads

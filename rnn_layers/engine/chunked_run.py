@@ -1,74 +1,230 @@
-"""One run of a loop over whole sequences, forth and back, on TensorFlow.
+"""A step over whole sequences, forth and back, on TensorFlow.
 
-Letters of shapes: B batch, T time, P steps of a piece, U units.
+The sequences run chunk by chunk: the inputs of a chunk are projected, then a
+compiled loop takes the steps. `LoopCache` is what a layer knows of all this.
+
+Letters of shapes: B batch, T time, P steps of a chunk, U units.
 """
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from rnn_layers.engine import time_chunks
+from rnn_layers.engine.batch_split import run_split, split_pays_off
+from rnn_layers.engine.compiled_loop import CompiledLoop
+from rnn_layers.engine.double_backward import with_second_order
+from rnn_layers.engine.input_projection import Projection
+from rnn_layers.engine.step import StepAnalysis, kernels_of, rows_of_ones
+from rnn_layers.engine.time_chunks import chunk_steps, join_chunks, run_chunks
+from rnn_layers.engine.while_loop import eager_loop, split
 
 
-class Sweep:
-    """A run over sequences, piece by piece: products apart, loops between.
+def require_batch(sequences: tf.Tensor, size: int, message: str) -> None:
+    """Stop a graph when a batch has another size."""
+    tf.debugging.assert_equal(tf.shape(sequences)[0], size, message)
+
+
+class LoopCache:
+    """The loops of layers with like cells, one for each form of a step.
+
+    Weights are arguments of the loops, so that such layers can share them.
 
     Args:
-        loop: A `compiled_loop.FastLoop`, which runs the steps of a piece.
-        projection: A `projection.Projection` of the inputs.
+        compiled: Whether XLA compiles the loops.
+    """
+
+    def __init__(self, compiled: bool = True):
+        self.compiled = compiled
+        self.loops = {}
+
+    def run(
+        self,
+        step: Callable,
+        inputs: list[tf.Tensor],
+        states: list[tf.Tensor],
+        constants: list[tf.Tensor],
+        training: bool,
+        at_once: int = 1,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Run a step over time, in the way that is fastest for it.
+
+        Args:
+            step: A `TimeStep`. Gradients reach the variables of its cell.
+            inputs: List of tensors `(T, B, ...)`, the first not yet projected.
+            states: List of tensors `(B, U)`.
+            constants: List of tensors.
+            training: Whether a gradient will be asked for. Without it one
+                costs another run forward.
+            at_once: How many loops run at once, this one included.
+
+        Returns:
+            The first state of every step `(T, B, U)`, and the last states.
+        """
+        cell = step.cell
+        if tf.executing_eagerly():
+            inputs = [cell.project(inputs[0]), *inputs[1:]]
+            return eager_loop(step, inputs, states, constants, cell.product)
+        projection = Projection(cell, inputs[0])
+        rows = rows_of_ones(projection, inputs, states, constants)
+        kernels = kernels_of(step, rows)
+        key = step.form, len(constants)
+        if key not in self.loops:
+            analysis = StepAnalysis(step, rows, kernels)
+            self.loops[key] = CompiledLoop(step, analysis, self.compiled)
+        loop = self.loops[key]
+        others = [
+            tf.convert_to_tensor(cell.variables[index])
+            for index in loop.analysis.other_variables
+        ]
+        values = [projection.weights(), kernels, others]
+
+        def run(inputs, states, constants):
+            return differentiable_run(
+                loop, projection, inputs, states, constants, values, training
+            )
+
+        if split_pays_off(states, training, self.compiled, at_once):
+            return run_split(run, inputs, states, constants)
+        return run(inputs, states, constants)
+
+
+def differentiable_run(
+    loop: CompiledLoop,
+    projection: Projection,
+    inputs: list[tf.Tensor],
+    states: list[tf.Tensor],
+    constants: list[tf.Tensor],
+    values: list[list[tf.Tensor]],
+    training: bool,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Run a loop over whole sequences, with gradients of any order.
+
+    The first input, the states and the values have gradients.
+
+    Args:
+        loop: The loop of the steps of a chunk.
+        projection: The projection of the first input.
+        inputs: List of tensors `(T, B, ...)`, the first not yet projected.
+        states: List of tensors `(B, U)`.
+        constants: List of tensors.
+        values: As in `ChunkedRun`.
+        training: As in `LoopCache.run`.
+
+    Returns:
+        The first state of every step `(T, B, U)`, and the last states.
+    """
+    sequence, *others = inputs
+    structure = [sequence, states, values]
+
+    def reference(*tensors):
+        sequence, start, (weights, *rest) = _packed(structure, tensors)
+        rows = [projection(sequence, weights), *others]
+        n = tf.shape(sequence)[0]
+        (outputs,), last = loop.reference(n, rows, start, constants, *rest)
+        return [outputs, *last]
+
+    @tf.custom_gradient
+    def run(*tensors):
+        # An eager tape must not look into the compiled loops.
+        stopped = [tf.stop_gradient(x) for x in tensors]
+        sequence, start, values = _packed(structure, stopped)
+        chunked = ChunkedRun(
+            loop, projection, [sequence, *others], constants, values
+        )
+        saved, last = chunked.forward(start, training)
+        outputs = join_chunks(saved[0], sequence)
+
+        def gradient(*upstream):
+            def backward():
+                arrays = saved if training else chunked.forward(start, True)[0]
+                d_outputs, *d_last = upstream
+                return chunked.backward(arrays, d_outputs, d_last)
+
+            return with_second_order(backward, reference, tensors, upstream)
+
+        return (outputs, *last), gradient
+
+    outputs, *last = run(*tf.nest.flatten(structure))
+    return outputs, last
+
+
+def _packed(structure, tensors):
+    return tf.nest.pack_sequence_as(structure, list(tensors))
+
+
+class ChunkedRun:
+    """A run over sequences, chunk by chunk: products apart, loops between.
+
+    Args:
+        loop: The `CompiledLoop` of the steps of a chunk.
+        projection: The `Projection` of the inputs.
         sequences: List of tensors `(T, B, ...)`, the first to be projected.
         constants: List of tensors.
         values: Three lists of tensors: the weights of the projection, the
-            kernels, and what else the step reads.
+            kernels, and the values of the variables that the step reads beside.
     """
 
-    def __init__(self, loop, projection, sequences, constants, values):
+    def __init__(
+        self,
+        loop: CompiledLoop,
+        projection: Projection,
+        sequences: list[tf.Tensor],
+        constants: list[tf.Tensor],
+        values: list[list[tf.Tensor]],
+    ):
         self.loop = loop
-        self.form = loop.form
+        self.analysis = loop.analysis
         self.projection = projection
         self.sequences = sequences
         self.constants = constants
-        self.weights, self.kernels, self.small = values
+        self.weights, self.kernels, self.others = values
         length, self.rows = sequences[0].shape[:2]
-        self.steps = time_chunks.size(length, self.rows, projection.width)
+        self.steps = chunk_steps(length, self.rows, projection.width)
 
-    def forward(self, start, keep):
-        """Runs from the first step to the last.
+    def forward(
+        self, start: list[tf.Tensor], save: bool
+    ) -> tuple[list[tf.TensorArray], list[tf.Tensor]]:
+        """Run from the first step to the last.
 
         Args:
             start: List of the states before the first step.
-            keep: Whether to keep all that the way back needs.
+            save: Whether to save all that the way back needs.
 
         Returns:
-            The outputs `(P, B, U)` of all pieces as a `TensorArray`, and, if
-            `keep` is true, such arrays of the rest; and the last states.
+            The outputs `(P, B, U)` of all chunks as an array, and, if `save` is
+            true, such arrays of the rest; and the last states.
         """
-        run = self.loop.forward if keep else self.loop.infer
+        loop = self.loop.forward if save else self.loop.infer
 
-        def piece(n, cut, _, states):
-            inputs = [self.projection(cut[0], self.weights), *cut[1:]]
-            stacks, last = run(
-                n, inputs, states, self.constants, self.kernels, self.small
+        def run(n, chunk, _, states):
+            inputs = [self.projection(chunk[0], self.weights), *chunk[1:]]
+            stacks, last = loop(
+                n, inputs, states, self.constants, self.kernels, self.others
             )
-            if keep:
-                stacks += states + self._read(inputs[:1])
+            if save:
+                stacks += states + self._unless_fused(inputs[:1])
             return stacks, last
 
         widths = [state.shape[-1] for state in start]
-        stacks = widths + self.form.widths if keep else widths[:1]
+        stacks = widths + self.analysis.widths if save else widths[:1]
         kind = start[0].dtype
-        made = [self._stack(width, kind) for width in stacks]
-        if keep:
-            made += [tf.TensorSpec((self.rows, w), kind) for w in widths]
+        specs = [self._stack(width, kind) for width in stacks]
+        if save:
+            specs += [tf.TensorSpec((self.rows, w), kind) for w in widths]
             width, kind = self.projection.width, self.projection.kind
-            made += self._read([self._stack(width, kind)])
-        return time_chunks.in_turn(
-            piece, self.steps, self.sequences, [], start, made
-        )
+            specs += self._unless_fused([self._stack(width, kind)])
+        return run_chunks(run, self.steps, self.sequences, [], start, specs)
 
-    def backward(self, kept, d_outputs, d_last):
-        """Runs from the last step to the first.
+    def backward(
+        self,
+        saved: list[tf.TensorArray],
+        d_outputs: tf.Tensor,
+        d_last: list[tf.Tensor],
+    ) -> list[tf.Tensor]:
+        """Run from the last step to the first.
 
         Args:
-            kept: What `forward` kept.
+            saved: What `forward` saved.
             d_outputs: Gradient of the outputs `(T, B, U)`.
             d_last: List of the gradients of the last states.
 
@@ -78,83 +234,74 @@ class Sweep:
         """
         transposed = [tf.transpose(kernel) for kernel in self.kernels]
 
-        def piece(n, cut, kept, carried):
-            return self._piece_back(
-                transposed, len(d_last), n, cut, kept, carried
+        def run(n, chunk, saved, carried):
+            return self._chunk_back(
+                transposed, len(d_last), n, chunk, saved, carried
             )
 
         kind = d_last[0].dtype  # also of sums for kernels in half precision
-        sums = [tf.zeros_like(x) for x in [*self.small, *self.weights]]
+        sums = [tf.zeros_like(x) for x in [*self.others, *self.weights]]
         sums += [tf.zeros_like(kernel, dtype=kind) for kernel in self.kernels]
         sequence = self.sequences[0]
-        (d_sequence,), carried = time_chunks.in_turn(
-            piece,
+        (d_sequence,), carried = run_chunks(
+            run,
             self.steps,
             [d_outputs, *self.sequences],
-            kept,
+            saved,
             [*d_last, *sums],
             [self._stack(sequence.shape[-1], sequence.dtype)],
             reverse=True,
         )
-        d_states, d_small, d_weights, d_kernels = split(
-            carried, [len(d_last), len(self.small), len(self.weights)]
+        d_states, d_others, d_weights, d_kernels = split(
+            carried, [len(d_last), len(self.others), len(self.weights)]
         )
         d_kernels = [
             tf.cast(d, kernel.dtype)
             for d, kernel in zip(d_kernels, self.kernels, strict=True)
         ]
-        d_sequence = time_chunks.joined(d_sequence, sequence)
-        return [d_sequence, *d_states, *d_weights, *d_kernels, *d_small]
+        d_sequence = join_chunks(d_sequence, sequence)
+        return [d_sequence, *d_states, *d_weights, *d_kernels, *d_others]
 
-    def _piece_back(self, transposed, count, n, cut, kept, carried):
-        """Runs back over one piece, for `count` states."""
-        d_outputs, sequence, *others = cut
+    def _chunk_back(self, transposed, count, n, chunk, saved, carried):
+        """Run back over one chunk, for `count` states."""
+        d_outputs, sequence, *others = chunk
         states, products, first, projected = split(
-            kept, [count, len(self.form.matrices), count]
+            saved, [count, len(self.analysis.matrices), count]
         )
         before = [
             tf.concat([state[None], following[:-1]], axis=0)
             for state, following in zip(first, states, strict=True)
         ]  # (P, B, U), the states before each step
-        back, sums = split(carried, [count + len(self.small)])
-        stacks, back = self.loop.backward(
+        carried, sums = split(carried, [count + len(self.others)])
+        stacks, carried = self.loop.backward(
             n,
             [d_outputs, *before, *products, *projected, *others],
-            back,
+            carried,
             self.constants,
             transposed,
-            self.small,
+            self.others,
         )
-        d_sequence, found = self.projection.gradients(
+        d_sequence, gradients = self.projection.gradients(
             sequence, self.weights, stacks[0]
         )
-        pairs = self.form.operands_and_gradients(stacks, before, states)
-        found += [
-            _gradient(kernel, *pair)
+        pairs = self.analysis.operands_and_gradients(stacks, before, states)
+        gradients += [
+            _kernel_gradient(kernel, *pair)
             for kernel, pair in zip(self.kernels, pairs, strict=True)
         ]
-        sums = [a + b for a, b in zip(sums, found, strict=True)]
-        return [d_sequence], back + sums
+        sums = [a + b for a, b in zip(sums, gradients, strict=True)]
+        return [d_sequence], carried + sums
 
     def _stack(self, width, kind):
         return tf.TensorSpec((self.steps, self.rows, width), kind)
 
-    def _read(self, projected):
-        """Keeps what the way back reads: nothing that is in a kept sum."""
-        return projected if self.form.sum is None else []
+    def _unless_fused(self, projected):
+        """Return what the way back reads: nothing that is in a saved sum."""
+        return projected if self.analysis.fused_product is None else []
 
 
-def split(items, sizes):
-    """Splits a list into lists of these sizes, and one of what is left."""
-    parts, items = [], list(items)
-    for size in sizes:
-        parts.append(items[:size])
-        items = items[size:]
-    return [*parts, items]
-
-
-def _gradient(kernel, operands, gradients):
-    """Returns sum_t operands[t]^T @ gradients[t], or its diagonal."""
+def _kernel_gradient(kernel, operands, gradients):
+    """Return sum_t operands[t]^T @ gradients[t], or its diagonal."""
     if len(kernel.shape) == 1:
         return tf.reduce_sum(operands * gradients, axis=(0, 1))
     flat = [tf.reshape(x, (-1, x.shape[-1])) for x in (operands, gradients)]

@@ -3,7 +3,7 @@
 cuDNN runs a whole sequence in one call. It knows no peepholes, no other
 activations and no zoneout, so it serves two cells of this library, and only as
 they are by default (`fits`); it is given no masks, of which it knows only those
-at the end. Everything else runs in `compiled_loop.py`, and so does what is not
+at the end. Everything else runs in `chunked_run.py`, and so does what is not
 training: what was saved on a machine with a GPU must run on one without.
 
 The equations, the order of gates and that of weights are those of NVIDIA's
@@ -15,19 +15,21 @@ Letters of shapes: B batch, T time, F features, U units.
 import keras
 import tensorflow as tf
 
+from rnn_layers.cells.base import Cell
+
 # Where Keras's gates stand among cuDNN's: i, f, c, o; reset, update, new.
 LSTM_GATES = 0, 1, 2, 3
 GRU_GATES = 1, 0, 2
 
 
-def available():
-    """Returns whether TensorFlow has cuDNN and may use a GPU."""
+def available() -> bool:
+    """Return whether TensorFlow has cuDNN and may use a GPU."""
     built = tf.sysconfig.get_build_info()["is_cuda_build"]
     return built and bool(tf.config.get_visible_devices("GPU"))
 
 
-def fits(cell):
-    """Returns whether cuDNN computes what this cell does."""
+def fits(cell: Cell) -> bool:
+    """Return whether cuDNN computes what this cell does."""
     if mode(cell) is None:
         return False
     return (
@@ -39,7 +41,7 @@ def fits(cell):
     )
 
 
-def mode(cell):
+def mode(cell: Cell) -> str | None:
     """Return cuDNN's name of what a cell computes, or None.
 
     Only the class that names it: what derives from it computes otherwise.
@@ -47,17 +49,10 @@ def mode(cell):
     return vars(type(cell)).get("cudnn_mode")
 
 
-def under_xla():
-    """Returns whether XLA, which has no cuDNN, will compile this graph."""
-    # Private, as in Keras itself: there is no public way to ask.
-    from tensorflow.python.ops import control_flow_util
-
-    graph = tf.compat.v1.get_default_graph()
-    return control_flow_util.GraphOrParentsInXlaContext(graph)
-
-
-def run(cell, sequences, states):
-    """Runs a cell that `fits` over sequences.
+def run(
+    cell: Cell, sequences: tf.Tensor, states: list[tf.Tensor]
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Run a cell that `fits` over sequences.
 
     Args:
         cell: The built cell.
@@ -83,8 +78,8 @@ def run(cell, sequences, states):
     return outputs, last
 
 
-def parameters(cell):
-    """Returns all weights of a cell as the one vector that cuDNN takes.
+def parameters(cell: Cell) -> tf.Tensor:
+    """Return all weights of a cell as the one vector that cuDNN takes.
 
     First the kernels of all gates, then their recurrent kernels, row by row of
     their transposes; then the biases of both, likewise: together
@@ -95,11 +90,11 @@ def parameters(cell):
     bias = tf.convert_to_tensor(cell.bias)
     if lstm:  # whose bias belongs to the recurrent kernel
         bias = tf.stack([tf.zeros_like(bias), bias])
-    pieces = []
+    parts = []
     for kernel in (cell.kernel, cell.recurrent_kernel):
         of_gates = tf.split(tf.convert_to_tensor(kernel), len(gates), axis=1)
-        pieces += [tf.transpose(of_gates[gate]) for gate in gates]
+        parts += [tf.transpose(of_gates[gate]) for gate in gates]
     for row in tf.unstack(bias):
         of_gates = tf.split(row, len(gates))
-        pieces += [of_gates[gate] for gate in gates]
-    return tf.concat([tf.reshape(piece, [-1]) for piece in pieces], axis=0)
+        parts += [of_gates[gate] for gate in gates]
+    return tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)

@@ -6,39 +6,46 @@ computed once more, by a plain loop that TensorFlow can differentiate as often
 as it likes. What does not ask for it pays nothing.
 """
 
+from collections.abc import Callable, Sequence
+
 import tensorflow as tf
 
 
-def differentiable(backward, plain, tensors, gradients):
-    """Returns the gradients of a function, which have gradients themselves.
+def with_second_order(
+    backward: Callable,
+    reference: Callable,
+    tensors: Sequence[tf.Tensor],
+    gradients: Sequence[tf.Tensor],
+) -> list[tf.Tensor]:
+    """Return the gradients of a function, which have gradients themselves.
 
     Args:
-        backward: Function without arguments that returns, for given `tensors`
+        backward: Function without arguments that returns, for these `tensors`
             and `gradients`, the gradients of the tensors.
-        plain: Function of the tensors whose gradients these are; it returns a
-            list of tensors that TensorFlow can differentiate.
-        tensors: List of tensors.
-        gradients: List of the gradients of what `plain` returns.
+        reference: Function of the tensors whose gradients these are; it returns
+            a list of tensors that TensorFlow can differentiate.
+        tensors: The tensors.
+        gradients: The gradients of what `reference` returns.
     """
     count = len(tensors)
 
     @tf.custom_gradient
-    def run(*given):
+    def run(*inputs):
         def second(*upstream):
             with tf.GradientTape() as outer:
-                outer.watch(given)
+                outer.watch(inputs)
                 with tf.GradientTape() as inner:
-                    inner.watch(given[:count])
-                    results = plain(*given[:count])
+                    inner.watch(inputs[:count])
+                    results = reference(*inputs[:count])
                 first = inner.gradient(
                     results,
-                    given[:count],
-                    output_gradients=given[count:],
+                    inputs[:count],
+                    output_gradients=inputs[count:],
                     unconnected_gradients="zero",
                 )
             return outer.gradient(
                 first,
-                given,
+                inputs,
                 output_gradients=upstream,
                 unconnected_gradients="zero",
             )

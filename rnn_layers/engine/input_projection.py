@@ -1,4 +1,4 @@
-"""What a cell makes of its inputs before the loop, on TensorFlow.
+"""What a cell computes of its inputs before the loop, on TensorFlow.
 
 Letters of shapes: F features, W width of the projected input.
 """
@@ -6,12 +6,14 @@ Letters of shapes: F features, W width of the projected input.
 import keras
 import tensorflow as tf
 
+from rnn_layers.cells.base import Cell
+
 
 class Projection:
     """The projection of a cell, with its weights as an argument.
 
     Args:
-        cell: A `rnn_layers.cells.base.Cell`.
+        cell: The built cell.
         inputs: A tensor `(..., F)`.
 
     Attributes:
@@ -19,7 +21,7 @@ class Projection:
         kind: Type of that.
     """
 
-    def __init__(self, cell, inputs):
+    def __init__(self, cell: Cell, inputs: tf.Tensor):
         self.project = cell.project
         variables = cell.variables
 
@@ -31,18 +33,18 @@ class Projection:
                 tape.watch(values)
                 projected = self(x, values)
             self.width, self.kind = projected.shape[-1], projected.dtype
-            found = tape.gradient(projected, values)
-            pairs = zip(variables, found, strict=True)
+            gradients = tape.gradient(projected, values)
+            pairs = zip(variables, gradients, strict=True)
             self.read = [v for v, d in pairs if d is not None]
 
         tf.function(trace, autograph=False).get_concrete_function()
 
-    def weights(self):
-        """Returns the values of the variables that the projection reads."""
+    def weights(self) -> list[tf.Tensor]:
+        """Return the values of the variables that the projection reads."""
         return [tf.convert_to_tensor(v) for v in self.read]
 
-    def __call__(self, x, weights):
-        """Projects `(..., F)` to `(..., W)`, as one product."""
+    def __call__(self, x: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
+        """Project `(..., F)` to `(..., W)`, as one product."""
         mapping = list(zip(self.read, weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             projected = self.project(tf.reshape(x, (-1, x.shape[-1])))
@@ -51,8 +53,10 @@ class Projection:
         projected = tf.reshape(projected, shape)
         return tf.ensure_shape(projected, (*x.shape[:-1], width))
 
-    def gradients(self, x, weights, d_projected):
-        """Returns the gradient of the inputs, and the list of the weights'."""
+    def gradients(
+        self, x: tf.Tensor, weights: list[tf.Tensor], d_projected: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Return the gradient of the inputs, and the list of the weights'."""
         with tf.GradientTape() as tape:
             tape.watch([x, *weights])
             projected = self(x, weights)

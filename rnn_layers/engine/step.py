@@ -1,111 +1,203 @@
-"""What the steps of a cell are made of.
+"""What one step of a layer is made of, and its way back, on TensorFlow.
 
 Letters of shapes: B batch, T time, U units.
 """
 
-import collections
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-ROWS = 2  # of the step that is looked at
+from rnn_layers.engine.input_projection import Projection
+from rnn_layers.engine.while_loop import split
 
-Replayed = collections.namedtuple(
-    "Replayed",
-    [
-        "operands",  # of the products
-        "gradients",  # of the products
-        "products",  # that the step saw
-        "states",  # after the step
-    ],
-)
+ROWS = 2  # of the step that is analyzed
 
 
-class StepForm:
-    """What a step is made of, found by replaying one step of two rows.
-
-    Args:
-        loop: A `compiled_loop.FastLoop`.
-        rows: Two rows of all that a step takes, as `rows_of_ones` returns.
-        kernels: List of the kernels of the products.
+class Replay(NamedTuple):
+    """What a step gave that was taken once more.
 
     Attributes:
-        small: Places of the variables that the step reads beside kernels.
-        projected: Columns of the projected input.
-        matrices: Places of the products with matrices, not with diagonals.
-        sum: Place of the product that is kept with the projection added,
-            where nothing else sees either of them, or `None`.
-        widths: Columns of the products with matrices.
-        kept_widths: Columns of what the way back keeps beside d projected.
+        operands: The left operand of each product.
+        d_products: The gradient of each product.
+        products: The products that the step was told.
+        states: The states after the step.
     """
 
-    def __init__(self, loop, rows, kernels):
+    operands: list[tf.Tensor]
+    d_products: list[tf.Tensor]
+    products: list[tf.Tensor]
+    states: list[tf.Tensor]
+
+
+def replay(
+    step: Callable,
+    inputs: list[tf.Tensor],
+    states: list[tf.Tensor],
+    constants: list[tf.Tensor],
+    values: list[tf.Tensor],
+    products: dict[int, tf.Tensor],
+    transposed: list[tf.Tensor],
+    d_states: list[tf.Tensor],
+) -> tuple[tf.Tensor, list, list, Replay]:
+    """Differentiate one step whose products with matrices are known.
+
+    Args:
+        step: A `TimeStep`.
+        inputs: Its inputs, the projected one first.
+        states: The states before it.
+        constants: Its constants.
+        values: Values of all variables of its cell.
+        products: The known products, by their index.
+        transposed: The kernels of all products, transposed; a diagonal is its
+            own transpose.
+        d_states: The gradients of the states after it.
+
+    Returns:
+        The gradients of the projected input, of the states before, and of the
+        variables, `None` where one was not read; and a `Replay`.
+    """
+    product = step.cell.product
+    operands, d_products, told = [], [None] * len(transposed), []
+
+    def matmul(m, _):
+        k = len(operands)
+        operands.append(m)
+        value = products[k] if k in products else product(m, transposed[k])
+
+        @tf.custom_gradient
+        def known_product(m):
+            def gradient(d):
+                d_products[k] = d
+                return product(d, transposed[k])
+
+            return tf.identity(value), gradient
+
+        told.append(known_product(m))
+        return told[-1]
+
+    watched = [inputs[0], *states]
+    with tf.GradientTape() as tape:
+        tape.watch([*watched, *values])
+        new = step.with_values(values, inputs, states, constants, matmul)
+    gradients = tape.gradient(
+        new, [*watched, *values], output_gradients=d_states
+    )
+    d_watched, d_values = split(gradients, [len(watched)])
+    d_input, *d_before = [
+        tf.zeros_like(x) if d is None else d
+        for x, d in zip(watched, d_watched, strict=True)
+    ]
+    return d_input, d_before, d_values, Replay(operands, d_products, told, new)
+
+
+class StepAnalysis:
+    """What a step is made of, learned by replaying one step of two rows.
+
+    Args:
+        step: A `TimeStep`.
+        rows: Two rows of all that it takes, as `rows_of_ones` returns.
+        kernels: List of the kernels of its products.
+
+    Attributes:
+        other_variables: Indices of the variables that the step reads beside
+            kernels.
+        projected_width: Columns of the projected input.
+        matrices: Indices of the products with matrices, not with diagonals.
+        fused_product: Index of the product that is saved with the projection
+            added, where nothing else reads either of them, or `None`.
+        widths: Columns of the products with matrices.
+        extra_widths: Columns of what the way back stores beside the gradient
+            of the projected input.
+    """
+
+    def __init__(
+        self, step: Callable, rows: tuple[list, ...], kernels: list[tf.Tensor]
+    ):
         shapes = [tuple(kernel.shape) for kernel in kernels]
-        self.projected = rows[0][0].shape[-1]
+        self.projected_width = rows[0][0].shape[-1]
         self.matrices = [k for k, s in enumerate(shapes) if len(s) == 2]
         self.widths = [shapes[k][1] for k in self.matrices]
         tf.function(
-            lambda: self._look(loop, rows, shapes), autograph=False
+            lambda: self._replay(step, rows, shapes), autograph=False
         ).get_concrete_function()
-        self.kept_widths = [
-            *(shapes[k][0] for k in self.own_operands),
-            *(shapes[k][-1] for k in self.own_gradients),
+        self.extra_widths = [
+            *(shapes[k][0] for k in self._extra_operands),
+            *(shapes[k][-1] for k in self._extra_gradients),
         ]
 
-    def _look(self, loop, rows, shapes):
-        """Replays a step in a graph of its own."""
+    def _replay(self, step, rows, shapes):
+        """Replay a step in a graph of its own."""
         rows = [[tf.ones(x.shape, x.dtype) for x in part] for part in rows]
         (projected, *_), states, _ = rows
         kind = states[0].dtype
-        d_input, _, d_small, found = loop.replay(
+        d_input, _, d_values, result = replay(
+            step,
             *rows,
-            [tf.ones(v.shape, v.dtype) for v in loop.variables],
+            [tf.ones(v.shape, v.dtype) for v in step.cell.variables],
             {k: tf.ones((ROWS, shapes[k][1]), kind) for k in self.matrices},
             [tf.ones(shape[::-1], kind) for shape in shapes],
             states,
         )
-        self.small = [k for k, d in enumerate(d_small) if d is not None]
-        seen = found.products
-        sums = [k for k in self.matrices if _only_sum(projected, seen[k])]
-        self.sum = sums[0] if sums else None
+        self.other_variables = [
+            k for k, d in enumerate(d_values) if d is not None
+        ]
+        sums = [
+            k
+            for k in self.matrices
+            if _are_only_added(projected, result.products[k])
+        ]
+        self.fused_product = sums[0] if sums else None
         # A product of a state needs no copy of the state, and one that is
         # added to the projection has the gradient of the projection.
-        known = [*states, *found.states]
-        self.operands = [_place(m, known) for m in found.operands]
-        self.columns = [_columns(d, d_input) for d in found.gradients]
-        self.own_operands = _missing(self.operands)
-        self.own_gradients = _missing(self.columns)
+        known = [*states, *result.states]
+        self._operands = [_index(m, known) for m in result.operands]
+        self._columns = [_columns(d, d_input) for d in result.d_products]
+        self._extra_operands = _indices_of_none(self._operands)
+        self._extra_gradients = _indices_of_none(self._columns)
 
-    def what_to_keep(self, found):
-        """Picks what the loop has to keep of a `Replayed` step."""
+    def extra_tensors(self, result: Replay) -> list[tf.Tensor]:
+        """Pick what the way back has to store of a replayed step."""
         return [
-            *(found.operands[k] for k in self.own_operands),
-            *(found.gradients[k] for k in self.own_gradients),
+            *(result.operands[k] for k in self._extra_operands),
+            *(result.d_products[k] for k in self._extra_gradients),
         ]
 
-    def operands_and_gradients(self, stacks, before, after):
-        """Pairs, for each product, all operands with all gradients.
+    def operands_and_gradients(
+        self,
+        stacks: list[tf.Tensor],
+        before: list[tf.Tensor],
+        after: list[tf.Tensor],
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """Pair, for each product, all operands with all gradients.
 
         Args:
             stacks: List of the stacks of the way back.
             before: List of the states before the steps.
             after: List of the states after the steps.
         """
-        d_input, *own = stacks
-        own, states = iter(own), [*before, *after]
+        d_input, *extra = stacks
+        extra, states = iter(extra), [*before, *after]
         operands = [
-            next(own) if k is None else states[k] for k in self.operands
+            next(extra) if k is None else states[k] for k in self._operands
         ]
         gradients = [
-            next(own) if c is None else d_input[..., c] for c in self.columns
+            next(extra) if columns is None else d_input[..., columns]
+            for columns in self._columns
         ]
         return list(zip(operands, gradients, strict=True))
 
 
-def rows_of_ones(projection, inputs, states, constants):
-    """Returns two rows of all that a step takes: three lists of tensors.
+def rows_of_ones(
+    projection: Projection,
+    inputs: list[tf.Tensor],
+    states: list[tf.Tensor],
+    constants: list[tf.Tensor],
+) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+    """Return two rows of all that a step takes: three lists of tensors.
 
     Args:
-        projection: A `projection.Projection`.
+        projection: The `Projection` of the first input.
         inputs: List of tensors `(T, B, ...)`, the first to be projected.
         states: List of tensors `(B, U)`.
         constants: List of tensors like states.
@@ -118,8 +210,8 @@ def rows_of_ones(projection, inputs, states, constants):
     return [projected, *others], states, constants
 
 
-def kernels_of(step, rows):
-    """Collects the kernels of a step by taking one.
+def kernels_of(step: Callable, rows: tuple[list, ...]) -> list[tf.Tensor]:
+    """Collect the kernels of a step by taking one.
 
     The rest of the step is pruned from the graph.
     """
@@ -133,33 +225,32 @@ def kernels_of(step, rows):
     return kernels
 
 
-def _only_sum(left, right):
-    """Tells whether the only use of either tensor is their sum."""
+def _are_only_added(left, right):
+    """Return whether the only use of either tensor is their sum."""
     uses = left.consumers()
-    added = [use.type for use in uses] == ["AddV2"]
-    return added and right.consumers() == uses and left.shape == right.shape
+    is_sum = [use.type for use in uses] == ["AddV2"]
+    return is_sum and right.consumers() == uses and left.shape == right.shape
 
 
-def _place(tensor, tensors):
-    """Returns the place of a tensor in a list, or `None`."""
-    places = [k for k, other in enumerate(tensors) if other is tensor]
-    return places[0] if places else None
+def _index(tensor, tensors):
+    """Return the index of a tensor in a list, or `None`."""
+    indices = [k for k, other in enumerate(tensors) if other is tensor]
+    return indices[0] if indices else None
 
 
 def _columns(tensor, whole):
-    """Returns which columns of another tensor one is, or `None`."""
+    """Return which columns of another tensor one is, or `None`."""
     if tensor is whole:
         return slice(None)
     if whole.op.type != "ConcatV2":
         return None
     *parts, axis = whole.op.inputs
-    place = _place(tensor, parts)
-    if place is None or tf.get_static_value(axis) not in (-1, 1):
+    index = _index(tensor, parts)
+    if index is None or tf.get_static_value(axis) not in (-1, 1):
         return None
-    start = sum(part.shape[-1] for part in parts[:place])
+    start = sum(part.shape[-1] for part in parts[:index])
     return slice(start, start + tensor.shape[-1])
 
 
-def _missing(items):
-    """Returns the places of `None`."""
+def _indices_of_none(items: list[Any]) -> list[int]:
     return [k for k, item in enumerate(items) if item is None]

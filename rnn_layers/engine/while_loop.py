@@ -1,16 +1,24 @@
-"""A loop over the steps of sequences on TensorFlow.
+"""Loops over the steps of sequences on TensorFlow.
 
 Letters of shapes: B batch, T time, U units.
 """
 
+from collections.abc import Callable, Iterable
+
 import tensorflow as tf
 
 
-def eager_loop(step, inputs, states, constants, product):
-    """Runs a step over time without compilation, for use outside of graphs.
+def eager_loop(
+    step: Callable,
+    inputs: list[tf.Tensor],
+    states: list[tf.Tensor],
+    constants: list[tf.Tensor],
+    product: Callable,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Run a step over time without compilation, for use outside of graphs.
 
     Args:
-        step: As in `compiled_loop.FastLoop`.
+        step: A `TimeStep`.
         inputs: List of tensors `(T, B, ...)`.
         states: List of tensors `(B, U)`.
         constants: List of tensors.
@@ -28,15 +36,31 @@ def eager_loop(step, inputs, states, constants, product):
     return tf.stack(outputs), states
 
 
-def loop(step, n, inputs, carried, widths, reverse=False):
-    """Runs n steps; returns what each gave, stacked, and what is carried.
+def while_loop(
+    step: Callable,
+    n: tf.Tensor,
+    inputs: list[tf.Tensor],
+    carried: list[tf.Tensor],
+    widths: list[int],
+    reverse: bool = False,
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Run n steps; return what each gave, stacked, and what is carried.
 
     The inputs are as long as their shapes say; what is behind n is not read.
 
     Forward, each step reads the inputs of the next one: what is carried stands
     in buffers of its own, from which XLA computes several times faster than
-    from a slice at a variable place of a long one. In reverse it does not, and
+    from a slice at a variable index of a long one. In reverse it does not, and
     what a step reads of itself saves two copies.
+
+    Args:
+        step: Function of a list of inputs, one step of each, and of what is
+            carried, to a list of tensors `(B, width)` and what is carried on.
+        n: The number of steps.
+        inputs: List of tensors `(T, B, ...)`.
+        carried: List of tensors.
+        widths: The last dimensions of what `step` returns first.
+        reverse: Whether to run from the last step to the first.
     """
     size, kind = inputs[0].shape[0], carried[0].dtype
     if size is None:
@@ -53,13 +77,13 @@ def loop(step, n, inputs, carried, widths, reverse=False):
 
     def body(t, now, carried, buffers):
         values, new = step(read(t) if reverse else now, carried)
-        here = n - 1 - t if reverse else t
+        index = n - 1 - t if reverse else t
         buffers = [
-            buffer.write(here, tf.cast(value, kind))
+            buffer.write(index, tf.cast(value, kind))
             for buffer, value in zip(buffers, values, strict=True)
         ]
         following = [] if reverse else read(t + 1)
-        return t + 1, following, alike(new, carried), buffers
+        return t + 1, following, with_shapes(new, carried), buffers
 
     first = [] if reverse else read(0)
     _, _, carried, buffers = tf.while_loop(
@@ -68,9 +92,20 @@ def loop(step, n, inputs, carried, widths, reverse=False):
     return [buffer.stack() for buffer in buffers], carried
 
 
-def alike(tensors, others):
-    """Tells of tensors the shapes of others, where they know more."""
+def with_shapes(
+    tensors: Iterable[tf.Tensor], others: Iterable[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Copy static shape information from other tensors to tensors."""
     return [
         tf.ensure_shape(tensor, other.shape)
         for tensor, other in zip(tensors, others, strict=True)
     ]
+
+
+def split(items: Iterable, sizes: Iterable[int]) -> list[list]:
+    """Split a list into lists of these sizes, and one of what is left."""
+    parts, items = [], list(items)
+    for size in sizes:
+        parts.append(items[:size])
+        items = items[size:]
+    return [*parts, items]

@@ -11,7 +11,7 @@ from rnn_layers.cells.base import positive_int
 
 
 def masked_softmax(scores, mask=None):
-    """Softmax over the last axis that gives masked positions exactly zero.
+    """Return the softmax over the last axis, exactly zero where masked.
 
     Args:
         scores: `(..., T)`, any float type; computed in float32 at least.
@@ -80,7 +80,7 @@ class AttentionPooling(keras.layers.Layer):
         self.return_weights = return_weights
 
     def build(self, sequences_shape):
-        """Makes the weights of the score."""
+        """Make the weights of the score."""
         width = sequences_shape[-1]
         if width % self.heads:
             raise ValueError(
@@ -94,7 +94,7 @@ class AttentionPooling(keras.layers.Layer):
         self.score = self.add_weight(name="score", shape=(units, self.heads))
 
     def call(self, sequences, mask=None):
-        """Pools the sequences, equations (1) to (3)."""
+        """Pool the sequences, equations (1) to (3)."""
         hidden = ops.tanh(ops.matmul(sequences, self.kernel) + self.bias)
         scores = ops.transpose(ops.matmul(hidden, self.score), (0, 2, 1))
         if mask is not None:
@@ -114,17 +114,17 @@ class AttentionPooling(keras.layers.Layer):
         return pooled, ops.mean(weights, axis=1)
 
     def compute_output_shape(self, sequences_shape):
-        """Returns the shape of the result, and of the weights if asked."""
+        """Return the shape of the result, and of the weights if asked."""
         batch_size, length, width = sequences_shape
         pooled = (batch_size, width)
         return (pooled, (batch_size, length)) if self.return_weights else pooled
 
     def compute_mask(self, sequences, mask=None):
-        """Ends the mask: no time is left."""
+        """End the mask: no time is left."""
         return (None, None) if self.return_weights else None
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "heads": self.heads,
@@ -145,7 +145,7 @@ class Attention(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, query, memory, query_mask=None, memory_mask=None):
-        """Attends to a memory.
+        """Attend to a memory.
 
         Args:
             query: `(B, T, Q)`, or `(B, Q)` for one query.
@@ -160,7 +160,7 @@ class Attention(keras.layers.Layer):
         return self.attend(query, self.keys(memory), memory, memory_mask)
 
     def attend(self, query, keys, memory, memory_mask=None):
-        """Attends with `keys(memory)` at hand, as a decoder does each step."""
+        """Attend with `keys(memory)` at hand, as a decoder does each step."""
         one = len(query.shape) == 2
         if one:
             query = ops.expand_dims(query, 1)
@@ -173,7 +173,7 @@ class Attention(keras.layers.Layer):
         return context, weights
 
     def compute_mask(self, query, mask=None):
-        """Ends the mask: contexts and weights are for every query."""
+        """End the mask: contexts and weights are for every query."""
         return None, None
 
 
@@ -219,7 +219,7 @@ class AdditiveAttention(Attention):
         self.units = positive_int("units", units)
 
     def build(self, query_shape, memory_shape):
-        """Makes the weights."""
+        """Make the weights."""
         self.query_kernel = self.add_weight(
             name="query_kernel", shape=(query_shape[-1], self.units)
         )
@@ -234,17 +234,17 @@ class AdditiveAttention(Attention):
         )
 
     def keys(self, memory):
-        """Returns `m @ V + b`, `(B, S, U)`."""
+        """Return `m @ V + b`, `(B, S, U)`."""
         return ops.matmul(memory, self.memory_kernel) + self.bias
 
     def scores(self, query, keys):
-        """Returns equation (1), `(B, T, S)`."""
+        """Return equation (1), `(B, T, S)`."""
         query = ops.matmul(query, self.query_kernel)  # (B, T, U)
         hidden = ops.tanh(ops.expand_dims(query, 2) + ops.expand_dims(keys, 1))
         return ops.squeeze(ops.matmul(hidden, self.score), -1)
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units}
 
 
@@ -289,7 +289,7 @@ class DotAttention(Attention):
         self.general = general
 
     def build(self, query_shape, memory_shape):
-        """Makes the weight, if there is one."""
+        """Make the weight, if there is one."""
         if self.general:
             self.kernel = self.add_weight(
                 name="kernel", shape=(memory_shape[-1], query_shape[-1])
@@ -301,13 +301,13 @@ class DotAttention(Attention):
             )
 
     def keys(self, memory):
-        """Returns `m @ W`, `(B, S, Q)`."""
+        """Return `m @ W`, `(B, S, Q)`."""
         return ops.matmul(memory, self.kernel) if self.general else memory
 
     def scores(self, query, keys):
-        """Returns equation (1), `(B, T, S)`."""
+        """Return equation (1), `(B, T, S)`."""
         return ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "general": self.general}

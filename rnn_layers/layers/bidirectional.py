@@ -52,7 +52,7 @@ class Bidirectional(keras.layers.Bidirectional):
         self.autocast = False  # the layers inside cast; float32 states stay
 
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
-        """Calls the layer with the mask that `sequences` carries, if any."""
+        """Call the layer with the mask that `sequences` carries, if any."""
         if mask is None:  # Keras drops it beside an initial state
             mask = carried_mask(sequences)
         kind = getattr(self.forward_layer, "variable_dtype", None)
@@ -70,7 +70,7 @@ class Bidirectional(keras.layers.Bidirectional):
         ]
 
     def compute_mask(self, sequences, mask):
-        """Passes the mask on, in the order of time."""
+        """Pass the mask on, in the order of time."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
         if not self.return_sequences:

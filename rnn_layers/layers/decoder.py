@@ -8,11 +8,24 @@ import keras
 from keras import ops
 
 from rnn_layers.cells.base import carried_mask, option, positive_int
-from rnn_layers.cells.catalogue import cell_options
 from rnn_layers.layers.attention import AdditiveAttention, DotAttention
-from rnn_layers.layers.rnn import layer_options, rnn, seeded
+from rnn_layers.layers.recurrent import (
+    check_options,
+    known_options,
+    rnn,
+    seeded,
+)
 
-REFUSED = ("return_sequences", "return_state", "go_backwards", "stateful")
+# What a decoder says itself, and what makes no sense in it.
+REFUSED = (
+    "return_sequences",
+    "return_state",
+    "go_backwards",
+    "stateful",
+    "name",
+    "dtype",
+    "trainable",
+)
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -83,7 +96,10 @@ class AttentionDecoder(keras.layers.Layer):
         self.autocast = False  # the layers inside cast; float32 states stay
         self.cell = cell
         self.units = positive_int("units", units)
-        self.options = _checked(cell, options or {})
+        self.options = dict(options or {})
+        check_options(
+            f"A decoder of {cell}", self.options, known_options(cell, REFUSED)
+        )
         self.attention = option(
             "attention", attention, ("additive", "general", "dot")
         )
@@ -110,7 +126,7 @@ class AttentionDecoder(keras.layers.Layer):
         )
 
     def build(self, sequences_shape, memory_shape, initial_state_shape=None):
-        """Builds the layers inside."""
+        """Build the layers inside."""
         batch_size, length, _ = sequences_shape
         for layer in self.recurrent:
             layer.build(sequences_shape)
@@ -128,7 +144,7 @@ class AttentionDecoder(keras.layers.Layer):
         memory_mask=None,
         training=False,
     ):
-        """Runs over whole target sequences, equations (1) to (3)."""
+        """Run over whole target sequences, equations (1) to (3)."""
         h = self._run(sequences, initial_state, sequences_mask, training)
         memory, keys, memory_mask = self.prepare(memory, memory_mask)
         context, _ = self.attend.attend(h, keys, memory, memory_mask)
@@ -142,7 +158,7 @@ class AttentionDecoder(keras.layers.Layer):
         sequences_mask=None,
         memory_mask=None,
     ):
-        """Returns what a call looks at, `(B, T, S)`; for its arguments see it.
+        """Return what a call looks at, `(B, T, S)`; for its arguments see it.
 
         Each row sums to one over the positions of the memory.
         """
@@ -151,7 +167,7 @@ class AttentionDecoder(keras.layers.Layer):
         return self.attend.attend(h, keys, memory, memory_mask)[1]
 
     def _run(self, sequences, initial_state, mask, training=False):
-        """Returns the outputs of the recurrent layers, equation (1)."""
+        """Return the outputs of the recurrent layers, equation (1)."""
         states = [None] * len(self.recurrent)
         if initial_state is not None:
             batch_size = ops.shape(sequences)[0]
@@ -165,7 +181,7 @@ class AttentionDecoder(keras.layers.Layer):
         return sequences
 
     def _by_layer(self, states):
-        """Cuts the list of all states into one for each layer."""
+        """Cut the list of all states into one for each layer."""
         states = iter(states)
         return [
             [next(states) for _ in keras.tree.flatten(layer.cell.state_size)]
@@ -173,7 +189,7 @@ class AttentionDecoder(keras.layers.Layer):
         ]
 
     def prepare(self, memory, memory_mask=None):
-        """Computes once what every step needs of the memory.
+        """Compute once what every step needs of the memory.
 
         Args:
             memory: `(B, S, M)`.
@@ -191,7 +207,7 @@ class AttentionDecoder(keras.layers.Layer):
         return memory, self.attend.keys(memory), memory_mask
 
     def get_initial_state(self, batch_size, given=()):
-        """Returns the states before the first step.
+        """Return the states before the first step.
 
         Args:
             batch_size: B.
@@ -216,7 +232,7 @@ class AttentionDecoder(keras.layers.Layer):
         return [*first, *states[len(given) :]]
 
     def step(self, inputs, states, prepared):
-        """Takes one step outside of training.
+        """Take one step outside of training.
 
         Several hypotheses of one sentence can share its memory: with K rows
         side by side for each of the B memories, N is B times K.
@@ -244,15 +260,15 @@ class AttentionDecoder(keras.layers.Layer):
         return output, new, ops.reshape(weights, (-1, ops.shape(memory)[1]))
 
     def compute_output_shape(self, sequences_shape, *_, **__):
-        """Returns the shape of the outputs."""
+        """Return the shape of the outputs."""
         return (*sequences_shape[:2], self.units)
 
     def compute_mask(self, sequences, mask=None):
-        """Passes the mask of the targets on."""
+        """Pass the mask of the targets on."""
         return mask[0] if isinstance(mask, (list, tuple)) else mask
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "cell": self.cell,
@@ -261,20 +277,3 @@ class AttentionDecoder(keras.layers.Layer):
             "options": self.options,
             "depth": self.depth,
         }
-
-
-def _checked(cell, options):
-    """Returns the options, or refuses one that a decoder cannot pass on."""
-    refused = (*REFUSED, "name", "dtype", "trainable")
-    known = [
-        key
-        for key in cell_options(cell) + layer_options()
-        if key not in refused
-    ]
-    for key in options:
-        if key not in known:
-            raise ValueError(
-                f"A decoder of {cell} has no option {key!r}; it has "
-                f"{', '.join(sorted(known))}."
-            )
-    return dict(options)

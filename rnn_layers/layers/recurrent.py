@@ -1,4 +1,6 @@
-"""The layer that runs a cell over a sequence.
+"""The layer that runs a cell over a sequence, also by the name of its cell.
+
+    layer = rnn_layers.rnn("peephole_lstm", 128, return_sequences=True)
 
 Letters of shapes: B batch, T time, F features, U units.
 """
@@ -9,9 +11,64 @@ import keras
 from keras import ops
 
 from rnn_layers.cells.base import Cell, as_tensors, carried_mask
+from rnn_layers.cells.catalogue import cell_class, cell_options, keywords
+from rnn_layers.layers.time_step import Form, TimeStep
 
 if keras.backend.backend() == "tensorflow":
-    from rnn_layers.engine import compiled_loop, cudnn
+    from rnn_layers.engine import chunked_run, cudnn, xla
+
+SHARED_OPTIONS = ("dtype", "trainable")
+
+
+def rnn(name, /, units, **kwargs):
+    """Return a recurrent layer by the name of its cell.
+
+    Args:
+        name: One of `names()`.
+        units: Positive integer, the size of the state.
+        **kwargs: Options of the layer, for example `return_sequences=True`,
+            and of the cell.
+
+    Returns:
+        A `rnn_layers.Recurrent`.
+    """
+    check_options(name, kwargs, known_options(name))
+
+    def pick(keys):
+        return {key: kwargs[key] for key in kwargs if key in keys}
+
+    cell = cell_class(name)(
+        units, **pick([*cell_options(name), *SHARED_OPTIONS])
+    )
+    return Recurrent(cell, **pick(_layer_options()))
+
+
+def known_options(name, refused=()):
+    """Return the options of a layer by the name of its cell, but those."""
+    options = [*cell_options(name), *_layer_options()]
+    return [key for key in options if key not in refused]
+
+
+def check_options(owner, options, known):
+    """Refuse an option that is not known in one line."""
+    for key in options:
+        if key not in known:
+            raise ValueError(
+                f"{owner} has no option {key!r}; it has "
+                f"{', '.join(sorted(known))}."
+            )
+
+
+def _layer_options():
+    own = [key for key in keywords(Recurrent) if key != "cell"]
+    return ["name", *SHARED_OPTIONS, *own]
+
+
+def seeded(options, index):
+    """Return the options of one of several layers: each has its own seed."""
+    if options.get("seed") is None:
+        return options
+    return {**options, "seed": options["seed"] + index}
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -121,7 +178,7 @@ class Recurrent(keras.layers.RNN):
                 "`recurrent_dropout`."
             )
         if keras.backend.backend() == "tensorflow":
-            self.loops = compiled_loop.Loops()
+            self.loop_cache = chunked_run.LoopCache(compiled)
         self.loops_at_once = 1  # its own, and those that run beside it
         self.use_cudnn = use_cudnn
         if self._fits_cudnn():
@@ -130,7 +187,7 @@ class Recurrent(keras.layers.RNN):
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     def _fits_cudnn(self):
-        """Returns whether cuDNN is there and can run this layer unmasked."""
+        """Return whether cuDNN is there and can run this layer unmasked."""
         return (
             keras.backend.backend() == "tensorflow"
             and self.use_cudnn
@@ -145,7 +202,7 @@ class Recurrent(keras.layers.RNN):
         return self.cell.units
 
     def build(self, sequences_shape, initial_state_shape=None):
-        """Builds the cell and, if stateful, makes the carried states."""
+        """Build the cell and, if stateful, makes the carried states."""
         _check_shape(sequences_shape)
         batch_size, _, features = sequences_shape
         self.input_spec = keras.layers.InputSpec(
@@ -181,7 +238,7 @@ class Recurrent(keras.layers.RNN):
 
     @property
     def weights(self):
-        """Those of the cell: what a stateful layer carries is not learned.
+        """The cell's weights: what a stateful layer carries is not learned.
 
         So weights go from a layer that was trained on batches to one that
         runs a single stream.
@@ -189,13 +246,13 @@ class Recurrent(keras.layers.RNN):
         return self.cell.weights
 
     def save_own_variables(self, store):
-        """Saves nothing: the cell saves its weights, and states are left."""
+        """Save nothing: the cell saves its weights, and states are left."""
 
     def load_own_variables(self, store):
-        """Loads nothing."""
+        """Load nothing."""
 
     def reset_state(self, states=None):
-        """Sets the carried states, by default to what the cell begins with.
+        """Set the carried states, by default to what the cell begins with.
 
         Args:
             states: List of tensors `(B, U)`, or `None`.
@@ -220,7 +277,7 @@ class Recurrent(keras.layers.RNN):
             )
 
     def __call__(self, sequences, initial_state=None, mask=None, **kwargs):
-        """Calls the layer with the mask that `sequences` carries, if any."""
+        """Call the layer with the mask that `sequences` carries, if any."""
         if type(sequences).__name__ == "RaggedTensor":
             raise ValueError(
                 "Ragged sequences are not supported: pad them (`to_tensor()`) "
@@ -236,7 +293,7 @@ class Recurrent(keras.layers.RNN):
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        """Runs the cell over the sequences."""
+        """Run the cell over the sequences."""
         self._check_length(sequences)
         if not keras.backend.is_float_dtype(sequences.dtype):
             sequences = ops.cast(sequences, self.cell.state_dtype)
@@ -276,37 +333,42 @@ class Recurrent(keras.layers.RNN):
             )
 
     def _loop(self, sequences, states, mask, training):
-        """Returns the outputs `(T, B, U)` of all steps and the last states."""
+        """Return the outputs `(T, B, U)` of all steps and the last states."""
         if training and self.dropout:
-            kept = self._kept(sequences[0], self.dropout)
-            sequences = sequences * kept
-        plain = training and mask is None and self._fits_cudnn()
-        if plain and not cudnn.under_xla():
+            sequences = sequences * self._dropout_mask(
+                sequences[0], self.dropout
+            )
+        can_use_cudnn = training and mask is None and self._fits_cudnn()
+        if can_use_cudnn and not xla.under_xla():
             return cudnn.run(self.cell, sequences, states)
+        form = Form(mask is not None, bool(training and self.zoneout))
         inputs = [sequences]
-        if mask is not None:
+        if form.masked:
             inputs.append(ops.expand_dims(mask, -1))  # (T, B, 1)
-        zoning = training and self.zoneout > 0
-        if zoning:
-            inputs += self._stays(sequences, states)  # (T, B, U)
+        if form.zoneout:
+            inputs += self._zoneout_masks(sequences, states)  # (T, B, U)
         constants = []
         if training and self.recurrent_dropout:
-            constants = [self._kept(s, self.recurrent_dropout) for s in states]
-        form = mask is not None, zoning
+            constants = [
+                self._dropout_mask(state, self.recurrent_dropout)
+                for state in states
+            ]
+        step = TimeStep(self.cell, self.zoneout, form)
         if keras.backend.backend() == "tensorflow" and not self.unroll:
-            return self.loops(self, form, inputs, states, constants, training)
+            return self.loop_cache.run(
+                step, inputs, states, constants, training, self.loops_at_once
+            )
         inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)
-        step = functools.partial(self.loop_step, form)
         run = _unrolled if self.unroll else _scanned
-        return run(step, inputs, states, constants, self.cell)
+        return run(step, inputs, states, constants)
 
-    def _kept(self, like, drop):
-        """Draws a mask of zeros and 1 / (1 - rate)."""
+    def _dropout_mask(self, like, drop):
+        """Draw a mask of zeros and 1 / (1 - rate)."""
         ones = ops.ones_like(like)
         return keras.random.dropout(ones, drop, seed=self.seed_generator)
 
-    def _stays(self, sequences, states):
-        """Draws for every step and unit whether zoneout keeps the old state."""
+    def _zoneout_masks(self, sequences, states):
+        """Draw for every step and unit whether zoneout keeps the old state."""
         length = ops.shape(sequences)[0]
         return [
             keras.random.uniform(
@@ -317,40 +379,8 @@ class Recurrent(keras.layers.RNN):
             for state in states
         ]
 
-    def loop_step(self, form, inputs, states, constants, matmul):
-        """Takes one step of the loop.
-
-        Args:
-            form: Whether there is a mask, and whether zoneout is drawn.
-            inputs: The projected input; if masked, the mask `(B, 1)`; if
-                zoneout is drawn, for each state where it stays `(B, U)`.
-            states: The states before the step.
-            constants: Dropout masks like the states, if any.
-            matmul: How recurrent products are computed.
-
-        Returns:
-            The list of states after the step.
-        """
-        masked, zoning = form
-        projected = ops.cast(inputs[0], self.cell.state_dtype)
-        if constants:
-            matmul = _dropping(matmul, constants)
-        new = self.cell.step(projected, states, matmul=matmul)
-        # On JAX the tanh of Keras makes float32 of float64.
-        new = [ops.cast(state, self.cell.state_dtype) for state in new]
-        if zoning:
-            new = self.cell.keep(inputs[1 + masked :], states, new)
-        elif self.zoneout:
-            new = self.cell.mean(self.zoneout, states, new)
-        if masked:
-            new = [
-                ops.where(inputs[1], state, kept)
-                for state, kept in zip(new, states, strict=True)
-            ]
-        return new
-
     def step(self, inputs, states):
-        """Takes one time step outside of training, for decoding by hand.
+        """Take one time step outside of training, for decoding by hand.
 
         Args:
             inputs: `(B, F)`.
@@ -361,13 +391,12 @@ class Recurrent(keras.layers.RNN):
         """
         cell = self.cell
         states = [ops.cast(state, cell.state_dtype) for state in states]
-        states = self.loop_step(
-            (False, False), [cell.project(inputs)], states, [], cell.product
-        )
+        step = TimeStep(cell, self.zoneout, Form())
+        states = step([cell.project(inputs)], states, [], cell.product)
         return ops.cast(states[0], self.compute_dtype), states
 
     def _result(self, outputs, states, mask):
-        """Returns all outputs `(B, T, U)` or the last one `(B, U)`."""
+        """Return all outputs `(B, T, U)` or the last one `(B, U)`."""
         kind = self.compute_dtype
         if not self.return_sequences:
             last = states[0]
@@ -385,7 +414,7 @@ class Recurrent(keras.layers.RNN):
     def compute_output_spec(
         self, sequences, initial_state=None, mask=None, training=False
     ):
-        """Returns shapes and types without running the loop."""
+        """Return shapes and types without running the loop."""
         self._check_length(sequences)
         shape = self.compute_output_shape(sequences.shape)
         if not self.return_state:
@@ -397,7 +426,7 @@ class Recurrent(keras.layers.RNN):
         )
 
     def compute_mask(self, sequences, mask):
-        """Passes the mask on, in the order of the outputs."""
+        """Pass the mask on, in the order of the outputs."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
         if not self.return_sequences:
@@ -409,7 +438,7 @@ class Recurrent(keras.layers.RNN):
         return mask
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "dropout": self.dropout,
@@ -422,7 +451,7 @@ class Recurrent(keras.layers.RNN):
 
 
 def share_loops(layers):
-    """Lets layers with like cells share their compiled loops."""
+    """Let layers with like cells share their compiled loops."""
     if keras.backend.backend() != "tensorflow":
         return
     known = []
@@ -431,14 +460,14 @@ def share_loops(layers):
             continue
         cell = {**layer.cell.get_config(), "name": None}
         traits = type(layer.cell), cell, layer.zoneout, layer.compiled
-        for other, loops in known:
-            if other == traits:
-                layer.loops = loops
-        known.append((traits, layer.loops))
+        for other_traits, cache in known:
+            if other_traits == traits:
+                layer.loop_cache = cache
+        known.append((traits, layer.loop_cache))
 
 
 def rate(name, value):
-    """Returns `value` as a float in [0, 1), or refuses it in one line."""
+    """Return `value` as a float in [0, 1), or refuses it in one line."""
     if not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError(
             f"`{name}` must be a number of at least 0 and less than 1, not "
@@ -448,7 +477,7 @@ def rate(name, value):
 
 
 def _same_dtype(cell, kwargs):
-    """Gives the layer its cell's dtype policy, or refuses another one."""
+    """Give the layer its cell's dtype policy, or refuses another one."""
     dtype = kwargs.get("dtype")
     if dtype is not None:
         policy = keras.dtype_policies.get(dtype)
@@ -469,47 +498,33 @@ def _check_shape(shape):
 
 
 def _check_batch(sequences, expected):
-    """Refuses a batch of another size, in a graph when it comes."""
+    """Refuse a batch of another size, in a graph when it comes."""
     known = sequences.shape[0]
     message = (
         f"This stateful layer was built for batches of {expected}: drop the "
         "remainder of the data."
     )
     if known is None and keras.backend.backend() == "tensorflow":
-        compiled_loop.require_batch(sequences, expected, message)
+        chunked_run.require_batch(sequences, expected, message)
     elif known not in (None, expected):
         raise ValueError(message)
 
 
-def _dropping(matmul, masks):
-    """Returns `matmul` with one dropout mask per size of state before it.
-
-    A product with a diagonal matrix, such as a peephole, has none.
-    """
-    masks = {mask.shape[-1]: mask for mask in masks}
-
-    def dropping(m, kernel):
-        is_matrix = len(kernel.shape) == 2
-        return matmul(m * masks[m.shape[-1]] if is_matrix else m, kernel)
-
-    return dropping
-
-
-def _unrolled(step, inputs, states, constants, cell):
-    """Runs the loop in Python."""
+def _unrolled(step, inputs, states, constants):
+    """Run the loop in Python."""
     outputs = []
     for t in range(inputs[0].shape[0]):
         now = [x[t] for x in inputs]
-        states = step(now, states, constants, cell.product)
+        states = step(now, states, constants, step.cell.product)
         outputs.append(states[0])
     return ops.stack(outputs), states
 
 
-def _scanned(step, inputs, states, constants, cell):
-    """Runs the loop by `keras.ops.scan`."""
+def _scanned(step, inputs, states, constants):
+    """Run the loop by `keras.ops.scan`."""
 
     def body(states, inputs):
-        new = step(inputs, states, constants, cell.product)
+        new = step(inputs, states, constants, step.cell.product)
         return new, list(new)
 
     states, history = ops.scan(body, states, inputs)

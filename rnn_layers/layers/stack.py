@@ -11,12 +11,20 @@ import keras
 from keras import ops
 
 from rnn_layers.cells.base import as_tensors, carried_mask, positive_int
-from rnn_layers.cells.catalogue import cell_name, cell_options
+from rnn_layers.cells.catalogue import cell_name
 from rnn_layers.layers.bidirectional import Bidirectional
-from rnn_layers.layers.recurrent import rate, share_loops
-from rnn_layers.layers.rnn import layer_options, rnn, seeded
+from rnn_layers.layers.recurrent import (
+    check_options,
+    known_options,
+    rate,
+    rnn,
+    seeded,
+    share_loops,
+)
 
 MAXIMUM_DEPTH = 4
+# What a stack says itself, and what makes no sense in it.
+REFUSED = ("return_sequences", "return_state", "go_backwards", "name")
 
 
 def stack(
@@ -144,7 +152,10 @@ class Stack(keras.layers.Layer):
         self.residual = residual
         self.return_sequences = return_sequences
         self.return_state = return_state
-        self.options = _stackable(cell, options)
+        check_options(
+            f"A stack of {cell}", options, known_options(cell, REFUSED)
+        )
+        self.options = options
         self.layers = [self._layer(index) for index in range(self.depth)]
         share_loops(
             part
@@ -191,7 +202,7 @@ class Stack(keras.layers.Layer):
         cell = layers[0].cell
         name = cell_name(type(cell))
         config = {**cell.get_config(), **layers[0].get_config()}
-        known = [*_stack_options(name), "dtype"]
+        known = known_options(name, REFUSED)
         options = {key: config[key] for key in known if key in config}
         stack = cls(name, cell.units, len(layers), options=options, **kwargs)
         for own, layer in zip(stack.layers, layers, strict=True):
@@ -293,7 +304,7 @@ class Stack(keras.layers.Layer):
         return [layer.get_initial_state(batch_size) for layer in self.layers]
 
     def _ends(self, x, mask):
-        """Picks what the layer below would return as its last output."""
+        """Pick what the layer below would return as its last output."""
         if mask is None:
             first, last = x[:, 0], x[:, -1]
         else:
@@ -342,12 +353,12 @@ class Stack(keras.layers.Layer):
         return first.cell.state_dtype
 
     def reset_state(self):
-        """Sets the carried states of all layers to what they begin with."""
+        """Set the carried states of all layers to what they begin with."""
         for layer in self.layers:
             layer.reset_state()
 
     def get_config(self):
-        """Returns the constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "cell": self.cell,
@@ -360,25 +371,3 @@ class Stack(keras.layers.Layer):
             "options": self.options,
             "return_state": self.return_state,
         }
-
-
-def _stackable(cell, options):
-    """Return the options, or refuse one that a stack cannot pass on."""
-    known = _stack_options(cell)
-    for key in options:
-        if key not in known:
-            raise ValueError(
-                f"A stack of {cell} has no option {key!r}; it has "
-                f"{', '.join(sorted(known))}."
-            )
-    return options
-
-
-def _stack_options(cell):
-    """Return the options that a stack passes on to each of its layers."""
-    refused = ("return_state", "go_backwards", "return_sequences", "name")
-    return [
-        key
-        for key in cell_options(cell) + layer_options()
-        if key not in refused
-    ]

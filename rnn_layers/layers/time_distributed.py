@@ -42,14 +42,14 @@ class TimeDistributed(keras.layers.TimeDistributed):
         self.supports_masking = True  # Keras 3.16 turns it off
 
     def call(self, sequences, training=None, mask=None):
-        """Runs the layer on all steps of all rows as one batch."""
+        """Run the layer on all steps of all rows as one batch."""
         rows, length = ops.shape(sequences)[:2]
         steps = ops.reshape(sequences, (-1, *sequences.shape[2:]))
         y = self.layer(steps)
         return ops.reshape(y, (rows, length, *y.shape[1:]))
 
     def compute_output_spec(self, sequences, training=None, mask=None):
-        """Returns the shape and type without running the layer."""
+        """Return the shape and type without running the layer."""
         steps = keras.KerasTensor((None, *sequences.shape[2:]), sequences.dtype)
         y = self.layer.compute_output_spec(steps)
         return keras.KerasTensor((*sequences.shape[:2], *y.shape[1:]), y.dtype)

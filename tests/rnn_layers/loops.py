@@ -19,7 +19,7 @@ STATIC = tf.TensorSpec((BATCH, TIME, FEATURES), tf.float64)
 DYNAMIC = tf.TensorSpec((None, None, FEATURES), tf.float64)
 LOOPS = {  # compiled, shape of the input
     "compiled": (True, STATIC),
-    "compiled-in-pieces": (True, DYNAMIC),
+    "compiled-in-chunks": (True, DYNAMIC),
     "graph": (False, STATIC),
     "graph-any-length": (False, DYNAMIC),
 }

@@ -302,7 +302,7 @@ def test_a_special_cell_is_a_case_of_a_general_one(case):
 
 def test_no_peepholes_are_the_lstm_of_keras():
     layer = make("peephole_lstm", return_sequences=True)
-    layer.cell.peephole.assign(0 * layer.cell.peephole)
+    layer.cell.peepholes.assign(0 * layer.cell.peepholes)
     stock = keras.layers.LSTM(UNITS, return_sequences=True, dtype="float64")
     stock.build(SEQUENCES.shape)
     weights = weights_by_name(layer)

@@ -13,7 +13,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from rnn_layers.engine import batch_split
+from rnn_layers.engine import batch_split, chunked_run
 from tests.rnn_layers.loops import LOOPS, check
 
 OTHER = [
@@ -30,15 +30,15 @@ OTHER = [
 def _halved(monkeypatch):
     """Halves the smallest batches, and tells how many it has halved."""
     monkeypatch.setattr(batch_split, "cores", lambda: 2)
-    monkeypatch.setattr(batch_split, "ROWS", 1)
-    monkeypatch.setattr(batch_split, "LEAST_UNITS", 1)
-    whole, rows = batch_split.side_by_side, []
+    monkeypatch.setattr(batch_split, "MIN_ROWS", 1)
+    monkeypatch.setattr(batch_split, "MIN_UNCOMPILED_UNITS", 1)
+    rows = []
 
-    def side_by_side(run, inputs, states, constants):
+    def counted(run, inputs, states, constants):
         rows.append(states[0].shape[0])
-        return whole(run, inputs, states, constants)
+        return batch_split.run_split(run, inputs, states, constants)
 
-    monkeypatch.setattr(batch_split, "side_by_side", side_by_side)
+    monkeypatch.setattr(chunked_run, "run_split", counted)
     return rows
 
 
@@ -49,7 +49,7 @@ def test_halves_are_exact(name, options, halved):
 
 
 @pytest.mark.parametrize(
-    "loop", ["graph-any-length", "compiled", "compiled-in-pieces"]
+    "loop", ["graph-any-length", "compiled", "compiled-in-chunks"]
 )
 def test_every_kind_of_loop_is_exact_in_halves(loop, halved):
     check("peephole_lstm", {}, *LOOPS[loop], masked=False)
@@ -122,11 +122,11 @@ def test_only_what_gains_is_halved(changes, expected, monkeypatch):
     ]
     monkeypatch.setattr(batch_split, "cores", lambda: given.cores)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda: devices)
-    layer = types.SimpleNamespace(
-        compiled=given.compiled, loops_at_once=given.loops
-    )
     states = [types.SimpleNamespace(shape=(given.rows, given.units))]
-    assert batch_split.are_faster(layer, states, given.training) == expected
+    pays_off = batch_split.split_pays_off(
+        states, given.training, given.compiled, given.loops
+    )
+    assert pays_off == expected
 
 
 def test_directions_are_loops_at_once():

@@ -43,9 +43,9 @@ from tests.rnn_layers.loops import (
 
 
 @pytest.fixture(autouse=True)
-def _short_pieces(monkeypatch):
-    """Pieces that do not divide the length, for all of a batch at once."""
-    for name in ("WIDE", "LEAST", "MOST"):
+def _short_chunks(monkeypatch):
+    """Chunks that do not divide the length, for all of a batch at once."""
+    for name in ("MAX_CHUNK_ELEMENTS", "MIN_CHUNK_STEPS", "MAX_CHUNK_STEPS"):
         monkeypatch.setattr(time_chunks, name, 4)
     monkeypatch.setattr(batch_split, "cores", lambda: 1)
 
@@ -59,36 +59,36 @@ def test_graph_loop_is_exact(name, options):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
 def test_compiled_loop_is_exact(name, options, masked):
-    check(name, options, *LOOPS["compiled-in-pieces"], masked=masked)
+    check(name, options, *LOOPS["compiled-in-chunks"], masked=masked)
 
 
 @pytest.mark.parametrize(
     ("loop", "masked"),
-    [("compiled", False), ("compiled-in-pieces", True), ("graph", False)],
+    [("compiled", False), ("compiled-in-chunks", True), ("graph", False)],
 )
 def test_every_kind_of_loop_is_exact(loop, masked):
     options = {"peephole": "full"}
     check("peephole_lstm", options, *LOOPS[loop], masked=masked)
 
 
-def test_a_single_piece_is_exact(monkeypatch):
-    for name in ("LEAST", "MOST"):
+def test_a_single_chunk_is_exact(monkeypatch):
+    for name in ("MIN_CHUNK_STEPS", "MAX_CHUNK_STEPS"):
         monkeypatch.setattr(time_chunks, name, TIME + 3)
-    check("lstm", {}, *LOOPS["compiled-in-pieces"], masked=True)
+    check("lstm", {}, *LOOPS["compiled-in-chunks"], masked=True)
 
 
 class LookingCell(SimpleRNNCell):
     """A cell that does more with the projected input than to add it."""
 
-    def step(self, projected, states, matmul=ops.matmul):
+    def step(self, projected, states, matmul):
         z = projected + matmul(states[0], self.recurrent_kernel)
         return [ops.where(projected > 0, ops.tanh(z), 0.5 * z)]
 
 
 @pytest.mark.parametrize(
-    ("cell_class", "place"), [(SimpleRNNCell, 0), (LookingCell, None)]
+    ("cell_class", "index"), [(SimpleRNNCell, 0), (LookingCell, None)]
 )
-def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, place):
+def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, index):
     cell = cell_class(UNITS, dtype="float64")
     layer = rnn_layers.Recurrent(
         cell, return_sequences=True, return_state=True, compiled=False
@@ -99,12 +99,12 @@ def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, place):
     traced = tf.function(function, autograph=False)
     x = tf.constant(SEQUENCES)
     close(traced(x, *states), function(x, *states), 1e-9)
-    (loop,) = layer.loops.loops.values()
-    assert loop.form.sum == place
+    (loop,) = layer.loop_cache.loops.values()
+    assert loop.analysis.fused_product == index
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "masked", "kept"),
+    ("name", "options", "masked", "extra"),
     [
         ("peephole_lstm", {}, False, []),
         # With a mask the new cell state is not the state after the step.
@@ -117,24 +117,24 @@ def test_a_sum_is_kept_only_where_nothing_else_is_seen(cell_class, place):
     ],
 )
 def test_the_way_back_keeps_only_what_is_nowhere_else(
-    name, options, masked, kept
+    name, options, masked, extra
 ):
     """States are kept forward, and most gradients are columns of one."""
     layer = make(name, compiled=False, **options)
     mask = MASK if masked else None
     call = tf.function(lambda x: layer(x, mask=mask, training=True))
     call(SEQUENCES)
-    (loop,) = layer.loops.loops.values()
-    assert loop.form.kept_widths == kept
+    (loop,) = layer.loop_cache.loops.values()
+    assert loop.analysis.extra_widths == extra
 
 
 def test_peepholes_are_read_as_kernels_and_not_in_the_loop():
     layer = make("peephole_lstm", compiled=False)
     call = tf.function(lambda x: layer(x, training=True))
     call(SEQUENCES)
-    (loop,) = layer.loops.loops.values()
-    assert loop.form.matrices == [0]
-    assert loop.form.small == []
+    (loop,) = layer.loop_cache.loops.values()
+    assert loop.analysis.matrices == [0]
+    assert loop.analysis.other_variables == []
 
 
 @tf.function(autograph=False)
@@ -244,8 +244,8 @@ def test_dropout_costs_no_further_product():
         layer = make("lstm", recurrent_dropout=rate, compiled=False)
         call = tf.function(lambda x, layer=layer: layer(x, training=True))
         call(SEQUENCES)
-        (loop,) = layer.loops.loops.values()
-        widths.append(loop.form.widths)
+        (loop,) = layer.loop_cache.loops.values()
+        widths.append(loop.analysis.widths)
     assert widths == [[4 * UNITS]] * 2
 
 
@@ -280,7 +280,7 @@ def test_every_length_is_computed():
     for length in (1, 4, 5, 11):
         x = random(2, length, FEATURES).astype("float32")
         close(function(x), layer(x), 1e-5)
-    (loop,) = layer.loops.loops.values()
+    (loop,) = layer.loop_cache.loops.values()
     assert loop.infer.experimental_get_tracing_count() == 1
 
 
@@ -331,7 +331,7 @@ def test_equal_cells_share_their_compilations():
     traced = tf.function(lambda x: stack(x, mask=MASK), autograph=False)
     close(traced(x), stack(x, mask=MASK))
     loops = {
-        id(part.loops)
+        id(part.loop_cache)
         for layer in stack.layers
         for part in (layer.forward_layer, layer.backward_layer)
     }
@@ -340,7 +340,7 @@ def test_equal_cells_share_their_compilations():
         rnn_layers.rnn("lstm", 3),
         backward_layer=rnn_layers.rnn("gru", 3, go_backwards=True),
     )
-    assert other.forward_layer.loops is not other.backward_layer.loops
+    assert other.forward_layer.loop_cache is not other.backward_layer.loop_cache
 
 
 def test_same_seed_gives_the_same_bits(tmp_path):
