@@ -39,6 +39,17 @@ def random(*shape, seed=0):
 
 
 SEQUENCES = random(BATCH, TIME, FEATURES)
+TOKENS = np.where(MASK, np.arange(1, TIME + 1), 0)
+
+
+def embedded(mask_zero=True):
+    """An embedding of `TOKENS`, of which zero is masked."""
+    layer = keras.layers.Embedding(
+        TIME + 1, FEATURES, mask_zero=mask_zero, dtype="float64"
+    )
+    layer.build()
+    layer.set_weights([random(TIME + 1, FEATURES)])
+    return layer
 
 
 def make(name, options=None, dtype="float64", **kwargs):

@@ -32,7 +32,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 from rnn_layers.engine import cudnn
-from tests.rnn_layers.engine.test_compiled_loop import results_and_gradients
+from tests.rnn_layers.loops import results_and_gradients
 
 
 def stand_in(

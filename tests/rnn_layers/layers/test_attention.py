@@ -86,3 +86,11 @@ def test_a_sequence_of_one_step_weighs_one_without_a_warning():
     pooled, weights = layer(x, mask=np.array([[True], [False]]))
     np.testing.assert_allclose(array(weights), [[1.0], [0.0]])
     np.testing.assert_allclose(array(pooled), [[1.0] * 4, [0.0] * 4])
+
+
+def test_heads_divide_the_width():
+    pooling = rnn_layers.AttentionPooling(heads=3)
+    with pytest.raises(
+        ValueError, match="`heads` must divide the width 4, not"
+    ):
+        pooling(np.ones((1, 2, 4)))

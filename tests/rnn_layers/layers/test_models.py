@@ -125,3 +125,23 @@ def test_a_subclassed_model_sees_masks_lengths_and_a_batch_of_one():
     for row in (0, 4):  # right-padded, and whole
         alone = model(SEQUENCES[row : row + 1, : MASK[row].sum()])
         close(alone, [outputs[row : row + 1] for outputs in masked])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: rnn_layers.AttentionPooling(),
+        lambda: rnn_layers.AttentionPooling(return_weights=True),
+        lambda: rnn_layers.stack("gru", 2, depth=2, bidirectional=True),
+        lambda: rnn_layers.stack("projection_lstm", 4, return_sequences=True),
+    ],
+)
+def test_shapes_are_known_without_a_run(layer):
+    layer = layer()
+    x = random(BATCH, TIME, 4).astype("float32")
+    found = keras.tree.map_structure(lambda y: tuple(y.shape), layer(x))
+    assert layer.compute_output_shape(x.shape) == found
+    if isinstance(found[0], int):
+        inputs = keras.Input((None, TIME, 4))
+        outputs = keras.layers.TimeDistributed(layer)(inputs)
+        assert outputs.shape == (None, None, *found[1:])

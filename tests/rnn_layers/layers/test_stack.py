@@ -1,5 +1,7 @@
 """A stack that steps, takes states and returns them."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -199,7 +201,72 @@ def test_a_configuration_from_before_there_were_states_is_read():
     assert rnn_layers.Stack.from_config(config).return_state is False
 
 
+def test_a_stack_loads_however_objects_are_collected(tmp_path, monkeypatch):
+    """Keras tells layers by their id(), which may be given again."""
+
+    def collecting(*args, **kwargs):
+        gc.collect()  # what was copied for the layer below
+        return rnn_layers.rnn(*args, **kwargs)
+
+    monkeypatch.setattr(rnn_layers.layers.stack, "rnn", collecting)
+    inputs = keras.Input((None, FEATURES))
+    stack = rnn_layers.stack("gru", 2, 4, bidirectional=True)
+    path = tmp_path / "model.keras"
+    keras.Model(inputs, stack(inputs)).save(path)
+    gc.freeze()  # what earlier tests left would make each collection slow
+    for _ in range(8):
+        keras.models.load_model(path)
+    gc.unfreeze()
+
+
+def test_layers_of_a_stack_with_a_seed_drop_each_by_its_own_masks():
+    layers = rnn_layers.stack(
+        "gru", UNITS, depth=3, dropout=0.5, recurrent_dropout=0.5, seed=7
+    ).layers
+    again = rnn_layers.stack(
+        "gru", UNITS, depth=3, dropout=0.5, recurrent_dropout=0.5, seed=7
+    )
+    first = [array(layer.seed_generator.state) for layer in layers]
+    assert len({tuple(state.tolist()) for state in first}) == 3
+    x = random(BATCH, TIME, FEATURES).astype("float32")
+    stacks = [again, rnn_layers.Stack.from_config(again.get_config())]
+    stacks[0].build(x.shape)
+    stacks[1].build(x.shape)
+    stacks[1].set_weights(stacks[0].get_weights())
+    one, other = (array(stack(x, training=True)) for stack in stacks)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_stack_in_half_precision_in_a_model_masks_and_trains():
+    layers = [
+        keras.layers.Embedding(9, 4, mask_zero=True, dtype="mixed_float16"),
+        rnn_layers.stack(
+            "lstm", 4, depth=2, compiled=False, dtype="mixed_float16"
+        ),
+        keras.layers.Dense(1, dtype="float32"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    tokens = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]])
+    outputs = model.predict(tokens, verbose=0)
+    close(model.predict(tokens[:1, :3], verbose=0), outputs[:1], 1e-3)
+    before = [array(weight) for weight in layers[1].weights]
+    history = model.fit(tokens, np.ones(2), epochs=3, verbose=0).history
+    assert history["loss"][2] < history["loss"][0]
+    for weight, old in zip(layers[1].weights, before, strict=True):
+        assert np.isfinite(array(weight)).all()
+        assert np.abs(array(weight) - old).max() > 0
+
+
 BAD_CALLS = {
+    "depth": (
+        lambda: rnn_layers.stack("lstm", 4, depth=5),
+        r"`depth` must be at most 4, not 5",
+    ),
+    "option of a stack": (
+        lambda: rnn_layers.stack("lstm", 4, go_backwards=True),
+        r"A stack of lstm has no option 'go_backwards'",
+    ),
     "step in both directions": (
         lambda: built(bidirectional=True).step(SEQUENCES[:, 0], [[], []]),
         r"A bidirectional stack takes no single steps: its backward layers",
