@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnn_layers.cells.catalogue import CELLS
+from rnn_layers.cells.catalogue import cell_name
 from rnn_layers.layers.recurrent import Recurrent, rnn
 
 STOCK = {
@@ -53,7 +53,7 @@ TORCH_ACTIVATIONS = "tanh", "relu"  # the second in an RNN without gates
 TORCH_GATES = {"simple_rnn": [0], "lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
 
 
-def from_keras(layer):
+def from_keras(layer: keras.layers.RNN) -> Recurrent:
     """Return the layer of this package that does what one of Keras does.
 
     Args:
@@ -83,7 +83,7 @@ def from_keras(layer):
     return result
 
 
-def to_keras(layer):
+def to_keras(layer: Recurrent) -> keras.layers.RNN:
     """Return the layer of Keras that does what one of this package does.
 
     Args:
@@ -110,7 +110,7 @@ def to_keras(layer):
     return result
 
 
-def from_torch(layer, weights, suffix="l0"):
+def from_torch(layer: Recurrent, weights: dict, suffix: str = "l0") -> None:
     """Set the weights of a layer to those of one of torch.
 
     Args:
@@ -125,35 +125,35 @@ def from_torch(layer, weights, suffix="l0"):
         ValueError: Layer and weights are not of one kind, or one of them has
             biases and the other has not.
     """
-    found = {
+    arrays = {
         key.removesuffix(f"_{suffix}"): np.asarray(value)
         for key, value in weights.items()
         if key.endswith(f"_{suffix}")
     }
-    if "weight_ih" not in found:
+    if "weight_ih" not in arrays:
         raise ValueError(
             f"There is no weight_ih_{suffix} among {', '.join(weights)}."
         )
     cell, order = layer.cell, _torch_order(layer)
-    if cell.use_bias != ("bias_ih" in found):
+    if cell.use_bias != ("bias_ih" in arrays):
         raise ValueError(
             f"The layer has use_bias={cell.use_bias}, and the weights have "
-            f"{'biases' if 'bias_ih' in found else 'none'}."
+            f"{'biases' if 'bias_ih' in arrays else 'none'}."
         )
     if not layer.built:
-        layer.build((None, None, found["weight_ih"].shape[1]))
-    cell.kernel.assign(_reordered(found["weight_ih"], order).T)
-    cell.recurrent_kernel.assign(_reordered(found["weight_hh"], order).T)
+        layer.build((None, None, arrays["weight_ih"].shape[1]))
+    cell.kernel.assign(_reordered(arrays["weight_ih"], order).T)
+    cell.recurrent_kernel.assign(_reordered(arrays["weight_hh"], order).T)
     if cell.use_bias:
-        b = _reordered(found["bias_ih"], order)
-        d = _reordered(found["bias_hh"], order)
+        b = _reordered(arrays["bias_ih"], order)
+        d = _reordered(arrays["bias_hh"], order)
         two_rows = len(cell.bias.shape) == 2
         cell.bias.assign(np.stack([b, d]) if two_rows else b + d)
-    if "weight_hr" in found:
-        cell.projection_kernel.assign(found["weight_hr"].T)
+    if "weight_hr" in arrays:
+        cell.projection_kernel.assign(arrays["weight_hr"].T)
 
 
-def to_torch(layer, suffix="l0"):
+def to_torch(layer: Recurrent, suffix: str = "l0") -> dict[str, np.ndarray]:
     """Return the weights of a layer as torch names and lays them out.
 
     Args:
@@ -182,7 +182,9 @@ def to_torch(layer, suffix="l0"):
     return {f"{key}_{suffix}": value for key, value in weights.items()}
 
 
-def flip_gate(weights, gate, gates):
+def flip_gate(
+    weights: list[np.ndarray], gate: int, gates: int
+) -> list[np.ndarray]:
     """Give a gate the opposite meaning: sigmoid(a) becomes 1 - sigmoid(a).
 
     Some papers write a GRU as h' = (1 - z) * h + z * n, and some a coupled LSTM
@@ -204,7 +206,7 @@ def flip_gate(weights, gate, gates):
 def _name(layer):
     """Return the name of a layer's cell, if Keras has such a layer."""
     for name in STOCK:
-        if isinstance(layer, Recurrent) and type(layer.cell) is CELLS[name]:
+        if isinstance(layer, Recurrent) and cell_name(type(layer.cell)) == name:
             return name
     raise ValueError(f"Only {', '.join(STOCK)} have a counterpart in Keras.")
 
@@ -212,7 +214,7 @@ def _name(layer):
 def _torch_order(layer):
     """Return, for each gate of ours, the place of that gate in torch."""
     cell = layer.cell
-    is_projected = type(cell) is CELLS["projection_lstm"]
+    is_projected = cell_name(type(cell)) == "projection_lstm"
     name = "lstm" if is_projected else _name(layer)
     if name == "gru" and not cell.reset_after:
         raise ValueError("torch.nn.GRU resets after the product only.")

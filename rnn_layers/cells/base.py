@@ -16,10 +16,13 @@ Letters of shapes: B batch, F features, U units.
 """
 
 import operator
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+Tensor = Any  # of whichever backend Keras runs on
 
 HALF = ("float16", "bfloat16")
 # What a cell has no use for whose content is no activation of anything and
@@ -32,7 +35,7 @@ NO_PRODUCTS = (
 )
 
 
-def positive_int(name, value):
+def positive_int(name: str, value: Any) -> int:
     """Return `value` as a Python int, or refuses it in one line."""
     try:
         number = operator.index(value)
@@ -43,7 +46,7 @@ def positive_int(name, value):
     return number
 
 
-def option(name, value, choices):
+def option(name: str, value: Any, choices: tuple) -> Any:
     """Return `value` if it is one of `choices`, or refuses it in one line."""
     if value not in choices:
         known = ", ".join(repr(choice) for choice in choices)
@@ -51,7 +54,7 @@ def option(name, value, choices):
     return value
 
 
-def as_tensors(structure, dtype):
+def as_tensors(structure: Any, dtype: str | None) -> Any:
     """Make tensors of a type of all NumPy arrays; leaves the rest."""
 
     def convert(x):
@@ -63,7 +66,7 @@ def as_tensors(structure, dtype):
     return convert(structure)
 
 
-def carried_mask(tensor):
+def carried_mask(tensor: Tensor) -> Tensor | None:
     """Return the mask that a layer has put on its result, or `None`."""
     # Private, and there is no public way to ask.
     return getattr(tensor, "_keras_mask", None)
@@ -137,12 +140,12 @@ class Cell(keras.layers.Layer):
         self.bias_constraint = keras.constraints.get(bias_constraint)
 
     @property
-    def state_dtype(self):
+    def state_dtype(self) -> str:
         """Type of the states and of all arithmetic but the products."""
         half = self.compute_dtype in HALF
         return "float32" if half else self.compute_dtype
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make `kernel`, `recurrent_kernel` and `bias`."""
         width = self.gates * self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], width))
@@ -152,11 +155,11 @@ class Cell(keras.layers.Layer):
         self.bias = self.add_bias("bias", (width,)) if self.use_bias else None
 
     @classmethod
-    def output_width(cls, units, **_):
+    def output_width(cls, units: int, **_: Any) -> int:
         """Return the width of the output of a cell with these options."""
         return units
 
-    def add_kernel(self, name, shape):
+    def add_kernel(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that multiplies the input."""
         return self.add_weight(
             name=name,
@@ -167,7 +170,7 @@ class Cell(keras.layers.Layer):
             autocast=False,
         )
 
-    def add_recurrent(self, name, shape):
+    def add_recurrent(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that multiplies a state."""
         return self.add_weight(
             name=name,
@@ -178,7 +181,7 @@ class Cell(keras.layers.Layer):
             autocast=False,
         )
 
-    def add_bias(self, name, shape):
+    def add_bias(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that is added to a sum."""
         return self.add_weight(
             name=name,
@@ -190,7 +193,7 @@ class Cell(keras.layers.Layer):
             autocast=False,
         )
 
-    def add_scale(self, name, shape):
+    def add_scale(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that scales what was normalized; it starts at one."""
         return self.add_weight(
             name=name,
@@ -200,7 +203,7 @@ class Cell(keras.layers.Layer):
             autocast=False,
         )
 
-    def add_shift(self, name, shape):
+    def add_shift(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that shifts what was normalized; it starts at zero."""
         return self.add_weight(
             name=name,
@@ -225,11 +228,11 @@ class Cell(keras.layers.Layer):
 
         return draw
 
-    def initial_bias(self, shape, dtype=None):
+    def initial_bias(self, shape: tuple, dtype: str | None = None) -> Tensor:
         """Return the first value of a bias; cells may start a gate open."""
         return clone_initializer(self.bias_initializer)(shape, dtype=dtype)
 
-    def product(self, left, right):
+    def product(self, left: Tensor, right: Tensor) -> Tensor:
         """Multiply `(B, U)` by a matrix, or by a vector for a diagonal one.
 
         Products with matrices have the compute type, the result that of the
@@ -241,7 +244,7 @@ class Cell(keras.layers.Layer):
         result = ops.matmul(ops.cast(left, kind), ops.cast(right, kind))
         return ops.cast(result, self.state_dtype)
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ kernel + bias`, `(..., F)` to `(..., gates * U)`.
 
         The result has the compute type: a sequence of it is large.
@@ -253,7 +256,7 @@ class Cell(keras.layers.Layer):
             projected = ops.add(projected, ops.cast(self.input_bias(), kind))
         return projected
 
-    def input_bias(self):
+    def input_bias(self) -> Tensor:
         """Return the part of the bias that belongs to the projection."""
         return self.bias
 
@@ -292,28 +295,28 @@ class Cell(keras.layers.Layer):
             for state, came in zip(new, states, strict=True)
         ]
 
-    def zoneout_select(self, stays, old, new):
+    def zoneout_select(self, stays: list, old: list, new: list) -> list:
         """Return old states where `stays`, booleans like them, else new."""
         return [
             ops.where(stay, before, after)
             for stay, before, after in zip(stays, old, new, strict=True)
         ]
 
-    def zoneout_mean(self, rate, old, new):
+    def zoneout_mean(self, rate: float, old: list, new: list) -> list:
         """Return states that are old by a rate, and new by the rest."""
         return [
             rate * before + (1 - rate) * after
             for before, after in zip(old, new, strict=True)
         ]
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> list:
         """Return the states before the first step: zeros."""
         return [
             ops.zeros((batch_size, size), dtype=self.state_dtype)
             for size in self.state_size
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),
@@ -360,7 +363,7 @@ class GatedCell(Cell):
         super().__init__(units, **kwargs)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),
@@ -385,7 +388,7 @@ class ForgetCell(GatedCell):
         super().__init__(units, **kwargs)
         self.unit_forget_bias = unit_forget_bias
 
-    def initial_bias(self, shape, dtype=None):
+    def initial_bias(self, shape: tuple, dtype: str | None = None) -> Tensor:
         """Return the first bias: the forget gate starts open if asked."""
         bias = super().initial_bias(shape, dtype)
         if not self.unit_forget_bias:
@@ -394,7 +397,7 @@ class ForgetCell(GatedCell):
         blocks[self.forget_gate] = ops.ones_like(blocks[self.forget_gate])
         return ops.concatenate(blocks)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),
@@ -402,7 +405,7 @@ class ForgetCell(GatedCell):
         }
 
 
-def clone_initializer(initializer):
+def clone_initializer(initializer: Any) -> Any:
     """Copy an initializer: one object draws the same values every time."""
     clone = getattr(initializer, "clone", None)
     return clone() if clone else initializer

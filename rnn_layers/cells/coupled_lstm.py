@@ -63,7 +63,7 @@ class CoupledLSTMCell(LSTMCell):
         super().__init__(units, **kwargs)
         self.peephole = option("peephole", peephole, (None, "diagonal"))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes, if any."""
         super().build(input_shape)
         if self.peephole:
@@ -88,6 +88,6 @@ class CoupledLSTMCell(LSTMCell):
         p_f, p_o = self.peepholes[0], self.peepholes[1]
         return lambda c: matmul(c, p_f), lambda c: matmul(c, p_o)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "peephole": self.peephole}

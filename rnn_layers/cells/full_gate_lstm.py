@@ -53,7 +53,7 @@ class FullGateLSTMCell(LSTMCell):
 
     state_count = 5
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM, of the gates, and the peepholes."""
         super().build(input_shape)
         self.gate_kernel = self.add_recurrent(
@@ -77,8 +77,8 @@ class FullGateLSTMCell(LSTMCell):
 
     def _seen_of_gates(self, gates, matmul):
         u = self.units
-        seen = sum(
+        sums = sum(
             matmul(gate, self.gate_kernel[k * u : (k + 1) * u])
             for k, gate in enumerate(gates)
         )
-        return ops.split(seen, 3, axis=-1)
+        return ops.split(sums, 3, axis=-1)

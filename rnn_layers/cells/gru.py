@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell
+from rnn_layers.cells.base import GatedCell, Tensor
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -64,12 +64,12 @@ class GRUCell(GatedCell):
         super().__init__(units, **kwargs)
         self.reset_after = reset_after
 
-    def add_bias(self, name, shape):
+    def add_bias(self, name: str, shape: tuple) -> keras.Variable:
         """Add the bias, with a second row if the reset comes after."""
         shape = (2, *shape) if self.reset_after else shape
         return super().add_bias(name, shape)
 
-    def input_bias(self):
+    def input_bias(self) -> Tensor:
         """Return b, the row that belongs to the projection."""
         return self.bias[0] if self.reset_after else self.bias
 
@@ -101,6 +101,6 @@ class GRUCell(GatedCell):
         n = tanh(x_n + matmul(r * h, candidate))
         return z * h + (1 - z) * n
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "reset_after": self.reset_after}

@@ -59,7 +59,7 @@ class IndRNNCell(Cell):
             **kwargs,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         self.kernel = self.add_kernel("kernel", (input_shape[-1], self.units))
         self.recurrent_kernel = self.add_recurrent(

@@ -44,7 +44,7 @@ class JordanCell(Cell):
         TensorShape([2, 5, 4])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of both layers."""
         super().build(input_shape)
         self.output_kernel = self.add_recurrent(

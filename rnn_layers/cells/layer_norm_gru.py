@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell
+from rnn_layers.cells.base import GatedCell, Tensor
 from rnn_layers.cells.functions import normalized
 
 
@@ -51,12 +51,12 @@ class LayerNormGRUCell(GatedCell):
 
     gates = 3
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the GRU and of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2, 3 * self.units))
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Return `p * N(inputs @ W) + b`, for gates and candidate apart."""
         x = self.product(inputs, self.kernel)
         projected = self.gain[0] * self._normalized(x)

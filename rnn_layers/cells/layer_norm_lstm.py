@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from rnn_layers.cells.base import Tensor
 from rnn_layers.cells.functions import normalized
 from rnn_layers.cells.lstm import LSTMCell
 
@@ -50,14 +51,14 @@ class LayerNormLSTMCell(LSTMCell):
         TensorShape([2, 4])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2, 4 * self.units))
         self.cell_gain = self.add_scale("cell_gain", (self.units,))
         self.cell_bias = self.add_shift("cell_bias", (self.units,))
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Return `p * N(inputs @ W) + b`."""
         x = self.product(inputs, self.kernel)
         projected = self.gain[0] * normalized(x)
@@ -73,5 +74,5 @@ class LayerNormLSTMCell(LSTMCell):
         z = projected + self.gain[1] * recurrent
         i, f, g, o = ops.split(z, 4, axis=-1)
         c = sigma(f) * c + sigma(i) * tanh(g)
-        shown = self.cell_gain * normalized(c) + self.cell_bias
-        return [sigma(o) * tanh(shown), c]
+        scaled = self.cell_gain * normalized(c) + self.cell_bias
+        return [sigma(o) * tanh(scaled), c]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell
+from rnn_layers.cells.base import GatedCell, Tensor
 from rnn_layers.cells.functions import normalized
 
 
@@ -54,12 +54,12 @@ class LightGRUCell(GatedCell):
     def __init__(self, units, activation="relu", **kwargs):
         super().__init__(units, activation=activation, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights and the gain of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2 * self.units,))
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Return `p * N(inputs @ W) + b`, for gate and candidate apart."""
         x = self.product(inputs, self.kernel)
         blocks = [normalized(block) for block in ops.split(x, 2, axis=-1)]

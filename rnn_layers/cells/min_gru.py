@@ -53,7 +53,7 @@ class MinGRUCell(GatedCell):
     has_products = False
     unused = NO_PRODUCTS
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         width = self.gates * self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], width))

@@ -54,7 +54,7 @@ class MinLSTMCell(ForgetCell):
     has_products = False
     unused = NO_PRODUCTS
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         width = self.gates * self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], width))
@@ -64,5 +64,5 @@ class MinLSTMCell(ForgetCell):
         """Take one time step, equations (1) to (4)."""
         (h,) = states
         f, i, n = ops.split(projected, 3, axis=-1)
-        kept = gate_share(self.recurrent_activation, f, i)
-        return [kept * h + (1 - kept) * positive_part(n)]
+        share = gate_share(self.recurrent_activation, f, i)
+        return [share * h + (1 - share) * positive_part(n)]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell
+from rnn_layers.cells.base import GatedCell, Tensor
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -49,7 +49,7 @@ class MUT1Cell(GatedCell):
 
     gates = 3
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         u = self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 3 * u))
@@ -58,7 +58,7 @@ class MUT1Cell(GatedCell):
         )
         self.bias = self.add_bias("bias", (3 * u,)) if self.use_bias else None
 
-    def project(self, inputs):
+    def project(self, inputs: Tensor) -> Tensor:
         """Return all that equations (1) to (3) need of the input."""
         x = self.product(inputs, self.kernel)
         gates, candidate = ops.split(x, [2 * self.units], axis=-1)

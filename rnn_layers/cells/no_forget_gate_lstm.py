@@ -50,7 +50,7 @@ class NoForgetGateLSTMCell(GatedCell):
     gates = 3
     state_count = 2
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
         self.peepholes = self.add_kernel("peephole", (2, self.units))

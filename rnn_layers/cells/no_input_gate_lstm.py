@@ -49,7 +49,7 @@ class NoInputGateLSTMCell(LSTMCell):
     gates = 3
     forget_gate = 0
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
         self.peepholes = self.add_kernel("peephole", (2, self.units))

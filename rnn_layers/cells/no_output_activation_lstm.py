@@ -47,7 +47,7 @@ class NoOutputActivationLSTMCell(LSTMCell):
         TensorShape([2, 4])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
         self.peepholes = self.add_kernel("peephole", (3, self.units))

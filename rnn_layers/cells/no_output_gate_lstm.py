@@ -48,7 +48,7 @@ class NoOutputGateLSTMCell(LSTMCell):
 
     gates = 3
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
         self.peepholes = self.add_kernel("peephole", (2, self.units))

@@ -63,7 +63,7 @@ class PeepholeLSTMCell(LSTMCell):
         super().__init__(units, **kwargs)
         self.peephole = option("peephole", peephole, ("diagonal", "full"))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
         if self.peephole == "full":
@@ -100,6 +100,6 @@ class PeepholeLSTMCell(LSTMCell):
             lambda c: matmul(c, p_o),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "peephole": self.peephole}

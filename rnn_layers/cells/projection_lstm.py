@@ -1,5 +1,7 @@
 """LSTM with a projected output."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -61,11 +63,13 @@ class ProjectionLSTMCell(LSTMCell):
         self.output_size = self.projection
 
     @classmethod
-    def output_width(cls, units, projection=None, **_):
+    def output_width(
+        cls, units: int, projection: int | None = None, **_: Any
+    ) -> int:
         """Return P, by default half of the units."""
         return max(1, units // 2) if projection is None else projection
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         u, p = self.units, self.projection
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 4 * u))
@@ -85,6 +89,6 @@ class ProjectionLSTMCell(LSTMCell):
         h = matmul(sigma(o) * tanh(c), self.projection_kernel)
         return [h, c]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "projection": self.projection}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import GatedCell, option
+from rnn_layers.cells.base import GatedCell, Tensor, option
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -58,7 +58,7 @@ class SlimGRUCell(GatedCell):
         super().__init__(units, **kwargs)
         self.form = option("form", form, (1, 2, 3))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         u = self.units
         columns = u if self.form == 3 else 3 * u
@@ -69,7 +69,7 @@ class SlimGRUCell(GatedCell):
         )
         self.bias = self.add_bias("bias", (biases,)) if self.use_bias else None
 
-    def input_bias(self):
+    def input_bias(self) -> Tensor:
         """Return the part of the bias that belongs to the candidate."""
         return self.bias[-self.units :]
 
@@ -90,6 +90,6 @@ class SlimGRUCell(GatedCell):
             sums = sums + self.bias[: 2 * self.units]
         return sums
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "form": self.form}

@@ -55,17 +55,17 @@ class SLSTMCell(ForgetCell):
     forget_gate = 1
     state_count = 4
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: int | None = None) -> list:
         """Return zeros, and a stabilizer that loses to any other."""
         *zeros, m = super().get_initial_state(batch_size)
         return [*zeros, m - 1e30]
 
-    def zoneout_select(self, stays, old, new):
+    def zoneout_select(self, stays: list, old: list, new: list) -> list:
         """Select as all cells do; c, n and m, which mean one thing, as one."""
         h, c, *_ = stays
         return super().zoneout_select([h, c, c, c], old, new)
 
-    def zoneout_mean(self, rate, old, new):
+    def zoneout_mean(self, rate: float, old: list, new: list) -> list:
         """Take the mean as all cells do, c and n at the larger scale m."""
         m = ops.maximum(old[3], new[3])
         old, new = (
@@ -79,9 +79,9 @@ class SLSTMCell(ForgetCell):
         h, c, n, m = states
         z = projected + matmul(h, self.recurrent_kernel)
         a, b, g, o = ops.split(z, 4, axis=-1)
-        kept = ops.log_sigmoid(b) + m
-        m = ops.maximum(kept, a)
-        i, f = ops.exp(a - m), ops.exp(kept - m)
+        decayed = ops.log_sigmoid(b) + m
+        m = ops.maximum(decayed, a)
+        i, f = ops.exp(a - m), ops.exp(decayed - m)
         c = f * c + i * self.activation(g)
         n = f * n + i
         h = self.recurrent_activation(o) * c / n

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import NO_PRODUCTS, ForgetCell
+from rnn_layers.cells.base import NO_PRODUCTS, ForgetCell, Tensor
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -54,14 +54,14 @@ class SRUCell(ForgetCell):
     has_products = False
     unused = NO_PRODUCTS
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         u = self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 4 * u))
         self.peepholes = self.add_kernel("peephole", (2, u))
         self.bias = self.add_bias("bias", (2 * u,)) if self.use_bias else None
 
-    def input_bias(self):
+    def input_bias(self) -> Tensor:
         """Return the bias, with zeros for what has none."""
         return ops.pad(self.bias.value, [[0, 2 * self.units]])
 

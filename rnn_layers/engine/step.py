@@ -20,7 +20,7 @@ class Replay(NamedTuple):
     Attributes:
         operands: The left operand of each product.
         d_products: The gradient of each product.
-        products: The products that the step was told.
+        products: The products that the step received.
         states: The states after the step.
     """
 
@@ -58,7 +58,8 @@ def replay(
         variables, `None` where one was not read; and a `Replay`.
     """
     product = step.cell.product
-    operands, d_products, told = [], [None] * len(transposed), []
+    operands, received = [], []
+    d_products = [None] * len(transposed)
 
     def matmul(m, _):
         k = len(operands)
@@ -73,8 +74,8 @@ def replay(
 
             return tf.identity(value), gradient
 
-        told.append(known_product(m))
-        return told[-1]
+        received.append(known_product(m))
+        return received[-1]
 
     watched = [inputs[0], *states]
     with tf.GradientTape() as tape:
@@ -88,7 +89,8 @@ def replay(
         tf.zeros_like(x) if d is None else d
         for x, d in zip(watched, d_watched, strict=True)
     ]
-    return d_input, d_before, d_values, Replay(operands, d_products, told, new)
+    result = Replay(operands, d_products, received, new)
+    return d_input, d_before, d_values, result
 
 
 class StepAnalysis:

@@ -4,13 +4,15 @@ Letters of shapes: B batch, T time, S source, U units, H heads, Q width of a
 query, M width of the memory.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import positive_int
+from rnn_layers.cells.base import Tensor, positive_int
 
 
-def masked_softmax(scores, mask=None):
+def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the softmax over the last axis, exactly zero where masked.
 
     Args:
@@ -79,7 +81,7 @@ class AttentionPooling(keras.layers.Layer):
         self.units = None if units is None else positive_int("units", units)
         self.return_weights = return_weights
 
-    def build(self, sequences_shape):
+    def build(self, sequences_shape: tuple) -> None:
         """Make the weights of the score."""
         width = sequences_shape[-1]
         if width % self.heads:
@@ -113,17 +115,19 @@ class AttentionPooling(keras.layers.Layer):
             return pooled
         return pooled, ops.mean(weights, axis=1)
 
-    def compute_output_shape(self, sequences_shape):
+    def compute_output_shape(self, sequences_shape: tuple) -> tuple:
         """Return the shape of the result, and of the weights if asked."""
         batch_size, length, width = sequences_shape
         pooled = (batch_size, width)
         return (pooled, (batch_size, length)) if self.return_weights else pooled
 
-    def compute_mask(self, sequences, mask=None):
+    def compute_mask(
+        self, sequences: Tensor, mask: Tensor | None = None
+    ) -> Any:
         """End the mask: no time is left."""
         return (None, None) if self.return_weights else None
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),
@@ -159,7 +163,13 @@ class Attention(keras.layers.Layer):
         """
         return self.attend(query, self.keys(memory), memory, memory_mask)
 
-    def attend(self, query, keys, memory, memory_mask=None):
+    def attend(
+        self,
+        query: Tensor,
+        keys: Tensor,
+        memory: Tensor,
+        memory_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Attend with `keys(memory)` at hand, as a decoder does each step."""
         one = len(query.shape) == 2
         if one:
@@ -172,7 +182,7 @@ class Attention(keras.layers.Layer):
             return ops.squeeze(context, 1), ops.squeeze(weights, 1)
         return context, weights
 
-    def compute_mask(self, query, mask=None):
+    def compute_mask(self, query: Any, mask: Any = None) -> tuple:
         """End the mask: contexts and weights are for every query."""
         return None, None
 
@@ -218,7 +228,7 @@ class AdditiveAttention(Attention):
         super().__init__(**kwargs)
         self.units = positive_int("units", units)
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: tuple, memory_shape: tuple) -> None:
         """Make the weights."""
         self.query_kernel = self.add_weight(
             name="query_kernel", shape=(query_shape[-1], self.units)
@@ -233,17 +243,17 @@ class AdditiveAttention(Attention):
             name="score", shape=(self.units, 1), initializer="glorot_uniform"
         )
 
-    def keys(self, memory):
+    def keys(self, memory: Tensor) -> Tensor:
         """Return `m @ V + b`, `(B, S, U)`."""
         return ops.matmul(memory, self.memory_kernel) + self.bias
 
-    def scores(self, query, keys):
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Return equation (1), `(B, T, S)`."""
         query = ops.matmul(query, self.query_kernel)  # (B, T, U)
         hidden = ops.tanh(ops.expand_dims(query, 2) + ops.expand_dims(keys, 1))
         return ops.squeeze(ops.matmul(hidden, self.score), -1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units}
 
@@ -288,7 +298,7 @@ class DotAttention(Attention):
         super().__init__(**kwargs)
         self.general = general
 
-    def build(self, query_shape, memory_shape):
+    def build(self, query_shape: tuple, memory_shape: tuple) -> None:
         """Make the weight, if there is one."""
         if self.general:
             self.kernel = self.add_weight(
@@ -300,14 +310,14 @@ class DotAttention(Attention):
                 f"{query_shape[-1]} and {memory_shape[-1]}."
             )
 
-    def keys(self, memory):
+    def keys(self, memory: Tensor) -> Tensor:
         """Return `m @ W`, `(B, S, Q)`."""
         return ops.matmul(memory, self.kernel) if self.general else memory
 
-    def scores(self, query, keys):
+    def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Return equation (1), `(B, T, S)`."""
         return ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {**super().get_config(), "general": self.general}

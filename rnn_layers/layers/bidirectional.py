@@ -1,5 +1,7 @@
 """Both directions of a sequence."""
 
+from typing import Any
+
 import keras
 
 from rnn_layers.cells.base import as_tensors, carried_mask
@@ -62,14 +64,14 @@ class Bidirectional(keras.layers.Bidirectional):
             sequences, initial_state=initial_state, mask=mask, **kwargs
         )
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int) -> list:
         """Return the states before the first step: forward, then backward."""
         return [
             *self.forward_layer.get_initial_state(batch_size),
             *self.backward_layer.get_initial_state(batch_size),
         ]
 
-    def compute_mask(self, sequences, mask):
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
         """Pass the mask on, in the order of time."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]

@@ -4,10 +4,12 @@ Letters of shapes: B batch, T time, S source, F features, U units, M width of
 the memory.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import carried_mask, option, positive_int
+from rnn_layers.cells.base import Tensor, carried_mask, option, positive_int
 from rnn_layers.layers.attention import AdditiveAttention, DotAttention
 from rnn_layers.layers.recurrent import (
     check_options,
@@ -125,7 +127,12 @@ class AttentionDecoder(keras.layers.Layer):
             self.units, "tanh", use_bias=False, dtype=dtype
         )
 
-    def build(self, sequences_shape, memory_shape, initial_state_shape=None):
+    def build(
+        self,
+        sequences_shape: tuple,
+        memory_shape: tuple,
+        initial_state_shape: list | None = None,
+    ) -> None:
         """Build the layers inside."""
         batch_size, length, _ = sequences_shape
         for layer in self.recurrent:
@@ -152,12 +159,12 @@ class AttentionDecoder(keras.layers.Layer):
 
     def attention_weights(
         self,
-        sequences,
-        memory,
-        initial_state=None,
-        sequences_mask=None,
-        memory_mask=None,
-    ):
+        sequences: Tensor,
+        memory: Tensor,
+        initial_state: Any = None,
+        sequences_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
         """Return what a call looks at, `(B, T, S)`; for its arguments see it.
 
         Each row sums to one over the positions of the memory.
@@ -188,7 +195,9 @@ class AttentionDecoder(keras.layers.Layer):
             for layer in self.recurrent
         ]
 
-    def prepare(self, memory, memory_mask=None):
+    def prepare(
+        self, memory: Tensor, memory_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute once what every step needs of the memory.
 
         Args:
@@ -206,30 +215,30 @@ class AttentionDecoder(keras.layers.Layer):
             memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
         return memory, self.attend.keys(memory), memory_mask
 
-    def get_initial_state(self, batch_size, given=()):
+    def get_initial_state(self, batch_size: int, first: Any = ()) -> list:
         """Return the states before the first step.
 
         Args:
             batch_size: B.
-            given: List of the first few states, the output first, or that
+            first: List of the first few states, the output first, or that
                 alone; the others are as the cell begins, mostly zeros.
         """
-        if not isinstance(given, (list, tuple)):
-            given = [given]
+        if not isinstance(first, (list, tuple)):
+            first = [first]
         states = [
             state
             for layer in self.recurrent
             for state in layer.cell.get_initial_state(batch_size)
         ]
-        if len(given) > len(states):
+        if len(first) > len(states):
             raise ValueError(
-                f"There are {len(states)} states, not {len(given)}."
+                f"There are {len(states)} states, not {len(first)}."
             )
         first = [
-            ops.cast(state, zeros.dtype)
-            for state, zeros in zip(given, states, strict=False)
+            ops.cast(state, default.dtype)
+            for state, default in zip(first, states, strict=False)
         ]
-        return [*first, *states[len(given) :]]
+        return [*first, *states[len(first) :]]
 
     def step(self, inputs, states, prepared):
         """Take one step outside of training.
@@ -259,15 +268,17 @@ class AttentionDecoder(keras.layers.Layer):
         output = self.output_layer(ops.concatenate([context, h], axis=-1))
         return output, new, ops.reshape(weights, (-1, ops.shape(memory)[1]))
 
-    def compute_output_shape(self, sequences_shape, *_, **__):
+    def compute_output_shape(
+        self, sequences_shape: tuple, *_: Any, **__: Any
+    ) -> tuple:
         """Return the shape of the outputs."""
         return (*sequences_shape[:2], self.units)
 
-    def compute_mask(self, sequences, mask=None):
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Tensor | None:
         """Pass the mask of the targets on."""
         return mask[0] if isinstance(mask, (list, tuple)) else mask
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),

@@ -6,11 +6,13 @@ Letters of shapes: B batch, T time, F features, U units.
 """
 
 import functools
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import Cell, as_tensors, carried_mask
+from rnn_layers.cells.base import Cell, Tensor, as_tensors, carried_mask
 from rnn_layers.cells.catalogue import cell_class, cell_options, keywords
 from rnn_layers.layers.time_step import Form, TimeStep
 
@@ -20,7 +22,7 @@ if keras.backend.backend() == "tensorflow":
 SHARED_OPTIONS = ("dtype", "trainable")
 
 
-def rnn(name, /, units, **kwargs):
+def rnn(name: str, /, units: int, **kwargs: Any) -> "Recurrent":
     """Return a recurrent layer by the name of its cell.
 
     Args:
@@ -43,13 +45,13 @@ def rnn(name, /, units, **kwargs):
     return Recurrent(cell, **pick(_layer_options()))
 
 
-def known_options(name, refused=()):
+def known_options(name: str, refused: tuple = ()) -> list[str]:
     """Return the options of a layer by the name of its cell, but those."""
     options = [*cell_options(name), *_layer_options()]
     return [key for key in options if key not in refused]
 
 
-def check_options(owner, options, known):
+def check_options(owner: str, options: dict, known: list[str]) -> None:
     """Refuse an option that is not known in one line."""
     for key in options:
         if key not in known:
@@ -64,7 +66,7 @@ def _layer_options():
     return ["name", *SHARED_OPTIONS, *own]
 
 
-def seeded(options, index):
+def seeded(options: dict, index: int) -> dict:
     """Return the options of one of several layers: each has its own seed."""
     if options.get("seed") is None:
         return options
@@ -197,11 +199,13 @@ class Recurrent(keras.layers.RNN):
         )
 
     @property
-    def units(self):
+    def units(self) -> int:
         """Size of the state."""
         return self.cell.units
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(
+        self, sequences_shape: tuple, initial_state_shape: tuple | None = None
+    ) -> None:
         """Build the cell and, if stateful, makes the carried states."""
         _check_shape(sequences_shape)
         batch_size, _, features = sequences_shape
@@ -237,7 +241,7 @@ class Recurrent(keras.layers.RNN):
         return self.cell.get_initial_state(shape[0])[index]
 
     @property
-    def weights(self):
+    def weights(self) -> list[keras.Variable]:
         """The cell's weights: what a stateful layer carries is not learned.
 
         So weights go from a layer that was trained on batches to one that
@@ -245,13 +249,13 @@ class Recurrent(keras.layers.RNN):
         """
         return self.cell.weights
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict) -> None:
         """Save nothing: the cell saves its weights, and states are left."""
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict) -> None:
         """Load nothing."""
 
-    def reset_state(self, states=None):
+    def reset_state(self, states: list | None = None) -> None:
         """Set the carried states, by default to what the cell begins with.
 
         Args:
@@ -401,19 +405,23 @@ class Recurrent(keras.layers.RNN):
         if not self.return_sequences:
             last = states[0]
             if mask is not None:
-                seen = ops.any(mask, axis=0)  # (B,)
-                last = ops.where(ops.expand_dims(seen, -1), last, 0)
+                has_steps = ops.any(mask, axis=0)  # (B,)
+                last = ops.where(ops.expand_dims(has_steps, -1), last, 0)
             return ops.cast(last, kind)
         if mask is not None:
-            shown = mask
+            visible = mask
             if not self.zero_output_for_mask:
-                shown = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
-            outputs = ops.where(ops.expand_dims(shown, -1), outputs, 0)
+                visible = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
+            outputs = ops.where(ops.expand_dims(visible, -1), outputs, 0)
         return ops.cast(ops.transpose(outputs, (1, 0, 2)), kind)
 
     def compute_output_spec(
-        self, sequences, initial_state=None, mask=None, training=False
-    ):
+        self,
+        sequences: Tensor,
+        initial_state: Any = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
         """Return shapes and types without running the loop."""
         self._check_length(sequences)
         shape = self.compute_output_shape(sequences.shape)
@@ -425,7 +433,7 @@ class Recurrent(keras.layers.RNN):
             *(keras.KerasTensor(s, self.cell.state_dtype) for s in states),
         )
 
-    def compute_mask(self, sequences, mask):
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
         """Pass the mask on, in the order of the outputs."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
@@ -437,7 +445,7 @@ class Recurrent(keras.layers.RNN):
             return [mask] + [None] * len(self.cell.state_size)
         return mask
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),
@@ -450,7 +458,7 @@ class Recurrent(keras.layers.RNN):
         }
 
 
-def share_loops(layers):
+def share_loops(layers: Iterable) -> None:
     """Let layers with like cells share their compiled loops."""
     if keras.backend.backend() != "tensorflow":
         return
@@ -466,7 +474,7 @@ def share_loops(layers):
         known.append((traits, layer.loop_cache))
 
 
-def rate(name, value):
+def rate(name: str, value: Any) -> float:
     """Return `value` as a float in [0, 1), or refuses it in one line."""
     if not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ValueError(

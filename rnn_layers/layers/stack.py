@@ -7,13 +7,16 @@ and then of the backward cell.
 Letters of shapes: B batch, T time, F features, U units, W width of an output.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import as_tensors, carried_mask, positive_int
+from rnn_layers.cells.base import Tensor, as_tensors, carried_mask, positive_int
 from rnn_layers.cells.catalogue import cell_name
 from rnn_layers.layers.bidirectional import Bidirectional
 from rnn_layers.layers.recurrent import (
+    Recurrent,
     check_options,
     known_options,
     rate,
@@ -28,17 +31,17 @@ REFUSED = ("return_sequences", "return_state", "go_backwards", "name")
 
 
 def stack(
-    name,
+    name: str,
     /,
-    units,
-    depth=1,
-    bidirectional=False,
-    dropout=0.0,
-    residual=False,
-    return_sequences=False,
-    return_state=False,
-    **kwargs,
-):
+    units: int,
+    depth: int = 1,
+    bidirectional: bool = False,
+    dropout: float = 0.0,
+    residual: bool = False,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    **kwargs: Any,
+) -> "Stack":
     """Return `depth` recurrent layers on top of each other, as one layer.
 
     Args:
@@ -188,7 +191,7 @@ class Stack(keras.layers.Layer):
         )
 
     @classmethod
-    def of_layers(cls, layers, **kwargs):
+    def of_layers(cls, layers: list[Recurrent], **kwargs: Any) -> "Stack":
         """Return a stack of layers that exist, which shares their weights.
 
         For models whose recurrent layers are on top of each other, but in no
@@ -209,7 +212,7 @@ class Stack(keras.layers.Layer):
             own.cell = layer.cell
         return stack
 
-    def build(self, sequences_shape):
+    def build(self, sequences_shape: tuple) -> None:
         """Build the layers from below to above."""
         shape = tuple(sequences_shape)
         for layer in self.layers:
@@ -235,7 +238,13 @@ class Stack(keras.layers.Layer):
         outputs, states = self.run(sequences, initial_state, mask, training)
         return (outputs, states) if self.return_state else outputs
 
-    def run(self, sequences, initial_state=None, mask=None, training=False):
+    def run(
+        self,
+        sequences: Tensor,
+        initial_state: list | None = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, list]:
         """Return the outputs and the last states of a built stack.
 
         So does a call with `return_state=True`, whose arguments these are: this
@@ -299,7 +308,7 @@ class Stack(keras.layers.Layer):
                 f"layer, not {len(states)}."
             )
 
-    def get_initial_state(self, batch_size):
+    def get_initial_state(self, batch_size: int) -> list:
         """Return the states before the first step: a list for each layer."""
         return [layer.get_initial_state(batch_size) for layer in self.layers]
 
@@ -321,13 +330,13 @@ class Stack(keras.layers.Layer):
         half = x.shape[-1] // 2
         return ops.concatenate([last[:, :half], first[:, half:]], axis=-1)
 
-    def compute_mask(self, sequences, mask=None):
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Tensor | None:
         """Pass the mask on if there still is time."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
         return mask if self.return_sequences else None
 
-    def compute_output_shape(self, sequences_shape):
+    def compute_output_shape(self, sequences_shape: tuple) -> tuple:
         """Return the shape of the outputs, and those of the states."""
         shape, states = tuple(sequences_shape), []
         for layer in self.layers:
@@ -336,8 +345,12 @@ class Stack(keras.layers.Layer):
         return (shape, states) if self.return_state else shape
 
     def compute_output_spec(
-        self, sequences, mask=None, training=False, initial_state=None
-    ):
+        self,
+        sequences: Tensor,
+        mask: Tensor | None = None,
+        training: bool = False,
+        initial_state: list | None = None,
+    ) -> Any:
         """Return shapes and types without running the layers."""
         shape = self.compute_output_shape(sequences.shape)
         shape, states = shape if self.return_state else (shape, [])
@@ -347,17 +360,17 @@ class Stack(keras.layers.Layer):
         return (output, states) if self.return_state else output
 
     @property
-    def state_dtype(self):
+    def state_dtype(self) -> str:
         """Type of the states."""
         first = getattr(self.layers[0], "forward_layer", self.layers[0])
         return first.cell.state_dtype
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Set the carried states of all layers to what they begin with."""
         for layer in self.layers:
             layer.reset_state()
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),

@@ -14,7 +14,7 @@ import functools
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import as_tensors, carried_mask, positive_int
+from rnn_layers.cells.base import Tensor, as_tensors, carried_mask, positive_int
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -89,7 +89,9 @@ class StatefulStack(keras.layers.Layer):
             )
         ]
 
-    def build(self, sequences_shape, resets_shape=None):
+    def build(
+        self, sequences_shape: tuple, resets_shape: tuple | None = None
+    ) -> None:
         """Build the stack."""
         if not self.stack.built:
             self.stack.build(sequences_shape)
@@ -119,7 +121,7 @@ class StatefulStack(keras.layers.Layer):
                 variable.assign(state)
         return outputs
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Set all carried states to what the cells begin with."""
         starts = self.stack.get_initial_state(self.batch_size)
         for carried, start in zip(self.states, starts, strict=True):
@@ -127,29 +129,35 @@ class StatefulStack(keras.layers.Layer):
                 variable.assign(state)
 
     @property
-    def weights(self):
+    def weights(self) -> list[keras.Variable]:
         """Those of the stack: what is carried is not learned."""
         return self.stack.weights
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict) -> None:
         """Save nothing: the stack saves its weights, and states are left."""
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict) -> None:
         """Load nothing."""
 
-    def compute_mask(self, sequences, mask=None):
+    def compute_mask(
+        self, sequences: Tensor, mask: Tensor | None = None
+    ) -> Tensor | None:
         """Pass the mask on if there still is time."""
         return self.stack.compute_mask(sequences, mask)
 
     def compute_output_spec(
-        self, sequences, resets=None, mask=None, training=False
-    ):
+        self,
+        sequences: Tensor,
+        resets: Tensor | None = None,
+        mask: Tensor | None = None,
+        training: bool = False,
+    ) -> keras.KerasTensor:
         """Return shape and type without running the stack."""
         shape = self.stack.compute_output_shape(sequences.shape)
         shape = shape[0] if self.stack.return_state else shape
         return keras.KerasTensor(shape, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {
             **super().get_config(),
@@ -158,7 +166,7 @@ class StatefulStack(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> "StatefulStack":
         """Make the layer and its stack."""
         stack = keras.saving.deserialize_keras_object(config["stack"])
         return cls(**{**config, "stack": stack})

@@ -3,6 +3,8 @@
 Letters of shapes: B batch, T time.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -48,7 +50,9 @@ class TimeDistributed(keras.layers.TimeDistributed):
         y = self.layer(steps)
         return ops.reshape(y, (rows, length, *y.shape[1:]))
 
-    def compute_output_spec(self, sequences, training=None, mask=None):
+    def compute_output_spec(
+        self, sequences: Any, training: bool | None = None, mask: Any = None
+    ) -> Any:
         """Return the shape and type without running the layer."""
         steps = keras.KerasTensor((None, *sequences.shape[2:]), sequences.dtype)
         y = self.layer.compute_output_spec(steps)

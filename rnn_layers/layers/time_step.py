@@ -3,12 +3,13 @@
 Letters of shapes: B batch, U units.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import Cell
+from rnn_layers.cells.base import Cell, Tensor
 
 
 class Form(NamedTuple):
@@ -69,7 +70,14 @@ class TimeStep:
             ]
         return new
 
-    def with_values(self, values, inputs, states, constants, matmul):
+    def with_values(
+        self,
+        values: list[Tensor],
+        inputs: list[Tensor],
+        states: list[Tensor],
+        constants: list[Tensor],
+        matmul: Callable,
+    ) -> list[Tensor]:
         """Take a step in which the variables of the cell have these values."""
         mapping = list(zip(self.cell.variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
