@@ -90,9 +90,9 @@ def build(config: Config) -> PictureEncoder:
         )
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
-        network = encoders.small_cnn((size, size), wider=(0, 1, 3))
+        network = encoders.small_cnn((size, size), extra=(0, 1, 3))
         return PictureEncoder(encoders.Encoder(network), True)
-    network = encoders.open(
+    network = encoders.open_encoder(
         config.encoder,
         layer=config.encoder_layer,
         size=config.picture_size,
@@ -102,7 +102,7 @@ def build(config: Config) -> PictureEncoder:
     )
     if config.finetune:
         network.model.trainable = True
-        encoders.keep_statistics(network.model)
+        encoders.freeze_batch_normalization(network.model)
         encoders.freeze_below(network.model, config.finetune_from)
     return PictureEncoder(network, config.finetune)
 

@@ -5,15 +5,15 @@ A step is a function
     step(tokens, state) -> (logits, state)
 
 of the last tokens `(N,)` and a nest of tensors that begin with N, to logits
-`(N, V)` and the new state.  In beam search N is B times K, the hypotheses of
-one sentence side by side, and the state is reordered after every step; what
-never changes, like the memory that a decoder attends to, the step had better
-hold itself than carry along as state.
+`(N, V)` and the new state. In beam search N is B times K, the hypotheses of
+one sentence side by side, and the state is reordered after every step: keep
+constants, like the memory that a decoder attends to, in the closure of the
+step, not in the state.
 
 Each function here is one loop of `keras.ops`, over a whole batch, that ends
-when every row has ended; call it inside a `tf.function` to have it compiled.
-All numbers that it returns are the model's own log-probabilities: tokens that
-are banned are not chosen, but the others are not made more probable by it.
+when every row has ended; call it inside a `tf.function` to compile it. It
+returns the model's own log-probabilities: banned tokens are not chosen, but the
+others do not become more probable.
 
 Letters of shapes: B batch, K hypotheses of a sentence, N rows of a step, L
 most tokens, V vocabulary, S source.
@@ -21,6 +21,7 @@ most tokens, V vocabulary, S source.
 
 import dataclasses
 import typing
+from collections.abc import Callable
 
 import keras
 from keras import ops
@@ -28,10 +29,12 @@ from keras import ops
 # Stands for the logarithm of zero; unlike -inf it can be added and compared.
 NEVER = -1e9
 
+Step = Callable[[keras.KerasTensor, typing.Any], tuple]
+
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What every way of decoding must obey.
+    """The rules of every way of decoding.
 
     Attributes:
         begin: The token before the first one.
@@ -52,13 +55,13 @@ class Rules:
 
 
 class Decoded(typing.NamedTuple):
-    """What was decoded; from beam search with K after B, the best first.
+    """The outputs; those of beam search have K after B, the best first.
 
     Attributes:
         tokens: `(B, L)` integers, `end` included where it was reached, zeros
             behind it.
         lengths: `(B,)` integers, `end` counted.
-        scores: `(B,)`, what hypotheses are compared by.
+        scores: `(B,)`, by which hypotheses are compared.
         log_probabilities: `(B,)`, of all tokens of the row together.
     """
 
@@ -68,8 +71,8 @@ class Decoded(typing.NamedTuple):
     log_probabilities: keras.KerasTensor
 
 
-def greedy(step, state, rules):
-    """Takes the most probable token at every step.
+def greedy(step: Step, state, rules: Rules) -> Decoded:
+    """Take the most probable token at every step.
 
     Args:
         step: See above.
@@ -83,29 +86,28 @@ def greedy(step, state, rules):
 
 
 def sample(
-    step,
+    step: Step,
     state,
-    rules,
+    rules: Rules,
     *,
-    seed=None,
-    chances=None,
-    temperature=1.0,
-    top_k=0,
-    top_p=1.0,
-):
-    """Draws every token from its distribution, or from the likeliest part.
+    seed: int | None = None,
+    chances: keras.KerasTensor | None = None,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+) -> Decoded:
+    """Sample every token from its distribution, or from its likeliest part.
 
     Args:
         step: See above.
         state: Nest of tensors `(B, ...)`, at least one.
         rules: The `Rules`.
-        seed: Integer; the same one draws the same tokens.
-        chances: Instead of it, numbers `(B, L)` of at least 0 and less than 1,
-            by which tokens are drawn.
+        seed: Integer; the same one samples the same tokens.
+        chances: Instead of it, random numbers `(B, L)` in [0, 1).
         temperature: Positive; logits are divided by it, so less than one makes
             likely tokens likelier.
-        top_k: Draws from the so many likeliest tokens; 0: from all.
-        top_p: Draws from the fewest likeliest tokens that have at least this
+        top_k: Sample from the so many likeliest tokens; 0: from all.
+        top_p: Sample from the fewest likeliest tokens that have at least this
             probability together (Holtzman et al., 2020, "The curious case of
             neural text degeneration", section 3.1); 1: from all.
 
@@ -120,22 +122,22 @@ def sample(
 
     def choose(allowed, position):
         chance = ops.take(chances, position, axis=1)  # B
-        return _draw(allowed / temperature, chance, top_k, top_p)
+        return _sample(allowed / temperature, chance, top_k, top_p)
 
     return _walk(step, state, rules, choose)
 
 
-def score(step, state, tokens, rules):
-    """Returns the log-probability of given tokens, forced upon the model.
+def score(step: Step, state, tokens, rules: Rules) -> Decoded:
+    """Return the log-probability of tokens, by teacher forcing.
 
     Args:
         step: See above.
         state: Nest of tensors `(B, ...)`, at least one.
-        tokens: `(B, L)`; what stands behind the first `rules.end` is ignored.
+        tokens: `(B, L)`; those behind the first `rules.end` are ignored.
         rules: The `Rules`; only `begin` and `end` matter.
 
     Returns:
-        `Decoded`; the tokens are those given, with zeros behind the end.
+        `Decoded`; its tokens are these, with zeros behind the end.
     """
     tokens = ops.cast(tokens, "int32")
     rules = Rules(rules.begin, rules.end, ops.shape(tokens)[1])
@@ -145,17 +147,17 @@ def score(step, state, tokens, rules):
 
 
 def beam_search(
-    step,
+    step: Step,
     state,
-    rules,
+    rules: Rules,
     *,
-    beam=5,
-    n_best=1,
-    length_penalty=1.0,
-    coverage_penalty=0.0,
-    attention=None,
-):
-    """Keeps the most probable hypotheses at every step.
+    beam: int = 5,
+    n_best: int = 1,
+    length_penalty: float = 1.0,
+    coverage_penalty: float = 0.0,
+    attention: Callable | None = None,
+) -> Decoded:
+    """Keep the most probable hypotheses at every step.
 
     The score of a hypothesis y of n tokens is
 
@@ -164,25 +166,25 @@ def beam_search(
         (3)  cp = coverage_penalty * sum_s log min(sum_t a_ts, 1)
 
     with a_ts the attention of token t to position s of the source: Wu et al.,
-    2016, https://arxiv.org/abs/1609.08144, section 7, equation 14.  A sentence
+    2016, https://arxiv.org/abs/1609.08144, section 7, equation 14. A sentence
     has ended when `beam` hypotheses have; one ends when `end` is among the
-    `beam` most probable continuations.  So a beam of one is greedy decoding.
+    `beam` most probable continuations. So a beam of one is greedy decoding.
 
     Args:
         step: See above.
         state: Nest of tensors `(B, ...)`, at least one.
         rules: The `Rules`.
-        beam: K, how many hypotheses are kept; an integer or a scalar tensor.
+        beam: K, the beam size; an integer or a scalar tensor.
         n_best: How many are returned, at most K.
         length_penalty: Zero compares probabilities and favours short rows;
-            larger favours longer ones.  A number or a scalar tensor.
-        coverage_penalty: Larger favours rows that looked at the whole source.
+            larger favours longer ones. A number or a scalar tensor.
+        coverage_penalty: Larger favours rows that attend to the whole source.
         attention: Function of the state to the weights `(N, S)` of the step
-            that gave it, zero where the source is padding; needed for the
+            that returned it, zero where the source is padding; needed for the
             coverage penalty.
 
     Returns:
-        `Decoded` with tensors `(B, n_best, ...)`, the best first.  Where there
+        `Decoded` with tensors `(B, n_best, ...)`, the best first. Where there
         are fewer hypotheses than that, the score is -inf and the length 0.
     """
     search = _Beam(rules, beam, length_penalty, coverage_penalty, attention)
@@ -202,7 +204,7 @@ def beam_search(
 
 
 class _Live(typing.NamedTuple):
-    """Hypotheses that go on."""
+    """Hypotheses that have not ended."""
 
     tokens: keras.KerasTensor  # (B, K, L)
     last: keras.KerasTensor  # (B, K)
@@ -221,7 +223,7 @@ class _Finished(typing.NamedTuple):
 
 
 class _Beam:
-    """The parts of beam search; the arguments are those of `beam_search`."""
+    """The parts of beam search, with the arguments of `beam_search`."""
 
     def __init__(
         self, rules, beam, length_penalty, coverage_penalty, attention
@@ -233,7 +235,7 @@ class _Beam:
         self.attention = attention if coverage_penalty else None
 
     def begin(self, state):
-        """Returns the variables of the loop before the first step."""
+        """Return the variables of the loop before the first step."""
         beam, length = self.beam, self.rules.max_length
         state = keras.tree.map_structure(
             lambda x: ops.repeat(ops.convert_to_tensor(x), beam, axis=0), state
@@ -241,10 +243,10 @@ class _Beam:
         rows = ops.shape(keras.tree.flatten(state)[0])[0]
         batch = rows // beam
         self.rows = ops.expand_dims(ops.arange(batch), 1)  # B 1
-        width = 1  # of a coverage that nobody looks at
+        width = 1  # of a coverage that is not used
         if self.attention:
             width = ops.shape(self.attention(state))[-1]
-        # All hypotheses are alike at first, so all but one are left out.
+        # All hypotheses are alike at first: leave out all but one.
         first = ops.where(ops.arange(beam) == 0, 0.0, NEVER)
         nothing = ops.zeros((batch, beam), "int32")
         never = ops.full((batch, beam), NEVER, "float32")
@@ -264,20 +266,20 @@ class _Beam:
         return 0, live, finished, state
 
     def advance(self, position, live, finished, logits, state):
-        """Extends all hypotheses by a token and sorts out those that end."""
+        """Extend all hypotheses by a token and sort out those that end."""
         size = ops.shape(logits)[-1]
         rows = ops.reshape(live.tokens, (-1, self.rules.max_length))
         allowed = _allowed(_log_softmax(logits), rows, position, self.rules)
         total = ops.expand_dims(live.log_probabilities, -1) + ops.reshape(
             allowed, (-1, self.beam, size)
         )  # B K V
-        # Twice as many as are kept: half of them may end here.
-        values, places = ops.top_k(
+        # Twice the beam: half of them may end here.
+        values, indices = ops.top_k(
             ops.reshape(total, (-1, self.beam * size)), 2 * self.beam
         )
         values = ops.maximum(values, NEVER)
-        parents = ops.cast(places // size, "int32")  # B 2K
-        tokens = ops.cast(places % size, "int32")
+        parents = ops.cast(indices // size, "int32")  # B 2K
+        tokens = ops.cast(indices % size, "int32")
         if self.attention:
             weights = ops.reshape(
                 ops.cast(self.attention(state), "float32"),
@@ -306,20 +308,20 @@ class _Beam:
         return live, finished, self._reorder(state, parents)
 
     def best(self, position, live, finished, n_best):
-        """Returns the best hypotheses, those cut at `max_length` among them."""
+        """Return the best hypotheses, those cut at `max_length` among them."""
         every = ops.ones_like(live.log_probabilities, dtype="bool")
         finished = self._finish(finished, live, every, position)
-        there = finished.scores > NEVER / 2
-        found = Decoded(
+        exists = finished.scores > NEVER / 2
+        decoded = Decoded(
             finished.tokens,
-            ops.where(there, finished.lengths, 0),
-            ops.where(there, finished.scores, -float("inf")),
-            ops.where(there, finished.log_probabilities, -float("inf")),
+            ops.where(exists, finished.lengths, 0),
+            ops.where(exists, finished.scores, -float("inf")),
+            ops.where(exists, finished.log_probabilities, -float("inf")),
         )
-        return Decoded(*(x[:, :n_best] for x in found))
+        return Decoded(*(x[:, :n_best] for x in decoded))
 
     def _finish(self, finished, candidates, ended, length):
-        """Sorts candidates that ended in among the finished hypotheses."""
+        """Merge candidates that ended into the finished hypotheses."""
         open_rows = ops.expand_dims(finished.count < self.beam, 1)
         real = candidates.log_probabilities > NEVER / 2
         ended = ops.logical_and(ops.logical_and(ended, real), open_rows)
@@ -345,37 +347,38 @@ class _Beam:
         )
 
     def _scores(self, candidates, length):
-        """Returns equation (1) for candidates of `length` tokens."""
+        """Return equation (1) for candidates of `length` tokens."""
         length = ops.cast(length, "float32")
         penalty = ((5.0 + length) / 6.0) ** self.length_penalty
         scores = candidates.log_probabilities / penalty
         if not self.attention:
             return scores
-        # Padding has no weight at all, and must not count as left out.
+        # Padding has no weight at all, and must not count as uncovered.
         coverage = candidates.coverage
         coverage = ops.where(coverage > 0, ops.minimum(coverage, 1.0), 1.0)
         coverage = ops.sum(ops.log(coverage), axis=-1)
         return scores + self.coverage_penalty * coverage
 
-    def _pick(self, x, places):
-        """Returns `x[b, places[b]]`, `(B, ?, ...)` to `(B, P, ...)`."""
+    def _pick(self, x, indices):
+        """Return `x[b, indices[b]]`, `(B, ?, ...)` to `(B, P, ...)`."""
         count = ops.shape(x)[1]
         flat = ops.reshape(x, (-1, *ops.shape(x)[2:]))
-        return ops.take(flat, self._flat(places, count), axis=0)
+        return ops.take(flat, self._flat(indices, count), axis=0)
 
     def _reorder(self, state, parents):
-        """Returns the state of the parents `(B, K)`, tensors `(N, ...)`."""
-        places = ops.reshape(self._flat(parents, self.beam), (-1,))
+        """Return the state of the parents `(B, K)`, tensors `(N, ...)`."""
+        indices = ops.reshape(self._flat(parents, self.beam), (-1,))
         return keras.tree.map_structure(
-            lambda x: ops.take(x, places, axis=0), state
+            lambda x: ops.take(x, indices, axis=0), state
         )
 
-    def _flat(self, places, count):
-        return ops.cast(self.rows, "int32") * count + ops.cast(places, "int32")
+    def _flat(self, indices, count):
+        rows = ops.cast(self.rows, "int32")
+        return rows * count + ops.cast(indices, "int32")
 
 
 def _walk(step, state, rules, choose):
-    """Decodes one token a step by `choose(log-probabilities, position)`."""
+    """Decode one token a step by `choose(log-probabilities, position)`."""
     batch_size = ops.shape(keras.tree.flatten(state)[0])[0]
 
     def go_on(position, tokens, last, ended, total, lengths, state):
@@ -385,10 +388,10 @@ def _walk(step, state, rules, choose):
 
     def advance(position, tokens, last, ended, total, lengths, state):
         logits, state = step(last, state)
-        known = _log_softmax(logits)
-        chosen = choose(_allowed(known, tokens, position, rules), position)
+        log_p = _log_softmax(logits)
+        chosen = choose(_allowed(log_p, tokens, position, rules), position)
         chosen = ops.where(ended, 0, ops.cast(chosen, "int32"))
-        gained = ops.take_along_axis(known, ops.expand_dims(chosen, 1), 1)
+        gained = ops.take_along_axis(log_p, ops.expand_dims(chosen, 1), 1)
         total = total + ops.where(ended, 0.0, ops.squeeze(gained, 1))
         lengths = lengths + ops.cast(ops.logical_not(ended), "int32")
         tokens = _put(tokens, chosen, position)
@@ -413,7 +416,7 @@ def _walk(step, state, rules, choose):
 
 
 def _loop(go_on, advance, variables):
-    """Runs `ops.while_loop`, whose variables must keep their static shapes."""
+    """Run `ops.while_loop`, whose variables must keep their static shapes."""
 
     def body(*old):
         return keras.tree.map_structure(_same_shape, old, advance(*old))
@@ -422,84 +425,85 @@ def _loop(go_on, advance, variables):
     return ops.while_loop(go_on, body, variables)
 
 
-def _allowed(known, tokens, position, rules):
-    """Returns log-probabilities `(N, V)`, `NEVER` where rules forbid a token.
+def _allowed(log_p, tokens, position, rules):
+    """Return log-probabilities `(N, V)`, `NEVER` where rules forbid a token.
 
     Args:
-        known: The model's own log-probabilities `(N, V)`.
-        tokens: What was chosen so far, `(N, L)`.
-        position: How many tokens that are.
+        log_p: The model's own log-probabilities `(N, V)`.
+        tokens: The tokens so far, `(N, L)`.
+        position: Their number.
         rules: The `Rules`.
     """
-    places = ops.arange(ops.shape(known)[-1])  # V
+    vocabulary = ops.arange(ops.shape(log_p)[-1])  # V
     early = ops.cast(position < rules.min_length, "bool")
-    forbidden = ops.logical_and(places == rules.end, early)
+    forbidden = ops.logical_and(vocabulary == rules.end, early)
     for token in rules.banned:
-        forbidden = ops.logical_or(forbidden, places == token)
+        forbidden = ops.logical_or(forbidden, vocabulary == token)
     if rules.no_repeat_ngram:
-        repeats = _repeats(tokens, position, rules.no_repeat_ngram, known)
+        shape = ops.shape(log_p)
+        repeats = _repeats(tokens, position, rules.no_repeat_ngram, shape)
         forbidden = ops.logical_or(forbidden, repeats)  # N V
-    return ops.where(forbidden, NEVER, known)
+    return ops.where(forbidden, NEVER, log_p)
 
 
-def _repeats(tokens, position, size, known):
-    """Returns which tokens would repeat a run of `size`, boolean `(N, V)`."""
-    # Room for at least one run, however short the rows are.
+def _repeats(tokens, position, size, shape):
+    """Return which tokens would repeat an n-gram, boolean of shape `(N, V)`."""
+    # Room for at least one n-gram, however short the rows are.
     tokens = ops.pad(tokens, ((0, 0), (0, size - 1)))
     rows, length = ops.shape(tokens)
     starts = length - size + 1
-    # Does the run that starts at i go like the last size - 1 tokens?
+    # Does the n-gram that starts at i begin with the last size - 1 tokens?
     same = ops.arange(starts) + size <= position  # wholly in the past
     same = ops.broadcast_to(same, (rows, starts))
     for offset in range(size - 1):
         # Before there are enough tokens `same` is false everywhere.
-        place = ops.maximum(position - size + 1 + offset, 0)
-        last = ops.expand_dims(ops.take(tokens, place, axis=1), 1)
-        here = tokens[:, offset : offset + starts]
-        same = ops.logical_and(same, here == last)
+        index = ops.maximum(position - size + 1 + offset, 0)
+        last = ops.expand_dims(ops.take(tokens, index, axis=1), 1)
+        earlier = tokens[:, offset : offset + starts]
+        same = ops.logical_and(same, earlier == last)
     following = tokens[:, size - 1 :]  # N starts
     row = ops.broadcast_to(ops.expand_dims(ops.arange(rows), 1), (rows, starts))
     row = ops.cast(row, "int32")
-    places = ops.reshape(ops.stack([row, following], axis=-1), (-1, 2))
+    indices = ops.reshape(ops.stack([row, following], axis=-1), (-1, 2))
     counts = ops.scatter(
-        places, ops.reshape(ops.cast(same, "int32"), (-1,)), ops.shape(known)
+        indices, ops.reshape(ops.cast(same, "int32"), (-1,)), shape
     )
     return counts > 0
 
 
-def _draw(logits, chance, top_k, top_p):
-    """Returns tokens `(B,)` drawn by numbers `(B,)` between 0 and 1."""
+def _sample(logits, chance, top_k, top_p):
+    """Return tokens `(B,)` sampled by random numbers `(B,)` in [0, 1)."""
     if not top_k and top_p == 1:
-        return _drawn_of_all(logits, chance)
+        return _sample_of_all(logits, chance)
     size = ops.shape(logits)[-1]
     count = min(top_k, size) if top_k else size
     logits, tokens = ops.top_k(logits, count)  # the likeliest first
     below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
-    # Kept are the tokens that begin below top_p: the likeliest always is.
+    # The nucleus: tokens that begin below top_p, which the likeliest does.
     before = below - ops.softmax(logits, axis=-1)
-    kept = ops.cast(before < top_p, "int32")
-    count = ops.maximum(ops.sum(kept, axis=-1, keepdims=True), 1)
+    nucleus = ops.cast(before < top_p, "int32")
+    count = ops.maximum(ops.sum(nucleus, axis=-1, keepdims=True), 1)
     whole = ops.take_along_axis(below, count - 1, axis=-1)
-    place = ops.sum(
+    index = ops.sum(
         ops.cast(below <= ops.expand_dims(chance, 1) * whole, "int32"),
         axis=-1,
         keepdims=True,
     )
-    place = ops.minimum(place, count - 1)
-    return ops.squeeze(ops.take_along_axis(tokens, place, axis=-1), 1)
+    index = ops.minimum(index, count - 1)
+    return ops.squeeze(ops.take_along_axis(tokens, index, axis=-1), 1)
 
 
-def _drawn_of_all(logits, chance):
-    """Returns tokens `(B,)` drawn from all: nothing need be sorted."""
+def _sample_of_all(logits, chance):
+    """Return tokens `(B,)` sampled from all, without sorting."""
     below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)
     chance = ops.expand_dims(chance, 1) * below[:, -1:]
     return ops.sum(ops.cast(below <= chance, "int32"), axis=-1)
 
 
 def _put(tokens, chosen, position):
-    """Writes the chosen tokens `(...)` into `(..., L)` at a position."""
-    here = ops.arange(ops.shape(tokens)[-1]) == position
-    return ops.where(here, ops.expand_dims(chosen, -1), tokens)
+    """Write the chosen tokens `(...)` into `(..., L)` at a position."""
+    is_position = ops.arange(ops.shape(tokens)[-1]) == position
+    return ops.where(is_position, ops.expand_dims(chosen, -1), tokens)
 
 
 def _log_softmax(logits):
@@ -511,7 +515,7 @@ def _argmax(x):
 
 
 def _same_shape(old, new):
-    """Returns `new` with the static shape of `old`, which loops insist on."""
+    """Return `new` with the static shape of `old`, as loops require."""
     if old.shape == new.shape:
         return new
     return ops.reshape(new, ops.shape(old))

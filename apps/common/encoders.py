@@ -1,18 +1,17 @@
-"""What looks at a picture: any Keras network, as a model of regions.
+"""Picture encoders: any Keras network, as a model of regions.
 
     pictures (B, H, W, 3), RGB, 0 to 255 -> regions (B, R, C)
 
-R regions lie in a grid of rows and columns, C channels of each.  Whatever a
-network wants of its pixels happens inside the model, so that nobody can feed it
-with others:
+R regions lie in a grid of rows and columns, C channels of each. The model holds
+the network's own preprocessing, so that nobody can feed it other pixels:
 
-    encoder = encoders.open("weights.keras", size=192, grid=6)
-    encoder = encoders.open("resnet50", size=224, download=True)
+    encoder = encoders.open_encoder("weights.keras", size=192, grid=6)
+    encoder = encoders.open_encoder("resnet50", size=224, download=True)
     encoder(pictures)             # uint8 (B, H, W, 3) -> float32 (B, R, C)
     encoder.model                 # the `keras.Model` of it
     encoder.grid                  # (rows, columns)
     encoder.key                   # names all that its results depend on
-    encoders.small_cnn((96, 96))  # one to be trained together with its user
+    encoders.small_cnn((96, 96))  # one to be trained with the rest
 
 The networks by name are those of `keras.applications` with the weights of
 ImageNet, without their last layers.
@@ -29,6 +28,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from apps.common import graph
 from apps.common.cli import UserError
 from apps.common.runs import load_model
 from data_pipelines.vision.features import weights_key
@@ -56,9 +56,9 @@ APPLICATIONS = {
     "xception": ("xception", "Xception", 299, "xception_"),
 }
 
-# What a saved network may want instead of 0 to 255, RGB.
+# Preprocessing that a saved network may expect, of 0 to 255, RGB.
 PIXELS = {
-    "raw": None,  # it takes 0 to 255, whatever it does with them
+    "raw": None,  # 0 to 255
     "tf": "mobilenet_v2",  # -1 to 1
     "torch": "densenet",  # 0 to 1, minus the mean, by the deviation
     "caffe": "vgg16",  # blue first, 0 to 255, minus the mean
@@ -75,66 +75,61 @@ class Encoder:
     Args:
         model: `keras.Model` of float pictures `(B, H, W, 3)` to `(B, R, C)`,
             whose last layer, `regions`, flattens the grid.
-        probe: `_Probe` of a network that knows what it was trained on, or
-            `None`.
+        probe: `_Probe` of a network with batch normalization, or `None`.
     """
 
-    def __init__(self, model, probe=None):
+    def __init__(self, model: keras.Model, probe: "_Probe | None" = None):
         self.model = model
         self.probe = probe
         self.checked = False
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """Height and width of the pictures."""
         return tuple(self.model.input_shape[1:3])
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[int, int]:
         """Rows and columns of regions."""
         return tuple(self.model.get_layer("regions").input.shape[1:3])
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """C."""
         return self.model.output_shape[-1]
 
     @functools.cached_property
-    def key(self):
+    def key(self) -> str:
         """A short name for all that its results depend on."""
         return weights_key(self.model.to_json(), self.model.get_weights())
 
-    def __call__(self, pictures):
-        """Takes uint8 `(B, H, W, 3)` to a float32 array `(B, R, C)`.
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """Take uint8 `(B, H, W, 3)` to a float32 array `(B, R, C)`.
 
         The first pictures are checked.
         """
         if not self.checked:
             self.check(pictures)
-        pictures = ops.cast(pictures, "float32")
-        return np.asarray(self._run(pictures), "float32")
+        regions = self._run(ops.cast(pictures, "float32"))
+        return np.asarray(ops.convert_to_numpy(regions), "float32")
 
     @functools.cached_property
     def _run(self):
         run = functools.partial(self.model, training=False)
-        if keras.config.backend() != "tensorflow":
-            return lambda pictures: ops.convert_to_numpy(run(pictures))
-        import tensorflow as tf
+        return graph.compile_once(run, ((None, *self.size, 3), "float32"))
 
-        return tf.function(run, reduce_retracing=True)
+    def check(self, pictures: np.ndarray) -> float | None:
+        """Refuse pixels of another kind than the network was trained on.
 
-    def check(self, pictures):
-        """Refuses pixels of another kind than the network was trained on.
-
-        A network with batch normalization remembers the mean and variance of
-        what it saw, so it can be told whether these pictures look alike.
+        Batch normalization remembers the mean and variance of its inputs in
+        training, with which those of these pictures are compared.
 
         Args:
-            pictures: uint8 `(B, H, W, 3)`, some of those that it shall see.
+            pictures: uint8 `(B, H, W, 3)`, some of those to encode.
 
         Returns:
-            The factor between the variances, or `None` if it has nothing to
-            compare with.
+            The factor between the variances, or `None` without batch
+            normalization.
 
         Raises:
             UserError: They are far apart.
@@ -145,9 +140,9 @@ class Encoder:
         before, norm = self.probe
         values = before(ops.cast(pictures, "float32"), training=False)
         values = ops.convert_to_numpy(values)
-        seen = values.var(axis=(0, 1, 2)) + norm.epsilon  # C
-        known = ops.convert_to_numpy(norm.moving_variance) + norm.epsilon
-        ratio = float(np.median(seen / known))
+        variance = values.var(axis=(0, 1, 2)) + norm.epsilon  # C
+        trained = ops.convert_to_numpy(norm.moving_variance) + norm.epsilon
+        ratio = float(np.median(variance / trained))
         if not 1 / MOST_RATIO < ratio < MOST_RATIO:
             raise UserError(
                 f"the encoder was trained on other pixels: the variance before"
@@ -158,36 +153,41 @@ class Encoder:
 
 
 class _Probe(typing.NamedTuple):
-    """From pictures to what the first batch normalization takes, and that."""
+    """The first batch normalization, and the model of its inputs."""
 
     before: keras.Model
     norm: layers.BatchNormalization
 
 
-def names():
-    """The encoders that are known by name."""
+def names() -> list[str]:
+    """Return the encoders that are known by name."""
     return [SMALL, *APPLICATIONS]
 
 
-def open(name, *, layer="", size=0, grid=0, pixels="raw", download=False):
-    """Opens a network that has been trained already.
+def open_encoder(
+    name: str,
+    *,
+    layer: str = "",
+    size: int | tuple[int, int] = 0,
+    grid: int = 0,
+    pixels: str = "raw",
+    download: bool = False,
+) -> Encoder:
+    """Open a pretrained network.
 
     Args:
         name: A name of `APPLICATIONS`, or the file of a Keras model that takes
             pictures.
-        layer: Name of the layer whose output the regions are; empty: the last
-            one.
-        size: Height and width of the pictures, or one number for both; 0: what
-            the network was trained on.
-        grid: Most rows and columns of regions, by averaging neighbours; 0: as
-            many as the network gives.
-        pixels: What a saved network wants of its pixels, one of `PIXELS`; those
-            by name have their own.
-        download: Whether weights that are not on this machine may be
-            downloaded.
+        layer: Name of the layer whose output the regions are (empty: the last).
+        size: Height and width of the pictures, or one number for both (0: that
+            of training).
+        grid: Most rows and columns of regions, by average pooling (0: all).
+        pixels: Preprocessing that a saved network expects, one of `PIXELS`;
+            those by name have their own.
+        download: Whether missing weights may be downloaded.
 
     Raises:
-        UserError: There is no such network, or layer, or it is not one of
+        UserError: There is no such network, or layer, or it does not take
             pictures.
     """
     if name in APPLICATIONS:
@@ -197,7 +197,7 @@ def open(name, *, layer="", size=0, grid=0, pixels="raw", download=False):
         if not Path(name).is_file():
             raise UserError(f"--encoder {name}: there is no such file")
         network, module = load_model(name), PIXELS[pixels]
-        usual = network.input_shape[1:3] if _of_pictures(network) else 0
+        usual = network.input_shape[1:3] if _takes_pictures(network) else 0
     else:
         raise UserError(
             f"--encoder {name}: expected a file ending in .keras or one of"
@@ -214,15 +214,20 @@ def open(name, *, layer="", size=0, grid=0, pixels="raw", download=False):
     return _encoder(network, size, grid, module, name)
 
 
-def load(path):
-    """Opens what `Encoder.model.save` wrote."""
+def load(path: str | Path) -> Encoder:
+    """Open what `Encoder.model.save` wrote."""
     model = load_model(path)
     model.trainable = False
     return Encoder(model)
 
 
-def small_cnn(size, channels=16, smallest=8, wider=()):
-    """Returns a small convolutional network to be trained by its user.
+def small_cnn(
+    size: tuple[int, int],
+    channels: int = 16,
+    smallest: int = 8,
+    extra: tuple[int, ...] = (),
+) -> keras.Model:
+    """Return a small convolutional network, not trained yet.
 
     Each layer halves the height and width and doubles the channels, until the
     grid has at most `smallest` rows and columns.
@@ -231,9 +236,9 @@ def small_cnn(size, channels=16, smallest=8, wider=()):
         size: Height and width of the pictures.
         channels: Of the first layer.
         smallest: Most rows and columns of the grid.
-        wider: Numbers of layers, from 0 on, each followed by another that
-            halves nothing: early ones tell small shapes apart, the last one
-            sees more of what is around a region.
+        extra: Numbers of layers, from 0 on, that are followed by another one
+            of stride 1: early ones tell small shapes apart, the last one widens
+            the receptive field of a region.
     """
     pictures = keras.Input((*size, 3), name="pictures")
     x = layers.Rescaling(1 / 127.5, -1)(pictures)
@@ -241,10 +246,10 @@ def small_cnn(size, channels=16, smallest=8, wider=()):
     for number in range(halvings):
         name = f"convolution_{number + 1}"
         x = _convolution(channels * 2**number, 2, name)(x)
-        if number in wider:
-            more = channels * 2 ** min(number + 1, halvings - 1)
-            x = _convolution(more, 1, f"{name}b")(x)
-    return keras.Model(pictures, _flat(x), name="encoder")
+        if number in extra:
+            wider = channels * 2 ** min(number + 1, halvings - 1)
+            x = _convolution(wider, 1, f"{name}b")(x)
+    return keras.Model(pictures, _flatten_grid(x), name="encoder")
 
 
 def _convolution(channels, strides, name):
@@ -259,47 +264,46 @@ def _convolution(channels, strides, name):
     )
 
 
-def keep_statistics(model):
-    """Freezes batch normalization: it knows more pictures than a batch has."""
+def freeze_batch_normalization(model: keras.Model) -> None:
+    """Keep the statistics of pretraining: a batch has fewer pictures."""
     for layer in _layers(model):
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
 
 
-def freeze_below(model, name):
-    """Freezes the layers before the one of a name; empty: none.
+def freeze_below(model: keras.Model, name: str) -> None:
+    """Freeze the layers before the one of a name (empty: none).
 
     Raises:
         UserError: There is no such layer.
     """
     if not name:
         return
-    inside = [layer for layer in _layers(model) if layer.weights]
-    known = [layer.name for layer in inside]
-    if name not in known:
+    with_weights = [layer for layer in _layers(model) if layer.weights]
+    names = [layer.name for layer in with_weights]
+    if name not in names:
         raise UserError(
             f"--finetune-from {name}: the encoder has no such layer with"
-            f" weights; it has {_last_of(known)}"
+            f" weights; it has {_last_of(names)}"
         )
-    for layer in inside[: known.index(name)]:
+    for layer in with_weights[: names.index(name)]:
         layer.trainable = False
 
 
 def _layers(model):
-    """Returns the layers of a model and of the models within, in order."""
-    found = []
+    """Return the layers of a model and of the models within, in order."""
+    flat = []
     for layer in model.layers:
-        inside = isinstance(layer, keras.Model)
-        found += _layers(layer) if inside else [layer]
-    return found
+        flat += _layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return flat
 
 
 def _application(name, download):
-    """Returns a network of `keras.applications`, without its top."""
+    """Return a network of `keras.applications`, without its top."""
     module, cls, _, file = APPLICATIONS[name]
     home = os.environ.get("KERAS_HOME", "~/.keras")
-    there = Path(home).expanduser().glob(f"models/{file}*top.h5")
-    if not download and not any("no" in path.name for path in there):
+    files = Path(home).expanduser().glob(f"models/{file}*top.h5")
+    if not download and not any("no" in path.name for path in files):
         raise UserError(
             f"--encoder {name}: its weights are not on this machine; add"
             " --download-encoder, or give the file of a Keras model"
@@ -310,40 +314,40 @@ def _application(name, download):
     except Exception as error:
         line = " ".join(str(error).split())[:200]
         raise UserError(
-            f"--encoder {name}: its weights cannot be had: {line}"
+            f"--encoder {name}: its weights cannot be loaded: {line}"
         ) from None
 
 
-def _of_pictures(network):
+def _takes_pictures(network):
     shape = network.input_shape
     return isinstance(shape, tuple) and len(shape) == 4 and shape[-1] == 3
 
 
 def _cut(network, layer, name):
-    """Returns the network up to a layer, if it is one of pictures."""
-    if len(network.inputs) != 1 or not _of_pictures(network):
+    """Return the network up to a layer, if it takes pictures."""
+    if len(network.inputs) != 1 or not _takes_pictures(network):
         raise UserError(
             f"--encoder {name}: takes {network.input_shape}; expected pictures,"
             " (batch, height, width, 3)"
         )
     if not layer:
         return network
-    known = [part.name for part in network.layers]
-    if layer not in known:
+    names = [part.name for part in network.layers]
+    if layer not in names:
         raise UserError(
             f"--encoder-layer {layer}: {name} has no such layer; its layers are"
-            f" {_last_of(known)}"
+            f" {_last_of(names)}"
         )
     return keras.Model(network.input, network.get_layer(layer).output)
 
 
 def _last_of(names):
-    """Returns up to twenty names, those nearest to the result, in one line."""
+    """Return up to twenty names, those nearest to the output, in one line."""
     return ", ".join(names if len(names) <= 20 else ["...", *names[-20:]])
 
 
 def _encoder(network, size, grid, module, name):
-    """Returns the `Encoder` from pixels to regions."""
+    """Return the `Encoder` from pixels to regions."""
     fixed = network.input_shape[1:3]
     if fixed not in ((None, None), size):
         raise UserError(
@@ -360,13 +364,13 @@ def _encoder(network, size, grid, module, name):
     cells = tuple(min(side, grid or side) for side in x.shape[1:3])
     if cells != tuple(x.shape[1:3]):
         x = layers.AdaptiveAveragePooling2D(cells, name="average")(x)
-    model = keras.Model(pictures, _flat(x), name="encoder")
+    model = keras.Model(pictures, _flatten_grid(x), name="encoder")
     model.trainable = False
     return Encoder(model, probe)
 
 
 def _probe(network, pictures, pixels):
-    """Returns the `_Probe` of a network that has batch normalization."""
+    """Return the `_Probe` of a network that has batch normalization."""
     for layer in network.layers:
         if (
             isinstance(layer, layers.BatchNormalization)
@@ -381,7 +385,7 @@ def _probe(network, pictures, pixels):
 
 
 def _grid_of(x, name):
-    """Returns what a network gives as `(B, rows, columns, C)`."""
+    """Return the output of a network as `(B, rows, columns, C)`."""
     if len(x.shape) == 2:
         return layers.Reshape((1, 1, x.shape[-1]))(x)
     if len(x.shape) == 3 and x.shape[1] is not None:
@@ -394,6 +398,6 @@ def _grid_of(x, name):
     )
 
 
-def _flat(x):
+def _flatten_grid(x):
     rows, columns, channels = x.shape[1:]
     return layers.Reshape((rows * columns, channels), name="regions")(x)

@@ -1,27 +1,28 @@
-"""The optimizer of every app: AdamW that remembers what people ask about."""
+"""The optimizer of every app: AdamW with a gradient norm and averages."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 from keras import ops
 
 
 class AdamW(keras.optimizers.AdamW):
-    """Keras's AdamW, which knows its gradient's length and averages weights.
+    """Keras's AdamW that records the gradient norm and averages the weights.
 
-    `gradient_norm` is the last step's, before clipping: that of all gradients
-    together shows at a glance whether a recurrent network's gradients explode
-    or vanish.  The averages of the weights over the last steps are better than
-    the weights themselves (Polyak and Juditsky, 1992, "Acceleration of
-    stochastic approximation by averaging"); `averaged` puts them in place.
+    `gradient_norm` is the global norm of the last step, before clipping: it
+    shows at a glance whether a recurrent network's gradients explode or vanish.
+    The averages of the weights over the last steps are better than the weights
+    themselves (Polyak and Juditsky, 1992, "Acceleration of stochastic
+    approximation by averaging"); `averaged` puts them in place.
 
     Args:
         *args: As Keras's AdamW has them.
-        averaging: How much of the average a step keeps, at most; the first
-            steps keep less, `(1 + t) / (10 + t)`.  Zero: no averages.
-        slow: Variables that take smaller steps, such as those of a network that
-            has been trained before.
-        slowness: What their steps are multiplied by.
+        averaging: Decay of the moving average; that of step t is at most
+            `(1 + t) / (10 + t)`. Zero: no averages.
+        slow: Variables with a smaller learning rate, such as those of a
+            pretrained network.
+        slowness: Factor of their learning rate.
         **kwargs: As Keras's AdamW has them.
     """
 
@@ -57,15 +58,15 @@ class AdamW(keras.optimizers.AdamW):
         ]
         self.gradient_norm.assign(ops.sqrt(sum(squares)))
         time = ops.cast(self.iterations, "float32")  # after this step
-        keep = ops.minimum(self.averaging, time / (9 + time))
+        decay = ops.minimum(self.averaging, time / (9 + time))
         for variable, average in self.pairs:
-            change = (1 - keep) * (variable - average)
+            change = (1 - decay) * (variable - average)
             average.assign_add(ops.cast(change, average.dtype))
 
 
 @contextlib.contextmanager
-def averaged(model):
-    """Puts the averages in place of the weights of a model, for a while."""
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Put the averages in place of the weights of a model, for a while."""
     optimizer = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     _swap(optimizer)
@@ -83,10 +84,10 @@ def _swap(optimizer):
 
 
 def _dense(gradient):
-    """Adds up the rows of an embedding's gradient that belong to one word.
+    """Add up the rows of an embedding's gradient that belong to one word.
 
-    TensorFlow gives them one by one, and Keras would take the norm of those
-    rows when it clips, not the norm of the gradient.
+    TensorFlow returns one for each occurrence, and Keras clips by the norm of
+    those rows, not by the norm of the gradient.
     """
     if not hasattr(gradient, "dense_shape"):
         return gradient

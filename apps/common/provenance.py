@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 
-def versions():
-    """Returns the versions that a result may depend on."""
-    found = {
+def versions() -> dict[str, str]:
+    """Return the versions that a result may depend on."""
+    versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "keras": keras.version(),
@@ -19,12 +19,12 @@ def versions():
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
 
-        found["tensorflow"] = tf.__version__
-    return found
+        versions["tensorflow"] = tf.__version__
+    return versions
 
 
-def commit():
-    """Returns the git commit of this checkout, `None` outside of one."""
+def commit() -> str | None:
+    """Return the git commit of this checkout, `None` outside of one."""
     revision = _git("rev-parse", "--short=12", "HEAD")
     if revision is None:
         return None
@@ -32,8 +32,8 @@ def commit():
     return revision + ("-changed" if changed else "")
 
 
-def device():
-    """Names what is computed on: "cpu (2 cores)" or the GPUs."""
+def device() -> str:
+    """Return the device that computes: "cpu (2 cores)" or the GPUs."""
     devices = keras.distribution.list_devices()
     gpus = [name for name in devices if "cpu" not in name.lower()]
     if gpus:

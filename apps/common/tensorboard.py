@@ -1,28 +1,33 @@
-"""What a run shows in TensorBoard, beside what the app itself adds.
+"""TensorBoard of a run, beside what `samples` and the app itself add.
 
-Tags: `loss`, the metrics, `learning_rate`, `gradient_norm` (of the last step of
-the epoch, before clipping), `examples_per_second` and `tokens_per_second` (real
-tokens, padding not counted, validation time left out) under `train`; the same
-names under `validation`; histograms of all weights; `Projector`: the words.
+Tags under `train`: `loss`, metrics, `learning_rate`, `gradient_norm` (of the
+last step of the epoch, before clipping), `examples_per_second` and
+`tokens_per_second` (padding and validation time left out), histograms of all
+weights; under `validation`: `loss` and the metrics. Projector: the embeddings.
 """
 
 import time
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 
+from apps.common.runs import Run
+
 
 class TensorBoard(keras.callbacks.Callback):
-    """Writes event files under `tensorboard/` of a run.
+    """Write event files under `tensorboard/` of a run.
 
     Args:
         run: The `runs.Run`.
         examples: Examples in one epoch.
-        lengths: `(N,)` real tokens (or frames) of all training examples.
+        lengths: `(N,)` tokens, or frames, of all training examples, padding
+            left out.
     """
 
-    def __init__(self, run, examples, lengths):
+    def __init__(self, run: Run, examples: float, lengths: np.ndarray):
         super().__init__()
         folder = run.file("tensorboard")
         self.train = tf.summary.create_file_writer(str(folder / "train"))
@@ -67,8 +72,10 @@ class TensorBoard(keras.callbacks.Callback):
         self.validation.close()
 
 
-def write_projector(run, vectors, words):
-    """Shows vectors under their words in TensorBoard's projector.
+def write_projector(
+    run: Run, vectors: np.ndarray, words: Sequence[str]
+) -> None:
+    """Show vectors under their words in TensorBoard's projector.
 
     Args:
         run: The `runs.Run`.

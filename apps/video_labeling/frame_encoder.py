@@ -36,7 +36,7 @@ def build(config: Config, run: runs.Run) -> encoders.Encoder | None:
             "--motion pixels needs a network that is trained with the rest; a"
             " frozen encoder has --motion regions"
         )
-    encoder = encoders.open(
+    encoder = encoders.open_encoder(
         config.encoder,
         layer=config.encoder_layer,
         size=(config.frame_height, config.frame_width),

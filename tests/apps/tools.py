@@ -1,41 +1,24 @@
-"""What the tests of apps share: ways to run, and small data for sentiment."""
+"""What the tests of apps share: ways to train and to run."""
 
-import csv
+import os
 import random
-import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
+import filelock
 import keras
 import numpy as np
+from tensorboard.backend.event_processing import event_accumulator
 
 import rnn_layers  # noqa: F401 (the saved models are made of its layers)
+from apps.common import runs
 
 ROOT = Path(__file__).parents[2]
-GOOD = ["lovely", "bright", "funny", "warm", "clever"]
-BAD = ["dull", "grey", "noisy", "cold", "stupid"]
-SMALL = shlex.split(
-    "--units 6 --embedding-size 6 --batch-size 16 --ngrams 2"
-    " --epochs 6 --learning-rate 0.03 --dropout 0.1"
-)
-
-
-def write_reviews(folder, count=600, seed=0):
-    """Reviews whose label is that of their last adjective."""
-    words = random.Random(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "train.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for number in range(count):
-            first, last = (BAD, GOOD) if number % 2 else (GOOD, BAD)
-            text = f"A {words.choice(first)} start, a {words.choice(last)} end"
-            text += " of film" * words.randrange(4) + f" {number}."
-            writer.writerow([text, "good" if number % 2 else "bad"])
-    return folder
 
 
 def run_module(module, *arguments, **options):
@@ -49,12 +32,51 @@ def run_module(module, *arguments, **options):
     )
 
 
-def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "reviews")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+def train_once(tmp_path_factory, app, write_data, flags):
+    """A training that all tests of a session share, those of other workers too.
+
+    Args:
+        tmp_path_factory: The fixture of pytest.
+        app: Name of the app.
+        write_data: Function of a folder, which writes the data into it.
+        flags: Function of the folder and more words to the command line.
+
+    Returns:
+        An object with the `folder`, the `runs.Run`, its `runs_path`, and
+        `stdout` and `stderr` of the training.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / f"trained-{app}"
+    with filelock.FileLock(f"{folder}.lock"):
+        if not (folder / "stderr").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            write_data(folder)
+            command = flags(folder, "--name", "x")
+            done = run_module(f"apps.{app}.train", *command)
+            assert done.returncode == 0, done.stderr
+            (folder / "stdout").write_text(done.stdout)
+            (folder / "stderr").write_text(done.stderr)
+    runs_path = str(folder / "runs")
+    return types.SimpleNamespace(
+        folder=folder,
+        run=runs.open_run(app, "x", runs_path),
+        runs_path=runs_path,
+        stdout=(folder / "stdout").read_text(),
+        stderr=(folder / "stderr").read_text(),
+    )
+
+
+def tensorboard_tags(run):
+    """The tags of TensorBoard, a dict of `train` and `validation`."""
+    tags = {}
+    for part in ("train", "validation"):
+        folder = str(run.file("tensorboard") / part)
+        events = event_accumulator.EventAccumulator(folder)
+        events.Reload()
+        tags[part] = set(events.Tags()["tensors"])
+    return tags
 
 
 def weights_of(folder):

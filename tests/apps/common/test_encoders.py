@@ -25,7 +25,7 @@ def convolution(x):
 
 def test_regions_are_the_networks_output_row_by_row(tmp_path):
     path = saved(tmp_path, convolution)
-    encoder = encoders.open(path, size=(24, 36))
+    encoder = encoders.open_encoder(path, size=(24, 36))
     network = keras.models.load_model(path)
     expected = network.predict(PICTURES.astype("float32"), verbose=0)
     assert encoder.grid == (12, 18)
@@ -37,8 +37,8 @@ def test_regions_are_the_networks_output_row_by_row(tmp_path):
 
 def test_a_grid_averages_neighbours(tmp_path):
     path = saved(tmp_path, convolution)
-    whole = encoders.open(path, size=(24, 36))(PICTURES)
-    encoder = encoders.open(path, size=(24, 36), grid=6)
+    whole = encoders.open_encoder(path, size=(24, 36))(PICTURES)
+    encoder = encoders.open_encoder(path, size=(24, 36), grid=6)
     expected = whole.reshape(4, 6, 2, 6, 3, 5).mean(axis=(2, 4))
     np.testing.assert_allclose(
         encoder(PICTURES), expected.reshape(4, 36, 5), atol=1e-4
@@ -47,7 +47,7 @@ def test_a_grid_averages_neighbours(tmp_path):
 
 def test_a_grid_is_never_finer_than_the_network(tmp_path):
     path = saved(tmp_path, convolution)
-    encoder = encoders.open(path, size=(24, 36), grid=16)
+    encoder = encoders.open_encoder(path, size=(24, 36), grid=16)
     assert encoder.grid == (12, 16)
 
 
@@ -60,7 +60,7 @@ def test_a_grid_is_never_finer_than_the_network(tmp_path):
 )
 def test_other_outputs_are_regions_too(tmp_path, output, grid):
     path = saved(tmp_path, output, (24, 36, 3))
-    assert encoders.open(path).grid == grid
+    assert encoders.open_encoder(path).grid == grid
 
 
 def test_a_layer_can_be_chosen(tmp_path):
@@ -68,14 +68,14 @@ def test_a_layer_can_be_chosen(tmp_path):
         return layers.GlobalAveragePooling2D()(convolution(x))
 
     path = saved(tmp_path, output)
-    encoder = encoders.open(path, layer="last", size=(24, 36))
+    encoder = encoders.open_encoder(path, layer="last", size=(24, 36))
     assert encoder.grid == (12, 18)
 
 
 @pytest.mark.parametrize("pixels", ["tf", "torch", "caffe"])
 def test_pixels_are_what_keras_makes_of_them(tmp_path, pixels):
     path = saved(tmp_path, lambda x: layers.Activation("linear")(x))
-    encoder = encoders.open(path, size=(24, 36), pixels=pixels)
+    encoder = encoders.open_encoder(path, size=(24, 36), pixels=pixels)
     module = getattr(keras.applications, encoders.PIXELS[pixels])
     expected = module.preprocess_input(PICTURES.astype("float32"))
     np.testing.assert_allclose(
@@ -84,7 +84,7 @@ def test_pixels_are_what_keras_makes_of_them(tmp_path, pixels):
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
-    encoder = encoders.open(
+    encoder = encoders.open_encoder(
         saved(tmp_path, convolution), size=(24, 36), grid=4, pixels="caffe"
     )
     encoder.model.save(tmp_path / "encoder.keras")
@@ -99,7 +99,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
 def test_the_key_tells_networks_apart(tmp_path):
     path = saved(tmp_path, convolution)
     keys = {
-        encoders.open(path, **options).key
+        encoders.open_encoder(path, **options).key
         for options in (
             dict(size=24),
             dict(size=36),
@@ -108,7 +108,7 @@ def test_the_key_tells_networks_apart(tmp_path):
         )
     }
     again = saved(tmp_path, convolution)  # other random weights
-    keys.add(encoders.open(again, size=24).key)
+    keys.add(encoders.open_encoder(again, size=24).key)
     assert len(keys) == 5
 
 
@@ -133,7 +133,7 @@ def test_wrong_pixels_are_noticed(tmp_path, trained, pixels, right):
         norm(seen, training=True)
         return convolution(y)
 
-    encoder = encoders.open(
+    encoder = encoders.open_encoder(
         saved(tmp_path, output), size=(24, 36), pixels=pixels
     )
     if right:
@@ -144,7 +144,7 @@ def test_wrong_pixels_are_noticed(tmp_path, trained, pixels, right):
 
 
 def test_without_batch_normalization_there_is_nothing_to_compare(tmp_path):
-    encoder = encoders.open(saved(tmp_path, convolution), size=24)
+    encoder = encoders.open_encoder(saved(tmp_path, convolution), size=24)
     assert encoder.check(PICTURES[:, :, :24]) is None
 
 
@@ -159,23 +159,23 @@ def test_without_batch_normalization_there_is_nothing_to_compare(tmp_path):
 def test_no_such_encoder(monkeypatch, tmp_path, name, message):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(UserError, match=message):
-        encoders.open(name)
+        encoders.open_encoder(name)
 
 
 def test_networks_that_do_not_fit(tmp_path):
     path = saved(tmp_path, convolution, (32, 32, 3))
     with pytest.raises(UserError, match="takes pictures of 32 x 32, not of 24"):
-        encoders.open(path, size=24)
+        encoders.open_encoder(path, size=24)
     with pytest.raises(UserError, match="no such layer; its layers are"):
-        encoders.open(path, layer="lost")
+        encoders.open_encoder(path, layer="lost")
     with pytest.raises(UserError, match="of any size; choose one with --pic"):
-        encoders.open(saved(tmp_path, convolution))
+        encoders.open_encoder(saved(tmp_path, convolution))
     path = saved(tmp_path, lambda x: layers.Dense(2)(x), (7,))
     with pytest.raises(UserError, match="expected pictures, \\(batch, height"):
-        encoders.open(path)
+        encoders.open_encoder(path)
     (tmp_path / "text.keras").write_text("no model")
     with pytest.raises(UserError, match="not a Keras model"):
-        encoders.open(str(tmp_path / "text.keras"))
+        encoders.open_encoder(str(tmp_path / "text.keras"))
 
 
 @pytest.mark.parametrize("size", [(96, 96), (48, 64), (8, 8)])
@@ -195,7 +195,7 @@ def test_an_application_sees_the_pixels_that_it_wants(name, monkeypatch):
     inputs = keras.Input((None, None, 3))
     network = keras.Model(inputs, keras.layers.Conv2D(4, 8, 8)(inputs))
     monkeypatch.setattr(encoders, "_application", lambda *_: network)
-    encoder = encoders.open(name, size=32)
+    encoder = encoders.open_encoder(name, size=32)
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (2, 32, 32, 3), np.uint8)
     library = getattr(keras.applications, encoders.APPLICATIONS[name][0])

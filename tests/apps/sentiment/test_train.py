@@ -1,0 +1,149 @@
+"""Trainings: on bad and odd data; whole ones, killed and in every way."""
+
+import csv
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from apps.common import cli, runs
+from apps.sentiment import train
+from apps.sentiment.config import PRESETS, Config
+from tests.apps.reviews import flags, write_reviews
+from tests.apps.tools import run_and_kill, run_module, weights_of
+
+
+def bad_data(folder, case):
+    """Spoils the reviews; returns parts of the line that must come."""
+    path = folder / "reviews" / "train.csv"
+    if case == "missing":
+        shutil.rmtree(folder / "reviews")
+        return ["reviews"]
+    if case == "empty":
+        path.write_text("")
+        return [str(path), "empty"]
+    if case == "column":
+        path.write_text("words,label\na,b\n")
+        return [str(path), "text", "words"]
+    if case == "one class":
+        path.write_text(
+            "text,label\n" + "".join(f"a film {n},good\n" for n in range(60))
+        )
+        return [str(path), "good"]
+    if case == "truncated":
+        data = gzip.compress(path.read_bytes())
+        path.with_suffix(".csv.gz").write_bytes(data[: len(data) // 2])
+        path.unlink()
+        return ["train.csv.gz"]
+    (folder / "reviews" / "test.csv").write_text("text,label\na,b\na,fine\n")
+    return ["test.csv:2", "'b'", "good"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["missing", "empty", "column", "one class", "truncated", "label"],
+)
+def test_bad_data_is_one_line_and_leaves_nothing(
+    case, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
+    write_reviews(tmp_path / "reviews")
+    parts = bad_data(tmp_path, case)
+    config = cli.parse(Config, PRESETS, flags(tmp_path))
+    with pytest.raises(SystemExit) as caught:
+        cli.main(lambda: train.train(config))
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    for part in parts:
+        assert part in printed
+    left = [p.name for p in (tmp_path / "runs" / "sentiment").iterdir()]
+    assert left == [".lock"]
+    left = [p.name for p in tmp_path.glob("data/**/.tmp-*")]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "texts", "rows"),
+    [
+        (["x\ny", "\u00e9\u6620", "p\u2028q"], "a {} film", 60),
+        (["0", "1"], "\u6620", 60),  # one word, and that of one letter
+        ([f"class {n}" for n in range(150)], "word{} film", 450),
+    ],
+    ids=["odd labels", "odd texts", "many classes"],
+)
+def test_odd_data_train_to_the_end(
+    labels, texts, rows, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    for split, count in [("train", rows), ("valid", 3), ("test", 2)]:
+        with open(folder / f"{split}.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            for n in range(count):
+                writer.writerow([texts.format(n % 7), labels[n % len(labels)]])
+    more = ["--epochs", "1", "--units", "2", "--embedding-size", "2"]
+    train.train(cli.parse(Config, PRESETS, flags(tmp_path, *more)))
+    printed = capsys.readouterr().out
+    assert "bag_of_words" in printed
+    assert max(map(len, printed.splitlines())) < 200
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
+    write_reviews(tmp_path / "reviews", 2000)
+    more = ["--epochs", "4", "--learning-rate", "0.001"]
+    whole = run_module(
+        "apps.sentiment.train", *flags(tmp_path, *more, "--name", "whole")
+    )
+    assert whole.returncode == 0, whole.stderr
+    folder = tmp_path / "runs" / "sentiment" / "killed"
+    command = flags(tmp_path, *more, "--name", "killed")
+    run_and_kill("apps.sentiment.train", command, folder)
+    done = [folder.parent / name for name in ("killed", "whole")]
+    weights = [weights_of(run) for run in done]
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in ("log.csv", "samples.txt"):
+        ours, theirs = ((run / name).read_text() for run in done)
+        assert ours == theirs
+    records = [json.loads((r / "metrics.json").read_text()) for r in done]
+    assert records[0]["metrics"] == records[1]["metrics"]
+    assert (done[0] / "export" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_is_learned(tmp_path):
+    done = run_module(
+        "apps.sentiment.train",
+        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
+    )
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "sentiment" / "demo-gru" / "metrics.json"
+    record = json.loads(path.read_text())
+    assert record["metrics"]["accuracy"] >= 0.95
+    assert record["baselines"]["bag_of_words"]["accuracy"] < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--mixed-precision", "true"),
+        ("--jit-compile", "true"),
+        ("--depth", "2", "--cell", "peephole_lstm", "--bidirectional", "false"),
+    ],
+)
+def test_every_way_of_computing_learns(tmp_path, more):
+    write_reviews(tmp_path / "reviews", 600)
+    arguments = flags(tmp_path, "--epochs", "6", "--name", "x", *more)
+    done = run_module("apps.sentiment.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "Model doesn't support" not in done.stderr
+    path = tmp_path / "runs" / "sentiment" / "x" / "metrics.json"
+    assert json.loads(path.read_text())["metrics"]["accuracy"] > 0.9
