@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import tabulate
 
+# Headings as narrow as they are: tables of many scores fit into a terminal.
+tabulate.MIN_PADDING = 0
+
 
 def text(
     rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
