@@ -161,55 +161,41 @@ class Cell(keras.layers.Layer):
 
     def add_kernel(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that multiplies the input."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=self._drawn(self.kernel_initializer),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            autocast=False,
+        return self._add(
+            name, shape, self._drawn(self.kernel_initializer), role="kernel"
         )
 
     def add_recurrent(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that multiplies a state."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=self._drawn(self.recurrent_initializer),
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-            autocast=False,
+        return self._add(
+            name,
+            shape,
+            self._drawn(self.recurrent_initializer),
+            role="recurrent",
         )
 
     def add_bias(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that is added to a sum."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=self.initial_bias,
-            regularizer=self.bias_regularizer,
-            constraint=self.bias_constraint,
-            dtype=self.state_dtype,
-            autocast=False,
-        )
+        kind = self.state_dtype
+        return self._add(name, shape, self.initial_bias, kind, role="bias")
 
     def add_scale(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that scales what was normalized; it starts at one."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer="ones",
-            dtype=self.state_dtype,
-            autocast=False,
-        )
+        return self._add(name, shape, "ones", self.state_dtype)
 
     def add_shift(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that shifts what was normalized; it starts at zero."""
+        return self._add(name, shape, "zeros", self.state_dtype)
+
+    def _add(self, name, shape, initializer, dtype=None, role=None):
+        """Add a weight, regularized and constrained as its role is."""
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer="zeros",
-            dtype=self.state_dtype,
+            initializer=initializer,
+            regularizer=getattr(self, f"{role}_regularizer", None),
+            constraint=getattr(self, f"{role}_constraint", None),
+            dtype=dtype,
             autocast=False,
         )
 
@@ -318,36 +304,21 @@ class Cell(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        return {
+        config = {
             **super().get_config(),
             "units": self.units,
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
-            **{
-                name: keras.initializers.serialize(getattr(self, name))
-                for name in (
-                    "kernel_initializer",
-                    "recurrent_initializer",
-                    "bias_initializer",
-                )
-            },
-            **{
-                name: keras.regularizers.serialize(getattr(self, name))
-                for name in (
-                    "kernel_regularizer",
-                    "recurrent_regularizer",
-                    "bias_regularizer",
-                )
-            },
-            **{
-                name: keras.constraints.serialize(getattr(self, name))
-                for name in (
-                    "kernel_constraint",
-                    "recurrent_constraint",
-                    "bias_constraint",
-                )
-            },
         }
+        for kind, module in (
+            ("initializer", keras.initializers),
+            ("regularizer", keras.regularizers),
+            ("constraint", keras.constraints),
+        ):
+            for role in ("kernel", "recurrent", "bias"):
+                name = f"{role}_{kind}"
+                config[name] = module.serialize(getattr(self, name))
+        return config
 
 
 class GatedCell(Cell):

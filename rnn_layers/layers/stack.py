@@ -80,14 +80,9 @@ class Stack(keras.layers.Layer):
 
     Args:
         cell: One of `rnn_layers.names()`.
-        units: Positive integer, the size of the state in each direction.
-        depth: Integer from 1 to 4.
-        bidirectional: Whether each layer runs in both directions.
-        dropout: Rate in [0, 1) of the dropout between layers.
-        residual: Whether inputs are added to outputs from the second layer on.
-        return_sequences: Whether to return all outputs or only the last one.
+        units, depth, bidirectional, dropout, residual, return_sequences,
+            return_state: As in `stack`.
         options: Dict, other options of `rnn_layers.rnn`.
-        return_state: Whether to return the last states too.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Attributes:
