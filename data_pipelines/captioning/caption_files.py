@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data_pipelines.files import tables
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.records import LONGEST, Records
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tables import LONGEST, Lines
 
 # What the files of COCO and of Flickr8k call the splits.
 _SPLITS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
@@ -50,39 +51,14 @@ class Table:
         self.repaired = 0
 
     def __iter__(self) -> Iterator[Caption]:
-        records = Records(self.path)
-        rows = records.rows()
-        header, _ = next(rows, ([], 1))
-        columns = self._columns(header)
-        for row, line in rows:
-            if len(row) != len(header):
-                raise DataError(
-                    f"{self.path}:{line}: expected {len(header)} fields as in "
-                    f"the header, found {len(row)}"
-                )
-            picture, text, split = (
-                "" if column is None else row[column] for column in columns
-            )
-            if columns[2] is not None:
-                split = split.strip()
-                self._check(split, line)
+        table = tables.Table(self.path, ("image", "caption"), ("split",))
+        for row in table:
+            split = row.get("split", "").strip()
+            if "split" in row:
+                self._check(split, row.line)
                 self.splits.add(split)
-            yield Caption(picture.strip(), text, split, line)
-        self.repaired = records.repaired
-
-    def _columns(self, header: list[str]) -> list[int | None]:
-        names = [name.strip() for name in header]
-        for name in ("image", "caption"):
-            if name not in names:
-                found = ", ".join(repr(known) for known in names)
-                raise DataError(
-                    f"{self.path}:1: no column {name!r} in the header; the "
-                    f"columns are {found}"
-                )
-        return [
-            names.index(name) if name in names else None
-            for name in ("image", "caption", "split")
-        ]
+            yield Caption(row["image"].strip(), row["caption"], split, row.line)
+        self.repaired = table.repaired
 
     def _check(self, split: str, line: int) -> None:
         if split not in SPLITS:
@@ -193,8 +169,8 @@ class Flickr:
     def __iter__(self) -> Iterator[Caption]:
         listed = self._listed()
         self.unlisted, self.uncaptioned = set(), set(listed)
-        records = Records(self.path)
-        for number, line in enumerate(records.lines(), 1):
+        lines = Lines(self.path)
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             key, tab, text = line.partition("\t")
@@ -210,13 +186,13 @@ class Flickr:
             self.uncaptioned.discard(picture)
             split = listed.get(picture, ("", ""))[0]
             yield Caption(picture, text, split, number)
-        self.repaired = records.repaired
+        self.repaired = lines.repaired
 
     def _listed(self) -> dict[str, tuple[str, str]]:
         """Picture -> its split, and where that is said."""
         listed: dict[str, tuple[str, str]] = {}
         for path, split in self.lists.items():
-            for number, line in enumerate(Records(path).lines(), 1):
+            for number, line in enumerate(Lines(path), 1):
                 where = f"{path}:{number}"
                 name = line.strip()
                 other, place = listed.get(name, (split, ""))

@@ -6,7 +6,7 @@ from typing import Any
 
 from data_pipelines.files import cache
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.records import Record, tidy
+from data_pipelines.files.tables import Row, decode
 
 
 def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:
@@ -47,7 +47,7 @@ def builder_fingerprint(builder: Any) -> list:
 
 
 class TextRecords:
-    """Records of one split of a prepared set.
+    """Rows `text` and `label` of one split of a prepared set.
 
     Args:
         builder: from `prepared`.
@@ -68,18 +68,16 @@ class TextRecords:
         self.label = label
         self.repaired = 0
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[Row]:
         self.repaired = 0
         names = self.builder.info.features[self.label].names
         dataset = self.builder.as_dataset(split=self.split)
         for number, example in enumerate(dataset.as_numpy_iterator(), 1):
             raw = b"\n".join(example[feature] for feature in self.texts)
-            text = raw.decode("utf-8", "replace")
-            already = raw.count(b"\xef\xbf\xbd")
-            self.repaired += text.count("\ufffd") - already
-            where = f"{self.builder.name} ({self.split}):{number}"
-            label = tidy(names[int(example[self.label])], where)
-            yield text, label, number
+            text, repaired = decode(raw)
+            self.repaired += repaired
+            label = names[int(example[self.label])]
+            yield Row({"text": text, "label": label}, number)
 
 
 class PairRecords:
@@ -112,9 +110,7 @@ class PairRecords:
         for number, example in enumerate(dataset.as_numpy_iterator(), 1):
             sides = []
             for language in self.languages:
-                raw = example[language]
-                text = raw.decode("utf-8", "replace")
-                already = raw.count(b"\xef\xbf\xbd")
-                self.repaired += text.count("\ufffd") - already
+                text, repaired = decode(example[language])
+                self.repaired += repaired
                 sides.append(text)
             yield sides[0], sides[1], number

@@ -28,8 +28,8 @@ from data_pipelines.files import ragged, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
-from data_pipelines.files.records import Record
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tables import Row, clean_label
 from data_pipelines.sentiment.word_counter import WordCounter
 from data_pipelines.text import word_tokenizer
 from data_pipelines.text.vocabulary import UNKNOWN, Vocabulary
@@ -57,12 +57,12 @@ class Source:
 
     Attributes:
         name: What messages call it.
-        records: Yields (text, label, line); may have a count `repaired`.
+        rows: Rows with a `text` and a `label`; may have a count `repaired`.
         shares: Split name -> its share; the shares add up to 1.
     """
 
     name: str
-    records: Iterable[Record]
+    rows: Iterable[Row]
     shares: dict[str, float]
 
 
@@ -285,7 +285,7 @@ def _write(
         "examples": examples,
         "empty": empty,
         "first": first,
-        "repaired": getattr(source.records, "repaired", 0),
+        "repaired": getattr(source.rows, "repaired", 0),
     }
 
 
@@ -302,17 +302,19 @@ def _chunks(
     texts: list[bytes] = []
     numbers: list[int] = []
     size = 0
-    for text, label, line in source.records:
+    for row in source.rows:
+        where = f"{source.name}:{row.line}"
+        label = clean_label(row["label"], where)
         if label not in first:
-            first[label] = line
+            first[label] = row.line
             labels.setdefault(label, len(labels))
             if len(labels) > _MOST_LABELS:
                 raise DataError(
-                    f"{source.name}:{line}: more than {_MOST_LABELS:,} "
-                    "different labels so far; expected a few classes"
+                    f"{where}: more than {_MOST_LABELS:,} different labels so "
+                    "far; expected a few classes"
                 )
         # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-        texts.append(text.encode("utf-8", "replace"))
+        texts.append(row["text"].encode("utf-8", "replace"))
         numbers.append(labels[label])
         size += len(texts[-1])
         if len(texts) == _CHUNK_TEXTS or size > _CHUNK_BYTES:

@@ -37,8 +37,8 @@ from data_pipelines.batching.bucket_widths import boundaries
 from data_pipelines.batching.by_length import ByLength
 from data_pipelines.files import cache, splits, tfds_records
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.records import SUFFIXES, Records
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tables import SUFFIXES, Table
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment.corpus import Corpus, LabelledTexts, Source
 from data_pipelines.sentiment.datasets import Datasets, Split
@@ -176,7 +176,11 @@ def _files(
     """A folder of the user's."""
     paths = splits.find(data_path, SUFFIXES, training)
     sources = [
-        Source(str(path), Records(path), splits.shares(split, paths))
+        Source(
+            str(path),
+            Table(path, ("text", "label")),
+            splits.shares(split, paths),
+        )
         for split, path in paths.items()
     ]
     return sources, [cache.file_fingerprint(path) for path in paths.values()]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.records import Records
+from data_pipelines.files.tables import Lines
 from data_pipelines.text.bpe import SPACE
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.text.vocabulary import PADDING, SPECIALS, Vocabulary
@@ -73,7 +73,7 @@ def _rows(
     """Yields word, its numbers as strings, and the number of the line."""
     width = size
     number = 0
-    for number, line in enumerate(Records(path).lines(), 1):
+    for number, line in enumerate(Lines(path), 1):
         parts = line.rstrip("\r\n ").split(" ")
         if number == 1:
             header = len(parts) == 2 and all(p.isdecimal() for p in parts)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.records import Records
-from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.splits import SPLITS, data_folder
+from data_pipelines.files.tables import Lines
 
 Pair = tuple[str, str, int]
 
@@ -38,17 +38,17 @@ class Aligned:
         self.repaired = 0
 
     def __iter__(self) -> Iterator[Pair]:
-        readers = [Records(path) for path in self.paths]
-        lines = itertools.zip_longest(*(r.lines() for r in readers))
-        for number, (source, target) in enumerate(lines, 1):
+        sides = [Lines(path) for path in self.paths]
+        pairs = itertools.zip_longest(*sides)
+        for number, (source, target) in enumerate(pairs, 1):
             if source is None or target is None:
                 raise self._unequal()
             yield source, target, number
-        self.repaired = sum(reader.repaired for reader in readers)
+        self.repaired = sum(lines.repaired for lines in sides)
 
     def _unequal(self) -> DataError:
         first, second = self.paths
-        counts = [sum(1 for _ in Records(p).lines()) for p in self.paths]
+        counts = [sum(1 for _ in Lines(path)) for path in self.paths]
         return DataError(
             f"{first}:{min(counts) + 1}: {first.name} has {counts[0]:,} lines "
             f"and {second.name} has {counts[1]:,}; line n of one must be the "
@@ -56,7 +56,7 @@ class Aligned:
         )
 
 
-class Table:
+class PairTable:
     """The pairs of a .tsv file.
 
     Its first line may name the two languages; without it the columns are in
@@ -77,14 +77,14 @@ class Table:
 
     def __iter__(self) -> Iterator[Pair]:
         (path,) = self.paths
-        records = Records(path)
-        places = (0, 1)
-        for number, line in enumerate(records.lines(), 1):
+        lines = Lines(path)
+        order = (0, 1)
+        for number, line in enumerate(lines, 1):
             fields = [field.strip() for field in line.split("\t")]
             if number == 1 and self._is_header(fields):
-                places = tuple(map(fields.index, self.languages))
+                order = tuple(map(fields.index, self.languages))
             elif len(fields) == 2:
-                yield fields[places[0]], fields[places[1]], number
+                yield fields[order[0]], fields[order[1]], number
             elif fields == [""]:
                 yield "", "", number
             else:
@@ -93,7 +93,7 @@ class Table:
                     f"{len(fields)}; a line is a sentence, one tab, and its "
                     "translation"
                 )
-        self.repaired = records.repaired
+        self.repaired = lines.repaired
 
     def _is_header(self, fields: list[str]) -> bool:
         if sorted(fields) == sorted(self.languages):
@@ -131,7 +131,7 @@ def parse(languages: str) -> tuple[str, str]:
 
 def find(
     data_path: str | Path | None, languages: str, training: bool
-) -> tuple[tuple[str, str], dict[str, Aligned | Table]]:
+) -> tuple[tuple[str, str], dict[str, Aligned | PairTable]]:
     """Finds the files of the splits in a user's folder.
 
     Args:
@@ -143,11 +143,7 @@ def find(
     Returns:
         The languages, and split -> its pairs, for the splits that are there.
     """
-    if data_path is None:
-        raise DataError("--data-path FOLDER is needed to read files")
-    folder = Path(data_path)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+    folder = data_folder(data_path)
     files = _scan(folder)
     pair = parse(languages) if languages else _inferred(folder, files)
     found = {}
@@ -182,7 +178,7 @@ def _inferred(folder: Path, files: dict) -> tuple[str, str]:
     endings = files.get("train", {})
     if _TABLE in endings:
         path = endings[_TABLE]
-        first = next(Records(path).lines())
+        first = next(iter(Lines(path)))
         fields = [field.strip() for field in first.split("\t")]
         if _are_codes(fields):
             return fields[0], fields[1]
@@ -203,7 +199,7 @@ def _inferred(folder: Path, files: dict) -> tuple[str, str]:
 
 def _pairs(
     folder: Path, split: str, endings: dict, languages: tuple[str, str]
-) -> Aligned | Table | None:
+) -> Aligned | PairTable | None:
     """The pairs of a split; None if it has no file in these languages."""
     present = [language for language in languages if language in endings]
     if _TABLE in endings:
@@ -212,7 +208,7 @@ def _pairs(
                 f"{folder}: holds {endings[_TABLE].name} and "
                 f"{endings[present[0]].name}; expected one or the other"
             )
-        return Table(endings[_TABLE], languages)
+        return PairTable(endings[_TABLE], languages)
     if len(present) == 1:
         (missing,) = set(languages) - set(present)
         raise DataError(

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.records import Records, tidy
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tables import Table, clean_label
 from data_pipelines.video_labeling import video_paths
 from data_pipelines.video_labeling.clips import BACKGROUND, Clip, Clips
 from data_pipelines.video_labeling.frame_sources import Files
@@ -123,48 +123,22 @@ class _Table:
         self.repaired = 0
 
     def __iter__(self) -> Iterator[_Row]:
-        records = Records(self.path)
-        rows = records.rows()
-        header, _ = next(rows, ([], 1))
-        columns = self._columns([name.strip() for name in header])
-        for row, line in rows:
-            where = f"{self.path}:{line}"
-            if len(row) != len(header):
-                raise DataError(
-                    f"{where}: expected {len(header)} fields as in the "
-                    f"header, found {len(row)}"
-                )
-            yield self._row(
-                {name: row[place].strip() for name, place in columns.items()},
-                where,
-                line,
-            )
-        self.repaired = records.repaired
-
-    def _columns(self, names: list[str]) -> dict[str, int]:
-        self.by_frame = "frame" in names
-        numbers = ["frame"] if self.by_frame else ["start", "end"]
-        found = ", ".join(map(repr, names))
-        for name in ("video", *numbers, "label"):
-            if name not in names:
-                raise DataError(
-                    f"{self.path}:1: no column {name!r} in the header; "
-                    "expected video, frame, label or video, start, end, "
-                    f"label; the columns are {found}"
-                )
-        if self.by_frame and {"start", "end"} & set(names):
+        numbers = ("frame", "start", "end")
+        table = Table(
+            self.path, ("video", "label"), (*numbers, "split", "group")
+        )
+        self.by_frame = "frame" in table.columns
+        given = set(numbers) & set(table.columns)
+        if given not in ({"frame"}, {"start", "end"}):
             raise DataError(
-                f"{self.path}:1: expected a column frame or columns start and "
-                f"end, not both; the columns are {found}"
+                f"{self.path}:1: expected the columns video, frame, label or "
+                "video, start, end, label; the columns are "
+                + ", ".join(map(repr, table.columns))
             )
-        known = ("video", *numbers, "label", "split", "group")
-        for name in known:
-            if names.count(name) > 1:
-                raise DataError(
-                    f"{self.path}:1: the column {name!r} is there twice; "
-                    "expected it once"
-                )
-        return {name: names.index(name) for name in known if name in names}
+        for row in table:
+            fields = {name: field.strip() for name, field in row.items()}
+            yield self._row(fields, f"{self.path}:{row.line}", row.line)
+        self.repaired = table.repaired
 
     def _row(self, row: dict[str, str], where: str, line: int) -> _Row:
         if not row["video"]:
@@ -186,7 +160,7 @@ class _Table:
                     f"{where}: the segment starts at frame {start:,} and ends "
                     f"before frame {end:,}; it has no frames"
                 )
-        label = tidy(row["label"], where)
+        label = clean_label(row["label"], where)
         group = row.get("group", "")
         return _Row(row["video"], start, end, label, split, group, line)
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import FileIndex
-from data_pipelines.files.records import Records
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tables import Lines
 from data_pipelines.video_labeling.clips import Clip, Clips
 from data_pipelines.video_labeling.frame_sources import content
 from data_pipelines.vision import image_sequence
@@ -69,7 +69,7 @@ def read(path: Path) -> Clips:
     found: dict[str, Clip] = {}
     bad = BadFiles("videos")
     for split, bundle in lists.items():
-        for number, line in enumerate(Records(bundle).lines(), 1):
+        for number, line in enumerate(Lines(bundle), 1):
             if not line.strip():
                 continue
             name, where = (
@@ -97,7 +97,7 @@ def read(path: Path) -> Clips:
 def _names(path: Path) -> dict[str, int]:
     """Label -> its place, in the order of the file."""
     names: dict[str, int] = {}
-    for number, line in enumerate(Records(path).lines(), 1):
+    for number, line in enumerate(Lines(path), 1):
         if not line.strip():
             continue
         index, _, label = line.strip().partition(" ")
@@ -169,7 +169,7 @@ class _Lines:
                 f"{self.listed}: {self.path} is missing; expected a label for "
                 "each frame in it"
             )
-        text = "".join(Records(self.path).lines()).rstrip()
+        text = "".join(Lines(self.path)).rstrip()
         found = []
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip() not in self.names:
@@ -188,7 +188,7 @@ class _Lines:
 
     def where(self, index: int) -> str:
         """Where a label stands for the first time, `file:line`."""
-        lines = list(Records(self.path).lines())
+        lines = list(Lines(self.path))
         label = list(self.names)[index]
         place = [line.strip() for line in lines].index(label)
         return f"{self.path}:{place + 1}"

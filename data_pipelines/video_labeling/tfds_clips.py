@@ -9,7 +9,7 @@ from PIL import Image
 
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.file_index import FileIndex
-from data_pipelines.files.records import tidy
+from data_pipelines.files.tables import clean_label
 from data_pipelines.video_labeling.clips import Clip, Clips
 from data_pipelines.vision import images
 from data_pipelines.vision.images import BadFiles
@@ -27,7 +27,7 @@ def read(builder: Any, parts: dict[str, str], fps: float) -> Clips:
     import tensorflow_datasets as tfds
 
     feature = builder.info.features["label"].names
-    names = [tidy(label, builder.name) for label in feature]
+    names = [clean_label(label, builder.name) for label in feature]
     only = {"decoders": tfds.decode.PartialDecoding({"label": True})}
     found = []
     for split, part in parts.items():

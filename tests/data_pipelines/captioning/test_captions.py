@@ -148,7 +148,7 @@ def test_pictures_in_folders_of_their_own(tmp_path):
             "image,caption,split\na.jpg,x,train\nb.jpg,x,\n",
             ":3: unknown split ''; expected train, valid or test",
         ),
-        ("image,caption\n", ": has no captions"),
+        ("image,caption\n", ": has no records"),
         ("", ": the file is empty"),
         ('image,caption\na.jpg,"x\n', ":2: the record that starts here is "),
     ],

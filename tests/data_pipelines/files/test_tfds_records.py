@@ -71,20 +71,21 @@ def test_splits_labels_and_texts(name, tmp_path):
     assert f"note     {name} (train): {parts} bytes" in "\n".join(data.report())
 
 
-def test_labels_stand_on_one_line():
-    feature = SimpleNamespace(names=["Sci /\n\tTech", " "])
+def test_rows_have_the_names_of_their_labels():
+    feature = SimpleNamespace(names=["Sci / Tech", "World"])
     examples = tf.data.Dataset.from_tensor_slices(
-        {"text": [b"a", b"b"], "label": [0, 1]}
+        {"head": [b"a", b"b"], "text": [b"\xff", b"c"], "label": [0, 1]}
     )
     builder = SimpleNamespace(
-        name="news",
         info=SimpleNamespace(features={"label": feature}),
         as_dataset=lambda split: examples,
     )
-    found = iter(tfds_records.TextRecords(builder, "train", ["text"], "label"))
-    assert next(found) == ("a", "Sci / Tech", 1)
-    with pytest.raises(DataError, match=r"^news \(train\):2: the label is "):
-        next(found)
+    rows = tfds_records.TextRecords(builder, "train", ["head", "text"], "label")
+    assert [(dict(row), row.line) for row in rows] == [
+        ({"text": "a\n\ufffd", "label": "Sci / Tech"}, 1),
+        ({"text": "b\nc", "label": "World"}, 2),
+    ]
+    assert rows.repaired == 1
 
 
 def test_download_only_when_asked_and_its_failure_is_one_line(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.tables import Row
 from data_pipelines.sentiment import corpus, word_counter
 from data_pipelines.sentiment.corpus import Corpus, Source, build
 from data_pipelines.text import word_tokenizer
@@ -18,9 +19,18 @@ TEST = [("good  FILM,\nbad?", "neg", 2), ("unseen words", "pos", 4)]
 WHOLE = {"train": 1.0}
 
 
+def rows(records):
+    """Rows of a table of (text, label, line)."""
+    for text, label, line in records:
+        yield Row({"text": text, "label": label}, line)
+
+
 def made(folder, sources):
     folder.mkdir()
-    build(folder, sources)
+    build(
+        folder,
+        [Source(s.name, rows(s.rows), s.shares) for s in sources],
+    )
     return Corpus.load(folder)
 
 
@@ -201,3 +211,11 @@ def test_texts_do_not_enter_memory(tmp_path, monkeypatch):
     assert part.texts.raw.values.size > 20_000_000
     assert part.words.values.nbytes > 15_000_000
     assert peak < 10_000_000
+
+
+def test_labels_are_one_line(tmp_path):
+    records = [("a", " very\n\tgood\u2028news", 2), ("b", "x\ud800", 3)]
+    found = made(tmp_path / "c", [Source("a.csv", records, WHOLE)])
+    assert found.labels == ["very good news", "x?"]
+    with pytest.raises(DataError, match=r"^a\.csv:4: the label is empty$"):
+        made(tmp_path / "d", [Source("a.csv", [("a", " \n", 4)], WHOLE)])

@@ -109,16 +109,16 @@ PARTS = "video,start,end,label\n"
     [
         (
             "video,when,label\n",
-            ":1: no column 'start' in the header; expected video, frame, "
-            "label or video, start, end, label; the columns are 'video', "
-            "'when', 'label'",
+            ":1: expected the columns video, frame, label or video, start, "
+            "end, label; the columns are 'video', 'label'",
         ),
         (
             "video,frame,start,end,label\n",
-            ":1: expected a column frame or columns start and end, not both; "
-            "the columns are 'video', 'frame', 'start', 'end', 'label'",
+            ":1: expected the columns video, frame, label or video, start, "
+            "end, label; the columns are 'video', 'frame', 'start', 'end', "
+            "'label'",
         ),
-        (HEAD, ": has no labels"),
+        (HEAD, ": has no records"),
         (
             HEAD + "a.mp4,0\n",
             ":2: expected 3 fields as in the header, found 2",
@@ -150,11 +150,11 @@ PARTS = "video,start,end,label\n"
         ),
         (
             "video,start,end,label,label\na.mp4,0,1,x,y\n",
-            ":1: the column 'label' is there twice; expected it once",
+            ":1: the header has the column 'label' 2 times; expected it once",
         ),
         (
             "split,video,frame,label, split \ntrain,a.mp4,0,x,test\n",
-            ":1: the column 'split' is there twice; expected it once",
+            ":1: the header has the column 'split' 2 times; expected it once",
         ),
         (
             PARTS + "a.mp4,7,7,x\n",
