@@ -98,73 +98,74 @@ class VectorConditioning:
 
     Args:
         name: Which of them.
-        layers: Recurrent layers, the lowest first.
-        first_states: For `initial_state`, the layer that makes their states of
-            v.
+        stack: The `rnn_layers.Stack`.
+        first_states: For `initial_state`, the layer that makes the first
+            states of v.
     """
 
-    def __init__(self, name, layers, first_states=None):
+    def __init__(self, name, stack, first_states=None):
         self.name = name
-        self.layers = layers
+        self.stack = stack
         self.first_states = first_states
 
     @classmethod
     def build(cls, config, compiled):
         """Make the layers of a `Config`."""
-        layers = [
-            rnn_layers.rnn(
-                config.cell,
-                config.units,
-                return_sequences=True,
-                compiled=compiled,
-                name=f"recurrent_{number + 1}",
-            )
-            for number in range(config.depth)
-        ]
+        stack = rnn_layers.stack(
+            config.cell,
+            config.units,
+            config.depth,
+            return_sequences=True,
+            compiled=compiled,
+            name="recurrent",
+        )
         if config.conditioning != "initial_state":
-            return cls(config.conditioning, layers)
+            return cls(config.conditioning, stack)
         size = sum(
-            sum(layer.cell.state_size[:CONDITIONED_STATES]) for layer in layers
+            state.shape[-1]
+            for states in stack.get_initial_state(1)
+            for state in states[:CONDITIONED_STATES]
         )
         first_states = keras.layers.Dense(size, "tanh", name="first_states")
-        return cls(config.conditioning, layers, first_states)
+        return cls(config.conditioning, stack, first_states)
 
     @classmethod
     def of_model(cls, model, name):
         """Take the layers of a trained model."""
-        by_name = {layer.name: layer for layer in model.layers}
-        layers = [by_name[n] for n in sorted(by_name) if "recurrent_" in n]
-        return cls(name, layers, by_name.get("first_states"))
+        layers = {layer.name: layer for layer in model.layers}
+        stack = layers.get("recurrent")
+        if stack is None:  # a run of before the library's stacks could step
+            stack = rnn_layers.Stack.of_layers(
+                [layers[key] for key in sorted(layers) if "recurrent_" in key]
+            )
+        return cls(name, stack, layers.get("first_states"))
 
     def __call__(self, words, memory, vector):
         """Run over captions; see `AttentionConditioning`."""
+        if self.name == "initial_state":
+            return self.stack(words, initial_state=self._states(vector))
         picture = ops.expand_dims(vector, 1)  # B 1 ?
-        states = [None] * len(self.layers)
-        if self.name == "every_step":
-            picture = picture + ops.zeros_like(words[..., :1])
-            x = ops.concatenate([words, picture], axis=-1)  # B T D+U
-        elif self.name == "first_step":
+        if self.name == "first_step":
             x = ops.concatenate([picture, words], axis=1)  # B 1+T D
-        else:
-            x = words
-            states = self._states(vector)
-        for layer, first in zip(self.layers, states, strict=True):
-            x = layer(x, initial_state=first)
-        return x[:, 1:] if self.name == "first_step" else x
+            return self.stack(x)[:, 1:]
+        picture = picture + ops.zeros_like(words[..., :1])
+        return self.stack(ops.concatenate([words, picture], axis=-1))
 
     def _states(self, vector):
         """Return the states of each layer before the first input."""
         rows = ops.zeros_like(vector[:, :1])  # B 1, where B is not known yet
         states = [
-            [state + rows for state in layer.cell.get_initial_state(1)]
-            for layer in self.layers
+            [state + rows for state in of_layer]
+            for of_layer in self.stack.get_initial_state(1)
         ]
         if self.name == "initial_state":
             values, end = self.first_states(vector), 0
-            for own in states:
-                for number, state in enumerate(own[:CONDITIONED_STATES]):
+            for of_layer in states:
+                for index, state in enumerate(of_layer[:CONDITIONED_STATES]):
                     begin, end = end, end + state.shape[-1]
-                    own[number] = ops.cast(values[:, begin:end], state.dtype)
+                    of_layer[index] = ops.cast(
+                        values[:, begin:end], state.dtype
+                    )
         return states
 
     def prepare(self, memory, vector):
@@ -175,22 +176,15 @@ class VectorConditioning:
         """Return the states before the first word, and no weights."""
         states = self._states(vector)
         if self.name == "first_step":
-            _, states = self._advance(vector, states)
+            _, states = self.stack.step(vector, states)
         return states, ops.zeros((ops.shape(vector)[0], 1))
 
     def step(self, words, states, vector):
         """Take one word `(N, D)`; return the output, states and weights."""
         if self.name == "every_step":
             words = _beside(words, vector)
-        output, states = self._advance(words, states)
+        output, states = self.stack.step(words, states)
         return output, states, ops.zeros((ops.shape(words)[0], 1))
-
-    def _advance(self, x, states):
-        new = []
-        for layer, own in zip(self.layers, states, strict=True):
-            x, own = layer.step(x, own)
-            new.append(own)
-        return x, new
 
 
 def _beside(words, vector):

@@ -157,7 +157,7 @@ def test_the_ways_of_the_simple_cell(conditioning):
     _, v = seen(captioner)
     (table,) = arrays(captioner.get_layer("tokens"))
     w = table[tokens] * D**0.5  # B T D
-    kernel, recurrent, bias = arrays(captioner.get_layer("recurrent_1"))
+    kernel, recurrent, bias = arrays(captioner.get_layer("recurrent"))
     zeros = np.zeros((B, U))
     if conditioning == "every_step":
         # tanh(W_xh w + W_hh h + W_ih v + b)
@@ -181,7 +181,7 @@ def test_every_step_adds_the_picture_to_the_projection_of_any_cell(cell):
     tokens = words(B)
     _, v = seen(captioner)
     (table,) = arrays(captioner.get_layer("tokens"))
-    own = captioner.get_layer("recurrent_1").cell
+    own = captioner.get_layer("recurrent").layers[0].cell
     kernel = np.array(own.kernel, "float64")
     bias = np.array(own.project(np.zeros((1, D + U), "float32")))
     states = own.get_initial_state(B)
@@ -205,7 +205,7 @@ def test_the_initial_state_of_every_cell_matters(cell):
     tokens = words(B)
     before = np.array(captioner([FEATURES, tokens]))
     first = captioner.get_layer("first_states")
-    own = captioner.get_layer("recurrent_1").cell
+    own = captioner.get_layer("recurrent").layers[0].cell
     sizes = own.state_size[:2] * 2
     assert first.units == sum(sizes)
     kernel, bias = first.get_weights()
