@@ -4,7 +4,6 @@ import functools
 import io
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -131,6 +130,8 @@ def _write(draw, anchor, word, most=TILE):
 @functools.cache
 def _font(size):
     """Return the letters that matplotlib brings along."""
+    import matplotlib
+
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     return ImageFont.truetype(path, size)
 

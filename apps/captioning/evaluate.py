@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, generation, report, runs
+from apps.common import cli, generation, runs, tables
 from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
 from apps.common.token_loss import Perplexity, TokenCrossentropy
@@ -29,18 +29,6 @@ from data_pipelines import captioning as pipeline
 from . import scores
 from .predict import Captioner
 
-METRICS = (
-    "bleu_1",
-    "bleu_2",
-    "bleu_3",
-    "bleu_4",
-    "rouge_l",
-    "cider",
-    "bleu_4_greedy",
-    "cider_greedy",
-    "perplexity",
-    "right",
-)
 BATCH = 64
 
 
@@ -222,8 +210,8 @@ def main(options: Options) -> None:
     rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)
-    columns = [name for name in (*METRICS, "meteor") if name in metrics]
-    print(report.table(rows, columns))
+    columns = [name for name in (*scores.METRICS, "meteor") if name in metrics]
+    print(tables.text(rows, columns))
     for name, signature in scores.signatures(options.meteor).items():
         print(f"{name}: {signature}")
 

@@ -15,27 +15,30 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, generation, runs, text_input
+from apps.common import cli, generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis, Search
 from data_pipelines.files.atomic import replacing
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
 
-from . import page, picture_encoder, show
+from . import page, picture_encoder
 from .config import Config
 from .model import IncrementalDecoder
 
 BATCH = 32
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+EXPLANATION = (
+    "Below each picture: what the decoder attends to at each word; the rest is"
+    " in fog."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +56,20 @@ class Captioner:
     """A finished run: pictures in, captions out.
 
     Args:
-        model: The captioner, a `keras.Model`; its weights may change later.
+        model: The captioner; its weights may change later.
         tokenizer: Of the captions.
         config: The `Config`.
         encoder: The `PictureEncoder`; if it is frozen the model takes its
             features.
     """
 
-    def __init__(self, model, tokenizer, config, encoder):
+    def __init__(
+        self,
+        model: keras.Model,
+        tokenizer: Tokenizer,
+        config: Config,
+        encoder: picture_encoder.PictureEncoder,
+    ):
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
@@ -85,6 +94,30 @@ class Captioner:
         config = Config(**run.record["config"])
         return cls(model, tokenizer, config, picture_encoder.of_run(run, model))
 
+    def __call__(
+        self, paths: Sequence[str | Path], search: Search | None = None
+    ) -> list[list[Hypothesis]]:
+        """Return the best captions of each picture.
+
+        Args:
+            paths: Files.
+            search: The `Search`; as in training if `None`.
+
+        Raises:
+            PictureError: One cannot be read.
+        """
+        search = search or generation.BeamSearch().search(self.config)
+        return [
+            captions
+            for _, pictures in batches(paths, self.size)
+            for captions in self.decode(self.model_inputs(pictures), search)
+        ]
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the decoder attends to regions."""
+        return self.decoder.has_attention
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the pictures."""
@@ -100,82 +133,74 @@ class Captioner:
     def decode(
         self, inputs: np.ndarray, search: Search
     ) -> list[list[Hypothesis]]:
-        """Describe features or pictures `(B, ...)`; a list for each."""
-        if search not in self.compiled:
-            self.compiled[search] = self._graph(
-                lambda inputs: self.search(inputs, search)
-            )
-        decoded = self.compiled[search](self._floats(inputs))
+        """Describe features or pictures `(B, ...)`; return a list for each."""
+        decoded = self._run(
+            search, lambda inputs: self.search(inputs, search), inputs
+        )
         return generation.hypotheses(decoded, self.tokenizer)
 
     def search(self, inputs, search: Search) -> Decoded:
-        """Return `decoding.Decoded`, `(B, K, ...)`, of `(B, ...)`."""
+        """Return the tokens of the captions of `(B, ...)`, `(B, K, L)`."""
         picture = self.decoder.encode(inputs)
-        attention = None
-        if self.decoder.has_attention:
-            attention = lambda state: state["weights"]  # noqa: E731
+
+        def attention(state):
+            return state["weights"]
+
         return generation.generate(
             lambda tokens, state: self.decoder.step(tokens, state, picture),
             self.decoder.initial_state(picture),
             search,
             self.config.max_length,
-            attention,
+            attention if self.has_attention else None,
         )
 
     def attention(
-        self, inputs: np.ndarray, captions: list[Hypothesis]
-    ) -> list[tuple[list[str], np.ndarray]] | None:
-        """Return where the decoder looked at each word of a caption.
+        self, inputs: np.ndarray, captions: Sequence[Hypothesis]
+    ) -> list[tuple[list[str], np.ndarray] | None]:
+        """Return what the decoder attends to at each word of a caption.
 
         Args:
             inputs: Features or pictures `(B, ...)`.
-            captions: A `Hypothesis` of each.
+            captions: One of each.
 
         Returns:
-            List of `(words, weights (T, rows, columns))`, or `None` if this
-            model does not look at regions.
+            List of words and weights `(T, rows, columns)`; of `None` if this
+            model has no attention.
         """
-        if not self.decoder.has_attention:
-            return None
-        most = max(len(caption.tokens) for caption in captions)
-        tokens = np.zeros((len(captions), most), np.int32)
-        for row, caption in zip(tokens, captions, strict=True):
-            row[: len(caption.tokens)] = [Tokenizer.BEGIN, *caption.tokens[:-1]]
-        if "attention" not in self.compiled:
-            shape = tf.TensorSpec((None, None), tf.int32)
-            self.compiled["attention"] = self._graph(
-                self.decoder.attention, shape
-            )
-        weights = self.compiled["attention"](self._floats(inputs), tokens)
+        if not self.has_attention:
+            return [None] * len(captions)
+        rows = [[Tokenizer.BEGIN, *c.tokens[:-1]] for c in captions]
+        tokens = keras.utils.pad_sequences(rows, padding="post")
+        weights = self._run(
+            "attention", self.decoder.attention, inputs, tokens
+        )  # B T R
         pieces, grid = self.tokenizer.pieces, self.encoder.network.grid
-        return [
-            (
-                [pieces[token].strip("\u2581") for token in caption.tokens],
-                row[: len(caption.tokens)].reshape(-1, *grid),
-            )
-            for caption, row in zip(captions, np.asarray(weights), strict=True)
-        ]
+        results = []
+        for caption, row in zip(captions, np.asarray(weights), strict=True):
+            words = [
+                pieces[token].strip("\u2581")
+                for token in caption.tokens
+                if token != Tokenizer.END
+            ]
+            results.append((words, row[: len(words)].reshape(-1, *grid)))
+        return results
 
     def vectors(self, inputs: np.ndarray) -> np.ndarray:
         """Return `(B, C)`, the mean region of each, to compare pictures by."""
         if self.encoder.trained:
-            if "vectors" not in self.compiled:
-                self.compiled["vectors"] = self._graph(
-                    self.encoder.network.model
-                )
-            inputs = np.asarray(self.compiled["vectors"](self._floats(inputs)))
+            regions = self._run("regions", self.encoder.network.model, inputs)
+            inputs = np.asarray(regions)
         return inputs.astype("float32").mean(axis=1)
 
-    def _floats(self, inputs):
-        return keras.ops.cast(inputs, "float32")
-
-    def _graph(self, function, *others):
-        """Return a function of `(B, ...)`, compiled once for all batches."""
-        if keras.config.backend() != "tensorflow":
-            return function
-        shape = (None, *self.decoder.picture.input.shape[1:])
-        signature = [tf.TensorSpec(shape, tf.float32), *others]
-        return tf.function(function, input_signature=signature)
+    def _run(self, key, function, inputs, *tokens):
+        """Run a function of `(B, ...)`, compiled once under a key."""
+        if key not in self.compiled:
+            shape = (None, *self.decoder.picture.input.shape[1:])
+            ids = [((None, None), "int32") for _ in tokens]
+            self.compiled[key] = graph.compile_once(
+                function, (shape, "float32"), *ids
+            )
+        return self.compiled[key](keras.ops.cast(inputs, "float32"), *tokens)
 
 
 def picture_files(paths: Iterable[str]) -> Iterator[Path]:
@@ -194,49 +219,46 @@ def picture_files(paths: Iterable[str]) -> Iterator[Path]:
             Path(folder, name)
             for folder, _, names in os.walk(path)
             for name in names
-            if name.lower().endswith(ENDINGS)
+            if name.lower().endswith(SUFFIXES)
         )
         if not pictures:
             raise cli.UserError(
-                f"{path}: no picture in it; expected {', '.join(ENDINGS)}"
+                f"{path}: no picture in it; expected {', '.join(SUFFIXES)}"
             )
         yield from pictures
 
 
-def described(
-    captioner: Captioner,
-    paths: list[Path],
-    search: Search,
-    bad: images.BadFiles,
-) -> Iterator[tuple]:
-    """Yield `(path, picture, captions, attention)` of readable pictures.
+def batches(
+    paths: Sequence[str | Path],
+    size: tuple[int, int],
+    bad: images.BadFiles | None = None,
+) -> Iterator[tuple[list[Path], np.ndarray]]:
+    """Yield files and their pictures, uint8 `(B, H, W, 3)`.
 
     Args:
-        captioner: The `Captioner`.
-        paths: List of files.
-        search: The `Search`.
-        bad: `images.BadFiles`, which the others are added to.
+        paths: Files.
+        size: Height and width of the pictures.
+        bad: Those that cannot be read are added to it, and named on standard
+            error.
+
+    Raises:
+        PictureError: One cannot be read, and there is no `bad`.
     """
-    batch = []
-    for number, picture in images.Pictures(paths, captioner.size):
-        if isinstance(picture, images.PictureError):
+    files, pictures = [], []
+    for number, picture in images.Pictures(paths, size):
+        if not isinstance(picture, images.PictureError):
+            files.append(Path(paths[number]))
+            pictures.append(picture)
+        elif bad is None:
+            raise picture
+        else:
             bad.add(picture)
             print(f"left out: {picture}", file=sys.stderr)
-        else:
-            batch.append((paths[number], picture))
-        if len(batch) == BATCH:
-            yield from _batch(captioner, batch, search)
-            batch = []
-    if batch:
-        yield from _batch(captioner, batch, search)
-
-
-def _batch(captioner, batch, search):
-    inputs = captioner.model_inputs(np.stack([pixels for _, pixels in batch]))
-    captions = captioner.decode(inputs, search)
-    attention = captioner.attention(inputs, [best[0] for best in captions])
-    for row, (path, picture) in enumerate(batch):
-        yield path, picture, captions[row], attention and attention[row]
+        if len(files) == BATCH:
+            yield files, np.stack(pictures)
+            files, pictures = [], []
+    if files:
+        yield files, np.stack(pictures)
 
 
 def main(options: Options) -> None:
@@ -251,20 +273,21 @@ def main(options: Options) -> None:
     captioner = Captioner.of_run(run)
     search = options.search(captioner.config)
     bad = images.BadFiles()
-    records, articles = [], []
-    for path, picture, best, attention in described(
-        captioner, paths, search, bad
-    ):
-        for caption in best:
-            score = f"{caption.score:.3f}\t" if options.scores else ""
-            print(f"{images.printable(path)}\t{score}{caption.text}")
+    records, examples = [], []
+    for files, pictures in batches(paths, captioner.size, bad):
+        inputs = captioner.model_inputs(pictures)
+        captions = captioner.decode(inputs, search)
+        for path, hypotheses in zip(files, captions, strict=True):
+            for caption in hypotheses:
+                score = f"{caption.score:.3f}\t" if options.scores else ""
+                print(f"{images.printable(path)}\t{score}{caption.text}")
+            records.append(record(path, hypotheses))
         sys.stdout.flush()
-        if options.json:
-            records.append(
-                page.record(str(path), [(c.text, c.score) for c in best])
-            )
         if options.page:
-            articles.append(show.article(path, picture, best, attention))
+            weights = captioner.attention(
+                inputs, [best[0] for best in captions]
+            )
+            examples += map(page.example, files, pictures, captions, weights)
     if len(bad) == len(paths):
         raise cli.UserError(bad.report(len(paths)))
     if options.json:
@@ -274,8 +297,22 @@ def main(options: Options) -> None:
             temporary.write_text(text + "\n", "utf-8", "backslashreplace")
         print(f"wrote {options.json}", file=sys.stderr)
     if options.page:
-        show.write_captions(options.page, run.name, articles)
+        report.render(
+            options.page,
+            page.TEMPLATE,
+            title=run.name,
+            explanation=EXPLANATION if captioner.has_attention else "",
+            examples=examples,
+        )
         print(f"wrote {options.page}", file=sys.stderr)
+
+
+def record(path: Path, captions: list[Hypothesis]) -> dict:
+    """Return a picture and its captions for the JSON file."""
+    return {
+        "image": str(path),
+        "captions": [{"caption": c.text, "score": c.score} for c in captions],
+    }
 
 
 if __name__ == "__main__":

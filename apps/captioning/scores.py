@@ -33,6 +33,19 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from .tokens import tokenized
 
+METRICS = (
+    "bleu_1",
+    "bleu_2",
+    "bleu_3",
+    "bleu_4",
+    "rouge_l",
+    "cider",
+    "bleu_4_greedy",
+    "cider_greedy",
+    "perplexity",
+    "right",
+)
+
 # Rows of features that are compared at once, of either side.
 BLOCK = 1024
 

@@ -93,13 +93,13 @@ def figure(width: float, height: float):
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def png(drawn) -> bytes:
+def png(drawn, dpi: int = 130) -> bytes:
     """Return a figure of matplotlib as PNG bytes."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Labels in scripts that the font does not have are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        drawn.savefig(buffer, format="png", dpi=130)
+        drawn.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
@@ -170,14 +170,3 @@ def heat_map(axes, values: np.ndarray, **options) -> None:
 def literal(words: Sequence[str]) -> list[str]:
     """Keep matplotlib from reading a dollar sign as the start of a formula."""
     return [word.replace("$", r"\$") for word in words]
-
-
-# What captioning and video labelling still use: to go with their last caller.
-table, html_table = tables.text, tables.html
-
-
-def write_page(path, title, body):
-    """Write a page whose body is HTML."""
-    render(
-        path, "common/templates/body.html.jinja", title=title, body=Markup(body)
-    )

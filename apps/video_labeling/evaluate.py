@@ -14,7 +14,7 @@ import json
 import keras
 import numpy as np
 
-from apps.common import classification_metrics, cli, report, runs
+from apps.common import classification_metrics, cli, report, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
@@ -102,6 +102,16 @@ class Validation(keras.callbacks.Callback):
         )
 
 
+def confusion(
+    split: pipeline.Split, probabilities: list[np.ndarray]
+) -> np.ndarray:
+    """Return the counts of frames: rows are targets, columns predictions."""
+    return classification_metrics.confusion(
+        np.concatenate([video.labels for video in split.videos]),
+        np.concatenate(probabilities),
+    )
+
+
 def frame_nll(split: pipeline.Split, probabilities: list[np.ndarray]) -> float:
     """Return the mean of -log p of the target labels, over all frames."""
     of_targets = [
@@ -158,18 +168,11 @@ def main(options: Options) -> None:
     if options.split == "test" and not options.dataset and run.finished:
         record = json.loads(run.file("metrics.json").read_text())
         rows |= record["baselines"]
-    print(report.table(rows, scores.METRICS))
+    print(tables.text(rows, scores.METRICS))
     if len(labeler.labels) > report.MOST_NAMED:
         return
-    matrix = classification_metrics.confusion(
-        np.concatenate([video.labels for video in split.videos]),
-        np.concatenate(probabilities),
-    )
-    counts = {
-        name: dict(zip(labeler.labels, row.tolist(), strict=True))
-        for name, row in zip(labeler.labels, matrix, strict=True)
-    }
-    print("\n" + report.table(counts, labeler.labels, "target \\ predicted"))
+    matrix = confusion(split, probabilities)
+    print("\n" + tables.confusion(matrix, labeler.labels))
 
 
 if __name__ == "__main__":

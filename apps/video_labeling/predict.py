@@ -6,47 +6,29 @@
 
 Inputs are videos, folders of videos, or videos that are folders of pictures; if
 the run was trained on precomputed features, `.npy` files of features.  For
-each, `<name>.csv`, `<name>.json` and `<name>.html` are written; a video that
-cannot be read is named and left out.  A segment is a longest run of frames
-of one label: `start` and `end` are frames of the video, the end not included,
-as `labels.csv` has them, so that a corrected CSV can be trained on; its
-probability is the mean over its frames.
+each, `<name>.csv`, `<name>.json` and `<name>.html` are written (`segments.py`
+says what is in them); a video that cannot be read is named and left out.
 """
 
-import contextlib
-import csv
 import dataclasses
-import html
-import io
 import itertools
-import json
 import os
 import sys
-import typing
 from collections.abc import Iterable
 from pathlib import Path
 
+import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, encoders, report, runs
-from data_pipelines.files.atomic import replacing
+from apps.common import cli, encoders, runs
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import video
 from data_pipelines.vision.images import printable
 
-from . import inputs, scores, timeline
+from . import inputs, segments, timeline
 from .inference import VideoInference, padded
-
-COLUMNS = (
-    "video",
-    "start",
-    "end",
-    "label",
-    "probability",
-    "start_seconds",
-    "end_seconds",
-)
+from .segments import Labelled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,27 +43,11 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-class Labelled(typing.NamedTuple):
-    """The predictions of a video of T frames, L labels.
-
-    Attributes:
-        name: Of its file.
-        probabilities: `(T, L)`.
-        numbers: `(T + 1,)` which frames of the video they are, and its length.
-        times: `(T + 1,)` their seconds, and those of the end.
-    """
-
-    name: str
-    probabilities: np.ndarray
-    numbers: np.ndarray
-    times: np.ndarray
-
-
 class Labeler:
     """A finished run: videos in, probabilities of labels out.
 
     Args:
-        model: The labeller, a `keras.Model`.
+        model: The labeller.
         labels: Names of its labels.
         config: Dict, the configuration that it was trained with.
         encoder: The `encoders.Encoder` of its frames, or `None` if it takes
@@ -92,7 +58,13 @@ class Labeler:
         takes_features: Whether its videos are files of features.
     """
 
-    def __init__(self, model, labels, config, encoder=None):
+    def __init__(
+        self,
+        model: keras.Model,
+        labels: list[str],
+        config: dict,
+        encoder: encoders.Encoder | None = None,
+    ):
         self.model = model
         self.labels = labels
         self.encoder = encoder
@@ -170,43 +142,6 @@ class Labeler:
         return self.encoder(padded(pictures, self.inference.chunk))[:count]
 
 
-def distinct(labelled: Labelled) -> Labelled:
-    """Return a `Labelled` with each frame of the video in it once.
-
-    A video that is read at a higher rate than its own shows frames again; the
-    probabilities of such a frame are their mean, and its time is its first.
-    """
-    numbers, first = np.unique(labelled.numbers[:-1], return_index=True)
-    sums = np.add.reduceat(labelled.probabilities, first, axis=0)
-    times = np.diff([*first, len(labelled.probabilities)])
-    return Labelled(
-        labelled.name,
-        sums / times[:, None],
-        np.append(numbers, labelled.numbers[-1]),
-        np.append(labelled.times[first], labelled.times[-1]),
-    )
-
-
-def segments(labels: list[str], labelled: Labelled) -> list[dict]:
-    """Return the segments of a `Labelled` as a list of dicts."""
-    labelled = distinct(labelled)
-    best = labelled.probabilities.argmax(axis=1)
-    return [
-        {
-            "video": labelled.name,
-            "start": int(labelled.numbers[start]),
-            "end": int(labelled.numbers[end]),
-            "label": labels[label],
-            "probability": round(
-                float(labelled.probabilities[start:end, label].mean()), 4
-            ),
-            "start_seconds": round(float(labelled.times[start]), 3),
-            "end_seconds": round(float(labelled.times[end]), 3),
-        }
-        for start, end, label in scores.segments(best)
-    ]
-
-
 def main(options: Options) -> None:
     """Label all videos, one after the other."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
@@ -225,10 +160,10 @@ def main(options: Options) -> None:
             bad.append(str(error))
             print(f"note: left out: {error}", file=sys.stderr)
             continue
-        rows = segments(labeler.labels, labelled)
-        name = _unused(inputs.stem(path), taken)
-        write(folder, name, labeler.labels, labelled, rows, picture)
-        _print_segments(path, folder / name, labelled, rows)
+        rows = segments.rows(labeler.labels, labelled)
+        target = folder / _unused(inputs.stem(path), taken)
+        segments.write(target, labeler.labels, labelled, rows, picture)
+        _print(path, target, rows, len(labelled.probabilities))
     if len(bad) == len(paths):
         raise cli.UserError("; ".join(bad[:3]))
     if bad:
@@ -236,9 +171,8 @@ def main(options: Options) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def _print_segments(path, where, labelled, rows):
-    count = len(labelled.probabilities)
-    print(f"{printable(path)}: {count:,} frames -> {printable(where)}")
+def _print(path, target, rows, count):
+    print(f"{printable(path)}: {count:,} frames -> {printable(target)}")
     for row in rows:
         seconds = f"{row['start_seconds']:.2f}\t{row['end_seconds']:.2f}"
         print(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
@@ -265,77 +199,13 @@ def _unused(name, taken):
 
 def _draw(labeler, path, labelled):
     """Return the timeline of a video as PNG bytes."""
+    pictures = None if labeler.takes_features else timeline.thumbnails(path)
     return timeline.draw(
         labeler.labels,
         labelled.times,
         labelled.probabilities,
-        thumbnails=None
-        if labeler.takes_features
-        else timeline.thumbnails(path),
+        thumbnails=pictures,
     )
-
-
-def write(folder, name, labels, labelled, rows, picture):
-    """Write segments as CSV, JSON and a page: all three or none."""
-    table, record = _table(rows), _record(labels, labelled, rows)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as files:
-            csv_file, json_file, page = (
-                files.enter_context(replacing(folder / f"{name}.{end}"))
-                for end in ("csv", "json", "html")
-            )
-            csv_file.write_text(table, "utf-8", newline="")
-            json_file.write_text(record, "utf-8")
-            _write_page(page, labelled, rows, picture)
-    except OSError as error:
-        raise cli.UserError(
-            f"{printable(folder / name)}: cannot be written: {error.strerror}"
-        ) from None
-
-
-def _table(rows):
-    """Return segments as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _record(labels, labelled, rows):
-    """Return segments as JSON."""
-    record = {
-        "video": labelled.name,
-        "frames": int(labelled.numbers[-1]),
-        "seconds": round(float(labelled.times[-1]), 3),
-        "labels": list(labels),
-        "segments": [
-            {k: v for k, v in r.items() if k != "video"} for r in rows
-        ],
-    }
-    return json.dumps(record, indent=1) + "\n"
-
-
-def _write_page(path, labelled, rows, picture):
-    """Write a page with the timeline of a video and its segments."""
-    cells = {
-        f"{row['start_seconds']:.2f} to {row['end_seconds']:.2f} s": {
-            "frames": f"{row['start']} to {row['end'] - 1}",
-            "label": row["label"],
-            "probability": row["probability"],
-        }
-        for row in rows
-    }
-    body = [
-        report.image(picture, f"labels of {labelled.name} over time"),
-        "<h2>Segments</h2>",
-        report.html_table(cells, ["frames", "label", "probability"], "seconds"),
-        f"<p>{html.escape(labelled.name)}: {labelled.numbers[-1]:,} frames,"
-        f" {labelled.times[-1]:.1f} s. The band shows the probability of the"
-        " label.</p>",
-    ]
-    report.write_page(path, labelled.name, "\n".join(body))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """What a training shows: timelines, the report, the summary."""
 
-import html
-
-import keras
 import numpy as np
-import tensorflow as tf
 
-from apps.common import classification_metrics, report
-from data_pipelines.files.atomic import replacing
+from apps.common import report, runs, samples, tables
+from apps.common.samples import spread
+from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision.images import PictureError
 
 from . import scores, timeline
+from .evaluate import Validation, confusion
+from .predict import Labeler
 from .scores import METRICS
 
 # Validation videos of each epoch, and test videos of the report.
@@ -18,82 +17,60 @@ SAMPLES = 3
 REPORTED = 8
 
 
-class Samples(keras.callbacks.Callback):
+class Samples(samples.Samples):
     """Each epoch: timelines of some validation videos, and the confusion.
-
-    The segments go to `samples.txt`, pictures to TensorBoard.
 
     Args:
         run: The `runs.Run`.
         data: The `Datasets`.
-        validation: The `evaluate.Validation` that has just labelled.
+        validation: The `Validation` that has just labelled them.
     """
 
-    def __init__(self, run, data, validation):
-        super().__init__()
-        self.file = run.file("samples.txt")
+    def __init__(
+        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
+    ):
+        super().__init__(run, ("video", "", "segments"))
         self.labels = data.labels
-        self.videos = data.valid.videos
+        self.split = data.valid
         self.validation = validation
-        self.rows = spread(len(self.videos), SAMPLES)
-        self.pictures = [thumbnails(self.videos[row]) for row in self.rows]
-        self.writer = tf.summary.create_file_writer(
-            str(run.file("tensorboard") / "validation"),
-            filename_suffix=".shown",
-        )
+        self.rows = spread(len(data.valid.videos), SAMPLES)
+        self.thumbnails = [
+            thumbnails(data.valid.videos[row]) for row in self.rows
+        ]
 
-    def on_epoch_end(self, epoch, logs=None):
-        probabilities = self.validation.probabilities
-        with self.writer.as_default(epoch + 1):
-            for number, row in enumerate(self.rows):
-                picture = draw(
-                    self.labels,
-                    self.videos[row],
-                    probabilities[row],
-                    self.pictures[number],
-                )
-                _image(f"timeline/{number + 1}", picture)
-            if len(self.labels) <= report.MOST_NAMED:
-                matrix = confusion(self.videos, probabilities)
-                picture = report.confusion_picture(matrix, self.labels)
-                _image("confusion", picture)
-        self.writer.flush()
-        self._write(
-            epoch + 1,
-            [(self.videos[row], probabilities[row]) for row in self.rows],
-        )
-
-    def _write(self, epoch, samples):
-        """Write the epoch's lines behind those of the epochs before."""
-        begin = f"epoch {epoch}\n"
-        before = ""
-        if self.file.exists():  # a killed run may have written them already
-            before = self.file.read_text("utf-8").split(begin)[0]
+    def lines(self, epoch):
         lines = []
-        for video, probabilities in samples:
-            target, predicted = in_words(self.labels, video, probabilities)
-            lines += [
-                f"{video.name}\ttarget\t{target}",
-                f"{video.name}\tpredicted\t{predicted}",
-            ]
-        with replacing(self.file) as temporary:
-            text = before + begin + "\n".join([*lines, "", ""])
-            temporary.write_text(text, "utf-8")
+        for row in self.rows:
+            video = self.split.videos[row]
+            target, predicted = in_words(
+                self.labels, video, self.validation.probabilities[row]
+            )
+            lines.append((video.name, "target", target))
+            lines.append((video.name, "predicted", predicted))
+        return lines
 
-    def on_train_end(self, logs=None):
-        self.writer.close()
+    def pictures(self, epoch):
+        probabilities = self.validation.probabilities
+        pictures = {
+            f"timeline/{number}": draw(
+                self.labels,
+                self.split.videos[row],
+                probabilities[row],
+                self.thumbnails[number - 1],
+            )
+            for number, row in enumerate(self.rows, 1)
+        }
+        if len(self.labels) <= report.MOST_NAMED:
+            matrix = confusion(self.split, probabilities)
+            pictures["confusion"] = report.confusion_picture(
+                matrix, self.labels
+            )
+        return pictures
 
 
-def _image(name, png):
-    tf.summary.image(name, tf.io.decode_png(png, channels=3)[None])
-
-
-def spread(count: int, most: int) -> list[int]:
-    """Return at most so many of `count` rows, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, most).astype(int)).tolist()
-
-
-def in_words(labels, video, probabilities):
+def in_words(
+    labels: list[str], video: pipeline.Video, probabilities: np.ndarray
+) -> list[str]:
     """Return targets and predictions as words: `still 0-14, left 15-40`."""
     return [
         ", ".join(
@@ -104,7 +81,7 @@ def in_words(labels, video, probabilities):
     ]
 
 
-def thumbnails(video):
+def thumbnails(video: pipeline.Video) -> np.ndarray | None:
     """Return pictures of a labelled video; `None` if there are none.
 
     From its file, or else, if there is none, from the frames that are stored.
@@ -118,7 +95,12 @@ def thumbnails(video):
     return np.array(frames[timeline.firsts(len(frames))])
 
 
-def draw(labels, video, probabilities, thumbnails):
+def draw(
+    labels: list[str],
+    video: pipeline.Video,
+    probabilities: np.ndarray,
+    thumbnails: np.ndarray | None,
+) -> bytes:
     """Return the timeline of a labelled video as PNG bytes."""
     times = video.times
     stop = timeline.end(video.path, times[-1], video.fps, video.stored.frames)
@@ -131,15 +113,9 @@ def draw(labels, video, probabilities, thumbnails):
     )
 
 
-def confusion(videos, probabilities):
-    """Return the counts of frames: rows are targets, columns predictions."""
-    return classification_metrics.confusion(
-        np.concatenate([video.labels for video in videos]),
-        np.concatenate(probabilities),
-    )
-
-
-def write_report(run, data, result, monitor):
+def write_report(
+    run: runs.Run, data: pipeline.Datasets, result: runs.Result, monitor: str
+) -> None:
     """Write `report.html` with its pictures.
 
     Args:
@@ -149,69 +125,62 @@ def write_report(run, data, result, monitor):
             frames of every test video.
         monitor: Name of the score that the best epoch was chosen by.
     """
-    probabilities = result.predictions
-    videos = data.test.videos
-    names = list(dict.fromkeys(["loss", "accuracy", monitor]))
-    curve = report.curve(result.progress.rows, names)
-    run.file("curve.png").write_bytes(curve)
-    body = [
-        f"<p>Scores on the test set: {len(videos):,} videos,"
-        f" {sum(map(len, videos)):,} frames.</p>",
-        report.html_table(
-            {run.name: result.scores, **result.baselines}, METRICS
-        ),
-        "<h2>Training</h2>"
-        + report.image(curve, " and ".join(names) + " over the epochs"),
-    ]
-    if len(data.labels) <= report.MOST_NAMED:
-        picture = report.confusion_picture(
-            confusion(videos, probabilities), data.labels
-        )
-        run.file("confusion.png").write_bytes(picture)
-        body.append(
-            "<h2>Confusion</h2>" + report.image(picture, "confusion of frames")
-        )
-    body.append(
-        "<h2>Test videos</h2><p>Evenly spread over the split. The band below"
-        " each shows the probability of the predicted label.</p>"
-    )
-    for row in spread(len(videos), REPORTED):
-        body.append(article(data.labels, videos[row], probabilities[row]))
-    first = draw(
-        data.labels,
-        videos[0],
-        probabilities[0],
-        thumbnails(videos[0]),
-    )
-    run.file("timeline.png").write_bytes(first)
-    report.write_page(run.file("report.html"), run.name, "\n".join(body))
-
-
-def article(labels, video, probabilities):
-    """Return one labelled video as HTML."""
-    picture = draw(labels, video, probabilities, thumbnails(video))
-    accuracy = (probabilities.argmax(axis=1) == video.labels).mean()
-    return (
-        f"<article><header>{html.escape(video.name)}, {len(video):,} frames,"
-        f" accuracy {accuracy:.1%}</header>"
-        f"{report.image(picture, 'timeline of ' + video.name)}</article>"
-    )
-
-
-def summary(run, labeler, data, result):
-    """Print scores beside baselines, some videos, and what is next."""
     videos, probabilities = data.test.videos, result.predictions
-    print(
-        f"\nscores on the test set ({len(videos):,} videos,"
-        f" {sum(map(len, videos)):,} frames)"
+    names = list(dict.fromkeys(["loss", "accuracy", monitor]))
+    pictures = {"Training": report.curve(result.progress.rows, names)}
+    run.file("curve.png").write_bytes(pictures["Training"])
+    if len(data.labels) <= report.MOST_NAMED:
+        matrix = confusion(data.test, probabilities)
+        pictures["Confusion"] = report.confusion_picture(matrix, data.labels)
+        run.file("confusion.png").write_bytes(pictures["Confusion"])
+    examples = [
+        {
+            "name": videos[row].name,
+            "frames": len(videos[row]),
+            "accuracy": np.mean(
+                probabilities[row].argmax(axis=1) == videos[row].labels
+            ),
+            "timeline": draw(
+                data.labels,
+                videos[row],
+                probabilities[row],
+                thumbnails(videos[row]),
+            ),
+        }
+        for row in spread(len(videos), REPORTED)
+    ]
+    run.file("timeline.png").write_bytes(examples[0]["timeline"])
+    report.render(
+        run.file("report.html"),
+        "video_labeling/report.html.jinja",
+        title=run.name,
+        test_set=_size(videos),
+        scores={run.name: result.scores, **result.baselines},
+        metrics=METRICS,
+        pictures=list(pictures.items()),
+        examples=examples,
     )
-    rows = {run.name: result.scores, **result.baselines}
-    print(report.table(rows, METRICS))
+
+
+def _size(videos):
+    return f"{len(videos):,} videos, {sum(map(len, videos)):,} frames"
+
+
+def summary(
+    run: runs.Run,
+    labeler: Labeler,
+    data: pipeline.Datasets,
+    result: runs.Result,
+) -> None:
+    """Print scores beside baselines, some videos, and what is next."""
+    videos = data.test.videos
+    print(f"\nscores on the test set ({_size(videos)})")
+    print(tables.text({run.name: result.scores, **result.baselines}, METRICS))
     for name, signature in result.signatures.items():
         print(f"{name}: {signature}")
     for row in spread(len(videos), 3):
         target, predicted = in_words(
-            data.labels, videos[row], probabilities[row]
+            data.labels, videos[row], result.predictions[row]
         )
         print(f"""
 {videos[row].name}

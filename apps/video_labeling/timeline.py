@@ -6,9 +6,7 @@ predicted labels, and their probabilities.
 Letters of shapes: T frames, L labels.
 """
 
-import io
 import itertools
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from apps.common import report
 from data_pipelines.vision import video
 
 from . import scores
@@ -149,12 +148,7 @@ def draw(
         _bar(axes, name, times, numbers, palette)
     _band(parts[-1], times, predictions, probabilities, palette)
     _legend(figure, [(palette[n], labels[n]) for n in used])
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # Labels in scripts that the font does not have are drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=160)
-    return buffer.getvalue()
+    return report.png(figure, dpi=160)
 
 
 def _legend(figure, entries):
