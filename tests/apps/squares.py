@@ -9,6 +9,9 @@ import numpy as np
 from keras import layers
 from PIL import Image
 
+from apps.captioning import predict
+from apps.common import runs
+
 COLOURS = {
     "red": (220, 30, 30),
     "green": (30, 160, 60),
@@ -19,6 +22,7 @@ COLOURS = {
 PLACES = {"left": (10, 1), "right": (10, 19), "top": (1, 10)}
 SCENES = list(itertools.product(COLOURS, PLACES))
 SIDE = 32
+EPOCHS = 8
 SIZES = {"train": 48, "valid": 12, "test": 12}
 SMALL = shlex.split(
     "--units 16 --embedding-size 16 --picture-size 32 --batch-size 12"
@@ -27,7 +31,7 @@ SMALL = shlex.split(
 )
 
 
-def said(number):
+def captions(number):
     """Two captions of a picture, all that there is to say."""
     colour, place = SCENES[number % len(SCENES)]
     return [
@@ -36,19 +40,19 @@ def said(number):
     ]
 
 
-def plain(number):
+def normalized(number):
     """The same as the model learns it."""
-    return [text.lower().rstrip(".") for text in said(number)]
+    return [text.lower().rstrip(".") for text in captions(number)]
 
 
 def pixels(number):
     """A square on grey noise; no two are equal."""
     random = np.random.default_rng(number)
-    found = random.integers(100, 140, (SIDE, SIDE, 3), np.uint8)
+    picture = random.integers(100, 140, (SIDE, SIDE, 3), np.uint8)
     colour, place = SCENES[number % len(SCENES)]
     row, column = PLACES[place]
-    found[row : row + 12, column : column + 12] = COLOURS[colour]
-    return found
+    picture[row : row + 12, column : column + 12] = COLOURS[colour]
+    return picture
 
 
 def write_pictures(folder, sizes=SIZES, name="{}.png"):
@@ -60,7 +64,7 @@ def write_pictures(folder, sizes=SIZES, name="{}.png"):
         for number in itertools.islice(numbers, size):
             image = name.format(number)
             Image.fromarray(pixels(number)).save(folder / "images" / image)
-            lines += [f"{image},{text},{split}" for text in said(number)]
+            lines += [f"{image},{text},{split}" for text in captions(number)]
     (folder / "captions.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -71,6 +75,26 @@ def flags(folder, *more):
         *("--runs-path", str(folder / "runs")),
         *("--cache-path", str(folder / "data"), *SMALL, *more),
     ]
+
+
+def written(folder, numbers, kind="png"):
+    """Writes some pictures into a folder; returns their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number}.{kind}" for number in numbers]
+    for number, path in zip(numbers, paths, strict=True):
+        Image.fromarray(pixels(number)).save(path)
+    return paths
+
+
+def opened(folder):
+    """Opens a finished run; returns it and its captioner."""
+    run = runs.open_run("captioning", str(folder))
+    return run, predict.Captioner.of_run(run)
+
+
+def options(trained, kind=predict.Options, **more):
+    """Returns options of a command for the run of the fixture `trained`."""
+    return kind(runs_path=str(trained[0].parents[1]), **more)
 
 
 def write_network(path, wants=lambda pixels: pixels, size=SIDE):
@@ -88,9 +112,13 @@ def write_network(path, wants=lambda pixels: pixels, size=SIDE):
     x = norm(x)
     x = layers.Conv2D(12, 5, 4, padding="same", activation="relu")(x)
     network = keras.Model(inputs, x)
-    seen = [Image.fromarray(pixels(n)).resize((size, size)) for n in range(24)]
-    seen = np.stack([np.asarray(picture, "float32") for picture in seen])
-    norm(wants(seen), training=True)
+    pictures = np.stack(
+        [
+            np.asarray(Image.fromarray(pixels(n)).resize((size, size)))
+            for n in range(24)
+        ]
+    )
+    norm(wants(pictures.astype("float32")), training=True)
     network.save(path)
     return str(path)
 

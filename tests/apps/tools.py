@@ -32,7 +32,7 @@ def run_module(module, *arguments, **options):
     )
 
 
-def train_once(tmp_path_factory, app, write_data, flags):
+def train_once(tmp_path_factory, app, write_data, flags, name=None):
     """A training that all tests of a session share, those of other workers too.
 
     Args:
@@ -40,24 +40,21 @@ def train_once(tmp_path_factory, app, write_data, flags):
         app: Name of the app.
         write_data: Function of a folder, which writes the data into it.
         flags: Function of the folder and more words to the command line.
+        name: Of the folder; by default that of the app.
 
     Returns:
         An object with the `folder`, the `runs.Run`, its `runs_path`, and
         `stdout` and `stderr` of the training.
     """
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder = base / f"trained-{app}"
-    with filelock.FileLock(f"{folder}.lock"):
-        if not (folder / "stderr").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            write_data(folder)
-            command = flags(folder, "--name", "x")
-            done = run_module(f"apps.{app}.train", *command)
-            assert done.returncode == 0, done.stderr
-            (folder / "stdout").write_text(done.stdout)
-            (folder / "stderr").write_text(done.stderr)
+
+    def make(folder):
+        write_data(folder)
+        done = run_module(f"apps.{app}.train", *flags(folder, "--name", "x"))
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout)
+        (folder / "stderr").write_text(done.stderr)
+
+    folder = made_once(tmp_path_factory, f"trained-{name or app}", make)
     runs_path = str(folder / "runs")
     return types.SimpleNamespace(
         folder=folder,
@@ -66,6 +63,21 @@ def train_once(tmp_path_factory, app, write_data, flags):
         stdout=(folder / "stdout").read_text(),
         stderr=(folder / "stderr").read_text(),
     )
+
+
+def made_once(tmp_path_factory, name, make):
+    """Returns a folder that `make` fills, once for all processes of tests."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / name
+    with filelock.FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
 
 
 def tensorboard_tags(run):
@@ -77,6 +89,17 @@ def tensorboard_tags(run):
         events.Reload()
         tags[part] = set(events.Tags()["tensors"])
     return tags
+
+
+def in_a_new_process(script, folder):
+    """Runs a Python script in a folder, without this checkout."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def weights_of(folder):

@@ -1,35 +1,19 @@
-"""What is shown of captions: attention over pictures, and pages."""
+"""Attention over pictures, drawn."""
 
-import base64
-import html.parser
 import io
-import json
-import random
-import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from apps.captioning import attention, page
-from apps.common import report
-from data_pipelines.captioning.demo import pictures
-from data_pipelines.captioning.demo.layouts import Layout
-from data_pipelines.captioning.demo.scenes import random_scene
+from apps.captioning import attention
 
 CHANCE = np.random.default_rng(0)
 
 
 def opened(content):
     return Image.open(io.BytesIO(content))
-
-
-def demo_picture(seed=0):
-    """A JPEG file."""
-    chance = random.Random(seed)
-    scene = random_scene(chance, "pair")
-    return pictures.draw(Layout(chance).items(scene), f"{seed}")
 
 
 def photo(height, width):
@@ -43,15 +27,6 @@ def photo(height, width):
         for n in (4, 16, 64)
     ]
     return np.mean(layers, axis=0).astype("uint8")
-
-
-def encoded(picture, kind="JPEG", **options):
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-# Attention over a picture.
 
 
 def test_equal_weights_leave_a_picture_as_it_is():
@@ -98,9 +73,6 @@ def test_no_weight_at_all_is_fog_all_over():
     fog = attention.THICK
     expected = (1 - fog) * picture + fog * np.array(attention.FOG)
     np.testing.assert_allclose(shown, expected, atol=0.51)
-
-
-# Strips.
 
 
 def words_and_weights(count, rows=5, columns=5):
@@ -209,122 +181,6 @@ def test_tensorflow_reads_strips():
     )
 
 
-# Pages.
-
-
-class Parsed(html.parser.HTMLParser):
-    """The tags and texts of a page; an error if tags do not match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.texts = [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("img", "meta"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    def images(self):
-        return [attrs for tag, attrs in self.tags if tag == "img"]
-
-
-def held(address):
-    kind, data = re.fullmatch(r"data:image/(\w+);base64,(.*)", address).groups()
-    return kind, opened(base64.b64decode(data))
-
-
-def test_an_article_has_all_that_was_said():
-    words, weights = words_and_weights(2)
-    strip = attention.strip(photo(9, 9), words, weights)
-    parsed = Parsed(
-        page.article(
-            demo_picture(),
-            "cat.jpg",
-            [("a cat", -1.23456), ("two cats", -2)],
-            ["a cat sleeps", "sleeping cat"],
-            strip,
-        )
-    )
-    assert parsed.texts == [
-        *("cat.jpg", "a cat ", "-1.235", "two cats ", "-2.000"),
-        *("a cat sleeps", "sleeping cat"),
-    ]
-    small, below = parsed.images()
-    assert small["alt"] == "cat.jpg: a cat"
-    assert held(small["src"])[0] == "jpeg"
-    kind, shown = held(below["src"])
-    assert kind == "png"
-    assert shown.size == opened(strip).size
-
-
-@pytest.mark.parametrize(
-    ("wrong", "texts", "kinds"),
-    [
-        (None, ["a", "a cat ", "-1.000", "b"], [{}, {}]),
-        (True, ["a", "a cat ", "-1.000 wrong", "b"], [{"class": "wrong"}, {}]),
-        (False, ["a", "a cat ", "-1.000 right", "b"], [{}, {}]),
-    ],
-)
-def test_only_the_best_caption_is_judged(wrong, texts, kinds):
-    captions = [("a cat", -1.0), ("b", None)]
-    parsed = Parsed(page.article(demo_picture(), "a", captions, wrong=wrong))
-    assert parsed.texts == texts
-    assert [attrs for tag, attrs in parsed.tags if tag == "p"] == kinds
-
-
-def test_a_page_takes_nothing_that_it_is_told_for_html(tmp_path):
-    evil = '"><script>alert(1)</script>&amp;<b>'
-    body = page.gallery(
-        [page.article(demo_picture(), evil, [(evil, 0.5)], [evil])] * 2
-    )
-    report.write_page(tmp_path / "x.html", evil, body)
-    parsed = Parsed((tmp_path / "x.html").read_text("utf-8"))
-    assert "script" not in {tag for tag, _ in parsed.tags}
-    assert parsed.texts.count(evil) == 2 * 2 + 2  # names, references, title
-    assert all(image["src"].startswith("data:") for image in parsed.images())
-
-
-def test_pictures_are_made_small_and_keep_their_shape():
-    text = page.article(encoded(photo(600, 900)), "a", [])
-    _, shown = held(Parsed(text).images()[0]["src"])
-    assert shown.size == (page.SIDE, round(page.SIDE * 600 / 900))
-    text = page.article(demo_picture(), "a", [])
-    _, shown = held(Parsed(text).images()[0]["src"])
-    assert shown.size == opened(demo_picture()).size
-
-
-def test_pictures_of_every_kind_are_shown():
-    clear = np.zeros((8, 8, 4), "uint8")
-    for content in (
-        encoded(clear, "PNG"),
-        encoded(clear[..., 0], "GIF", transparency=0),
-    ):
-        text = page.article(content, "a", [])
-        _, shown = held(Parsed(text).images()[0]["src"])
-        assert np.asarray(shown).min() > 250  # what is transparent is white
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    content = encoded(photo(20, 40), exif=turned)
-    _, shown = held(Parsed(page.article(content, "a", [])).images()[0]["src"])
-    assert shown.size == (20, 40)
-    # Broken EXIF data: a resolution that is a text, and as a whole.
-    turned[0x011A] = 72.0
-    number, text = b"\x01\x1a\x00\x05", b"\x01\x1a\x00\x02"
-    assert number in turned.tobytes()
-    for exif in (turned.tobytes().replace(number, text), b"x" * 40):
-        content = encoded(photo(20, 40), exif=exif)
-        held(Parsed(page.article(content, "a", [])).images()[0]["src"])
-
-
 def test_a_text_stands_below_its_picture():
     picture = photo(60, 90)
     one, three = (
@@ -337,29 +193,3 @@ def test_a_text_stands_below_its_picture():
         lines = np.asarray(drawn.convert("L"))[attention.LINE + 60 :]
         dark = (lines < 128).any(axis=1).reshape(-1, attention.LINE)
         assert dark.any(axis=1).all(), number  # each line has letters
-
-
-def test_a_page_of_24_pictures_is_small(tmp_path):
-    words, weights = words_and_weights(13)
-    picture = photo(192, 192)
-    strip = attention.strip(picture, words, weights)
-    one = page.article(
-        encoded(picture), "a.jpg", [(" ".join(words), 0.1)], ["x"] * 5, strip
-    )
-    report.write_page(tmp_path / "x.html", "x", page.gallery([one] * 24))
-    assert (tmp_path / "x.html").stat().st_size < 4_000_000
-
-
-def test_records_go_through_json():
-    captions = [("a cat", np.float32(-1.5)), ("b", None)]
-    found = page.record("cat.jpg", captions, ("x", "y"), np.bool_(True))
-    assert json.loads(json.dumps(found)) == {
-        "image": "cat.jpg",
-        "captions": [
-            {"caption": "a cat", "score": -1.5},
-            {"caption": "b", "score": None},
-        ],
-        "references": ["x", "y"],
-        "wrong": True,
-    }
-    assert list(page.record("cat.jpg", captions)) == ["image", "captions"]

@@ -1,14 +1,108 @@
-"""Whole trainings of video labelling: killed, on the demo, in every way."""
+"""Whole trainings: refused, killed, on the demo, in every way."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from apps.common import cli
+from apps.video_labeling import (
+    train,
+)
+from apps.video_labeling.config import PRESETS, Config
 from tests.apps.tools import ROOT, run_and_kill, run_module, weights_of
 from tests.apps.videos import flags, write_videos
+
+
+def config(trained, **more):
+    record = json.loads((trained[0] / "config.json").read_text())["config"]
+    return Config(**{**record, "name": "new", **more})
+
+
+def test_an_unknown_background_is_one_line(trained):
+    with pytest.raises(cli.UserError, match="up: there is no such label"):
+        train.train(config(trained, background="up"))
+    assert not (trained[0].parent / "new").exists()
+
+
+def test_a_run_does_not_go_on_with_other_videos(trained, tmp_path, monkeypatch):
+    clips = trained[0].parents[2] / "clips"
+    (tmp_path / "videos").symlink_to(clips / "videos")
+    table = tmp_path / "labels.csv"
+    shutil.copy(clips / "labels.csv", table)
+    settings = config(
+        trained, data_path=str(tmp_path), runs_path=str(tmp_path / "runs")
+    )
+
+    def killed(run, _):
+        run.file("backup").mkdir(exist_ok=True)
+        run.file("backup/state.npz").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.checkpoint, "resume", killed)
+    for _ in range(2):  # with the same videos it goes on
+        with pytest.raises(KeyboardInterrupt):
+            train.train(settings)
+    lines = table.read_text().splitlines(keepends=True)
+    rest = [line for line in lines if not line.startswith("train_05")]
+    assert len(rest) < len(lines)
+    table.write_text("".join(rest))
+    with pytest.raises(cli.UserError, match=r"data\.txt differs .* --name"):
+        train.train(settings)
+    # The labels are the same, and so they do not show it.
+    run = tmp_path / "runs" / "video_labeling" / "new"
+    assert (run / "labels.txt").read_text() == "left\nright\n"
+
+
+def test_presets_are_differences():
+    for preset in PRESETS.values():
+        assert Config(**preset) != Config()
+
+
+def test_pixels_of_features_are_one_line(feature_run, tmp_path):
+    record = json.loads((feature_run[0] / "config.json").read_text())["config"]
+    config = Config(**{**record, "name": "new", "motion": "pixels"})
+    with pytest.raises(cli.UserError, match="--motion pixels needs pictures"):
+        train.train(config)
+    assert not (feature_run[0].parent / "new").exists()
+
+
+UCF101 = """
+import sys
+import tensorflow_datasets as tfds
+from apps.video_labeling import train
+from apps.video_labeling.config import PRESETS, Config
+from apps.common import cli
+from tests.data_pipelines.video_labeling.test_pipeline import as_dataset
+with tfds.testing.mock_data(as_dataset_fn=as_dataset):
+    train.train(cli.parse(Config, PRESETS))
+"""
+
+
+@pytest.mark.slow
+def test_a_public_set_is_trained_on(tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    arguments = [
+        *("--preset", "smoke", "--dataset", "ucf101", "--name", "x"),
+        *("--data-path", str(tmp_path / "tfds")),
+        *("--runs-path", str(tmp_path / "runs")),
+        *("--cache-path", str(tmp_path / "data"), "--chunk", "8"),
+        *("--frame-height", "16", "--frame-width", "16"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", UCF101, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "video_labeling" / "x"
+    assert (run / "report.html").read_text().count('alt="timeline of test') == 4
+    assert (run / "export" / "saved_model.pb").exists()
 
 
 def metrics(folder):

@@ -1,4 +1,4 @@
-"""Whole trainings of the captioning app: killed, on the demo, in every way."""
+"""Whole trainings: refused, killed, on the demo, in every way."""
 
 import json
 import shutil
@@ -14,6 +14,25 @@ from data_pipelines.captioning.demo import generator as demo
 from tests.apps import squares
 from tests.apps.squares import COLOURS, PLACES, flags, write_network
 from tests.apps.tools import run_and_kill, run_module, weights_of
+
+
+def test_the_smoke_preset_is_a_training():
+    config = cli.parse(Config, PRESETS, ["--preset", "smoke"])
+    assert config.epochs == 1
+
+
+def test_many_bad_pictures_end_the_training(tmp_path, capsys):
+    data = squares.write_pictures(tmp_path / "pictures")
+    for number in range(4):
+        (data / "images" / f"{number}.png").write_bytes(b"")
+    config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(lambda: train.train(config))
+    assert ended.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: 4 of 72 pictures (5.6%) cannot be read: ")
+    assert "the file is empty" in error
+    assert not (tmp_path / "runs" / "captioning" / "x").exists()
 
 
 def trained(arguments):

@@ -1,0 +1,46 @@
+"""The SavedModel."""
+
+import json
+
+import numpy as np
+import pytest
+
+from apps.common.generation import Search
+from data_pipelines.vision import images
+from tests.apps import squares
+from tests.apps.squares import written
+from tests.apps.tools import in_a_new_process
+
+
+def test_the_export_needs_tensorflow_alone(
+    trained, frozen, captioner, frozen_captioner, tmp_path
+):
+    # Of the size that the models see, so that nothing is resized.
+    kinds = ["png", "bmp", "gif", "jpg"]
+    paths = [written(tmp_path, [100], kind)[0] for kind in kinds]
+    script = f"""
+import sys, json, tensorflow as tf
+contents = [open(path, "rb").read() for path in {list(map(str, paths))!r}]
+for folder in {[str(trained[0]), str(frozen)]!r}:
+    served = tf.saved_model.load(folder + "/export")
+    found = served.serve(tf.constant(contents), 3, 0.7)
+    texts = [[t.decode() for t in row] for row in found["text"].numpy()]
+    print(json.dumps([texts, found["score"].numpy().tolist()]))
+for name in ("apps", "data_pipelines", "rnn_layers"):
+    assert name not in sys.modules, name
+"""
+    done = in_a_new_process(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    answers = map(json.loads, done.stdout.splitlines()[-2:])
+    inputs = np.stack([images.read(path, squares.SIDE) for path in paths])
+    for live, drawn in ((captioner, 0), (frozen_captioner, 3)):
+        texts, scores = next(answers)
+        expected = live.decode(
+            live.model_inputs(inputs), Search(3, 0.7, drawn, n_best=3)
+        )
+        # JPEG is decoded by another library, whose pixels differ by a little.
+        for row, best in enumerate(expected[:3]):
+            assert texts[row] == [caption.text for caption in best]
+            found = [caption.score for caption in best]
+            np.testing.assert_allclose(scores[row], found, atol=2e-3)
+        assert scores[3][0] == pytest.approx(expected[3][0].score, abs=0.1)
