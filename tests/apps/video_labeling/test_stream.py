@@ -7,8 +7,6 @@ import pytest
 
 from apps.common import cli, runs
 from apps.video_labeling import segments, stream
-    stream,
-)
 from data_pipelines.vision import video
 from tests.apps.tools import run_module
 from tests.apps.videos import SIDE, options
