@@ -63,7 +63,7 @@ def test_every_step_adds_the_picture_to_the_projection_of_any_cell(cell):
     for t in range(tokens.shape[1]):
         x = table[tokens[:, t]] * D**0.5
         projected = x @ kernel[:D] + v @ kernel[D:] + bias
-        states = own.step(ops.cast(projected, "float32"), states, ops.matmul)
+        states = own.step(ops.cast(projected, "float32"), states, own.product)
         outputs.append(np.array(states[0]))
     np.testing.assert_allclose(
         captioner([FEATURES, tokens]),
