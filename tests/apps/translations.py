@@ -14,6 +14,7 @@ WORDS = {
     "eight": "otto",
     "nine": "nove",
 }
+SENTENCES = ["One two three.", "Nine.", "Four four six five."]
 SMALL = shlex.split(
     "--languages en-it --units 32 --embedding-size 32 --tokens words"
     " --vocabulary-size 40 --batch-tokens 200 --epochs 12 --learning-rate 0.01"

@@ -218,36 +218,3 @@ def test_a_failed_save_leaves_the_old_model(make_run, monkeypatch):
         checkpoint.save_model(make_model(), path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["model.keras"]
-
-
-def test_the_gradient_norm_is_that_of_all_gradients_before_clipping():
-    model = make_model()
-    x, y = next(iter(stream(0)))
-    optimizer = AdamW(0.1, global_clipnorm=1e-3)
-    model.compile(optimizer, "mse")
-    keras.utils.set_random_seed(3)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean((model(x) - y) ** 2)
-    variables = [v.value for v in model.trainable_variables]
-    gradients = tape.gradient(loss, variables)
-    optimizer.apply(gradients, model.trainable_variables)
-    expected = np.sqrt(sum(np.sum(np.square(g)) for g in gradients))
-    assert float(optimizer.gradient_norm) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("graph", [False, True])
-def test_rows_of_one_word_are_added_up_in_the_gradient_norm(graph):
-    table = keras.layers.Embedding(5, 2)
-    table.build()
-    optimizer = AdamW(0.1)
-    optimizer.build([table.embeddings])
-
-    def step():
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(table(np.array([3, 3, 1])))
-        gradients = tape.gradient(loss, [table.embeddings.value])
-        optimizer.apply(gradients, [table.embeddings])
-
-    (tf.function(step) if graph else step)()
-    # Row 3 has the gradient (2, 2), row 1 has (1, 1).
-    assert float(optimizer.gradient_norm) == pytest.approx(np.sqrt(10))

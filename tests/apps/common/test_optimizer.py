@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common.optimizer import AdamW, averaged
 
@@ -15,20 +16,20 @@ def small_model(**options):
 
 def train(model, steps):
     random = np.random.default_rng(0)
-    seen = []
+    history = []
     for _ in range(steps):
         x, y = random.normal(size=(4, 3)), random.normal(size=(4, 2))
         model.train_on_batch(x.astype("float32"), y.astype("float32"))
-        seen.append(model.get_weights())
-    return seen
+        history.append(model.get_weights())
+    return history
 
 
 def test_averages_follow_their_formula():
     keras.utils.set_random_seed(0)
     model = small_model(averaging=0.5)
-    seen = train(model, 12)
-    expected = [np.zeros_like(w) for w in seen[0]]
-    for time, weights in enumerate(seen, 1):
+    history = train(model, 12)
+    expected = [np.zeros_like(w) for w in history[0]]
+    for time, weights in enumerate(history, 1):
         keep = min(0.5, time / (9 + time))
         expected = [
             keep * average + (1 - keep) * weight
@@ -37,7 +38,7 @@ def test_averages_follow_their_formula():
     with averaged(model):
         for one, other in zip(model.get_weights(), expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-    for one, other in zip(model.get_weights(), seen[-1], strict=True):
+    for one, other in zip(model.get_weights(), history[-1], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -58,10 +59,28 @@ def test_without_averages_nothing_is_put_in_place():
             np.testing.assert_array_equal(one, other)
 
 
-def test_gradient_norm_is_that_before_clipping():
+def test_the_gradient_norm_is_that_of_all_gradients_before_clipping():
     model = small_model(global_clipnorm=1e-3)
     x, y = np.ones((1, 3), "float32"), np.full((1, 2), 7, "float32")
     error = model.predict(x, verbose=0) - y  # d mse / d output = error
     model.train_on_batch(x, y)
-    right = np.sqrt((error**2).sum() * (3 + 1))  # three inputs of one, a bias
-    assert float(model.optimizer.gradient_norm) == pytest.approx(right, 1e-4)
+    expected = np.sqrt((error**2).sum() * (3 + 1))  # three inputs, a bias
+    assert float(model.optimizer.gradient_norm) == pytest.approx(expected, 1e-4)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_rows_of_one_word_are_added_up_in_the_gradient_norm(graph):
+    table = keras.layers.Embedding(5, 2)
+    table.build()
+    optimizer = AdamW(0.1)
+    optimizer.build([table.embeddings])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(table(np.array([3, 3, 1])))
+        gradients = tape.gradient(loss, [table.embeddings.value])
+        optimizer.apply(gradients, [table.embeddings])
+
+    (tf.function(step) if graph else step)()
+    # Row 3 has the gradient (2, 2), row 1 has (1, 1).
+    assert float(optimizer.gradient_norm) == pytest.approx(np.sqrt(10))

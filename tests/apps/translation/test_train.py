@@ -1,12 +1,46 @@
-"""Whole trainings of the translation app: killed, on the demo, in every way."""
+"""Trainings: refused, repeated; whole ones, killed and in every way."""
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
+from apps.common import cli
+from apps.translation import train
+from apps.translation.config import PRESETS, Config
 from tests.apps.tools import run_and_kill, run_module, weights_of
 from tests.apps.translations import flags, write_pairs
+
+
+def test_the_smoke_preset_is_a_training():
+    config = cli.parse(Config, PRESETS, ["--preset", "smoke"])
+    assert config.epochs == 1
+
+
+def test_a_missing_language_file_is_one_line(tmp_path):
+    write_pairs(tmp_path / "pairs", 50)
+    (tmp_path / "pairs" / "train.it").unlink()
+    done = run_module("apps.translation.train", *flags(tmp_path))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "train.it" in done.stderr
+    assert not list((tmp_path / "runs").rglob("config.json"))
+
+
+def test_training_is_a_function_of_its_command(tmp_path):
+    """Nothing here is random but by the seed."""
+    write_pairs(tmp_path / "pairs", 200)
+    weights = []
+    for name in ("a", "b"):
+        arguments = flags(tmp_path, "--epochs", "1", "--name", name)
+        config = cli.parse(Config, PRESETS, arguments)
+        train.train(config)
+        keras.utils.clear_session(free_memory=False)
+        path = tmp_path / "runs" / "translation" / name / "model.keras"
+        weights.append(keras.models.load_model(path).get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow

@@ -1,0 +1,101 @@
+"""Writing a SavedModel: it is compared with the live function, or refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps.common import export, runs
+from apps.common.cli import UserError
+
+SIGNATURE = [tf.TensorSpec((None, 2), tf.float32, name="x")]
+EXAMPLES = [(tf.constant([[1.0, 2.0]]),), (tf.zeros((3, 2)),)]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.Run("sentiment", tmp_path, {})
+
+
+@pytest.fixture(scope="module")
+def model():
+    inputs = keras.Input((2,))
+    return keras.Model(inputs, keras.layers.Dense(3)(inputs))
+
+
+def write(run, model, serve, **more):
+    export.write(run, model, serve, SIGNATURE, examples=EXAMPLES, **more)
+
+
+def test_it_answers_as_the_live_model_does(run, model, capsys):
+    write(run, model, lambda x: {"y": model(x)})
+    assert "largest difference to the live model: 0.0e+00" in (
+        capsys.readouterr().out
+    )
+    served = export.load(run.file("export"))
+    x = tf.constant([[3.0, 4.0]])
+    np.testing.assert_array_equal(served.serve(x)["y"], model(x))
+    assert [path.name for path in run.path.iterdir()] == ["export"]
+
+
+def test_it_is_written_again_in_place_of_the_old_one(run, model):
+    write(run, model, lambda x: {"y": model(x)})
+    write(run, model, lambda x: {"y": model(x) * 2})
+    served = export.load(run.file("export"))
+    x = tf.constant([[3.0, 4.0]])
+    np.testing.assert_array_equal(served.serve(x)["y"], model(x) * 2)
+    assert [path.name for path in run.path.iterdir()] == ["export"]
+
+
+def test_other_endpoints_are_compared_too(run, model, capsys):
+    count = export.Endpoint(
+        "count", lambda x: {"n": tf.shape(x)[0]}, SIGNATURE, EXAMPLES
+    )
+    write(run, model, lambda x: {"y": model(x)}, more=[count])
+    served = export.load(run.file("export"))
+    assert int(served.count(tf.zeros((4, 2)))["n"]) == 4
+
+
+def only_live(live, exported):
+    """What differs between eager and graph: a model that is wrong."""
+    return live if tf.executing_eagerly() else exported
+
+
+@pytest.mark.parametrize(
+    ("live", "exported"), [("a", "b"), (np.float32(np.inf), np.float32(0))]
+)
+def test_an_answer_that_differs_is_refused(run, model, live, exported):
+    write(run, model, lambda x: {"y": model(x)})
+
+    def serve(x):
+        value = tf.constant([only_live(live, exported)])
+        return {"y": model(x), "kind": value}
+
+    with pytest.raises(UserError, match="the exported model differs in 'kind'"):
+        write(run, model, serve)
+    # The export of before is still there, and nothing else.
+    assert [path.name for path in run.path.iterdir()] == ["export"]
+    assert "kind" not in export.load(run.file("export")).serve(*EXAMPLES[0])
+
+
+def test_numbers_that_differ_are_told(run, model, capsys):
+    def serve(x):
+        return {"y": model(x) + only_live(0.5, 0.0)}
+
+    write(run, model, serve)
+    assert "difference to the live model: 5.0e-01" in capsys.readouterr().out
+
+
+def test_a_missing_hypothesis_is_no_difference(run, model, capsys):
+    def serve(x):
+        return {"y": model(x), "score": tf.constant([1.0, -np.inf])}
+
+    write(run, model, serve)
+    assert "0.0e+00" in capsys.readouterr().out
+
+
+def test_another_backend_writes_nothing(run, model, monkeypatch, capsys):
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    write(run, model, lambda x: {"y": model(x)})
+    assert "KERAS_BACKEND=tensorflow" in capsys.readouterr().out
+    assert not list(run.path.iterdir())

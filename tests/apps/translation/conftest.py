@@ -1,0 +1,26 @@
+"""One training, and its predictor, for all tests of translation."""
+
+import pytest
+
+from apps.translation.predict import Predictor
+from tests.apps.tools import train_once
+from tests.apps.translations import flags, write_pairs
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    def write(folder):
+        write_pairs(folder / "pairs")
+
+    return train_once(tmp_path_factory, "translation", write, flags)
+
+
+@pytest.fixture(scope="session")
+def predictor(trained):
+    return Predictor.of_run(trained.run)
+
+
+@pytest.fixture
+def loaded(predictor, monkeypatch):
+    """Saves the tests the seconds of loading and compiling the model again."""
+    monkeypatch.setattr(Predictor, "of_run", lambda run: predictor)

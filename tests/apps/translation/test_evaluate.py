@@ -1,0 +1,49 @@
+"""Scores of a run, and the batches that they are computed on."""
+
+import json
+
+import numpy as np
+import pytest
+
+from apps.common import cli
+from apps.translation import evaluate, scores
+
+
+def options(trained, *words):
+    words = [*words, "--runs-path", trained.runs_path]
+    return cli.parse(evaluate.Options, None, words)
+
+
+def test_evaluate_repeats_the_scores_of_the_run(trained, loaded, capsys):
+    evaluate.main(options(trained))
+    printed = capsys.readouterr().out
+    record = json.loads(trained.run.file("metrics.json").read_text())
+    line = next(
+        line for line in printed.splitlines() if line.startswith("x (test)")
+    )
+    expected = [f"{record['metrics'][name]:.4f}" for name in scores.METRICS]
+    assert line.split()[2:] == expected
+    assert "copy_source" in printed
+    assert f"bleu: {record['signatures']['bleu']}" in printed
+
+
+def test_another_beam_is_another_score(trained, loaded, capsys):
+    evaluate.main(options(trained, "--beam", "1", "--split", "valid"))
+    head, _, row, *_ = capsys.readouterr().out.splitlines()
+    values = dict(zip(head.split(), row.split()[2:], strict=True))
+    assert values["bleu"] == values["bleu_greedy"]
+
+
+def test_flags_that_exclude_each_other_are_refused(trained, loaded):
+    with pytest.raises(cli.UserError, match="--mbr-samples 3"):
+        evaluate.main(options(trained, "--beam", "1", "--mbr-samples", "3"))
+
+
+def test_teacher_forcing_predicts_the_next_token():
+    source, target = np.array([[5, 3]]), np.array([[2, 7, 8, 3]])
+    (source_read, target_read), target_next = evaluate.teacher_forced(
+        source, target
+    )
+    assert source_read is source
+    assert target_read.tolist() == [[2, 7, 8]]
+    assert target_next.tolist() == [[7, 8, 3]]

@@ -1,0 +1,50 @@
+"""The SavedModel: tensorflow alone, and the numbers of the live model."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+
+from apps.common.generation import Search
+from apps.translation import export
+from tests.apps.translations import SENTENCES
+
+
+def test_the_export_needs_tensorflow_alone(trained, predictor, tmp_path):
+    search = Search(4, 0.7, n_best=4)
+    texts = [*SENTENCES, "One  ünknown \t two.", "seven " * 40]
+    expected = predictor(texts, search)
+    script = f"""
+import sys, json, tensorflow as tf
+served = tf.saved_model.load({str(trained.run.file("export"))!r})
+outputs = served.serve(tf.constant({texts!r}), 4, 0.7)
+rows = outputs["text"].numpy()
+print(json.dumps([[t.decode() for t in row] for row in rows]))
+print(json.dumps(outputs["score"].numpy().tolist()))
+for name in ("apps", "data_pipelines", "rnn_layers", "keras"):
+    assert name not in sys.modules or name == "keras", name
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    texts, scores = map(json.loads, done.stdout.splitlines()[-2:])
+    assert texts == [[t.text for t in best] for best in expected]
+    np.testing.assert_allclose(
+        scores, [[t.score for t in best] for best in expected], atol=1e-4
+    )
+
+
+def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    shutil.rmtree(copy / "export")
+    export.main(export.Options(run=str(copy)))
+    printed = capsys.readouterr().out
+    assert f"wrote {copy / 'export'}; largest difference" in printed
+    assert (copy / "export" / "saved_model.pb").exists()

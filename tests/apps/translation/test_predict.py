@@ -1,0 +1,136 @@
+"""Translations of lines, by every way of decoding, and their attention."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from apps.common import cli
+from apps.common.generation import GREEDY, Search
+from apps.translation import predict
+from tests.apps.translations import SENTENCES, translation
+
+
+def options(trained, **more):
+    return predict.Options(runs_path=trained.runs_path, **more)
+
+
+def test_a_batch_equals_its_sentences(predictor):
+    search = Search(3, 1.0, n_best=3)
+    together = predictor(SENTENCES, search)
+    for text, best in zip(SENTENCES, together, strict=True):
+        alone = predictor([text], search)[0]
+        assert [t.text for t in alone] == [t.text for t in best]
+        np.testing.assert_allclose(
+            [t.score for t in alone], [t.score for t in best], rtol=1e-4
+        )
+
+
+def test_n_best_are_different_and_sorted(predictor):
+    for best in predictor(SENTENCES, Search(4, 1.0, n_best=4)):
+        assert len({tuple(t.tokens) for t in best}) == 4
+        scores = [t.score for t in best]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_without_a_search_it_is_that_of_training(predictor):
+    search = Search(predictor.config.beam, predictor.config.length_penalty)
+    for ours, theirs in zip(
+        predictor(SENTENCES), predictor(SENTENCES, search), strict=True
+    ):
+        assert [t.text for t in ours] == [t.text for t in theirs]
+
+
+def test_minimum_bayes_risk_is_a_choice_among_the_beam(predictor):
+    beam = predictor(SENTENCES, Search(4, 1.0, n_best=4))
+    reranked = predictor(SENTENCES, Search(4, 1.0, mbr_samples=8, n_best=4))
+    for ours, theirs in zip(reranked, beam, strict=True):
+        assert {t.text for t in ours} == {t.text for t in theirs}
+
+
+def test_attention_is_at_the_word_that_is_translated(predictor):
+    """The task is known: output word t comes from the t-th last word."""
+    text = "Two five seven nine."
+    best = predictor([text], GREEDY)[0][0]
+    assert best.text == translation(text)
+    _, target, weights = predictor.attention([text], [best])[0]
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    assert target == ["▁Nove", "▁sette", "▁cinque", "▁due", ".", "[EOS]"]
+    # States of the encoder see their neighbours, so one beside is correct, too.
+    positions = weights[:4].argmax(axis=1)
+    assert np.abs(positions - [3, 2, 1, 0]).max() <= 1
+
+
+def test_predict_gives_a_line_for_each(trained, loaded, capsys):
+    predict.main(options(trained, texts=tuple(SENTENCES)))
+    out = capsys.readouterr().out.splitlines()
+    assert out == [translation(s) for s in SENTENCES]
+
+
+def test_predict_n_best_with_scores(trained, loaded, capsys):
+    predict.main(
+        options(trained, texts=("Six.",), beam=5, n_best=3, scores=True)
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    scores = [float(line.split("\t")[0]) for line in lines]
+    assert scores == sorted(scores, reverse=True)
+    assert lines[0].split("\t")[1] == "Sei."
+
+
+def test_predict_keeps_empty_lines_and_says_what_it_cuts(
+    trained, loaded, tmp_path, capsys
+):
+    file = tmp_path / "in.txt"
+    long = " ".join(["one"] * 30)
+    file.write_text(f"One two.\n\n日本\n{long}\n")
+    page = tmp_path / "page.html"
+    predict.main(options(trained, input=str(file), page=str(page)))
+    out, error = capsys.readouterr()
+    lines = out.split("\n")
+    assert len(lines) == 5
+    assert lines[0] == "Due uno."
+    assert lines[1] == ""
+    assert "note: sentence 3: all of its words are unknown" in error
+    assert "note: sentence 4: 30 tokens, the last 19 are left out" in error
+    assert page.read_text().count("<article>") == 3
+
+
+def test_predict_samples_by_seed(trained, loaded, capsys):
+    def draw(seed):
+        predict.main(
+            options(
+                trained,
+                texts=tuple(SENTENCES * 3),
+                sample=True,
+                temperature=5.0,
+                seed=seed,
+            )
+        )
+        return capsys.readouterr().out
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (dict(texts=("a",), beam=2, n_best=3), "--n-best 3: at most --beam"),
+        (dict(texts=("a",), input="x"), "sentences or --input, not both"),
+        (dict(input="missing.txt"), "missing.txt: No such file"),
+        (dict(texts=("a",), run="y"), "no run 'y'; the runs are: x"),
+    ],
+)
+def test_predict_refuses(trained, loaded, more, message):
+    with pytest.raises(cli.UserError, match=message):
+        predict.main(options(trained, **more))
+
+
+def test_predict_refuses_files_that_do_not_belong_together(trained, tmp_path):
+    copy = tmp_path / "translation" / "x"
+    shutil.copytree(trained.run.path, copy)
+    lines = (copy / "target.txt").read_text().splitlines()
+    (copy / "target.txt").write_text("\n".join([*lines, "▁more"]) + "\n")
+    with pytest.raises(cli.UserError, match=r"another source\.txt or target"):
+        predict.main(predict.Options(texts=("a",), runs_path=str(tmp_path)))
