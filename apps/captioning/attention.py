@@ -17,7 +17,7 @@ WIDTH = 832
 # Largest and smallest letters; words that are longer still are cut.
 LETTERS = (13, 9)
 
-# What hides the parts that nobody looks at: a colour, and how much of it.  It
+# What hides the parts that nobody looks at: a colour, and how much of it. It
 # can be seen on dark pictures and on bright ones.
 FOG = (150, 158, 170)
 THICK = 0.8
@@ -27,7 +27,7 @@ def overlay(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Lay fog over a picture where the decoder did not look.
 
     The region with the largest weight is clear; the others are the more in
-    fog, the smaller their weights are beside it.  So equal weights leave the
+    fog, the smaller their weights are beside it. So equal weights leave the
     picture as it is.
 
     Args:
@@ -138,7 +138,7 @@ def _font(size):
 
 def _png(sheet):
     buffer = io.BytesIO()
-    # 256 colours are a third of the bytes.  This method keeps colours of which
+    # 256 colours are a third of the bytes. This method keeps colours of which
     # there is little; the dots of dithering keep the fog smooth.
     palette = sheet.quantize(method=Image.Quantize.FASTOCTREE)
     colours = palette.getpalette()

@@ -44,11 +44,11 @@ class AttentionConditioning:
         layer: The `rnn_layers.AttentionDecoder`.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: rnn_layers.AttentionDecoder):
         self.layer = layer
 
     @classmethod
-    def build(cls, config, compiled):
+    def build(cls, config, compiled: bool) -> "AttentionConditioning":
         """Make the layers of a `Config`."""
         return cls(
             rnn_layers.AttentionDecoder(
@@ -62,7 +62,7 @@ class AttentionConditioning:
         )
 
     @classmethod
-    def of_model(cls, model, name):
+    def of_model(cls, model: keras.Model, name: str) -> "AttentionConditioning":
         """Take the layers of a trained model."""
         return cls(model.get_layer("decoder"))
 
@@ -103,13 +103,18 @@ class VectorConditioning:
             states of v.
     """
 
-    def __init__(self, name, stack, first_states=None):
+    def __init__(
+        self,
+        name: str,
+        stack: rnn_layers.Stack,
+        first_states: keras.layers.Dense | None = None,
+    ):
         self.name = name
         self.stack = stack
         self.first_states = first_states
 
     @classmethod
-    def build(cls, config, compiled):
+    def build(cls, config, compiled: bool) -> "VectorConditioning":
         """Make the layers of a `Config`."""
         stack = rnn_layers.stack(
             config.cell,
@@ -130,7 +135,7 @@ class VectorConditioning:
         return cls(config.conditioning, stack, first_states)
 
     @classmethod
-    def of_model(cls, model, name):
+    def of_model(cls, model: keras.Model, name: str) -> "VectorConditioning":
         """Take the layers of a trained model."""
         layers = {layer.name: layer for layer in model.layers}
         stack = layers.get("recurrent")

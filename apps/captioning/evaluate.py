@@ -8,7 +8,7 @@
 `--mbr-samples`, here or in training, of the beam reranked;
 `bleu_4_greedy` and `cider_greedy` of greedy decoding (`scores.py` says what
 they are), `perplexity` of the references; on the demo, `right` is the share of
-captions that say all that a picture shows and nothing else.  Baselines:
+captions that say all that a picture shows and nothing else. Baselines:
 `most_frequent`, the most frequent caption of training; `nearest_picture`, a
 caption of the training picture whose mean region is most similar; `human`, each
 reference against the others of its picture.

@@ -3,7 +3,7 @@
     make export-captioning ARGS="--run demo-gru"
 
 Training has written it already; this writes it again, for instance after a
-change to what it returns.  It needs nothing but tensorflow, encoder included:
+change to what it returns. It needs nothing but tensorflow, encoder included:
 
     served = tf.saved_model.load("runs/captioning/demo-gru/export")
     picture = tf.io.read_file("photo.jpg")

@@ -4,12 +4,12 @@
     caption [B, T] -> states [B, T, U] -> logits [B, T, V]
 
 The regions are features of a frozen encoder, or come from an encoder that is
-trained along, on pictures [B, H, W, 3].  Teacher forcing is one pass over the
+trained along, on pictures [B, H, W, 3]. Teacher forcing is one pass over the
 whole caption, which begins with the token before the first one;
 `IncrementalDecoder` takes the same layers one token at a time.
 
 Letters of shapes: B batch, P pictures, N rows of a step, T time, R regions, C
-channels, D size of a word vector, U units, V vocabulary.  Token 0 is padding.
+channels, D size of a word vector, U units, V vocabulary. Token 0 is padding.
 """
 
 import keras
@@ -40,7 +40,7 @@ def build(
     """Return the model to train and the captioner to save.
 
     Both take features `(B, R, C)`, or pictures, and captions `(B, T)`, give
-    logits `(B, T, V)`, and share all weights.  The model to train may get
+    logits `(B, T, V)`, and share all weights. The model to train may get
     several captions of each picture.
 
     Args:
@@ -70,7 +70,7 @@ class ForEachCaption(layers.Layer):
     """Repeat what is known of a picture for each of its captions.
 
     Call arguments: `(P, ...)`, and captions `(B, T)`, those of a picture one
-    after another, equally many of each.  Returns `(B, ...)`.
+    after another, equally many of each. Returns `(B, ...)`.
     """
 
     def call(self, x, captions):

@@ -1,7 +1,7 @@
 """The network that encodes the pictures of a run: frozen, or trained along.
 
 A frozen encoder reads each picture once: its features are stored on disk, and
-the captioner takes features.  One that is trained is a part of the captioner,
+the captioner takes features. One that is trained is a part of the captioner,
 which then takes pictures; so that it encodes each only once a step, several
 captions of a picture share a batch.
 """

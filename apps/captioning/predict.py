@@ -6,8 +6,8 @@
     python -m apps.captioning.predict --run demo-gru photo.jpg
 
 One line for each caption: the file, a tab, the caption; with `--scores` its
-score before it.  Of a folder every file that is a picture by its name is read,
-in the order of the names, and folders within.  A picture that cannot be read is
+score before it. Of a folder every file that is a picture by its name is read,
+in the order of the names, and folders within. A picture that cannot be read is
 reported and left out; the exit status is 2 if none can.
 """
 

@@ -15,7 +15,7 @@ cider             0 to 10: CIDEr-D (Vedantam et al. 2015), cosine similarity of
 meteor            0 to 1, if asked for and where Java is (Denkowski 2014)
 
 All are computed by pycocoevalcap, the reference scorer of COCO, from the words
-of `tokens.tokenized`.  CIDEr-D weighs n-grams by the references that
+of `tokens.tokenized`. CIDEr-D weighs n-grams by the references that
 it is given, so it compares captions of the same pictures only, and is zero for
 a single picture.
 """
@@ -132,17 +132,17 @@ def human(references: list[Sequence[str]]) -> dict[str, float]:
     """Score people against each other.
 
     Each reference of a picture is in turn the output, against the others of
-    its picture.  So it has one reference fewer than a model's captions have,
+    its picture. So it has one reference fewer than a model's captions have,
     and all scores rise with the number of references: this is a lower bound
     of what people would reach.
 
     Args:
-        references: List of sequences of strings.  Pictures with one reference
+        references: List of sequences of strings. Pictures with one reference
             are left out.
 
     Returns:
         Dict as of `scores`: the mean over the turns, each weighted by its
-        number of pictures.  Empty if no picture has two references.
+        number of pictures. Empty if no picture has two references.
     """
     several = [texts for texts in references if len(texts) > 1]
     totals, weights = collections.Counter(), 0

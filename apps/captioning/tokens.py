@@ -1,17 +1,17 @@
 """The words of a caption, as its scores compare them.
 
 The reference scorer cuts captions into words with Stanford's PTBTokenizer, a
-program in Java, and leaves out punctuation.  This does the same in Python for
+program in Java, and leaves out punctuation. This does the same in Python for
 what captions consist of:
 
-* Letters are made lower-case.  Hyphens, slashes, apostrophes and dots inside of
+* Letters are made lower-case. Hyphens, slashes, apostrophes and dots inside of
   a word stay: `well-lit`, `black/white`, `o'clock`, `u.s.a`, `10:30`, `1,000`.
 * Endings with an apostrophe are words: `dog's` is `dog 's`, `isn't` is
   `is n't`, `they're` is `they 're`; so are both halves of `can not`, `gon na`,
   `got ta`, `wan na`, `gim me`, `lem me`, `'t is` and `'t was`.
 * A last dot stays with letters that have dots in between (`p.m.`) and with
   usual abbreviations (`mr.`, `st.`).
-* Left out are . , : ; ? ! - -- ... ' and quotation marks of all kinds.  All
+* Left out are . , : ; ? ! - -- ... ' and quotation marks of all kinds. All
   other signs stay, as they do there: `&`, `%`, `!!`, and brackets as `-lrb-`
   and `-rrb-`.
 

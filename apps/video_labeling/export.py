@@ -3,7 +3,7 @@
     make export-video-labeling ARGS="--run demo-gru"
 
 Training has written it already; this writes it again, for instance after a
-change to what it returns.  It needs nothing but tensorflow:
+change to what it returns. It needs nothing but tensorflow:
 
     served = tf.saved_model.load("runs/video_labeling/demo-gru/export")
     served.serve(frames)["label"]  # uint8 (T, H, W, 3) of one video, any size
@@ -50,11 +50,11 @@ def write(run: runs.Run, labeler: Labeler) -> None:
     Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
     rate that the run was trained with, to a dict of `label (T,)` strings,
     `probability (T,)` of that label, `probabilities (T, L)` and the names of
-    its columns, `labels (L,)`.  Of a run that was trained on precomputed
+    its columns, `labels (L,)`. Of a run that was trained on precomputed
     features it is `features (T, R, C)` float32 in place of `frames`.
 
-    A live run has two more.  `step`: `frames (n, H, W, 3)` and `state (1, S)`
-    to the same, of these frames, and the new `state`.  `initial_state`: nothing
+    A live run has two more. `step`: `frames (n, H, W, 3)` and `state (1, S)`
+    to the same, of these frames, and the new `state`. `initial_state`: nothing
     to the `state` before the first frame.
     """
     graph = Graph(labeler)

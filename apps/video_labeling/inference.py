@@ -5,8 +5,8 @@
                      forward states carried, then in reverse order with the
                      backward states carried
 
-So the results are those of one run over the whole video.  Pictures are never
-all in memory, and what a chunk computes is gone with it.  A layer that reads
+So the results are those of one run over the whole video. Pictures are never
+all in memory, and what a chunk computes is gone with it. A layer that reads
 backwards begins at the end of the video, so there, of each frame, its vector
 and the outputs of the layers are written to temporary files: some hundred
 numbers.

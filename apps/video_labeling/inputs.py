@@ -1,8 +1,8 @@
 """The inputs of a finished run: videos, folders of them, or features.
 
 A folder with videos in it is a folder of videos; one with nothing but pictures
-is a video of its own.  Content decides what is a video, as in training, not the
-name; a GIF is one if it moves, and a picture if not.  A run that was trained on
+is a video of its own. Content decides what is a video, as in training, not the
+name; a GIF is one if it moves, and a picture if not. A run that was trained on
 precomputed features reads `.npy` files of such.
 
 Letters of shapes: T frames, R regions, C features of a region.

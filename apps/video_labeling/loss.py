@@ -22,7 +22,7 @@ class FrameLoss(keras.losses.Loss):
         (2)  D_tc = |log p_t(c) - log p_(t-1)(c)|
 
     w_t is zero at padding and one elsewhere, v(y) the weight of a label, P the
-    frames that have one before them.  The second part is the truncated mean
+    frames that have one before them. The second part is the truncated mean
     squared error of Farha and Gall, 2019, "MS-TCN: Multi-Stage Temporal
     Convolutional Network for Action Segmentation",
     https://arxiv.org/abs/1903.01945, section 3.3, equations 8 to 10; no
@@ -70,7 +70,7 @@ def label_weights(frequencies: np.ndarray, kind: str) -> np.ndarray:
         frequencies: `(C,)`, the share of each label in training.
         kind: One of `CLASS_WEIGHTS`: "none" gives ones; "balanced" lets
             each label weigh as much as any other in all of training, which is
-            one over its frequency, the mean over the frames being one.  A
+            one over its frequency, the mean over the frames being one. A
             label that training does not have weighs nothing.
     """
     frequencies = np.asarray(frequencies, "float64")

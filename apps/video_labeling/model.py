@@ -33,8 +33,8 @@ def build(
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the labeller to save.
 
-    They share all weights.  The labeller takes whole videos `(B, T, *shape)`
-    to probabilities `(B, T, L)`.  The model to train takes a dict of a batch
+    They share all weights. The labeller takes whole videos `(B, T, *shape)`
+    to probabilities `(B, T, L)`. The model to train takes a dict of a batch
     of chunks and gives logits; it carries the states of its rows from batch
     to batch (`rnn_layers.StatefulStack`).
 

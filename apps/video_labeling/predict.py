@@ -5,7 +5,7 @@
     python -m apps.video_labeling.predict one.avi two.webm folder-of-frames
 
 Inputs are videos, folders of videos, or videos that are folders of pictures; if
-the run was trained on precomputed features, `.npy` files of features.  For
+the run was trained on precomputed features, `.npy` files of features. For
 each, `<name>.csv`, `<name>.json` and `<name>.html` are written (`segments.py`
 says what is in them); a video that cannot be read is named and left out.
 """

@@ -7,25 +7,25 @@ macro_f1   mean over the labels of F1 = 2 P R / (P + R), each label alike
 roc_auc    two labels only: the chance that a random frame of the second label
            gets a higher probability of it than a random frame of the first
 
-Of segments, where a segment is a longest run of frames of one label.  Frame
+Of segments, where a segment is a longest run of frames of one label. Frame
 scores do not see whether an action is cut into pieces; these do (Lea et al.,
 2017, "Temporal Convolutional Networks for Action Segmentation and Detection",
-https://arxiv.org/abs/1611.05267, section 4.1).  Both go from 0 to 100.
+https://arxiv.org/abs/1611.05267, section 4.1). Both go from 0 to 100.
 
 edit       100 (1 - d / max(m, n)), where d is the Levenshtein distance between
            the labels of the m segments predicted and of the n true ones; the
            mean over the videos
 f1_10, f1_25, f1_50
-           100 * 2 TP / (2 TP + FP + FN), the counts summed over the videos.  A
+           100 * 2 TP / (2 TP + FP + FN), the counts summed over the videos. A
            predicted segment is compared with the true one of its label that it
-           overlaps most, by intersection over union.  With at least 10, 25 or
+           overlaps most, by intersection over union. With at least 10, 25 or
            50 percent, and if no segment before it has taken that one, it is a
            true positive, else a false positive; true ones that none has taken
            are false negatives.
 
 Background: labels that mean "nothing of interest" count in the scores of
 frames like any other, and their segments in none of the scores of segments,
-neither the predicted nor the true ones.  Where there is no segment, neither
+neither the predicted nor the true ones. Where there is no segment, neither
 predicted nor true, the score is 100.
 """
 

@@ -5,7 +5,7 @@
 
 Read a frame, or a few, label them with the states of those before, and print a
 line whenever the label changes: seconds, label, probability; at the end the
-frames per second.  It needs the `step` of
+frames per second. It needs the `step` of
 `export/`, which only a run of `--mode live` has.
 """
 
