@@ -14,7 +14,7 @@ import dataclasses
 import tensorflow as tf
 
 from apps.common import cli, export, runs
-from data_pipelines.text import word_tokenizer
+from data_pipelines.text.words import encode_texts
 
 from .predict import Predictor
 
@@ -48,9 +48,7 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     names = tf.constant(predictor.labels)
 
     def serve(texts):
-        ids = word_tokenizer.encode_texts(
-            texts, predictor.vocabulary, predictor.max_length
-        )
+        ids = encode_texts(texts, predictor.vocabulary, predictor.max_length)
         probabilities = predictor.classifier(ids, training=False)  # N C
         return {
             "label": tf.gather(names, tf.argmax(probabilities, axis=-1)),

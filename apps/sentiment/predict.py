@@ -21,8 +21,12 @@ import numpy as np
 import tensorflow as tf
 
 from apps.common import cli, graph, report, runs, text_input
-from data_pipelines.text import word_tokenizer
-from data_pipelines.text.vocabulary import Vocabulary
+from data_pipelines.text.words import (
+    Vocabulary,
+    crop,
+    encode_texts,
+    tokenize,
+)
 
 from . import model
 
@@ -123,12 +127,8 @@ class Predictor:
 
     def _batch(self, texts):
         strings = tf.constant([t.encode("utf-8", "replace") for t in texts])
-        ids = word_tokenizer.encode_texts(
-            strings, self.vocabulary, self.max_length
-        )
-        cropped = word_tokenizer.crop(
-            word_tokenizer.tokenize(strings), self.max_length
-        )
+        ids = encode_texts(strings, self.vocabulary, self.max_length)
+        cropped = crop(tokenize(strings), self.max_length)
         probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
             words = [word.decode() for word in cropped[row].numpy()]

@@ -12,7 +12,7 @@ import keras
 from apps.common import checkpoint, cli, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
-from data_pipelines.text.word_tokenizer import load_vectors
+from data_pipelines.text.word_vectors import load_vectors
 
 from . import evaluate, export, model, show
 from .config import PRESETS, Config

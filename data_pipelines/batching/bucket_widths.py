@@ -1,4 +1,4 @@
-"""Few widths for many lengths, with the least padding there can be."""
+"""Few widths for many lengths, with the least padding possible."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ _FINEST = 1024
 
 
 def boundaries(lengths: np.ndarray, count: int) -> np.ndarray:
-    """Chooses the widths that rows are padded to.
+    """Choose the widths that rows are padded to.
 
-    Every row is padded to the smallest boundary that holds it.  Among all
+    Every row is padded to the smallest boundary that holds it. Among all
     sets of at most `count` boundaries, the one with the least padding in
-    total is found by dynamic programming over the different lengths c_1 < ...
+    total comes from dynamic programming over the different lengths c_1 < ...
     < c_n: with cost(i, j) the padding of all rows longer than c_i and not
     longer than c_j when they are padded to c_j,
 
@@ -20,10 +20,10 @@ def boundaries(lengths: np.ndarray, count: int) -> np.ndarray:
 
     Args:
         lengths: `(N,)` positive integers, N at least 1.
-        count: how many boundaries there may be.
+        count: Most boundaries.
 
     Returns:
-        Ascending boundaries; the last one is the longest length.  With more
+        Ascending boundaries; the last one is the longest length. With more
         than 1,024 different lengths they are the best multiples of a step.
     """
     if count < 1:
@@ -45,7 +45,7 @@ def boundaries(lengths: np.ndarray, count: int) -> np.ndarray:
 
 
 def _costs(widths: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Returns cost(i, j) up to a constant, infinite where i >= j.
+    """Return cost(i, j) up to a constant, infinite where i >= j.
 
     The tokens themselves are left out: their number does not depend on the
     boundaries, so the sum of what is computed is compared, not the padding.
@@ -60,7 +60,7 @@ def _costs(widths: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _trace(choices: list[np.ndarray], last: int) -> list[int]:
-    """Indices of the chosen lengths, from the last one backwards."""
+    """Return indices of the chosen lengths, from the last one backwards."""
     chosen = [last - 1]
     for choice in reversed(choices):
         chosen.append(int(choice[chosen[-1]]) - 1)

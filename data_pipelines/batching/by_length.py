@@ -2,11 +2,11 @@
 
 The order of pass e is a function of (seed, e) alone:
 
-1.  all examples are permuted; those that do not fill a batch, the last ones
+1. all examples are permuted; those that do not fill a batch, the last ones
     of the permutation, form a smaller batch of their own or sit this pass out;
-2.  the rest is cut into pools of 100 batches; each pool is sorted by length
+2. the rest is cut into pools of 100 batches; each pool is sorted by length
     and cut into batches, so that the examples of one are about equally long;
-3.  the batches are shuffled.
+3. the batches are shuffled.
 
 So every pass has the same number of batches, and batch k can be made without
 making the ones before it.

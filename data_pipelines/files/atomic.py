@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that exist whole or not at all."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: str | Path, suffix: str = ""):
-    """Yields a temporary path whose file becomes `path` if all goes well.
+    """Yield a temporary path whose file becomes `path` if all goes well.
 
     The temporary file stands beside `path`, named `.tmp-...` plus `suffix`, so
     that the rename is one step; a kill leaves the old file or the new one.
 
     Args:
-        path: Where the file shall stand; its folder has to exist.
+        path: Where the file goes; its folder has to exist.
         suffix: End of the temporary name, for writers that look at it.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Folders that are either whole or not there, and stay as they were built.
+"""Cache folders: complete or absent, and checked for damage.
 
 A folder is built under a temporary name, `.tmp-...`, and renamed when it is
 complete. Its builder holds a lock beside it, which the system drops when the
@@ -34,7 +34,7 @@ _FLUSHED = 16
 
 
 def key(*parts: Any) -> str:
-    """Return a short name for what a cache was made from."""
+    """Return a short name for what a cache is built from."""
     written = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()[:16]
 

@@ -36,10 +36,10 @@ def find(
     Args:
         data_path: The folder.
         suffixes: The kinds of file; each may be followed by .gz.
-        training: Whether train must be there; else any one will do.
+        training: Whether train is needed; else any one will do.
 
     Returns:
-        Split -> path, for the splits that are there.
+        Split -> path, for the splits that have a file.
     """
     folder = data_folder(data_path)
     paths: dict[str, Path] = {}

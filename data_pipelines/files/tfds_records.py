@@ -10,18 +10,18 @@ from data_pipelines.files.tables import Row, decode
 
 
 def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:
-    """Returns the TFDS builder of a set that is there.
+    """Return the TFDS builder of a prepared set.
 
     Args:
         name: TFDS's name of the set.
         data_path: TFDS's folder; by default its own choice.
-        download: whether to fetch the set if it is missing.
+        download: Whether to fetch the set if it is missing.
     """
     # Slow to import, and needed for nothing but public sets.
     import tensorflow_datasets as tfds
 
-    place = None if data_path is None else str(data_path)
-    builder = tfds.builder(name, data_dir=place)
+    data_dir = None if data_path is None else str(data_path)
+    builder = tfds.builder(name, data_dir=data_dir)
     if not download:
         try:
             builder.as_dataset(split="train")
@@ -40,7 +40,7 @@ def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:
 
 
 def builder_fingerprint(builder: Any) -> list:
-    """What changes when the prepared set changes."""
+    """Return what changes when the prepared set changes."""
     folder = Path(builder.data_dir)
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     return [builder.info.full_name, *map(cache.file_fingerprint, files)]
@@ -50,13 +50,13 @@ class TextRecords:
     """Rows `text` and `label` of one split of a prepared set.
 
     Args:
-        builder: from `prepared`.
+        builder: From `prepared`.
         split: TFDS's name of the split.
-        texts: the features that make up the text, joined by line breaks.
-        label: the feature that is the label, a ClassLabel.
+        texts: The features that make up the text, joined by line breaks.
+        label: The feature that is the label, a ClassLabel.
 
     Attributes:
-        repaired: broken sequences replaced in the last iteration.
+        repaired: Broken sequences replaced in the last iteration.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class PairRecords:
     """Pairs of one split of a prepared set of translations.
 
     Args:
-        builder: from `prepared`.
+        builder: From `prepared`.
         split: TFDS's name of the split.
-        languages: the features that are source and target.
+        languages: The features that are source and target.
 
     Attributes:
-        name: what messages call it.
-        names: what they call each side.
-        repaired: broken sequences replaced in the last iteration.
+        name: What messages call it.
+        names: What they call each side.
+        repaired: Broken sequences replaced in the last iteration.
     """
 
     def __init__(

@@ -31,8 +31,7 @@ from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Row, clean_label
 from data_pipelines.sentiment.word_counter import WordCounter
-from data_pipelines.text import word_tokenizer
-from data_pipelines.text.vocabulary import UNKNOWN, Vocabulary
+from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
 # Part of the key of every corpus: raise it with any change of the folder, or
 # of the way records are read.
@@ -326,7 +325,7 @@ def _chunks(
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
 def _graph(texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    spaced = word_tokenizer.normalize(texts)
+    spaced = normalize(texts)
     tokens = tf.strings.split(spaced)
     words, index = tf.unique(tokens.flat_values)
     digests = tf.strings.to_hash_bucket_strong(

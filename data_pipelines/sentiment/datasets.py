@@ -16,8 +16,12 @@ from data_pipelines.batching.by_length import ByLength
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.sentiment.corpus import LabelledTexts
-from data_pipelines.text.vocabulary import PADDING, UNKNOWN, Vocabulary
-from data_pipelines.text.word_tokenizer import crop_row
+from data_pipelines.text.words import (
+    PADDING,
+    UNKNOWN,
+    Vocabulary,
+    crop_row,
+)
 
 SPEC = (
     tf.TensorSpec((None, None), tf.int32),
@@ -38,7 +42,7 @@ class Split:
             the file.
         word_ids: `(W,)` int32, the id of each number of `part.words`.
         ends: Words that are left at the beginning and at the end of a text,
-            see `word_tokenizer.crop_lengths`.
+            see `words.crop_lengths`.
         planner: Which examples stand in which batch.
         seed: Random seed of the order of training.
     """

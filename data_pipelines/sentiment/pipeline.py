@@ -2,7 +2,7 @@ r"""Texts and labels -> batches for sentiment, or any text classification.
 
 Record    (text, label): two strings
 Files     --data-path FOLDER with train.csv and, if you have them, valid.csv
-          and test.csv; .tsv and .jsonl as well, gzipped or not.  Columns (or
+          and test.csv; .tsv and .jsonl as well, gzipped or not. Columns (or
           keys) `text` and `label`; labels are words or numbers, two or more.
           A missing split is cut from train: a tenth of it, chosen by a hash
           of the words, so equal texts stay on one side; each split gets a
@@ -22,9 +22,9 @@ Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right,
     data.examples                            # {"train": ..., "valid": ..., ...}
     print(*data.report(), sep="\n")
 
-The vocabulary comes from train only.  To evaluate an old run on new data pass
-its `vocabulary` and `labels`; then valid or test alone will do, and the splits
-that are not there are empty.
+The vocabulary comes from train only. To evaluate an old run on new data pass
+its `vocabulary` and `labels`; then valid or test alone will do, and the other
+splits are empty.
 """
 
 import functools
@@ -36,19 +36,14 @@ import numpy as np
 from data_pipelines.batching.bucket_widths import boundaries
 from data_pipelines.batching.by_length import ByLength
 from data_pipelines.files import cache, splits, tfds_records
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.demo import demo_folder
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import SUFFIXES, Table
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment.corpus import Corpus, LabelledTexts, Source
 from data_pipelines.sentiment.datasets import Datasets, Split
 from data_pipelines.sentiment.demo import generator as demo
-from data_pipelines.text.word_tokenizer import (
-    KEEP,
-    VERSION,
-    Vocabulary,
-    crop_lengths,
-)
+from data_pipelines.text.words import KEEP, VERSION, Vocabulary, crop_lengths
 
 __all__ = ["KEEP", "SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
 
@@ -82,7 +77,7 @@ def make_datasets(
         vocabulary_size: Most words the vocabulary may have.
         seed: Of the order of training, and of the cut of missing splits.
         minimum_count: Words rarer in train are unknown.
-        keep: What `word_tokenizer.crop` leaves, "ends" or "head".
+        keep: What `words.crop` leaves, "ends" or "head".
         widths: How many different lengths batches may have.
         drop_remainder: Whether training passes have full batches only.
         download: Whether a public set may be downloaded.
@@ -173,7 +168,7 @@ def _files(
     download: bool,
     training: bool,
 ) -> tuple[list[Source], list]:
-    """A folder of the user's."""
+    """Find a folder of the user's."""
     paths = splits.find(data_path, SUFFIXES, training)
     sources = [
         Source(
@@ -193,17 +188,8 @@ def _demo(
     training: bool,
     small: bool = False,
 ) -> tuple[list[Source], list]:
-    """Reviews by our own grammar, the same ones for every seed."""
-    if data_path is not None:
-        raise DataError(
-            "demo: takes no --data-path FOLDER; to read your own files add "
-            "--dataset files"
-        )
-    name = f"sentiment-{demo.VERSION}" + "-small" * small
-    sizes = demo.SMALL_SIZES if small else demo.SIZES
-    folder = cache.folder(
-        cache_path / "demo" / name, functools.partial(demo.write, sizes=sizes)
-    )
+    """Write reviews by our own grammar."""
+    folder = demo_folder("sentiment", demo, data_path, cache_path, small)
     return _files(folder, cache_path, download, training)
 
 
@@ -215,7 +201,7 @@ def _public(
     download: bool,
     training: bool,
 ) -> tuple[list[Source], list]:
-    """A set of TFDS; its test split stays whole, valid is cut from train."""
+    """Take a set of TFDS with its test split; valid is cut from train."""
     builder = tfds_records.prepared(name, data_path, download)
     sources = [
         Source(

@@ -1,12 +1,12 @@
 """Byte-pair encoding: learned by sentencepiece, run by it or by TensorFlow.
 
-A word is a string with `▁` in front.  It is cut into characters, and then two
+A word is a string with `▁` in front. It is cut into characters, and then two
 neighbours are joined again and again, always the two that make the piece of
-the lowest id, of equal ones the leftmost, until no two make a piece.  A
+the lowest id, of equal ones the leftmost, until no two make a piece. A
 sentencepiece model holds no more than that, so the list of pieces is all that
-has to be kept: `processor` makes the model again, `Merges` does the same in a
-graph that knows neither sentencepiece nor TF Text, and `Sampler` joins by
-chance.
+has to be saved: `processor` rebuilds the model, `Merges` does the same in a
+graph that knows neither sentencepiece nor TF Text, and `Sampler` joins at
+random.
 
 Letters of shapes: W words, C characters of the longest one.
 """
@@ -31,15 +31,15 @@ _RESERVED = "\0▅"
 
 
 def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
-    """Learns pieces from the words of the training texts.
+    """Learn pieces from the words of the training texts.
 
     Args:
-        counts: how often each word, `▁` in front, occurs.
-        size: most pieces, the specials included.
-        minimum_count: rarer characters are unknown.
+        counts: How often each word, `▁` in front, occurs.
+        size: Most pieces, the specials included.
+        minimum_count: Rarer characters are unknown.
 
     Returns:
-        The pieces in the order of their ids.  All characters are among them,
+        The pieces in the order of their ids. All characters are among them,
         or the most frequent ones if there is no room; fewer than `size` if
         the words are too few for so many.
     """
@@ -49,8 +49,8 @@ def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
             characters[character] += count
     for character in _RESERVED:
         del characters[character]
-    kept = most_frequent(characters, size - len(SPECIALS), minimum_count)
-    drop = {ord(c): None for c in {*characters, *_RESERVED} - set(kept)}
+    known = most_frequent(characters, size - len(SPECIALS), minimum_count)
+    drop = {ord(c): None for c in {*characters, *_RESERVED} - set(known)}
     lines = collections.Counter()
     for word, count in counts.items():
         lines[word.translate(drop).removeprefix(SPACE)] += count
@@ -66,10 +66,10 @@ def learn(counts: Mapping[str, int], size: int, minimum_count: int) -> tuple:
 def most_frequent(
     counts: Mapping[str, int], size: int, minimum_count: int
 ) -> list[str]:
-    """The most frequent pieces, ties in alphabetical order, `▁` always."""
-    kept = [piece for piece, count in counts.items() if count >= minimum_count]
-    kept.sort(key=lambda piece: (piece != SPACE, -counts[piece], piece))
-    return kept[:size]
+    """Return the most frequent pieces, `▁` first, ties by alphabet."""
+    pieces = [p for p, count in counts.items() if count >= minimum_count]
+    pieces.sort(key=lambda piece: (piece != SPACE, -counts[piece], piece))
+    return pieces[:size]
 
 
 def _train(lines: Iterable[str], size: int) -> bytes:
@@ -102,7 +102,7 @@ def _train(lines: Iterable[str], size: int) -> bytes:
 def processor(
     pieces: Sequence[str],
 ) -> sentencepiece.SentencePieceProcessor:
-    """The sentencepiece model of a list of pieces.
+    """Return the sentencepiece model of a list of pieces.
 
     It reads texts in which `▁` stands for the spaces already.
     """
@@ -124,32 +124,32 @@ def processor(
 
 
 def joins(pieces: Sequence[str]) -> dict[tuple[int, int], int]:
-    """What two pieces make, by their ids.
+    """Return (left, right) -> the piece that two pieces make, as ids.
 
     Args:
-        pieces: from `learn`: all characters of a piece are pieces too.
+        pieces: From `learn`: all characters of a piece are pieces too.
     """
     ids = {piece: i for i, piece in enumerate(pieces) if i > END}
-    found = {}
+    joined = {}
     for piece, i in ids.items():
         for cut in range(1, len(piece)):
             left, right = ids.get(piece[:cut]), ids.get(piece[cut:])
             if left and right:
-                found[left, right] = i
-    return found
+                joined[left, right] = i
+    return joined
 
 
 class Sampler:
     """Byte-pair encoding with dropout (Provilkov et al., 2020).
 
     In each step every two neighbours are passed over with some probability; a
-    word of which all are is done.
+    word of which all are passed over is done.
 
-    Sentencepiece samples, too, but by numbers that are others in every
-    process, so that no run could be resumed exactly.
+    Sentencepiece samples, too, but seeds itself anew in every process, so that
+    no run could be resumed exactly.
 
     Args:
-        pieces: from `learn`.
+        pieces: From `learn`.
     """
 
     def __init__(self, pieces: Sequence[str]) -> None:
@@ -159,12 +159,12 @@ class Sampler:
     def encode(
         self, words: Iterable[str], chance: random.Random, dropout: float
     ) -> np.ndarray:
-        """Ids of one text.
+        """Return the ids of one text.
 
         Args:
-            words: its words.
-            chance: where the random numbers come from.
-            dropout: the probability.
+            words: Its words.
+            chance: Source of random numbers.
+            dropout: The probability.
         """
         row: list[int] = []
         for word in words:
@@ -179,32 +179,32 @@ class Sampler:
         return np.array(row, np.int32)
 
     def _join(self, ids: list[int], chance: Callable, dropout: float) -> None:
-        """Joins neighbours until nothing is left to join."""
+        """Join neighbours until nothing is left to join."""
         make = self._joins.get
         best = END
         while best is not None:
-            best, place = None, 0
+            best, index = None, 0
             for i, pair in enumerate(itertools.pairwise(ids)):
                 piece = make(pair)
                 if (
                     piece is not None
                     and (best is None or piece < best)
-                    # What is not the best so far need not be thrown for.
+                    # Only what is the best so far needs a random number.
                     and chance() >= dropout
                 ):
-                    best, place = piece, i
+                    best, index = piece, i
             if best is not None:
-                ids[place : place + 2] = [best]
+                ids[index : index + 2] = [best]
 
 
 class Merges:
     """Byte-pair encoding in TensorFlow operations.
 
     Args:
-        pieces: from `learn`.
+        pieces: From `learn`.
 
     Attributes:
-        tables: what a SavedModel has to track.
+        tables: What a SavedModel has to track.
     """
 
     def __init__(self, pieces: Sequence[str]) -> None:
@@ -223,7 +223,7 @@ class Merges:
         self.tables = [self._characters, self._pairs]
 
     def encode(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """Ids of words, `(W,)` strings of UTF-8 to `(W, None)` int32."""
+        """Encode words, `(W,)` strings of UTF-8 to `(W, None)` int32."""
         characters = tf.strings.unicode_split(words, "UTF-8")
         ids = characters.with_flat_values(
             self._characters.lookup(characters.flat_values)
@@ -242,24 +242,24 @@ class Merges:
         return tf.ragged.boolean_mask(ids, tf.not_equal(ids, PADDING) & ~again)
 
     def _ranks(self, ids: tf.Tensor) -> tf.Tensor:
-        """What each two neighbours make, `(W, C - 1)`; `size` for nothing."""
+        """Return what neighbours make, `(W, C - 1)`; `size` for nothing."""
         ids = tf.cast(ids, tf.int64)
         return self._pairs.lookup(ids[:, :-1] * self.size + ids[:, 1:])
 
     def _join(self, ids: tf.Tensor, ranks: tf.Tensor) -> tuple:
-        """Joins the best two neighbours of each word that has such."""
+        """Join the best two neighbours of each word that has such."""
         piece = tf.reduce_min(ranks, axis=1, keepdims=True)  # (W, 1)
-        place = tf.argmin(ranks, axis=1, output_type=tf.int32)[:, None]
+        index = tf.argmin(ranks, axis=1, output_type=tf.int32)[:, None]
         position = tf.range(tf.shape(ids)[1])[None, :]  # (1, C)
         done = tf.equal(piece, self.size)
         moved = tf.pad(ids[:, 1:], [[0, 0], [0, 1]])
-        joined = tf.where(tf.equal(position, place), piece, moved)
-        ids = tf.where(done | (position < place), ids, joined)  # (W, C)
+        joined = tf.where(tf.equal(position, index), piece, moved)
+        ids = tf.where(done | (position < index), ids, joined)  # (W, C)
         return ids, self._ranks(ids)
 
 
 def table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:
-    """A lookup table of int32, made outside of any graph."""
+    """Return a lookup table of int32, built outside of any graph."""
     with tf.init_scope():
         keys = list(values)
         dtype = tf.string if isinstance(keys[0], str) else tf.int64

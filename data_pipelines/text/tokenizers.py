@@ -1,24 +1,24 @@
-r"""Texts to ids and back, without losing anything, in Python or in a graph.
+r"""Texts to ids and back without loss, in Python or in a graph.
 
 A text is what `normalize` makes of it: words with single spaces between.
 Each word gets a `▁` (U+2581) in front, as in `▁The ▁cat.`, and is cut into
 pieces, so that to join the pieces and to write a space for each `▁` gives the
-text again.  There are three ways to cut, `KINDS`:
+text again. There are three ways to cut, `KINDS`:
 
     subwords    byte-pair encoding: `▁The`, `▁c`, `at`, `.`
     words       runs of letters, marks and digits, each with the `▁` in front
-                of it if there is one, and single other characters, likewise:
+                of it if it has one, and single other characters, likewise:
                 `▁The`, `▁cat`, `.`
     characters  `▁`, `T`, `h`, `e`, `▁`, `c`, `a`, `t`, `.`
 
 A word of more than 100 characters is cut every 100 characters first, and
-joined again by `decode` like everything else.  `▁` itself, if a text has it,
-is read as a space.  What is not in the vocabulary is one unknown piece: a
+joined again by `decode` like everything else. `▁` itself, if a text has it,
+is read as a space. What is not in the vocabulary is one unknown piece: a
 word, a character, or for subwords the unknown characters in a row; `decode`
 shows it as ⁇, and for words with a space in front.
 
 The vocabulary is a text file, one piece a line; the line, counted from 0, is
-the id.  The first four are `SPECIALS`.
+the id. The first four are `SPECIALS`.
 
 Letters of shapes: B texts, T tokens.
 """
@@ -37,7 +37,7 @@ import tensorflow as tf
 from data_pipelines.files.errors import DataError
 from data_pipelines.text import bpe
 from data_pipelines.text.bpe import SPACE, SPECIALS
-from data_pipelines.text.vocabulary import read_words, write_words
+from data_pipelines.text.words import read_words, write_words
 
 KINDS = ("subwords", "words", "characters")
 
@@ -61,22 +61,22 @@ _BATCH = 4096
 
 
 def normalize(text: str) -> str:
-    """The text as it can be given back: single spaces, no `▁`."""
+    """Return the text that `decode` can restore: single spaces, no `▁`."""
     # JSON can hold halves of surrogate pairs, UTF-8 cannot.
     text = text.encode("utf-8", "replace").decode("utf-8")
     return " ".join(text.replace(SPACE, " ").split())
 
 
 class Tokenizer:
-    """Cuts texts into pieces and numbers them; see the module's docstring.
+    """Cut texts into pieces and number them; see the module's docstring.
 
     Args:
-        pieces: all pieces in the order of their ids, `SPECIALS` first.
-        kind: one of `KINDS`.
+        pieces: All pieces in the order of their ids, `SPECIALS` first.
+        kind: One of `KINDS`.
 
     Attributes:
-        pieces: the pieces.
-        kind: how a text is cut.
+        pieces: The pieces.
+        kind: How a text is cut.
     """
 
     PADDING, UNKNOWN, BEGIN, END = range(4)
@@ -104,13 +104,13 @@ class Tokenizer:
         size: int,
         minimum_count: int = 1,
     ) -> "Tokenizer":
-        """Learns a vocabulary.
+        """Learn a vocabulary.
 
         Args:
-            texts: of training only.
-            kind: one of `KINDS`.
-            size: most pieces, the specials included.
-            minimum_count: rarer words, or characters, are unknown.
+            texts: Of training only.
+            kind: One of `KINDS`.
+            size: Most pieces, the specials included.
+            minimum_count: Rarer words, or characters, are unknown.
         """
         if size < SMALLEST:
             raise ValueError(f"size must be at least {SMALLEST}, not {size}")
@@ -120,21 +120,21 @@ class Tokenizer:
         if kind == "subwords":
             return cls(bpe.learn(counts, size, minimum_count), kind)
         blank = cls(SPECIALS, kind)
-        found = collections.Counter()
+        pieces_counts = collections.Counter()
         for words in _batches(counts):
             rows = blank._cut(tf.constant(words, tf.string))
             pieces = rows.flat_values.numpy().tolist()
             for word, piece in zip(
                 rows.value_rowids().numpy().tolist(), pieces, strict=True
             ):
-                found[piece.decode("utf-8")] += counts[words[word]]
+                pieces_counts[piece.decode("utf-8")] += counts[words[word]]
         room = size - len(SPECIALS)
-        kept = bpe.most_frequent(found, room, minimum_count)
-        return cls((*SPECIALS, *kept), kind)
+        known = bpe.most_frequent(pieces_counts, room, minimum_count)
+        return cls((*SPECIALS, *known), kind)
 
     @classmethod
     def load(cls, path: str | Path, kind: str) -> "Tokenizer":
-        """Reads what `save` wrote; a bad file is a `DataError`."""
+        """Read what `save` wrote; a bad file is a `DataError`."""
         pieces = read_words(path, SPECIALS)
         known = set(pieces)
         for number, piece in enumerate(pieces, 1):
@@ -150,15 +150,15 @@ class Tokenizer:
         return cls(pieces, kind)
 
     def save(self, path: str | Path) -> None:
-        """Writes one piece per line; a torn file is never left at `path`."""
+        """Write one piece per line; a torn file is never left at `path`."""
         write_words(path, self.pieces)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of one text, without `BEGIN` and `END`."""
+        """Return the ids of one text, without `BEGIN` and `END`."""
         return self.encode_batch([text])[0].tolist()
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Ids of each text, int32."""
+        """Return the ids of each text, int32."""
         if self.kind == "subwords":
             return _whole(self._processor_encode, texts)
         rows = []
@@ -187,23 +187,23 @@ class Tokenizer:
         ]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids, up to the first `END`."""
+        """Return the text of ids, up to the first `END`."""
         shown = itertools.takewhile(lambda i: i != self.END, ids)
         text = "".join(self._shown[i] for i in shown)
         return " ".join(text.replace(SPACE, " ").split())
 
     def encode_tensor(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """`encode` in TensorFlow operations.
+        """Encode in TensorFlow operations.
 
         Args:
             texts: `(B,)` strings, any bytes.
 
         Returns:
-            `(B, None)` int32.  A SavedModel that calls this has to track
+            `(B, None)` int32. A SavedModel that calls this has to track
             `tables`.
         """
         words = tf.strings.split(_mark_tensor(texts))  # (B, None)
-        different, places = tf.unique(words.flat_values)
+        different, index = tf.unique(words.flat_values)
         if self.kind == "subwords":
             ids = self._merges.encode(different)
         else:
@@ -211,11 +211,11 @@ class Tokenizer:
             ids = pieces.with_flat_values(
                 self._table.lookup(pieces.flat_values)
             )
-        found = words.with_flat_values(tf.gather(ids, places))
-        return found.merge_dims(1, 2)  # (B, None)
+        rows = words.with_flat_values(tf.gather(ids, index))
+        return rows.merge_dims(1, 2)  # (B, None)
 
     def decode_tensor(self, ids: tf.Tensor) -> tf.Tensor:
-        """`decode` in TensorFlow operations, `(..., T)` to `(...)` strings."""
+        """Decode in TensorFlow operations, `(..., T)` to `(...)` strings."""
         ended = tf.cumsum(tf.cast(tf.equal(ids, self.END), tf.int32), axis=-1)
         shown = tf.gather(tf.constant(self._shown, tf.string), ids)
         shown = tf.where(ended > 0, "", shown)
@@ -225,13 +225,13 @@ class Tokenizer:
 
     @property
     def tables(self) -> list[tf.lookup.StaticHashTable]:
-        """The tables behind `encode_tensor`, made at their first use."""
+        """The tables behind `encode_tensor`, built at their first use."""
         if self.kind == "subwords":
             return self._merges.tables
         return [self._table]
 
     def _cut(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """Pieces of words, `(W,)` to `(W, None)`; not for subwords."""
+        """Cut words into pieces, `(W,)` to `(W, None)`; not for subwords."""
         if self.kind == "characters":
             return tf.strings.unicode_split(words, "UTF-8")
         spaced = tf.strings.regex_replace(words, _WORD, r"\0 ")
@@ -259,13 +259,13 @@ class Tokenizer:
 
 
 def _mark(text: str) -> str:
-    """The words of a text with `▁` in front and nothing between."""
+    """Return the words of a text with `▁` in front and nothing between."""
     words = normalize(text).replace(" ", SPACE)
     return SPACE + words if words else words
 
 
 def _mark_tensor(texts: tf.Tensor) -> tf.Tensor:
-    """The chunks of texts with `▁` in front and spaces between."""
+    """Return chunks of texts with `▁` in front and spaces between."""
     replace = tf.strings.regex_replace
     texts = tf.strings.unicode_transcode(
         texts, "UTF-8", "UTF-8", errors="replace"
@@ -276,7 +276,7 @@ def _mark_tensor(texts: tf.Tensor) -> tf.Tensor:
 
 
 def _whole(encode, texts: Sequence[str]) -> list[np.ndarray]:
-    """Encodes marked texts whole, those with too long words in chunks."""
+    """Encode marked texts whole, those with too long words in chunks."""
     parts = []
     sizes = []
     for text in map(_mark, texts):

@@ -10,7 +10,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.tables import Lines
 from data_pipelines.text.bpe import SPACE
 from data_pipelines.text.tokenizers import Tokenizer
-from data_pipelines.text.vocabulary import PADDING, SPECIALS, Vocabulary
+from data_pipelines.text.words import PADDING, SPECIALS, Vocabulary
 
 # Of the size that embeddings usually start with.
 _SPREAD = 0.05
@@ -22,35 +22,36 @@ def load_vectors(
     size: int | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, int]:
-    """Reads the vectors of the words in a vocabulary, line by line.
+    """Read the vectors of the words in a vocabulary, line by line.
 
     Each line is a word and its numbers, separated by single spaces; the first
-    line may be word2vec's header, the two numbers `words size`.  A word on
+    line may be word2vec's header, the two numbers `words size`. A word on
     two lines keeps its first vector.
 
     Args:
-        path: the file, gzipped or not.
-        vocabulary: whose words are looked for, as they are written there.
-        size: length of the vectors, if it has to be a certain one.
-        seed: of the small random vectors of the words not found.
+        path: The file, gzipped or not.
+        vocabulary: Whose words are looked up, as they are written in it.
+        size: Length of the vectors, if it has to be a certain one.
+        seed: Random seed of the small vectors of all other words.
 
     Returns:
-        `(V, D)` float32, row 0 (padding) zero, and the number of words found.
+        `(V, D)` float32, row 0 (padding) zero, and the number of words that
+        the file has.
     """
-    found: dict[int, np.ndarray] = {}
+    vectors: dict[int, np.ndarray] = {}
     with contextlib.closing(_rows(path, size)) as rows:
         for word, numbers, number in rows:
             width = len(numbers)
             index = vocabulary.ids([word])[0]
-            if vocabulary.words[index] != word or index in found:
+            if vocabulary.words[index] != word or index in vectors:
                 continue
-            found[index] = _parse(numbers, f"{path}:{number}")
+            vectors[index] = _parse(numbers, f"{path}:{number}")
     random = np.random.default_rng([seed, 0x7EC])
     table = random.uniform(-_SPREAD, _SPREAD, (len(vocabulary), width))
-    for index, vector in found.items():
+    for index, vector in vectors.items():
         table[index] = vector
     table[PADDING] = 0
-    return table.astype(np.float32), len(found)
+    return table.astype(np.float32), len(vectors)
 
 
 def load_token_vectors(
@@ -70,7 +71,7 @@ def load_token_vectors(
 def _rows(
     path: str | Path, size: int | None
 ) -> Iterator[tuple[str, list[str], int]]:
-    """Yields word, its numbers as strings, and the number of the line."""
+    """Yield word, its numbers as strings, and the number of the line."""
     width = size
     number = 0
     for number, line in enumerate(Lines(path), 1):

@@ -62,7 +62,7 @@ class Pairs:
     Attributes:
         sides: Texts of source and target.
         digests: `(N,)` int64.
-        about: name, names, skipped, first_skipped, repaired.
+        about: Name, names, skipped, first_skipped, repaired.
     """
 
     sides: tuple[Texts, Texts]
@@ -149,7 +149,7 @@ def _write(folder: Path, number: int, reader: "_Reader") -> None:
 
 
 class _Reader:
-    """Reads the pairs of one source, and looks at the first of them.
+    """Read the pairs of one source, and looks at the first of them.
 
     Attributes:
         words: Counts of the words of each side.

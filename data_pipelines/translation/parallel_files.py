@@ -23,12 +23,12 @@ _CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]+)*")
 
 
 class Aligned:
-    """The pairs of two files with as many lines, read anew every time.
+    """Pairs of two files with as many lines, read anew every time.
 
     Attributes:
-        name: what messages call both.
-        names: what they call each side.
-        repaired: broken sequences that the last iteration replaced.
+        name: What messages call both.
+        names: What they call each side.
+        repaired: Broken sequences that the last iteration replaced.
     """
 
     def __init__(self, source: Path, target: Path) -> None:
@@ -57,15 +57,15 @@ class Aligned:
 
 
 class PairTable:
-    """The pairs of a .tsv file.
+    """Pairs of a .tsv file.
 
     Its first line may name the two languages; without it the columns are in
     the order of `languages`.
 
     Attributes:
-        name: what messages call it.
-        names: what they call each side.
-        repaired: broken sequences that the last iteration replaced.
+        name: What messages call it.
+        names: What they call each side.
+        repaired: Broken sequences that the last iteration replaced.
     """
 
     def __init__(self, path: Path, languages: tuple[str, str]) -> None:
@@ -107,14 +107,14 @@ class PairTable:
 
 
 def _are_codes(fields: list[str]) -> bool:
-    """Whether the fields can be a header: two different language codes."""
+    """Return whether the fields can be a header: two language codes."""
     return len(set(fields)) == len(fields) == 2 and all(
         map(_CODE.fullmatch, fields)
     )
 
 
 def parse(languages: str) -> tuple[str, str]:
-    """("en", "de") of "en-de"."""
+    """Return ("en", "de") for "en-de"."""
     parts = languages.split("-")
     if len(parts) != 2 or not all(parts):
         raise DataError(
@@ -132,32 +132,32 @@ def parse(languages: str) -> tuple[str, str]:
 def find(
     data_path: str | Path | None, languages: str, training: bool
 ) -> tuple[tuple[str, str], dict[str, Aligned | PairTable]]:
-    """Finds the files of the splits in a user's folder.
+    """Find the files of the splits in a user's folder.
 
     Args:
-        data_path: the folder.
-        languages: source and target as the files' endings, "en-de"; may be
+        data_path: The folder.
+        languages: Source and target as the files' endings, "en-de"; may be
             empty if train is a .tsv whose first line says it.
-        training: whether train must be there; else any one will do.
+        training: Whether train is needed; else any one will do.
 
     Returns:
-        The languages, and split -> its pairs, for the splits that are there.
+        The languages, and split -> its pairs, for the splits with files.
     """
     folder = data_folder(data_path)
     files = _scan(folder)
     pair = parse(languages) if languages else _inferred(folder, files)
-    found = {}
-    for split, endings in files.items():
-        pairs = _pairs(folder, split, endings, pair)
-        if pairs is not None:
-            found[split] = pairs
-    if not found or (training and "train" not in found):
+    every = {
+        split: _pairs(folder, split, endings, pair)
+        for split, endings in files.items()
+    }
+    pairs = {split: own for split, own in every.items() if own is not None}
+    if not pairs or (training and "train" not in pairs):
         raise _no_train(folder, files, pair, training)
-    return pair, found
+    return pair, pairs
 
 
 def _scan(folder: Path) -> dict[str, dict[str, Path]]:
-    """Split -> ending -> path of everything that is named like a split."""
+    """Return split -> ending -> path of every file named like a split."""
     files: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.iterdir()):
         split, _, ending = path.name.removesuffix(".gz").partition(".")
@@ -174,7 +174,7 @@ def _scan(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def _inferred(folder: Path, files: dict) -> tuple[str, str]:
-    """The languages, where no one has said them."""
+    """Return the languages that the files themselves name."""
     endings = files.get("train", {})
     if _TABLE in endings:
         path = endings[_TABLE]
@@ -200,7 +200,7 @@ def _inferred(folder: Path, files: dict) -> tuple[str, str]:
 def _pairs(
     folder: Path, split: str, endings: dict, languages: tuple[str, str]
 ) -> Aligned | PairTable | None:
-    """The pairs of a split; None if it has no file in these languages."""
+    """Return a split's pairs; None if it has no file in these languages."""
     present = [language for language in languages if language in endings]
     if _TABLE in endings:
         if present:
@@ -225,13 +225,11 @@ def _no_train(
 ) -> DataError:
     source, target = languages or ("en", "de")
     split = "train" if training else "test"
-    endings = {
-        path.name: path for found in files.values() for path in found.values()
-    }
-    found = f"; found {', '.join(endings)}" if endings else ""
+    names = [path.name for paths in files.values() for path in paths.values()]
+    present = f"; found {', '.join(names)}" if names else ""
     return DataError(
         f"{folder}: has no {split} files; expected {split}.{source} and "
-        f"{split}.{target}, or {split}.tsv, or these with .gz{found}"
+        f"{split}.{target}, or {split}.tsv, or these with .gz{present}"
     )
 
 

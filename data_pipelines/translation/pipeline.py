@@ -5,7 +5,7 @@ Files     --data-path FOLDER with train.en and train.de (line n of one
           translates line n of the other) and, if you have them, valid.* and
           test.*, named by --languages en-de, source first; or train.tsv with
           two columns, in the order of --languages or as its first line,
-          `en<TAB>de`, says; gzipped or not.  A missing split is cut from
+          `en<TAB>de`, says; gzipped or not. A missing split is cut from
           train: a tenth of it, chosen by a hash of the source sentence, so
           equal ones stay on one side.
 Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
@@ -24,9 +24,9 @@ Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
     data.source_tokenizer.save(path), data.languages, data.examples
     print(*data.report(), sep="\n")
 
-The vocabularies come from train only.  To evaluate an old run on new data pass
-its `tokenizers`; then valid or test alone will do, and the splits that are not
-there are empty.
+The vocabularies come from train only. To evaluate an old run on new data pass
+its `tokenizers`; then valid or test alone will do, and the other splits are
+empty.
 """
 
 import functools
@@ -34,6 +34,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.files import cache, splits, tfds_records
+from data_pipelines.files.demo import demo_folder
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
@@ -195,13 +196,12 @@ def _files(
     languages: str,
     training: bool,
 ) -> tuple[tuple[str, str], list[Source], list]:
-    """A folder of the user's."""
-    chosen, found = parallel_files.find(data_path, languages, training)
+    """Find a folder of the user's."""
+    chosen, pairs = parallel_files.find(data_path, languages, training)
     sources = [
-        Source(read, splits.shares(split, found))
-        for split, read in found.items()
+        Source(own, splits.shares(split, pairs)) for split, own in pairs.items()
     ]
-    paths = [path for read in found.values() for path in read.paths]
+    paths = [path for own in pairs.values() for path in own.paths]
     return chosen, sources, [cache.file_fingerprint(path) for path in paths]
 
 
@@ -213,17 +213,8 @@ def _demo(
     training: bool,
     small: bool = False,
 ) -> tuple[tuple[str, str], list[Source], list]:
-    """English and French by our own grammar, the same for every seed."""
-    if data_path is not None:
-        raise DataError(
-            "demo: takes no --data-path FOLDER; to read your own files add "
-            "--dataset files"
-        )
-    name = f"translation-{demo.VERSION}" + "-small" * small
-    sizes = demo.SMALL_SIZES if small else demo.SIZES
-    folder = cache.folder(
-        cache_path / "demo" / name, functools.partial(demo.write, sizes=sizes)
-    )
+    """Write English and French by our own grammar."""
+    folder = demo_folder("translation", demo, data_path, cache_path, small)
     return _files(folder, cache_path, download, languages or "en-fr", training)
 
 
@@ -235,7 +226,7 @@ def _public(
     languages: str,
     training: bool,
 ) -> tuple[tuple[str, str], list[Source], list]:
-    """A set of TFDS, with its own valid and test, in either direction."""
+    """Take a set of TFDS with its own splits, in either direction."""
     own = tuple(re.split("_to_|-", name.partition("/")[2]))
     chosen = parallel_files.parse(languages) if languages else own
     if sorted(chosen) != sorted(own):

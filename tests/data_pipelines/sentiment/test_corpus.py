@@ -7,7 +7,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.tables import Row
 from data_pipelines.sentiment import corpus, word_counter
 from data_pipelines.sentiment.corpus import Corpus, Source, build
-from data_pipelines.text import word_tokenizer
+from data_pipelines.text.words import UNKNOWN, Vocabulary
 
 TRAIN = [
     ("A good film, GOOD!", "pos", 2),
@@ -79,12 +79,12 @@ def test_counts_are_per_split(small, parts):
 
 def test_ids_of_a_vocabulary(small, parts):
     counts = small.counts(parts["train"])
-    vocabulary = word_tokenizer.Vocabulary.build(counts, 100)
+    vocabulary = Vocabulary.build(counts, 100)
     ids = vocabulary.ids(["good", "film", ",", "bad", "?", "unseen", "words"])
     words = parts["test"].words
     found = small.ids(vocabulary)[np.concatenate([words[0], words[1]])]
     assert found.tolist() == ids.tolist()
-    assert ids.tolist()[-3:] == [word_tokenizer.UNKNOWN] * 3
+    assert ids.tolist()[-3:] == [UNKNOWN] * 3
 
 
 def test_what_was_read(small):
@@ -166,7 +166,7 @@ def test_forgotten_words_are_unknown(tmp_path, monkeypatch):
     assert len(found.words) <= 5
     (part,) = found.parts
     assert found.counts(part)["often"] == 100
-    vocabulary = word_tokenizer.Vocabulary.build(found.counts(part), 100, 2)
+    vocabulary = Vocabulary.build(found.counts(part), 100, 2)
     ids = found.ids(vocabulary)[part.words.values]
     assert ids.reshape(50, 3).tolist() == [[2, 1, 2]] * 50
 

@@ -12,8 +12,7 @@ import tensorflow as tf
 from data_pipelines.files.errors import DataError
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment import pipeline as sentiment
-from data_pipelines.text import word_tokenizer
-from data_pipelines.text.vocabulary import Vocabulary
+from data_pipelines.text.words import Vocabulary, encode_texts
 
 NOUNS = ("film", "plot", "music", "ending", "cast", "hero", "joke")
 
@@ -92,9 +91,7 @@ def test_batches_hold_the_words_of_the_texts(folder):
     for ids, labels in data.test.dataset():
         for row, label in zip(ids.numpy(), labels.numpy(), strict=True):
             written = tf.constant([data.test.texts[rows[place]]])
-            expected = word_tokenizer.encode_texts(
-                written, data.vocabulary, 10
-            )[0]
+            expected = encode_texts(written, data.vocabulary, 10)[0]
             np.testing.assert_array_equal(row[row > 0], expected)
             assert label == data.test.labels[rows[place]]
             place += 1

@@ -505,7 +505,7 @@ def test_words_and_characters_are_never_sampled(tokenizers, texts):
         ),
         (
             "[PAD]\n[UNK]\n[BOS]\n[EOS]\na\na\n",
-            ":6: the word 'a' stands already on line 5",
+            ":6: the word 'a' is already on line 5",
         ),
         (
             "[PAD]\n[UNK]\n[BOS]\n[EOS]\na",

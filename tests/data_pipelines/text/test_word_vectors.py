@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.text.vocabulary import Vocabulary
 from data_pipelines.text.word_vectors import load_vectors
+from data_pipelines.text.words import Vocabulary
 
 VOCABULARY = Vocabulary(["[PAD]", "[UNK]", "good", "bad", "ü"])
 GLOVE = "good 1 2 -3\nother 0 0 0\nü 4 5 6e-1\n. . 7 8 9\ngood 0 0 0\n"
