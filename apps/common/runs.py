@@ -22,7 +22,6 @@ import math
 import shlex
 import shutil
 import sys
-import tempfile
 import typing
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -33,7 +32,7 @@ import keras
 
 from apps.common import provenance
 from apps.common.cli import UserError, with_new_names
-from data_pipelines.files.atomic import replacing
+from data_pipelines.files.atomic import build_folder, replacing
 from data_pipelines.files.errors import DataError
 
 
@@ -334,28 +333,21 @@ def _numbered(path):
 
 def _create(app, path, config):
     """Create a run folder, if it is missing, in one step with its record."""
-    if path.exists():
-        return
-    record = {
-        "app": app,
-        "run": path.name,
-        "config": dataclasses.asdict(config),
-        "command": shlex.join(
-            ["python", "-m", f"apps.{app}.train", *sys.argv[1:]]
-        ),
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=path.parent) as parent:
-        folder = Path(parent, path.name)
-        folder.mkdir()
+
+    def write(folder):
+        record = {
+            "app": app,
+            "run": path.name,
+            "config": dataclasses.asdict(config),
+            "command": shlex.join(
+                ["python", "-m", f"apps.{app}.train", *sys.argv[1:]]
+            ),
+            "versions": provenance.versions(),
+            "commit": provenance.commit(),
+        }
         _write_json(folder / "config.json", record)
-        try:
-            folder.rename(path)
-        except OSError:
-            if not path.exists():  # else another process was faster
-                raise
+
+    build_folder(path, write)
 
 
 def _read_record(path):

@@ -1,9 +1,25 @@
-"""Files that exist whole or not at all."""
+"""Files and folders that exist whole or not at all.
+
+A folder is built under a temporary name, `.tmp-...`, and renamed when it is
+complete. Its builder holds a lock beside it, which the system drops when the
+process ends in whatever way, so the next builder can tell what a killed one
+left behind from what a living one is still writing.
+"""
 
 import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_TEMPORARY = ".tmp-"
+
+# Files that are flushed at a time; one by one, thousands take 20 times as long.
+_FLUSHED = 16
 
 
 @contextlib.contextmanager
@@ -31,3 +47,73 @@ def replacing(path: str | Path, suffix: str = ""):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def build_folder(path: Path, build: Callable[[Path], None]) -> None:
+    """Build a folder, if it is missing, that appears when it is complete.
+
+    Two processes may build the same folder at once: the first one to finish
+    wins, and the work of the other is removed.
+
+    Args:
+        path: The folder.
+        build: Writes everything into the folder it is called with, in folders
+            of its own if it likes. When it fails nothing stays behind.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _workplace(path) as workplace:
+        build(workplace)
+        with ThreadPoolExecutor(_FLUSHED) as pool:
+            every = (workplace, *workplace.rglob("*"))
+            # Through a list, so that an error is raised here.
+            list(pool.map(_flush, every))
+        try:
+            workplace.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _workplace(path: Path) -> Iterator[Path]:
+    # One lock over sweeping and creating: a new folder that is not locked
+    # yet must not look like an abandoned one.
+    with FileLock(path.parent / ".lock"):
+        _sweep(path.parent)
+        prefix = f"{_TEMPORARY}{path.name}-"
+        workplace = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+        workplace.chmod(0o755)
+        lock = _lock(workplace)
+        lock.acquire()
+    try:
+        yield workplace
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock(workplace: Path) -> FileLock:
+    return FileLock(f"{workplace}.lock")
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what builders that were killed left behind."""
+    for abandoned in parent.glob(f"{_TEMPORARY}*"):
+        if not abandoned.is_dir():
+            continue
+        lock = _lock(abandoned)
+        with contextlib.suppress(Timeout), lock.acquire(blocking=False):
+            shutil.rmtree(abandoned, ignore_errors=True)
+            Path(lock.lock_file).unlink(missing_ok=True)
