@@ -152,7 +152,7 @@ def test_a_folder_that_is_no_run_is_refused_or_passed_over(config, tmp_path):
 def test_bad_input_leaves_nothing_behind(config, tmp_path, error):
     with pytest.raises(error), start(config):
         raise error("train.csv: empty")
-    assert list((tmp_path / "sentiment").iterdir()) == []
+    assert [p.name for p in (tmp_path / "sentiment").iterdir()] == [".lock"]
 
 
 def test_bad_input_spares_a_run_that_has_begun(config):
