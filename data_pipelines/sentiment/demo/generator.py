@@ -2,17 +2,17 @@
 
 Files     train.csv, valid.csv, test.csv with the columns text,label (pos, neg)
 
-The label of a review is what its writer thinks in the end.  Each review says
+The label of a review is what its writer thinks in the end. Each review says
 so in one or two of these ways, L being its label and its opposite in brackets
     plain        the plot was L; or, negated, not at all [L]
     contrast     A was [L], but B was L; B was L, although A was [L]
-    surprise     I expected something [L].  How wrong I was.
+    surprise     I expected something [L]. How wrong I was.
     time         Years ago I found it [L], today I find it L.
-    others       My sister calls it [L].  I see it another way.
+    others       My sister calls it [L]. I see it another way.
 and between them stand facts, and opinions of other people that the writer
-leaves open.  Every word occurs in both classes, so a bag of words finds
+leaves open. Every word occurs in both classes, so a bag of words finds
 little (0.67 of test; 0.71 with pairs of words), and a model that reads in
-order finds nearly all (a bidirectional GRU 0.99).  A seventh of the pairs of
+order finds nearly all (a bidirectional GRU 0.99). A seventh of the pairs of
 noun and adjective occur in valid and test only.
 """
 
@@ -37,7 +37,7 @@ LABELS = ("neg", "pos")
 SHORTEST, LONGEST = 15, 60
 
 # How often a clause says what it means without a negation, an expectation is
-# met, and the writer agrees with others.  At one half no single word would
+# met, and the writer agrees with others. At one half no single word would
 # tell anything, and the beginning of training would be hard.
 STRAIGHT = 0.75
 
@@ -45,11 +45,11 @@ STRAIGHT = 0.75
 def write(
     folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
 ) -> None:
-    """Writes all files.
+    """Write all files.
 
     Args:
-        folder: an existing folder that belongs to the demo alone.
-        seed: equal seeds write equal files.
+        folder: An existing folder that belongs to the demo alone.
+        seed: Equal seeds write equal files.
         sizes: Examples of each split; `None`: `SIZES`.
     """
     for split, size in (sizes or SIZES).items():
@@ -76,7 +76,7 @@ def _write(path: Path, rows: Iterable[tuple[str, str]]) -> None:
 
 
 def held_out(noun: str, adjective: str) -> bool:
-    """Whether a pair is kept for valid and test."""
+    """Return whether a pair is kept for valid and test."""
     return zlib.crc32(f"{noun} {adjective}".encode()) % 7 == 0
 
 
@@ -84,8 +84,8 @@ class Writer:
     """Writes reviews.
 
     Args:
-        chance: source of all decisions.
-        unseen: whether pairs that are kept from training may be used.
+        chance: Source of all decisions.
+        unseen: Whether pairs that are kept from training may be used.
     """
 
     def __init__(self, chance: random.Random, unseen: bool) -> None:
@@ -93,7 +93,7 @@ class Writer:
         self.unseen = unseen
 
     def review(self, good: bool) -> str:
-        """A review whose writer thinks well of the film, or does not."""
+        """Return a review whose writer thinks well of the film, or does not."""
         ways = (
             (self.plain, 8),
             (self.contrast, 5),
@@ -112,7 +112,7 @@ class Writer:
                 return text
 
     def _surround(self, sentences: list[str]) -> None:
-        """Puts sentences without a verdict anywhere between the others."""
+        """Put sentences without a verdict anywhere between the others."""
         if self.chance.random() < 0.4:
             self._insert(sentences, self.rumour())
         self._insert(sentences, self.fact())
@@ -123,18 +123,18 @@ class Writer:
         sentences.insert(self.chance.randint(0, len(sentences)), sentence)
 
     def pick(self, options: tuple[str, ...]) -> str:
-        """One of the options, any of them."""
+        """Return any of the options."""
         return self.chance.choice(options)
 
     def adjective(self, good: bool, noun: str = "") -> str:
-        """An adjective that may stand with the noun."""
+        """Return an adjective that may stand with the noun."""
         while True:
             found = self.pick(words.GOOD if good else words.BAD)
             if self.unseen or not held_out(noun, found):
                 return found
 
     def clause(self, good: bool) -> str:
-        """Says that a part of the film was good, or bad."""
+        """Say that a part of the film was good, or bad."""
         noun = self.pick(words.NOUNS)
         if self.chance.random() < STRAIGHT:
             form, judged = self.pick(words.CLAUSES), good
@@ -152,21 +152,21 @@ class Writer:
         )
 
     def plain(self, good: bool) -> str:
-        """One clause, or two joined."""
+        """Return one clause, or two joined."""
         first = self.clause(good)
         if self.chance.random() < 0.5:
             return _sentence(first)
         return _sentence(f"{first}, and {self.clause(good)}")
 
     def contrast(self, good: bool) -> str:
-        """The main clause counts, or the one that comes after `but`."""
+        """Return two clauses; the main one counts, or the one after `but`."""
         form = self.pick(words.CONTRASTS)
         return _sentence(
             form.format(counts=self.clause(good), yields=self.clause(not good))
         )
 
     def surprise(self, good: bool) -> str:
-        """What was expected, and how that went."""
+        """Say what was expected, and how that went."""
         met = self.chance.random() < STRAIGHT
         before = self.pick(words.EXPECTATIONS).format(
             adjective=self.adjective(good == met),
@@ -176,7 +176,7 @@ class Writer:
         return self._apart(before, after)
 
     def time(self, good: bool) -> str:
-        """What the writer thought once, and what the writer thinks now."""
+        """Say what the writer thought once, and what the writer thinks now."""
         return _sentence(
             self.pick(words.TIMES).format(
                 now=self.adjective(good), once=self.adjective(not good)
@@ -184,7 +184,7 @@ class Writer:
         )
 
     def others(self, good: bool) -> str:
-        """What somebody else thinks, and whether the writer does."""
+        """Say what somebody else thinks, and whether the writer does."""
         agrees = self.chance.random() < STRAIGHT
         noun = self.pick(words.NOUNS)
         before = self.pick(words.REPORTS).format(
@@ -196,7 +196,7 @@ class Writer:
         return self._apart(before, after)
 
     def rumour(self) -> str:
-        """An opinion of others that says nothing about the writer's."""
+        """Return an opinion of others that says nothing about the writer's."""
         noun = self.pick(words.NOUNS)
         return _sentence(
             self.pick(words.RUMOURS).format(
@@ -207,7 +207,7 @@ class Writer:
         )
 
     def fact(self) -> str:
-        """A sentence without any opinion."""
+        """Return a sentence without any opinion."""
         return _sentence(
             self.pick(words.FACTS).format(
                 person=self.pick(words.PEOPLE),
@@ -218,7 +218,7 @@ class Writer:
         )
 
     def _apart(self, before: str, after: str) -> str:
-        """Two sentences, sometimes with a fact between them."""
+        """Return two sentences, sometimes with a fact between them."""
         between = [self.fact()] if self.chance.random() < 0.4 else []
         return " ".join([_sentence(before), *between, _sentence(after)])
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 from data_pipelines.translation.demo.words import BE, pairs
 
 Both = tuple[str, str]
-# Persons: je, il or elle, nous, vous, ils or elles.
-IL, NOUS, ILS = 1, 2, 4
+IL, NOUS, ILS = 1, 2, 4  # Persons are je, il, nous, vous, ils.
 COMMON = {
     "be": BE,
     "do": ("do|does|do|do|do", ""),

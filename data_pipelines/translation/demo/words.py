@@ -47,9 +47,9 @@ NOUNS = [
     actress|actresses actrice f, teacher professeur; person kin: brother frère,
     sister sœur f, uncle oncle, aunt tante f; animal black: dog chien, cat
     chat, horse cheval|chevaux, bird oiseau|oiseaux; thing trade black red: car
-    voiture f, house maison f, boat bateau|bateaux; thing trade hand wear black
-    red: coat manteau|manteaux, hat chapeau|chapeaux, dress|dresses robe f;
-    thing trade hand open read: book livre, letter lettre f, newspaper
+    voiture f, house maison f, boat bateau|bateaux; thing trade hand black red:
+    coat manteau|manteaux, hat chapeau|chapeaux, dress|dresses robe f; thing
+    trade hand open read: book livre, letter lettre f, newspaper
     journal|journaux; thing hand: key clé f; thing hand eat: apple pomme f,
     orange orange f, egg œuf; mass eat: bread pain, meat viande f; mass drink:
     water eau f, milk lait; place public: hotel hôtel, school école f, museum
@@ -76,10 +76,9 @@ VERBS = [
     vois|voit|voyons|voyez|voient|vu, like|liked aimer; hand animal person:
     look_for|looked_for|looks_for chercher; hand animal: find|found trouver,
     lose|lost perds|perd|perdons|perdez|perdent|perdu; trade: buy|bought
-    achète|achète|achetons|achetez|achètent|acheté, sell|sold
-    vends|vend|vendons|vendez|vendent|vendu; hand: take|took
-    prends|prend|prenons|prenez|prennent|pris; wear: wear|wore porter; open:
-    open|opened ouvre|ouvre|ouvrons|ouvrez|ouvrent|ouvert; eat: eat|ate
+    achète|achète|achetons|achetez|achètent|acheté; hand: take|took
+    prends|prend|prenons|prenez|prennent|pris; open: open|opened
+    ouvre|ouvre|ouvrons|ouvrez|ouvrent|ouvert; eat: eat|ate
     mange|mange|mangeons|mangez|mangent|mangé; drink: drink|drank
     bois|boit|buvons|buvez|boivent|bu; at in near behind with: work|worked
     travailler, sleep|slept dors|dort|dormons|dormez|dorment|dormi; être at in
