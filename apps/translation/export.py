@@ -21,7 +21,7 @@ from data_pipelines.text.tokenizers import Tokenizer
 from .predict import Predictor
 
 EXAMPLES = (
-    "The doctor has a small house.",
+    "The teacher likes the small house.",
     "twenty-one",
     "",
     "Ünïcödé \u2014 \u6620\u753b (words that nobody has ever seen: qwxyzzq)!",

@@ -1,6 +1,6 @@
 """Translates sentences with a finished run.
 
-    make predict-translation ARGS="'She sleeps in the small house.'"
+    make predict-translation ARGS="'She sleeps in the small kitchen.'"
     make predict-translation ARGS="--beam 5 --n-best 3 --scores 'Good day.'"
     make predict-translation ARGS="--input letters.txt"
     python -m apps.translation.predict < letters.txt
