@@ -3,8 +3,8 @@
 Files     train.en, train.fr, valid.en, valid.fr, test.en, test.fr: a sentence
           or two a line, line n of one file translates line n of the other
 
-    Where are Luc's keys? We took them last week.
-        Où sont les clés de Luc ? Nous les avons prises la semaine dernière.
+    Where are the girls' dresses? Anne and Marie took them yesterday.
+        Où sont les robes des filles ? Anne et Marie les ont prises hier.
 
 BLEU 100 is attainable: a sentence has one translation, for English says all
 that French asks for (nothing agrees with I, we and you; you is vous; his and
