@@ -33,8 +33,8 @@ class Samples(samples.Samples):
     def lines(self, epoch):
         return [
             (
-                self.split.source(row),
-                self.split.target(row),
+                self.split.source_texts[row],
+                self.split.target_texts[row],
                 self.validation.translations[row].text,
             )
             for row in self.rows
@@ -46,7 +46,7 @@ class Samples(samples.Samples):
             return {}
         rows = self.rows[:PICTURES]
         attention = predictor.attention(
-            [self.split.source(row) for row in rows],
+            [self.split.source_texts[row] for row in rows],
             [self.validation.translations[row] for row in rows],
         )
         return {
@@ -75,9 +75,9 @@ def write_report(
     examples = [
         page.example(
             predictor,
-            data.test.source(row),
+            data.test.source_texts[row],
             [result.predictions[row]],
-            data.test.target(row),
+            data.test.target_texts[row],
         )
         for row in samples.spread(len(data.test), SAMPLES)
     ]
@@ -106,9 +106,9 @@ def summary(run: runs.Run, data, result: runs.Result) -> None:
         print(f"{name}: {signature}")
     for row in range(min(3, len(data.test))):
         print(f"""
-source       {data.test.source(row)}
+source       {data.test.source_texts[row]}
 translation  {result.predictions[row].text}
-reference    {data.test.target(row)}""")
+reference    {data.test.target_texts[row]}""")
     print(f"""
 next
   make predict-translation ARGS="--n-best 3 --scores 'a sentence of yours'"

@@ -1,6 +1,6 @@
 """Public data sets by their TFDS name, never downloaded unasked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,71 +46,43 @@ def builder_fingerprint(builder: Any) -> list:
     return [builder.info.full_name, *map(cache.file_fingerprint, files)]
 
 
-class TextRecords:
-    """Rows `text` and `label` of one split of a prepared set.
+class TfdsRows:
+    """Rows of one split of a prepared set, read anew by every iteration.
 
     Args:
         builder: From `prepared`.
         split: TFDS's name of the split.
-        texts: The features that make up the text, joined by line breaks.
-        label: The feature that is the label, a ClassLabel.
+        columns: Column -> the features that it is made of, joined by line
+            breaks; a ClassLabel gives its name.
 
     Attributes:
+        name: What messages call it.
         repaired: Broken sequences replaced in the last iteration.
     """
 
     def __init__(
-        self, builder: Any, split: str, texts: Sequence[str], label: str
+        self, builder: Any, split: str, columns: Mapping[str, Sequence[str]]
     ) -> None:
         self.builder = builder
         self.split = split
-        self.texts = texts
-        self.label = label
+        self.columns = columns
+        self.name = f"{builder.info.full_name} ({split})"
         self.repaired = 0
 
     def __iter__(self) -> Iterator[Row]:
         self.repaired = 0
-        names = self.builder.info.features[self.label].names
         dataset = self.builder.as_dataset(split=self.split)
         for number, example in enumerate(dataset.as_numpy_iterator(), 1):
-            raw = b"\n".join(example[feature] for feature in self.texts)
-            text, repaired = decode(raw)
-            self.repaired += repaired
-            label = names[int(example[self.label])]
-            yield Row({"text": text, "label": label}, number)
+            fields = {
+                column: "\n".join(self._text(f, example[f]) for f in features)
+                for column, features in self.columns.items()
+            }
+            yield Row(fields, number)
 
-
-class PairRecords:
-    """Pairs of one split of a prepared set of translations.
-
-    Args:
-        builder: From `prepared`.
-        split: TFDS's name of the split.
-        languages: The features that are source and target.
-
-    Attributes:
-        name: What messages call it.
-        names: What they call each side.
-        repaired: Broken sequences replaced in the last iteration.
-    """
-
-    def __init__(
-        self, builder: Any, split: str, languages: tuple[str, str]
-    ) -> None:
-        self.builder = builder
-        self.split = split
-        self.languages = languages
-        self.name = f"{builder.info.full_name} ({split})"
-        self.names = tuple(f"{self.name}, {name}" for name in languages)
-        self.repaired = 0
-
-    def __iter__(self) -> Iterator[tuple[str, str, int]]:
-        self.repaired = 0
-        dataset = self.builder.as_dataset(split=self.split)
-        for number, example in enumerate(dataset.as_numpy_iterator(), 1):
-            sides = []
-            for language in self.languages:
-                text, repaired = decode(example[language])
-                self.repaired += repaired
-                sides.append(text)
-            yield sides[0], sides[1], number
+    def _text(self, feature: str, value: Any) -> str:
+        names = getattr(self.builder.info.features[feature], "names", None)
+        if names:
+            return names[int(value)]
+        text, repaired = decode(value)
+        self.repaired += repaired
+        return text

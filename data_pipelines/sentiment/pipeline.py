@@ -36,9 +36,10 @@ import numpy as np
 from data_pipelines.batching.bucket_widths import boundaries
 from data_pipelines.batching.by_length import ByLength
 from data_pipelines.files import cache, splits, tfds_records
-from data_pipelines.files.demo import demo_folder
+from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import SUFFIXES, Table
+from data_pipelines.files.tfds_records import TfdsRows
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment.corpus import Corpus, LabelledTexts, Source
 from data_pipelines.sentiment.datasets import Datasets, Split
@@ -95,9 +96,8 @@ def make_datasets(
     ends = crop_lengths(max_length, keep)
     cache_path = Path(cache_path)
     training = vocabulary is None or labels is None
-    sources, fingerprint = SOURCES[dataset](
-        data_path, cache_path, download, training
-    )
+    request = Request(data_path, cache_path, download, training)
+    sources, fingerprint = SOURCES[dataset](request)
     key = cache.key(corpus.FORMAT, VERSION, fingerprint)
     texts = Corpus.load(
         cache.folder(
@@ -162,14 +162,9 @@ def _planners(
     }
 
 
-def _files(
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    training: bool,
-) -> tuple[list[Source], list]:
+def _files(request: Request) -> tuple[list[Source], list]:
     """Find a folder of the user's."""
-    paths = splits.find(data_path, SUFFIXES, training)
+    paths = splits.find(request.data_path, SUFFIXES, request.training)
     sources = [
         Source(
             str(path),
@@ -178,35 +173,24 @@ def _files(
         )
         for split, path in paths.items()
     ]
-    return sources, [cache.file_fingerprint(path) for path in paths.values()]
+    return sources, list(map(cache.file_fingerprint, paths.values()))
 
 
-def _demo(
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    training: bool,
-    small: bool = False,
-) -> tuple[list[Source], list]:
+def _demo(request: Request, small: bool = False) -> tuple[list[Source], list]:
     """Write reviews by our own grammar."""
-    folder = demo_folder("sentiment", demo, data_path, cache_path, small)
-    return _files(folder, cache_path, download, training)
+    return _files(request.demo("sentiment", demo, small))
 
 
 def _public(
-    name: str,
-    texts: Sequence[str],
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    training: bool,
+    name: str, texts: Sequence[str], request: Request
 ) -> tuple[list[Source], list]:
     """Take a set of TFDS with its test split; valid is cut from train."""
-    builder = tfds_records.prepared(name, data_path, download)
+    builder = tfds_records.prepared(name, request.data_path, request.download)
+    columns = {"text": texts, "label": ("label",)}
     sources = [
         Source(
             f"{name} ({split})",
-            tfds_records.TextRecords(builder, split, texts, "label"),
+            TfdsRows(builder, split, columns),
             splits.shares(split, ("train", "test")),
         )
         for split in ("train", "test")

@@ -111,14 +111,6 @@ class Split:
         """The target sentences, in the order of the file."""
         return self.sides[1].texts
 
-    def source(self, row: int) -> str:
-        """Return one source sentence, single spaces between its words."""
-        return self.source_texts[row]
-
-    def target(self, row: int) -> str:
-        """Return one target sentence, single spaces between its words."""
-        return self.target_texts[row]
-
     @property
     def lengths(self) -> np.ndarray:
         """Target tokens of each pair, the end counted, `(N,)`."""

@@ -24,8 +24,8 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import ArrayWriter, RaggedWriter, Texts
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tables import Row
 from data_pipelines.text.tokenizers import normalize
-from data_pipelines.translation.parallel_files import Pair
 
 # Part of the key of every folder: raise it with any change of it, or of the
 # way pairs are read.
@@ -46,12 +46,15 @@ class Source:
     """One file, or two, and the splits they go to.
 
     Attributes:
-        pairs: Yields (source, target, line); has a `name` for both sides, a
-            pair `names` and a count `repaired`.
+        name: What messages call it.
+        names: What messages call each side.
+        rows: Rows with a `source` and a `target`; has a count `repaired`.
         shares: Split name -> its share; the shares add up to 1.
     """
 
-    pairs: Iterable[Pair]
+    name: str
+    names: tuple[str, str]
+    rows: Iterable[Row]
     shares: dict[str, float]
 
 
@@ -109,7 +112,7 @@ def build(folder: Path, sources: Sequence[Source]) -> None:
         folder: An existing empty folder.
         sources: What to read; train, if it is there, first.
     """
-    readers = [_Reader(source.pairs) for source in sources]
+    readers = list(map(_Reader, sources))
     for number, reader in enumerate(readers):
         _write(folder, number, reader)
         reader.check()
@@ -134,7 +137,7 @@ def _write(folder: Path, number: int, reader: "_Reader") -> None:
             ArrayWriter(folder / f"{number}.digests.npy", np.int64)
         )
         bar = stack.enter_context(
-            progress_bar(f"reading {reader.pairs.name}", "pairs")
+            progress_bar(f"reading {reader.source.name}", "pairs")
         )
         pairs = iter(reader)
         while chunk := list(itertools.islice(pairs, _CHUNK)):
@@ -157,12 +160,12 @@ class _Reader:
         count: How many pairs have text on both sides.
     """
 
-    def __init__(self, pairs: Iterable) -> None:
-        self.pairs = pairs
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.words = (collections.Counter(), collections.Counter())
         self.about = {
-            "name": pairs.name,
-            "names": list(pairs.names),
+            "name": source.name,
+            "names": source.names,
             "skipped": 0,
             "first_skipped": 0,
         }
@@ -171,16 +174,16 @@ class _Reader:
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs as UTF-8."""
-        for source, target, line in self.pairs:
-            texts = (normalize(source), normalize(target))
+        for row in self.source.rows:
+            texts = (normalize(row["source"]), normalize(row["target"]))
             if all(texts):
                 self._look(texts)
                 yield texts[0].encode("utf-8"), texts[1].encode("utf-8")
             else:
                 self.about["skipped"] += 1
-                first = self.about["first_skipped"] or line
+                first = self.about["first_skipped"] or row.line
                 self.about["first_skipped"] = first
-        self.about["repaired"] = self.pairs.repaired
+        self.about["repaired"] = self.source.rows.repaired
 
     def _look(self, texts: tuple[str, str]) -> None:
         self.count += 1
@@ -193,12 +196,12 @@ class _Reader:
         """Refuse a source without any pair, or of one language."""
         if not self.count:
             raise DataError(
-                f"{self.pairs.name}: none of the {self.about['skipped']:,} "
+                f"{self.source.name}: none of the {self.about['skipped']:,} "
                 "lines has a sentence on both sides"
             )
         if self._same * 2 > self.count:
             raise DataError(
-                f"{' and '.join(self.pairs.names)}: {self._same:,} of "
+                f"{' and '.join(self.source.names)}: {self._same:,} of "
                 f"{self.count:,} lines are the same on both sides; expected "
                 "two languages"
             )
@@ -222,8 +225,8 @@ def _refuse_swapped(train: _Reader, other: _Reader) -> None:
         for side in (0, 1)
     ):
         raise DataError(
-            f"{other.pairs.names[0]} reads like {train.pairs.names[1]}, and "
-            f"{other.pairs.names[1]} like {train.pairs.names[0]}; exchange "
+            f"{other.source.names[0]} reads like {train.source.names[1]}, and "
+            f"{other.source.names[1]} like {train.source.names[0]}; exchange "
             "the two"
         )
 

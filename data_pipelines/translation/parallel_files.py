@@ -1,6 +1,6 @@
 """Files of sentences and their translations: which they are, and readers.
 
-Pair      (source, target, line): two strings as they stand in the file
+Row       source and target as they stand in the file
 aligned   train.en and train.de: line n of one translates line n of the other
 .tsv      train.tsv: two columns, source and target or as its first line says
 
@@ -14,9 +14,7 @@ from pathlib import Path
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS, data_folder
-from data_pipelines.files.tables import Lines
-
-Pair = tuple[str, str, int]
+from data_pipelines.files.tables import Lines, Row
 
 _TABLE = "tsv"
 _CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]+)*")
@@ -37,13 +35,13 @@ class Aligned:
         self.names = (str(source), str(target))
         self.repaired = 0
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Row]:
         sides = [Lines(path) for path in self.paths]
         pairs = itertools.zip_longest(*sides)
         for number, (source, target) in enumerate(pairs, 1):
             if source is None or target is None:
                 raise self._unequal()
-            yield source, target, number
+            yield Row({"source": source, "target": target}, number)
         self.repaired = sum(lines.repaired for lines in sides)
 
     def _unequal(self) -> DataError:
@@ -75,7 +73,7 @@ class PairTable:
         self.names = tuple(f"{path} ({language})" for language in languages)
         self.repaired = 0
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Row]:
         (path,) = self.paths
         lines = Lines(path)
         order = (0, 1)
@@ -84,9 +82,10 @@ class PairTable:
             if number == 1 and self._is_header(fields):
                 order = tuple(map(fields.index, self.languages))
             elif len(fields) == 2:
-                yield fields[order[0]], fields[order[1]], number
+                source, target = (fields[column] for column in order)
+                yield Row({"source": source, "target": target}, number)
             elif fields == [""]:
-                yield "", "", number
+                yield Row({"source": "", "target": ""}, number)
             else:
                 raise DataError(
                     f"{path}:{number}: expected 2 columns, found "

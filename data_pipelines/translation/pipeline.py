@@ -20,7 +20,7 @@ Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
     data.valid.dataset()                             # one pass, by length
     for ids in data.test.sources(64): ...            # sources to translate
     data.test.in_order(translations)         # back in the order of the file
-    data.test.source(i), data.test.target_texts, len(data.test)
+    data.test.source_texts[i], data.test.target_texts, len(data.test)
     data.source_tokenizer.save(path), data.languages, data.examples
     print(*data.report(), sep="\n")
 
@@ -34,10 +34,11 @@ import re
 from pathlib import Path
 
 from data_pipelines.files import cache, splits, tfds_records
-from data_pipelines.files.demo import demo_folder
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.ragged import Texts
+from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.tfds_records import TfdsRows
 from data_pipelines.text.token_rows import FORMAT, TokenRows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.translation import pair_store, parallel_files
@@ -100,9 +101,8 @@ def make_datasets(
     if max_length < 2:
         raise ValueError(f"max_length must be at least 2, not {max_length}")
     cache_path = Path(cache_path)
-    chosen, sources, fingerprint = SOURCES[dataset](
-        data_path, cache_path, download, languages, tokenizers is None
-    )
+    request = Request(data_path, cache_path, download, tokenizers is None)
+    chosen, sources, fingerprint = SOURCES[dataset](request, languages)
     key = cache.key(pair_store.FORMAT, VERSION, chosen, fingerprint)
     stored = pair_store.load(
         cache.folder(
@@ -190,41 +190,30 @@ def _encode(
 
 
 def _files(
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    languages: str,
-    training: bool,
+    request: Request, languages: str
 ) -> tuple[tuple[str, str], list[Source], list]:
     """Find a folder of the user's."""
-    chosen, pairs = parallel_files.find(data_path, languages, training)
+    chosen, pairs = parallel_files.find(
+        request.data_path, languages, request.training
+    )
     sources = [
-        Source(own, splits.shares(split, pairs)) for split, own in pairs.items()
+        Source(own.name, own.names, own, splits.shares(split, pairs))
+        for split, own in pairs.items()
     ]
     paths = [path for own in pairs.values() for path in own.paths]
-    return chosen, sources, [cache.file_fingerprint(path) for path in paths]
+    return chosen, sources, list(map(cache.file_fingerprint, paths))
 
 
 def _demo(
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    languages: str,
-    training: bool,
-    small: bool = False,
+    request: Request, languages: str, small: bool = False
 ) -> tuple[tuple[str, str], list[Source], list]:
     """Write English and French by our own grammar."""
-    folder = demo_folder("translation", demo, data_path, cache_path, small)
-    return _files(folder, cache_path, download, languages or "en-fr", training)
+    request = request.demo("translation", demo, small)
+    return _files(request, languages or "en-fr")
 
 
 def _public(
-    name: str,
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    languages: str,
-    training: bool,
+    name: str, request: Request, languages: str
 ) -> tuple[tuple[str, str], list[Source], list]:
     """Take a set of TFDS with its own splits, in either direction."""
     own = tuple(re.split("_to_|-", name.partition("/")[2]))
@@ -234,13 +223,15 @@ def _public(
             f"{name}: --languages {languages}: expected {'-'.join(own)} or "
             f"{'-'.join(reversed(own))}"
         )
-    builder = tfds_records.prepared(name, data_path, download)
-    sources = [
-        Source(tfds_records.PairRecords(builder, part, chosen), {split: 1.0})
-        for split, part in zip(
-            SPLITS, ("train", "validation", "test"), strict=True
-        )
-    ]
+    builder = tfds_records.prepared(name, request.data_path, request.download)
+    columns = {"source": chosen[:1], "target": chosen[1:]}
+    sources = []
+    for split, part in zip(
+        SPLITS, ("train", "validation", "test"), strict=True
+    ):
+        rows = TfdsRows(builder, part, columns)
+        names = tuple(f"{rows.name}, {language}" for language in chosen)
+        sources.append(Source(rows.name, names, rows, {split: 1.0}))
     return chosen, sources, tfds_records.builder_fingerprint(builder)
 
 

@@ -72,20 +72,25 @@ def test_splits_labels_and_texts(name, tmp_path):
 
 
 def test_rows_have_the_names_of_their_labels():
-    feature = SimpleNamespace(names=["Sci / Tech", "World"])
+    label = SimpleNamespace(names=["Sci / Tech", "World"])
+    features = {"head": object(), "text": object(), "label": label}
     examples = tf.data.Dataset.from_tensor_slices(
         {"head": [b"a", b"b"], "text": [b"\xff", b"c"], "label": [0, 1]}
     )
     builder = SimpleNamespace(
-        info=SimpleNamespace(features={"label": feature}),
+        info=SimpleNamespace(full_name="news", features=features),
         as_dataset=lambda split: examples,
     )
-    rows = tfds_records.TextRecords(builder, "train", ["head", "text"], "label")
+    columns = {"text": ["head", "text"], "label": ["label"]}
+    rows = tfds_records.TfdsRows(builder, "train", columns)
     assert [(dict(row), row.line) for row in rows] == [
         ({"text": "a\n\ufffd", "label": "Sci / Tech"}, 1),
         ({"text": "b\nc", "label": "World"}, 2),
     ]
     assert rows.repaired == 1
+    list(rows)
+    assert rows.repaired == 1
+    assert rows.name == "news (train)"
 
 
 def test_download_only_when_asked_and_its_failure_is_one_line(

@@ -3,13 +3,11 @@ import itertools
 import os
 import random
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines.files import tfds_records
 from data_pipelines.files.errors import DataError
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.translation import pair_store
@@ -102,7 +100,7 @@ def test_aligned_files(folder):
     assert data.languages == ("en", "de")
     for seed, split in enumerate((data.train, data.valid, data.test)):
         assert written(split) == sentences(len(split), seed)
-    assert data.test.source(7), data.test.target(7) == sentences(50, 2)[7]
+    assert written(data.test)[7] == sentences(50, 2)[7]
     assert data.test.target_texts[3:5] == [t for _, t in sentences(50, 2)[3:5]]
     assert data.test.target_texts[-1] == sentences(50, 2)[-1][1]
 
@@ -521,7 +519,8 @@ def test_sources_are_sorted_and_come_back_in_order(folder):
     back = data.train.in_order(lengths)
     assert isinstance(back, np.ndarray)
     assert (
-        back[5] == len(data.source_tokenizer.encode(data.train.source(5))) + 1
+        back[5]
+        == len(data.source_tokenizer.encode(data.train.source_texts[5])) + 1
     )
 
 
@@ -740,7 +739,7 @@ def test_public_sets(name, tmp_path):
     assert data.examples == {"train": 120, "valid": 30, "test": 30}
     assert written(data.test)[7] == tuple(f"{n} test número 7" for n in own)
     assert other.languages == own[::-1]
-    assert other.test.target(7) == f"{own[0]} test número 7"
+    assert other.test.target_texts[7] == f"{own[0]} test número 7"
     assert any("2 bytes that are not UTF-8" in line for line in data.report())
 
 
@@ -749,16 +748,3 @@ def test_languages_of_a_public_set(tmp_path):
     assert fails(tmp_path / "x", dataset=name, languages="en-de") == (
         f"{name}: --languages en-de: expected pt-en or en-pt"
     )
-
-
-def test_pairs_of_a_prepared_set():
-    examples = tf.data.Dataset.from_tensor_slices(
-        {"pt": [b"a \xef\xbf\xbd", b"b"], "en": [b"c", b"\xff d"]}
-    )
-    builder = SimpleNamespace(
-        info=SimpleNamespace(full_name="ted"), as_dataset=lambda split: examples
-    )
-    records = tfds_records.PairRecords(builder, "train", ("en", "pt"))
-    assert list(records) == [("c", "a \ufffd", 1), ("\ufffd d", "b", 2)]
-    assert records.repaired == 1
-    assert records.names == ("ted (train), en", "ted (train), pt")

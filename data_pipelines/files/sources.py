@@ -1,0 +1,46 @@
+"""What every task is asked for, and the folder of its demo."""
+
+import functools
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from data_pipelines.files import cache
+from data_pipelines.files.errors import DataError
+
+
+class Request(NamedTuple):
+    """Which data to read.
+
+    Attributes:
+        data_path: For files the folder; for a public set TFDS's own folder.
+        cache_path: Folder of the caches.
+        download: Whether a public set may be downloaded.
+        training: Whether train is needed; else any split will do.
+    """
+
+    data_path: str | Path | None
+    cache_path: Path
+    download: bool
+    training: bool
+
+    def demo(self, task: str, generator: ModuleType, small: bool) -> "Request":
+        """Return a request for the files of a task's demo, written if missing.
+
+        Args:
+            task: Name of the task.
+            generator: Has `write`, `VERSION`, `SIZES` and `SMALL_SIZES`.
+            small: Whether the sizes are the small ones.
+        """
+        if self.data_path is not None:
+            raise DataError(
+                "demo: takes no --data-path FOLDER; to read your own files add "
+                "--dataset files"
+            )
+        name = f"{task}-{generator.VERSION}" + "-small" * small
+        sizes = generator.SMALL_SIZES if small else generator.SIZES
+        folder = cache.folder(
+            self.cache_path / "demo" / name,
+            functools.partial(generator.write, sizes=sizes),
+        )
+        return self._replace(data_path=folder)
