@@ -18,12 +18,11 @@ import dataclasses
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from apps.common import cli, generation, runs, tables
 from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
-from apps.common.token_loss import Perplexity, TokenCrossentropy
+from apps.common.token_loss import perplexity, teacher_forced
 from data_pipelines import captioning as pipeline
 
 from . import scores
@@ -86,29 +85,13 @@ def references(split: pipeline.Split) -> list[tuple[str, ...]]:
     return [picture.captions for picture in split.pictures]
 
 
-def teacher_forced(inputs: tf.Tensor, tokens: tf.Tensor) -> tuple:
-    """Cut a batch into what the model reads and what it has to predict."""
-    return (inputs, tokens[:, :-1]), tokens[:, 1:]
-
-
-def perplexity(captioner: Captioner, split: pipeline.Split) -> float:
-    """Return the perplexity of the references."""
-    captioner.model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
-    logs = captioner.model.evaluate(
-        split.dataset().map(teacher_forced), verbose=0, return_dict=True
-    )
-    return logs["perplexity"]
-
-
 def score(
     captioner: Captioner,
-    data: pipeline.Datasets,
-    name: str,
+    split: pipeline.Split,
     search: Search,
     meteor: bool = False,
 ) -> tuple[dict[str, float], list[Hypothesis]]:
     """Return the scores of a split and its captions by beam search."""
-    split = getattr(data, name)
     greedy = [c.text for c in describe(captioner, split, GREEDY)]
     best = describe(captioner, split, search)
     texts = [caption.text for caption in best]
@@ -116,7 +99,7 @@ def score(
     of_greedy = scores.scores(greedy, references(split))
     metrics["bleu_4_greedy"] = of_greedy["bleu_4"]
     metrics["cider_greedy"] = of_greedy["cider"]
-    metrics["perplexity"] = perplexity(captioner, split)
+    metrics["perplexity"] = perplexity(captioner.model, split)
     return metrics | share_right(texts, split), best
 
 
@@ -124,8 +107,11 @@ def share_right(texts: list[str], split: pipeline.Split) -> dict[str, float]:
     """Return the share of right captions, where that can be known."""
     if None in split.facts:
         return {}
-    share = scores.share_right(texts, split.facts, pipeline.facts)
-    return {"right": share}
+    is_right = [
+        pipeline.facts(text) == facts
+        for text, facts in zip(texts, split.facts, strict=True)
+    ]
+    return {"right": sum(is_right) / len(is_right)}
 
 
 def baselines(
@@ -203,10 +189,11 @@ def main(options: Options) -> None:
         options, run.record["config"], pipeline.SOURCES
     )
     data = datasets(captioner, dataset, data_path)
-    if not len(getattr(data, options.split)):
+    split = getattr(data, options.split)
+    if not len(split):
         raise cli.UserError(f"{data.name} has no picture in {options.split}")
     search = options.search(captioner.config)
-    metrics, _ = score(captioner, data, options.split, search, options.meteor)
+    metrics, _ = score(captioner, split, search, options.meteor)
     rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)

@@ -167,6 +167,10 @@ def _initialize(embedding, bias, frequencies, vectors):
 
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer, loss and metric; `steps` is the length of training."""
+    slow = ()
+    if config.finetune:
+        picture = trained.get_layer("picture")
+        slow = picture.get_layer("encoder").trainable_variables
     trained.compile(
         AdamW(
             schedules.warmup_cosine(
@@ -176,19 +180,13 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
             weight_decay=config.weight_decay,
             global_clipnorm=config.clip_norm or None,
             averaging=config.averaging,
-            slow=_encoder_variables(trained) if config.finetune else (),
+            slow=slow,
             slowness=config.finetune_rate,
         ),
         loss=TokenCrossentropy(config.smoothing),
         metrics=[Perplexity()],
         jit_compile=config.jit_compile,
     )
-
-
-def _encoder_variables(trained):
-    """Return the variables of the encoder inside of a model to train."""
-    picture = trained.get_layer("picture")
-    return picture.get_layer("encoder").trainable_variables
 
 
 class IncrementalDecoder:

@@ -28,13 +28,13 @@ from apps.common.generation import Hypothesis, Search
 from data_pipelines.files.atomic import replacing
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
+from data_pipelines.vision.image_sequence import SUFFIXES
 
 from . import page, picture_encoder
 from .config import Config
 from .model import IncrementalDecoder
 
 BATCH = 32
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 EXPLANATION = (
     "Below each picture: what the decoder attends to at each word; the rest is"
     " in fog."
@@ -281,7 +281,15 @@ def main(options: Options) -> None:
             for caption in hypotheses:
                 score = f"{caption.score:.3f}\t" if options.scores else ""
                 print(f"{images.printable(path)}\t{score}{caption.text}")
-            records.append(record(path, hypotheses))
+            records.append(
+                {
+                    "image": str(path),
+                    "captions": [
+                        {"caption": c.text, "score": c.score}
+                        for c in hypotheses
+                    ],
+                }
+            )
         sys.stdout.flush()
         if options.page:
             weights = captioner.attention(
@@ -305,14 +313,6 @@ def main(options: Options) -> None:
             examples=examples,
         )
         print(f"wrote {options.page}", file=sys.stderr)
-
-
-def record(path: Path, captions: list[Hypothesis]) -> dict:
-    """Return a picture and its captions for the JSON file."""
-    return {
-        "image": str(path),
-        "captions": [{"caption": c.text, "score": c.score} for c in captions],
-    }
 
 
 if __name__ == "__main__":

@@ -23,13 +23,14 @@ a single picture.
 import collections
 import importlib.metadata
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
+from sklearn.metrics import pairwise_distances_argmin
 
 from .tokens import tokenized
 
@@ -45,9 +46,6 @@ METRICS = (
     "perplexity",
     "right",
 )
-
-# Rows of features that are compared at once, of either side.
-BLOCK = 1024
 
 
 def scores(
@@ -175,32 +173,13 @@ def nearest_captions(
         similarity, the caption that agrees best with its others (their
         consensus), which is the one of the highest ROUGE-L.
     """
-    rows = _nearest(train_vectors, test_vectors).tolist()
+    rows = pairwise_distances_argmin(
+        np.asarray(test_vectors, "float32"),
+        np.asarray(train_vectors, "float32"),
+        metric="cosine",
+    ).tolist()
     captions = {row: consensus(train_captions[row]) for row in set(rows)}
     return [captions[row] for row in rows]
-
-
-def _nearest(train, test):
-    """Return `(M,)`, the row of `train` most similar to each of `test`."""
-    best = np.full(len(test), -np.inf, "float32")
-    nearest = np.zeros(len(test), int)
-    for begin in range(0, len(train), BLOCK):
-        known = _unit(train[begin : begin + BLOCK])
-        for start in range(0, len(test), BLOCK):
-            part = slice(start, start + BLOCK)
-            similarity = _unit(test[part]) @ known.T
-            top = similarity.argmax(axis=1)
-            value = similarity.max(axis=1)
-            better = value > best[part]
-            best[part][better] = value[better]
-            nearest[part][better] = begin + top[better]
-    return nearest
-
-
-def _unit(rows):
-    rows = np.asarray(rows, "float32")
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(length, np.finfo("float32").tiny)
 
 
 def consensus(captions: Sequence[str]) -> str:
@@ -217,23 +196,3 @@ def consensus(captions: Sequence[str]) -> str:
         for i, text in enumerate(texts)
     ]
     return captions[int(np.argmax(agreement))]
-
-
-def share_right(
-    outputs: list[str],
-    facts: list[frozenset[str]],
-    reader: Callable[[str], frozenset[str] | None],
-) -> float:
-    """Return the share of captions that say all that is so, and no more.
-
-    Args:
-        outputs: List of strings.
-        facts: List of as many frozensets, what each picture shows.
-        reader: Function of a caption that returns what it says as a
-            frozenset, or `None` if it cannot be read.
-    """
-    is_right = [
-        reader(output) == fact
-        for output, fact in zip(outputs, facts, strict=True)
-    ]
-    return sum(is_right) / len(is_right)

@@ -12,6 +12,7 @@ import keras
 
 from apps.common import checkpoint, cli, generation, runs
 from apps.common.tensorboard import TensorBoard
+from apps.common.token_loss import teacher_forced
 from data_pipelines import captioning as pipeline
 from data_pipelines.text.word_vectors import load_token_vectors
 
@@ -79,7 +80,7 @@ def train(config: Config) -> dict:
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
-            batches.map(evaluate.teacher_forced),
+            batches.map(teacher_forced),
             initial_epoch=progress.epoch,
             epochs=progress.epoch if progress.stopped else epochs,
             steps_per_epoch=steps,
@@ -106,7 +107,7 @@ def train(config: Config) -> dict:
         # 6. Test, with the best weights.
         best = Captioner.of_run(run)
         search = generation.BeamSearch().search(config)
-        metrics, captions = evaluate.score(best, data, "test", search)
+        metrics, captions = evaluate.score(best, data.test, search)
         result = runs.Result(
             best.model,
             metrics,

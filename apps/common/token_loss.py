@@ -77,3 +77,16 @@ def token_nll(tokens, logits) -> keras.KerasTensor:
     indices = ops.reshape(starts, shape[:2]) + ops.cast(tokens, "int32")
     picked = ops.take(ops.reshape(logits, (-1,)), indices)
     return ops.logsumexp(logits, axis=-1) - picked
+
+
+def teacher_forced(inputs, tokens):
+    """Split a batch into what the model reads and what it has to predict."""
+    return (inputs, tokens[:, :-1]), tokens[:, 1:]
+
+
+def perplexity(model: keras.Model, split) -> float:
+    """Return the perplexity of the references of a split."""
+    model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
+    return model.evaluate(
+        split.dataset().map(teacher_forced), verbose=0, return_dict=True
+    )["perplexity"]

@@ -17,7 +17,7 @@ import keras
 from apps.common import cli, generation, runs, tables
 from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
-from apps.common.token_loss import Perplexity, TokenCrossentropy
+from apps.common.token_loss import perplexity, teacher_forced
 from data_pipelines import translation as pipeline
 
 from . import scores
@@ -52,19 +52,6 @@ def translate(predictor: Predictor, split, search: Search) -> list[Hypothesis]:
     )
 
 
-def teacher_forced(source, target):
-    """Split a batch into what the model reads and what it has to predict."""
-    return (source, target[:, :-1]), target[:, 1:]
-
-
-def perplexity(predictor: Predictor, split) -> float:
-    """Return the perplexity of the references."""
-    predictor.model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
-    return predictor.model.evaluate(
-        split.dataset().map(teacher_forced), verbose=0, return_dict=True
-    )["perplexity"]
-
-
 def score(
     predictor: Predictor, split, language: str, search: Search
 ) -> tuple[dict, list[Hypothesis]]:
@@ -83,7 +70,7 @@ def score(
     return {
         **scores.scores(outputs, references, language),
         "bleu_greedy": scores.bleu(greedy, references, language),
-        "perplexity": perplexity(predictor, split),
+        "perplexity": perplexity(predictor.model, split),
     }, translations
 
 

@@ -12,6 +12,7 @@ import keras
 
 from apps.common import checkpoint, cli, generation, runs
 from apps.common.tensorboard import TensorBoard
+from apps.common.token_loss import teacher_forced
 from data_pipelines import translation as pipeline
 
 from . import evaluate, export, model, scores, show
@@ -61,7 +62,7 @@ def train(config: Config) -> dict:
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
-            batches.map(evaluate.teacher_forced),
+            batches.map(teacher_forced),
             initial_epoch=progress.epoch,
             epochs=progress.epoch if progress.stopped else epochs,
             steps_per_epoch=steps,

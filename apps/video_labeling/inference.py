@@ -24,6 +24,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from apps.common import graph
+
 from .motion import Motion
 
 
@@ -46,9 +48,9 @@ class VideoInference:
         self.stack = None
         if "recurrent" in [layer.name for layer in labeler.layers]:
             self.stack = labeler.get_layer("recurrent")
-        self._encode = compiled(self.encode)
-        self._step = compiled(self.step)
-        self._head = compiled(self.head)
+        self._encode = graph.compile_once(self.encode)
+        self._step = graph.compile_once(self.step)
+        self._head = graph.compile_once(self.head)
         self._directions = {}
 
     @property
@@ -189,7 +191,7 @@ class VideoInference:
     def _run(self, layer, frames, states):
         """Run one direction of a layer over a chunk `(n, F)`."""
         if layer not in self._directions:
-            self._directions[layer] = compiled(_direction(layer))
+            self._directions[layer] = graph.compile_once(_direction(layer))
         real = np.arange(self.chunk) < len(frames)
         y, states = self._directions[layer](
             padded(frames, self.chunk), real, states
@@ -231,12 +233,3 @@ def padded(frames: np.ndarray, length: int) -> np.ndarray:
     frames = np.asarray(frames)
     missing = length - len(frames)
     return np.pad(frames, [(0, missing)] + [(0, 0)] * (frames.ndim - 1))
-
-
-def compiled(function):
-    """Return a function that is compiled once for each shape."""
-    if keras.config.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    return tf.function(function, autograph=False)

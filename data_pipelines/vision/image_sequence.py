@@ -9,13 +9,13 @@ from data_pipelines.vision.images import PictureError, printable
 # What a folder is taken to have if nobody says it, in frames a second.
 FPS = 25.0
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
 def pictures(folder: Path) -> list[Path]:
     """Return the pictures of a folder in the order of their numbers."""
     paths = [
-        path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES
     ]
     return sorted(paths, key=lambda path: (natural(path.name), path.name))
 
@@ -38,7 +38,7 @@ def numbered(folder: Path) -> list[Path]:
     name = printable(folder)
     if not paths:
         raise PictureError(
-            name, f"the folder has no pictures ({', '.join(_SUFFIXES)})"
+            name, f"the folder has no pictures ({', '.join(SUFFIXES)})"
         )
     series = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in paths]
     if not any(series):

@@ -1,11 +1,13 @@
 """Scores of a finished run."""
 
 import json
+import types
 
 import pytest
 
 from apps.captioning import evaluate
 from apps.common import cli
+from data_pipelines.captioning.demo import generator as demo
 from tests.apps import squares
 
 
@@ -44,3 +46,14 @@ def test_evaluate_on_valid_and_on_other_data(trained, quick, tmp_path, capsys):
     assert "most_frequent" not in out  # there is no train to take it from
     with pytest.raises(cli.UserError, match="no picture in valid"):
         evaluated(trained, capsys, split="valid", **more)
+
+
+def test_right_captions_say_all_and_no_more():
+    examples = demo.splits()["test"][:6]
+    split = types.SimpleNamespace(facts=[e.scene.facts for e in examples])
+    texts = [example.captions[2] for example in examples]
+    assert evaluate.share_right(texts, split) == {"right": 1}
+    texts[0], texts[1] = texts[1], "no caption of the grammar"
+    assert evaluate.share_right(texts, split) == {"right": 4 / 6}
+    unknown = types.SimpleNamespace(facts=[None])
+    assert evaluate.share_right(["a cat"], unknown) == {}

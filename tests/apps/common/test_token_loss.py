@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from apps.common.token_loss import Perplexity, TokenCrossentropy, token_nll
+from apps.common.token_loss import (
+    Perplexity,
+    TokenCrossentropy,
+    teacher_forced,
+    token_nll,
+)
 
 RANDOM = np.random.default_rng(0)
 TOKENS = np.array([[3, 1, 0, 0], [2, 2, 4, 1]], "int32")
@@ -60,3 +65,11 @@ def test_token_nll_equals_keras():
         TOKENS, LOGITS, from_logits=True
     )
     np.testing.assert_allclose(token_nll(TOKENS, LOGITS), expected, rtol=1e-5)
+
+
+def test_teacher_forcing_predicts_the_next_token():
+    source, target = np.array([[5, 3]]), np.array([[2, 7, 8, 3]])
+    (source_read, target_read), target_next = teacher_forced(source, target)
+    assert source_read is source
+    assert target_read.tolist() == [[2, 7, 8]]
+    assert target_next.tolist() == [[7, 8, 3]]

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from apps.common import cli
@@ -37,13 +36,3 @@ def test_another_beam_is_another_score(trained, loaded, capsys):
 def test_flags_that_exclude_each_other_are_refused(trained, loaded):
     with pytest.raises(cli.UserError, match="--mbr-samples 3"):
         evaluate.main(options(trained, "--beam", "1", "--mbr-samples", "3"))
-
-
-def test_teacher_forcing_predicts_the_next_token():
-    source, target = np.array([[5, 3]]), np.array([[2, 7, 8, 3]])
-    (source_read, target_read), target_next = evaluate.teacher_forced(
-        source, target
-    )
-    assert source_read is source
-    assert target_read.tolist() == [[2, 7, 8]]
-    assert target_next.tolist() == [[7, 8, 3]]
