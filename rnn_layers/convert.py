@@ -11,44 +11,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnn_layers.cells.catalogue import cell_name
-from rnn_layers.layers.recurrent import Recurrent, rnn
+from rnn_layers.cells.catalogue import cell_name, keywords
+from rnn_layers.layers.recurrent import Recurrent, known_options, rnn
 
 STOCK = {
     "simple_rnn": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
 }
-CELL_OPTIONS = (
-    "units",
-    "activation",
-    "use_bias",
-    "kernel_initializer",
-    "recurrent_initializer",
-    "bias_initializer",
-    "kernel_regularizer",
-    "recurrent_regularizer",
-    "bias_regularizer",
-    "kernel_constraint",
-    "recurrent_constraint",
-    "bias_constraint",
-    "recurrent_activation",
-    "unit_forget_bias",
-    "reset_after",
-)
-LAYER_OPTIONS = (
-    "name",
-    "trainable",
-    "return_sequences",
-    "return_state",
-    "go_backwards",
-    "stateful",
-    "unroll",
-    "zero_output_for_mask",
-    "dropout",
-    "recurrent_dropout",
-    "seed",
-)
 TORCH_ACTIVATIONS = "tanh", "relu"  # the second in an RNN without gates
 TORCH_GATES = {"simple_rnn": [0], "lstm": [0, 1, 2, 3], "gru": [1, 0, 2]}
 
@@ -71,7 +41,7 @@ def from_keras(layer: keras.layers.RNN) -> Recurrent:
             f"{type(layer).__name__}."
         )
     config = layer.get_config()
-    keys = [*CELL_OPTIONS, *LAYER_OPTIONS]
+    keys = {"units", *known_options(names[0], ("dtype",))}
     options = {key: config[key] for key in keys if key in config}
     result = rnn(names[0], dtype=layer.dtype_policy, **options)
     result.activity_regularizer = layer.activity_regularizer
@@ -97,9 +67,10 @@ def to_keras(layer: Recurrent) -> keras.layers.RNN:
     name = _name(layer)
     if layer.zoneout:
         raise ValueError("Keras has no zoneout.")
-    of_cell, of_layer = layer.cell.get_config(), layer.get_config()
-    options = {key: of_cell[key] for key in CELL_OPTIONS if key in of_cell}
-    options |= {key: of_layer[key] for key in LAYER_OPTIONS}
+    config = {**layer.cell.get_config(), **layer.get_config()}
+    keys = {"units", "name", "trainable", "zero_output_for_mask"}
+    keys |= {key for key in keywords(STOCK[name]) if key != "use_cudnn"}
+    options = {key: config[key] for key in keys if key in config}
     result = STOCK[name](dtype=layer.dtype_policy, **options)
     result.activity_regularizer = layer.activity_regularizer
     if layer.built:

@@ -20,7 +20,7 @@ MIN_UNCOMPILED_UNITS = 128  # without XLA, where below the steps cost most
 
 
 def split_pays_off(
-    states: list[tf.Tensor], training: bool, compiled: bool, at_once: int
+    states: list, training: bool, compiled: bool, at_once: int
 ) -> bool:
     """Return whether two loops over halves take less time than one.
 
@@ -45,11 +45,8 @@ def split_pays_off(
 
 
 def run_split(
-    run: Callable,
-    inputs: list[tf.Tensor],
-    states: list[tf.Tensor],
-    constants: list[tf.Tensor],
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    run: Callable, inputs: list, states: list, constants: list
+) -> tuple[tf.Tensor, list]:
     """Run a loop over each half of a batch.
 
     Args:

@@ -16,7 +16,7 @@ from rnn_layers.engine.double_backward import with_second_order
 from rnn_layers.engine.input_projection import Projection
 from rnn_layers.engine.step import StepAnalysis, kernels_of, rows_of_ones
 from rnn_layers.engine.time_chunks import chunk_steps, join_chunks, run_chunks
-from rnn_layers.engine.while_loop import eager_loop, split
+from rnn_layers.engine.while_loop import split
 
 
 def require_batch(sequences: tf.Tensor, size: int, message: str) -> None:
@@ -40,13 +40,13 @@ class LoopCache:
     def run(
         self,
         step: Callable,
-        inputs: list[tf.Tensor],
-        states: list[tf.Tensor],
-        constants: list[tf.Tensor],
+        inputs: list,
+        states: list,
+        constants: list,
         training: bool,
         at_once: int = 1,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Run a step over time, in the way that is fastest for it.
+    ) -> tuple[tf.Tensor, list]:
+        """Run a step over time in a graph, in the way that is fastest for it.
 
         Args:
             step: A `TimeStep`. Gradients reach the variables of its cell.
@@ -61,9 +61,6 @@ class LoopCache:
             The first state of every step `(T, B, U)`, and the last states.
         """
         cell = step.cell
-        if tf.executing_eagerly():
-            inputs = [cell.project(inputs[0]), *inputs[1:]]
-            return eager_loop(step, inputs, states, constants, cell.product)
         projection = Projection(cell, inputs[0])
         rows = rows_of_ones(projection, inputs, states, constants)
         kernels = kernels_of(step, rows)
@@ -91,27 +88,15 @@ class LoopCache:
 def differentiable_run(
     loop: CompiledLoop,
     projection: Projection,
-    inputs: list[tf.Tensor],
-    states: list[tf.Tensor],
-    constants: list[tf.Tensor],
-    values: list[list[tf.Tensor]],
+    inputs: list,
+    states: list,
+    constants: list,
+    values: list,
     training: bool,
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Run a loop over whole sequences, with gradients of any order.
+) -> tuple[tf.Tensor, list]:
+    """Run a loop over sequences, with gradients of any order by all but masks.
 
-    The first input, the states and the values have gradients.
-
-    Args:
-        loop: The loop of the steps of a chunk.
-        projection: The projection of the first input.
-        inputs: List of tensors `(T, B, ...)`, the first not yet projected.
-        states: List of tensors `(B, U)`.
-        constants: List of tensors.
-        values: As in `ChunkedRun`.
-        training: As in `LoopCache.run`.
-
-    Returns:
-        The first state of every step `(T, B, U)`, and the last states.
+    The arguments are those of `ChunkedRun` and `LoopCache.run`.
     """
     sequence, *others = inputs
     structure = [sequence, states, values]
@@ -168,9 +153,9 @@ class ChunkedRun:
         self,
         loop: CompiledLoop,
         projection: Projection,
-        sequences: list[tf.Tensor],
-        constants: list[tf.Tensor],
-        values: list[list[tf.Tensor]],
+        sequences: list,
+        constants: list,
+        values: list,
     ):
         self.loop = loop
         self.analysis = loop.analysis
@@ -181,18 +166,12 @@ class ChunkedRun:
         length, self.rows = sequences[0].shape[:2]
         self.steps = chunk_steps(length, self.rows, projection.width)
 
-    def forward(
-        self, start: list[tf.Tensor], save: bool
-    ) -> tuple[list[tf.TensorArray], list[tf.Tensor]]:
-        """Run from the first step to the last.
-
-        Args:
-            start: List of the states before the first step.
-            save: Whether to save all that the way back needs.
+    def forward(self, start: list, save: bool) -> tuple[list, list]:
+        """Run from the first step to the last, from the states `start`.
 
         Returns:
-            The outputs `(P, B, U)` of all chunks as an array, and, if `save` is
-            true, such arrays of the rest; and the last states.
+            The outputs `(P, B, U)` of all chunks as an array, and, to `save`
+            what the way back needs, such arrays of it; and the last states.
         """
         loop = self.loop.forward if save else self.loop.infer
 
@@ -215,18 +194,8 @@ class ChunkedRun:
             specs += self._unless_fused([self._stack(width, kind)])
         return run_chunks(run, self.steps, self.sequences, [], start, specs)
 
-    def backward(
-        self,
-        saved: list[tf.TensorArray],
-        d_outputs: tf.Tensor,
-        d_last: list[tf.Tensor],
-    ) -> list[tf.Tensor]:
-        """Run from the last step to the first.
-
-        Args:
-            saved: What `forward` saved.
-            d_outputs: Gradient of the outputs `(T, B, U)`.
-            d_last: List of the gradients of the last states.
+    def backward(self, saved: list, d_outputs: tf.Tensor, d_last: list) -> list:
+        """Run from the last step to the first, with what `forward` saved.
 
         Returns:
             List of the gradients of the first sequence, of the states before

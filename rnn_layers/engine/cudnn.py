@@ -50,8 +50,8 @@ def mode(cell: Cell) -> str | None:
 
 
 def run(
-    cell: Cell, sequences: tf.Tensor, states: list[tf.Tensor]
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    cell: Cell, sequences: tf.Tensor, states: list
+) -> tuple[tf.Tensor, list]:
     """Run a cell that `fits` over sequences.
 
     Args:

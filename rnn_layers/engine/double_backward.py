@@ -14,9 +14,9 @@ import tensorflow as tf
 def with_second_order(
     backward: Callable,
     reference: Callable,
-    tensors: Sequence[tf.Tensor],
-    gradients: Sequence[tf.Tensor],
-) -> list[tf.Tensor]:
+    tensors: Sequence,
+    gradients: Sequence,
+) -> list:
     """Return the gradients of a function, which have gradients themselves.
 
     Args:

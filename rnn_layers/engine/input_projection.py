@@ -39,11 +39,11 @@ class Projection:
 
         tf.function(trace, autograph=False).get_concrete_function()
 
-    def weights(self) -> list[tf.Tensor]:
+    def weights(self) -> list:
         """Return the values of the variables that the projection reads."""
         return [tf.convert_to_tensor(v) for v in self.read]
 
-    def __call__(self, x: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, weights: list) -> tf.Tensor:
         """Project `(..., F)` to `(..., W)`, as one product."""
         mapping = list(zip(self.read, weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
@@ -54,8 +54,8 @@ class Projection:
         return tf.ensure_shape(projected, (*x.shape[:-1], width))
 
     def gradients(
-        self, x: tf.Tensor, weights: list[tf.Tensor], d_projected: tf.Tensor
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        self, x: tf.Tensor, weights: list, d_projected: tf.Tensor
+    ) -> tuple[tf.Tensor, list]:
         """Return the gradient of the inputs, and the list of the weights'."""
         with tf.GradientTape() as tape:
             tape.watch([x, *weights])

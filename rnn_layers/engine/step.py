@@ -24,21 +24,21 @@ class Replay(NamedTuple):
         states: The states after the step.
     """
 
-    operands: list[tf.Tensor]
-    d_products: list[tf.Tensor]
-    products: list[tf.Tensor]
-    states: list[tf.Tensor]
+    operands: list
+    d_products: list
+    products: list
+    states: list
 
 
 def replay(
     step: Callable,
-    inputs: list[tf.Tensor],
-    states: list[tf.Tensor],
-    constants: list[tf.Tensor],
-    values: list[tf.Tensor],
-    products: dict[int, tf.Tensor],
-    transposed: list[tf.Tensor],
-    d_states: list[tf.Tensor],
+    inputs: list,
+    states: list,
+    constants: list,
+    values: list,
+    products: dict,
+    transposed: list,
+    d_states: list,
 ) -> tuple[tf.Tensor, list, list, Replay]:
     """Differentiate one step whose products with matrices are known.
 
@@ -113,9 +113,7 @@ class StepAnalysis:
             of the projected input.
     """
 
-    def __init__(
-        self, step: Callable, rows: tuple[list, ...], kernels: list[tf.Tensor]
-    ):
+    def __init__(self, step: Callable, rows: tuple[list, ...], kernels: list):
         shapes = [tuple(kernel.shape) for kernel in kernels]
         self.projected_width = rows[0][0].shape[-1]
         self.matrices = [k for k, s in enumerate(shapes) if len(s) == 2]
@@ -158,7 +156,7 @@ class StepAnalysis:
         self._extra_operands = _indices_of_none(self._operands)
         self._extra_gradients = _indices_of_none(self._columns)
 
-    def extra_tensors(self, result: Replay) -> list[tf.Tensor]:
+    def extra_tensors(self, result: Replay) -> list:
         """Pick what the way back has to store of a replayed step."""
         return [
             *(result.operands[k] for k in self._extra_operands),
@@ -166,17 +164,12 @@ class StepAnalysis:
         ]
 
     def operands_and_gradients(
-        self,
-        stacks: list[tf.Tensor],
-        before: list[tf.Tensor],
-        after: list[tf.Tensor],
-    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        self, stacks: list, before: list, after: list
+    ) -> list:
         """Pair, for each product, all operands with all gradients.
 
-        Args:
-            stacks: List of the stacks of the way back.
-            before: List of the states before the steps.
-            after: List of the states after the steps.
+        They are among the stacks of the way back and the states before and
+        after the steps.
         """
         d_input, *extra = stacks
         extra, states = iter(extra), [*before, *after]
@@ -191,19 +184,9 @@ class StepAnalysis:
 
 
 def rows_of_ones(
-    projection: Projection,
-    inputs: list[tf.Tensor],
-    states: list[tf.Tensor],
-    constants: list[tf.Tensor],
-) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
-    """Return two rows of all that a step takes: three lists of tensors.
-
-    Args:
-        projection: The `Projection` of the first input.
-        inputs: List of tensors `(T, B, ...)`, the first to be projected.
-        states: List of tensors `(B, U)`.
-        constants: List of tensors like states.
-    """
+    projection: Projection, inputs: list, states: list, constants: list
+) -> tuple[list, list, list]:
+    """Return two rows of all that a step takes: inputs, states, constants."""
     projected = tf.ones((ROWS, projection.width), projection.kind)
     others, states, constants = (
         [tf.ones((ROWS, *x.shape[first:]), x.dtype) for x in part]
@@ -212,7 +195,7 @@ def rows_of_ones(
     return [projected, *others], states, constants
 
 
-def kernels_of(step: Callable, rows: tuple[list, ...]) -> list[tf.Tensor]:
+def kernels_of(step: Callable, rows: tuple[list, ...]) -> list:
     """Collect the kernels of a step by taking one.
 
     The rest of the step is pruned from the graph.

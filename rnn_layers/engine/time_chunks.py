@@ -40,12 +40,12 @@ def chunk_steps(length: int | None, rows: int | None, width: int) -> int:
 def run_chunks(
     run: Callable,
     steps: int,
-    sequences: list[tf.Tensor],
-    saved: list[tf.TensorArray],
-    carried: list[tf.Tensor],
-    output_specs: list[tf.TensorSpec],
+    sequences: list,
+    saved: list,
+    carried: list,
+    output_specs: list,
     reverse: bool = False,
-) -> tuple[list[tf.TensorArray], list[tf.Tensor]]:
+) -> tuple[list, list]:
     """Run a function over the chunks of sequences, one after the other.
 
     Args:
@@ -69,10 +69,7 @@ def run_chunks(
     chunks = [_cut(x, number, steps) for x in sequences]  # (N, P, B, ...)
     arrays = [
         tf.TensorArray(
-            spec.dtype,
-            number,
-            element_shape=spec.shape,
-            clear_after_read=False,
+            spec.dtype, number, element_shape=spec.shape, clear_after_read=False
         )
         for spec in output_specs
     ]

@@ -8,42 +8,14 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 
 
-def eager_loop(
-    step: Callable,
-    inputs: list[tf.Tensor],
-    states: list[tf.Tensor],
-    constants: list[tf.Tensor],
-    product: Callable,
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Run a step over time without compilation, for use outside of graphs.
-
-    Args:
-        step: A `TimeStep`.
-        inputs: List of tensors `(T, B, ...)`.
-        states: List of tensors `(B, U)`.
-        constants: List of tensors.
-        product: Function of two tensors.
-
-    Returns:
-        The first state of every step `(T, B, U)`, and the last states.
-    """
-    outputs = []
-    for t in range(inputs[0].shape[0]):
-        states = step([x[t] for x in inputs], states, constants, product)
-        outputs.append(states[0])
-    if not outputs:
-        return tf.zeros((0, *states[0].shape), states[0].dtype), states
-    return tf.stack(outputs), states
-
-
 def while_loop(
     step: Callable,
     n: tf.Tensor,
-    inputs: list[tf.Tensor],
-    carried: list[tf.Tensor],
+    inputs: list,
+    carried: list,
     widths: list[int],
     reverse: bool = False,
-) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+) -> tuple[list, list]:
     """Run n steps; return what each gave, stacked, and what is carried.
 
     The inputs are as long as their shapes say; what is behind n is not read.
@@ -94,7 +66,7 @@ def while_loop(
 
 def with_shapes(
     tensors: Iterable[tf.Tensor], others: Iterable[tf.Tensor]
-) -> list[tf.Tensor]:
+) -> list:
     """Copy static shape information from other tensors to tensors."""
     return [
         tf.ensure_shape(tensor, other.shape)

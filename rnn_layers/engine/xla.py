@@ -1,6 +1,11 @@
-"""Whether XLA compiles what is being traced, on TensorFlow."""
+"""What is being traced, on TensorFlow, and whether XLA compiles it."""
 
 import tensorflow as tf
+
+
+def in_graph() -> bool:
+    """Return whether a graph is being traced."""
+    return not tf.executing_eagerly()
 
 
 def under_xla() -> bool:

@@ -85,13 +85,7 @@ class AttentionDecoder(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        cell,
-        units,
-        attention="additive",
-        options=None,
-        depth=1,
-        **kwargs,
+        self, cell, units, attention="additive", options=None, depth=1, **kwargs
     ):
         super().__init__(**kwargs)
         self.supports_masking = True

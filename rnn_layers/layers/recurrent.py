@@ -358,12 +358,13 @@ class Recurrent(keras.layers.RNN):
                 for state in states
             ]
         step = TimeStep(self.cell, self.zoneout, form)
-        if keras.backend.backend() == "tensorflow" and not self.unroll:
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if on_tensorflow and not self.unroll and xla.in_graph():
             return self.loop_cache.run(
                 step, inputs, states, constants, training, self.loops_at_once
             )
         inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)
-        run = _unrolled if self.unroll else _scanned
+        run = _unrolled if self.unroll or on_tensorflow else _scanned
         return run(step, inputs, states, constants)
 
     def _dropout_mask(self, like, drop):
@@ -525,6 +526,8 @@ def _unrolled(step, inputs, states, constants):
         now = [x[t] for x in inputs]
         states = step(now, states, constants, step.cell.product)
         outputs.append(states[0])
+    if not outputs:
+        return ops.zeros((0, *states[0].shape), states[0].dtype), states
     return ops.stack(outputs), states
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from rnn_layers.cells.base import Cell, Tensor
+from rnn_layers.cells.base import Cell
 
 
 class Form(NamedTuple):
@@ -72,12 +72,12 @@ class TimeStep:
 
     def with_values(
         self,
-        values: list[Tensor],
-        inputs: list[Tensor],
-        states: list[Tensor],
-        constants: list[Tensor],
+        values: list,
+        inputs: list,
+        states: list,
+        constants: list,
         matmul: Callable,
-    ) -> list[Tensor]:
+    ) -> list:
         """Take a step in which the variables of the cell have these values."""
         mapping = list(zip(self.cell.variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping):

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from rnn_layers.engine.while_loop import (
-    eager_loop,
     split,
     while_loop,
     with_shapes,
@@ -50,25 +49,6 @@ def test_n_steps_are_taken_in_their_order(n, reverse, compiled):
     assert stack.shape == X.shape
     if n:
         close(stack[:n], sums[order])
-    close(last, end)
-
-
-@pytest.mark.parametrize("n", [0, 5])
-def test_the_eager_loop_takes_every_step(n):
-    start = random(2, 3, seed=1)
-
-    def step(inputs, states, constants, product):
-        return [product(states[0], constants[0]) + inputs[0]]
-
-    outputs, (last,) = eager_loop(
-        step,
-        [tf.constant(X[:n])],
-        [tf.constant(start)],
-        [tf.constant(0.5, "float64")],
-        tf.multiply,
-    )
-    sums, end = leaky_sums(X[:n], start)
-    close(outputs, sums.reshape(n, 2, 3))
     close(last, end)
 
 

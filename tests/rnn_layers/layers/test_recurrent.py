@@ -444,3 +444,14 @@ def test_sequences_of_integers_are_numbers(dropout):
         (one != other).any()
         for one, other in zip(before, model.get_weights(), strict=True)
     )
+
+
+@pytest.mark.parametrize("unroll", [False, True])
+def test_no_steps_leave_the_states(unroll):
+    if keras.backend.backend() == "torch" and not unroll:
+        pytest.skip("`keras.ops.scan` takes one step at least there")
+    layer = make("lstm", unroll=unroll, **ALL)
+    states = initial_states(layer)
+    outputs, *last = layer(SEQUENCES[:, :0], initial_state=states)
+    assert outputs.shape == (BATCH, 0, UNITS)
+    close(last, states)
