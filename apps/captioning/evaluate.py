@@ -152,10 +152,6 @@ class Validation(keras.callbacks.Callback):
     the loss and the perplexity are of the references; `val_words` is how many
     different words it uses.
 
-    Args:
-        data: The `Datasets`.
-        captioner: The `Captioner` that shares the weights trained.
-
     Attributes:
         captions: Of the split, in order, after the last epoch.
     """

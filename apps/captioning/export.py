@@ -39,10 +39,6 @@ class Options:
 def write(run: runs.Run, captioner: Captioner) -> None:
     """Write `export/`.
 
-    Args:
-        run: The `runs.Run`.
-        captioner: Its `Captioner`.
-
     Signature `serve`: `image (N,)` strings, N at least 1, each the bytes of a
     JPEG, PNG, BMP or GIF file, `beam ()` int32 and `length_penalty ()` float32
     to a dict of `text (N, beam)` strings, the best first, and their

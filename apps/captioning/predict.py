@@ -97,11 +97,7 @@ class Captioner:
     def __call__(
         self, paths: Sequence[str | Path], search: Search | None = None
     ) -> list[list[Hypothesis]]:
-        """Return the best captions of each picture.
-
-        Args:
-            paths: Files.
-            search: The `Search`; as in training if `None`.
+        """Return the best captions of each picture, by default as in training.
 
         Raises:
             PictureError: One cannot be read.
@@ -235,11 +231,7 @@ def batches(
 ) -> Iterator[tuple[list[Path], np.ndarray]]:
     """Yield files and their pictures, uint8 `(B, H, W, 3)`.
 
-    Args:
-        paths: Files.
-        size: Height and width of the pictures.
-        bad: Those that cannot be read are added to it, and named on standard
-            error.
+    Those that cannot be read are added to `bad` and named on standard error.
 
     Raises:
         PictureError: One cannot be read, and there is no `bad`.

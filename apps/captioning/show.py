@@ -19,11 +19,6 @@ class Samples(samples.Samples):
     """Each epoch: captions of some validation pictures.
 
     TensorBoard shows some of the pictures with what the decoder attends to.
-
-    Args:
-        run: The `runs.Run`.
-        data: The `Datasets`.
-        validation: The `Validation` that has just described them.
     """
 
     def __init__(
@@ -69,15 +64,7 @@ def write_report(
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and the words' projector.
-
-    Args:
-        run: The `runs.Run`.
-        captioner: The `Captioner` with the best weights.
-        data: The `Datasets`.
-        result: The `runs.Result`; its predictions are the `Hypothesis` of
-            every test picture.
-    """
+    """Write `report.html` with its pictures, and the words' projector."""
     tokens = slice(4, 4 + PROJECTED_TOKENS)  # without the special ones
     vectors = captioner.decoder.embedding.get_weights()[0]
     write_projector(run, vectors[tokens], captioner.tokenizer.pieces[tokens])

@@ -30,17 +30,7 @@ def baselines(
     background: tuple[int, ...],
     epochs: int,
 ) -> tuple[dict[str, dict], int]:
-    """Train and scores the baselines.
-
-    Args:
-        config: The `Config`.
-        data: The `Datasets`.
-        background: Numbers of labels, as `scores.score` takes them.
-        epochs: Most epochs of the frame-only network.
-
-    Returns:
-        Dict of the scores of each on test, and the width of the filter.
-    """
+    """Return the test scores of each baseline, and the width of the filter."""
     monitor = evaluate.monitored(config, data.labels)
     targets = {
         split: [video.labels for video in getattr(data, split).videos]
@@ -103,16 +93,7 @@ def _train_frame_only(config, data, background, epochs, monitor):
 
 
 class Best(keras.callbacks.Callback):
-    """Keep the weights of the best epoch in memory, and stop in time.
-
-    Args:
-        labeler: The model that shares the weights trained.
-        monitor: Name of the score.
-        patience: Training ends after so many epochs without a better score.
-
-    Attributes:
-        weights: List of arrays.
-    """
+    """Keep the best weights of a labeller in memory, and stop in time."""
 
     def __init__(self, labeler, monitor, patience):
         super().__init__()

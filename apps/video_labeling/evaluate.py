@@ -68,12 +68,6 @@ def monitored(config: Config, labels: list[str]) -> str:
 class Validation(keras.callbacks.Callback):
     """Each epoch: the scores of the validation split, whole videos each.
 
-    Args:
-        split: The validation split.
-        inference: Of the labeller that shares the weights.
-        background: Numbers of labels, as `scores.score` takes them.
-        monitor: Name of the score that the best epoch is chosen by.
-
     Attributes:
         probabilities: Of the videos of the split, after the last epoch.
     """

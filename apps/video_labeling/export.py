@@ -43,10 +43,6 @@ class Options:
 def write(run: runs.Run, labeler: Labeler) -> None:
     """Write `export/`.
 
-    Args:
-        run: The `runs.Run`.
-        labeler: Its `Labeler`.
-
     Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
     rate that the run was trained with, to a dict of `label (T,)` strings,
     `probability (T,)` of that label, `probabilities (T, L)` and the names of
@@ -89,13 +85,9 @@ def write(run: runs.Run, labeler: Labeler) -> None:
 
 
 class Graph:
-    """What the signatures compute.
+    """What the signatures compute."""
 
-    Args:
-        labeler: The `Labeler`.
-    """
-
-    def __init__(self, labeler):
+    def __init__(self, labeler: Labeler):
         self.labeler = labeler
         self.inference = labeler.inference
         self.names = tf.constant(list(labeler.labels))

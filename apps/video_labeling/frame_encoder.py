@@ -18,13 +18,7 @@ FRAMES = 16
 def build(config: Config, run: runs.Run) -> encoders.Encoder | None:
     """Open the encoder of a configuration, and save it to the run.
 
-    Args:
-        config: The `Config`.
-        run: The `runs.Run`, which gets an `encoder.keras`.
-
-    Returns:
-        The `encoders.Encoder`, or `None` if the frames are encoded by a network
-        that is trained with the rest.
+    It is `None` if a network that is trained with the rest encodes the frames.
 
     Raises:
         UserError: There is no such network, or `--motion pixels` needs another.
@@ -54,11 +48,6 @@ def check(
     """Refuse pixels of another kind than the encoder was trained on.
 
     A public set has no files to look into: there nothing is compared.
-
-    Args:
-        encoder: What `build` returned.
-        config: The `Config`.
-        data: The `Datasets`.
 
     Raises:
         UserError: They are of another kind.

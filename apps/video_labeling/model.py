@@ -83,11 +83,7 @@ def build(
 def build_frame_only(
     config: Config, shape: tuple[int, ...], labels: int
 ) -> tuple[keras.Model, keras.Model]:
-    """Return the same without recurrence: each frame by itself.
-
-    Returns:
-        The model to train and the labeller, as `build` does.
-    """
+    """Return the same without recurrence: each frame by itself."""
     encoder = _frame_encoder(config, shape)
     pooling = _frame_pooling(config, encoder, "none")
     head = Head(config, labels)
@@ -137,12 +133,7 @@ def _frame_pooling(config, encoder, motion):
 
 
 class Head:
-    """The last layers, from outputs of the stack to labels.
-
-    Args:
-        config: The `Config`.
-        labels: L.
-    """
+    """The last layers, from outputs of the stack to L labels."""
 
     def __init__(self, config: Config, labels: int):
         self.drop = layers.Dropout(config.dropout)

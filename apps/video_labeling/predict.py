@@ -198,7 +198,6 @@ def _unused(name, taken):
 
 
 def _draw(labeler, path, labelled):
-    """Return the timeline of a video as PNG bytes."""
     pictures = None if labeler.takes_features else timeline.thumbnails(path)
     return timeline.draw(
         labeler.labels,

@@ -9,7 +9,6 @@ Letters of shapes: T frames that were read, L labels.
 
 import contextlib
 import csv
-import io
 import json
 import typing
 from collections.abc import Sequence
@@ -94,14 +93,7 @@ def write(
     segments: list[dict],
     timeline: bytes,
 ) -> None:
-    """Write segments as CSV, JSON and a page: all three or none.
-
-    Args:
-        path: Of the files, without their suffixes.
-        labels: Names of the labels.
-        labelled: The video.
-        segments: What `rows` returned.
-        timeline: PNG bytes.
+    """Write `<path>.csv`, `.json` and `.html`: all three or none.
 
     Raises:
         UserError: They cannot be written.
@@ -123,14 +115,24 @@ def write(
                 files.enter_context(replacing(f"{path}.{suffix}"))
                 for suffix in ("csv", "json", "html")
             )
-            csv_file.write_text(_csv(segments), "utf-8", newline="")
+            with open(csv_file, "w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(segments)
             json_file.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
             report.render(
                 page,
                 "video_labeling/segments.html.jinja",
                 title=labelled.name,
                 timeline=timeline,
-                segments=_table(segments),
+                segments={
+                    f"{s['start_seconds']:.2f} to {s['end_seconds']:.2f} s": {
+                        "frames": f"{s['start']} to {s['end'] - 1}",
+                        "label": s["label"],
+                        "probability": s["probability"],
+                    }
+                    for s in segments
+                },
                 frames=record["frames"],
                 seconds=record["seconds"],
             )
@@ -138,24 +140,3 @@ def write(
         raise cli.UserError(
             f"{printable(path)}: cannot be written: {error.strerror}"
         ) from None
-
-
-def _csv(segments):
-    """Return segments as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows(segments)
-    return text.getvalue()
-
-
-def _table(segments):
-    """Return segments as the rows of a table of the page."""
-    return {
-        f"{s['start_seconds']:.2f} to {s['end_seconds']:.2f} s": {
-            "frames": f"{s['start']} to {s['end'] - 1}",
-            "label": s["label"],
-            "probability": s["probability"],
-        }
-        for s in segments
-    }

@@ -18,13 +18,7 @@ REPORTED = 8
 
 
 class Samples(samples.Samples):
-    """Each epoch: timelines of some validation videos, and the confusion.
-
-    Args:
-        run: The `runs.Run`.
-        data: The `Datasets`.
-        validation: The `Validation` that has just labelled them.
-    """
+    """Each epoch: timelines of some validation videos, and the confusion."""
 
     def __init__(
         self, run: runs.Run, data: pipeline.Datasets, validation: Validation
@@ -116,15 +110,7 @@ def draw(
 def write_report(
     run: runs.Run, data: pipeline.Datasets, result: runs.Result, monitor: str
 ) -> None:
-    """Write `report.html` with its pictures.
-
-    Args:
-        run: The `runs.Run`.
-        data: The `Datasets`.
-        result: The `runs.Result`; its predictions are the probabilities of the
-            frames of every test video.
-        monitor: Name of the score that the best epoch was chosen by.
-    """
+    """Write `report.html` with its pictures."""
     videos, probabilities = data.test.videos, result.predictions
     names = list(dict.fromkeys(["loss", "accuracy", monitor]))
     pictures = {"Training": report.curve(result.progress.rows, names)}

@@ -41,14 +41,11 @@ class Options:
 class Stream:
     """The exported model of a live run, and its state.
 
-    Args:
-        run: The `runs.Run`.
-
     Raises:
         UserError: It was not trained live, or has no export.
     """
 
-    def __init__(self, run):
+    def __init__(self, run: runs.Run):
         if run.record["config"]["mode"] != "live":
             raise cli.UserError(
                 f"{run.path} was trained with --mode offline, which needs the"
@@ -81,13 +78,7 @@ class Stream:
 def follow(
     stream: Stream, reader: video.Reader, count: int
 ) -> Iterator[tuple[float, str, np.ndarray]]:
-    """Yield seconds, label and probabilities of each frame as it comes.
-
-    Args:
-        stream: The `Stream`.
-        reader: The `video.Reader`.
-        count: Frames to label at once.
-    """
+    """Yield seconds, label and probabilities of each frame, `count` at once."""
     frames = iter(reader)
     while chunk := list(itertools.islice(frames, count)):
         results = stream(np.stack([frame.pixels for frame in chunk]))
