@@ -75,7 +75,7 @@ def describe(
     """Return the best caption of every picture, in order."""
     return [
         hypotheses[0]
-        for inputs in split.inputs(BATCH)
+        for inputs in split.each_input(BATCH)
         for hypotheses in captioner.decode(inputs, search)
     ]
 
@@ -141,7 +141,7 @@ def baselines(
 def vectors(captioner: Captioner, split: pipeline.Split) -> np.ndarray:
     """Return the mean region of every picture, `(N, C)`."""
     return np.concatenate(
-        [captioner.vectors(inputs) for inputs in split.inputs(BATCH)]
+        [captioner.vectors(inputs) for inputs in split.each_input(BATCH)]
     )
 
 

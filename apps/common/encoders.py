@@ -31,7 +31,7 @@ from keras import layers, ops
 from apps.common import graph
 from apps.common.cli import UserError
 from apps.common.runs import load_model
-from data_pipelines.vision.features import weights_key
+from data_pipelines.vision.frame_store import weights_key
 
 SMALL = "small_cnn"
 

@@ -138,7 +138,7 @@ class Features:
         self.path = Path(path)
         self.shape = shape
         # Neither has a size nor is cut to any.
-        self.source = mstcn.Ready().open(self.path, (0, 0), fps, "")
+        self.source = mstcn.FeatureSource(self.path, fps)
         self.fps = self.source.fps
         self.count = 0
 

@@ -16,13 +16,19 @@ batches of a pass.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from data_pipelines.batching import bucket_widths
+from data_pipelines.batching.by_length import ByLength
 from data_pipelines.batching.passes import Batch
 
 # Index of the sequence of an empty row.
 NONE = -1
+
+# Widths of batches of whole sequences at most.
+_WIDTHS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,3 +79,77 @@ class Strips:
         )
         rows = np.stack([sequences, starts, begins], axis=-1)  # (S, B, 3)
         return [Batch(batch, self.chunk) for batch in rows]
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeSequences:
+    """Whole sequences of similar lengths, in batches like those of `Strips`.
+
+    Every row begins anew, and a batch is padded to one of few widths.
+
+    Attributes:
+        by_length: Which sequences stand in which batch; the last one may have
+            fewer than B.
+    """
+
+    by_length: ByLength
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, rows: int) -> "WholeSequences":
+        """Put sequences of `(N,)` lengths into batches of B rows."""
+        widths = lengths
+        if len(lengths):
+            widths = bucket_widths.boundaries(lengths, _WIDTHS)
+        return cls(ByLength(lengths, widths, rows, drop_remainder=False))
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Number of batches in each pass."""
+        return self.by_length.steps_per_pass
+
+    def plan(self, seed: int, epoch: int) -> list[Batch]:
+        """Return the batches of one training pass."""
+        return list(map(self._rows, self.by_length.plan(seed, epoch)))
+
+    def once(self) -> list[Batch]:
+        """Return the batches of a pass by length."""
+        return list(map(self._rows, self.by_length.once()))
+
+    def _rows(self, batch: Batch) -> Batch:
+        rows = np.tile([NONE, 0, 1], (self.by_length.batch_size, 1))  # (B, 3)
+        rows[: len(batch.rows), 0] = batch.rows
+        return batch._replace(rows=rows)
+
+
+def take(batch: Batch, sequences: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the chunks of a batch, padded with 0, `(B, K, ...)`.
+
+    Args:
+        batch: Of `Strips` or `WholeSequences`.
+        sequences: The sequences, `(T, ...)` each.
+    """
+    first = sequences[0]
+    size = (len(batch.rows), batch.width)
+    chunks = np.zeros((*size, *first.shape[1:]), first.dtype)
+    for row, (index, start, _) in zip(chunks, batch.rows, strict=True):
+        if index != NONE:
+            chunk = sequences[index][start : start + batch.width]
+            row[: len(chunk)] = chunk
+    return chunks
+
+
+def begins(batch: Batch) -> np.ndarray:
+    """Return which rows do not continue those of the batch before, `(B,)`."""
+    return batch.rows[:, 2].astype(bool)
+
+
+def weights(batch: Batch, lengths: np.ndarray) -> np.ndarray:
+    """Return 1 for each step of a batch, 0 for padding, float32 `(B, K)`.
+
+    Args:
+        batch: Of `Strips` or `WholeSequences`.
+        lengths: `(N,)` steps of each sequence.
+    """
+    index, start, _ = batch.rows.T
+    left = np.where(index == NONE, 0, lengths[index] - start)  # (B,)
+    return (np.arange(batch.width) < left[:, None]).astype(np.float32)

@@ -1,4 +1,4 @@
-r"""Pictures and what is said about them, from files of several kinds.
+r"""Pictures and their captions, from files of several kinds.
 
 Files   --data-path FOLDER with one of
         captions.csv         columns image, caption and, if you have it, split
@@ -11,14 +11,13 @@ Files   --data-path FOLDER with one of
                              Flicker8k_Dataset/ or images/
 Result  pictures in the order of the files, each with all of its captions
 
-    found = read("my-pictures", seed=0)
-    found.pictures["cat.jpg"]   # Picture(name, path, captions, split)
-    found.split("train")        # its pictures
-    found.files()               # (name, path) of all, for features.extract
-    print(*found.report(), sep="\n")
+    captions = read("my-pictures", seed=0)
+    captions.pictures["cat.jpg"]   # Picture(name, path, captions, split)
+    captions.split("train")        # its pictures
+    captions.bad, captions.notes   # those without a file, what else to tell
 
-A picture is in one split, with all of its captions.  A split that is missing
-is cut from train: a tenth of its pictures, by a hash of their names.  Pictures
+A picture is in one split, with all of its captions. A split that is missing
+is cut from train: a tenth of its pictures, by a hash of their names. Pictures
 that have no file are left out and counted, and an error if they are many.
 Captions that a picture has twice are left out and counted, too.
 """
@@ -27,25 +26,24 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from data_pipelines.captioning import caption_files
-from data_pipelines.captioning.caption_files import Caption
 from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import progress_bar
-from data_pipelines.files.splits import SPLITS
-from data_pipelines.vision.images import (
-    BadFiles,
-    PictureError,
-    printable,
-)
+from data_pipelines.files.tables import Lines, Table
+from data_pipelines.vision.images import BadFiles, PictureError, printable
 
 # Part of the key of what was read: raise it with any change of it.
-_FORMAT = 1
+_FORMAT = 2
+
+# What the files of COCO and of Flickr8k call the splits.
+_SPLITS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +61,10 @@ class Captions:
     """All pictures of a folder.
 
     Attributes:
-        name: the files.
-        pictures: name -> picture, in the order of the files.
-        bad: pictures that have no file.
-        notes: what else was found and may be of interest, in lines.
+        name: The files.
+        pictures: Name -> picture, in the order of the files.
+        bad: Pictures that have no file.
+        notes: What else may be of interest, in lines.
     """
 
     name: str
@@ -75,27 +73,8 @@ class Captions:
     notes: list[str]
 
     def split(self, split: str) -> list[Picture]:
-        """The pictures of a split, in the order of the files."""
+        """Return the pictures of a split, in the order of the files."""
         return [p for p in self.pictures.values() if p.split == split]
-
-    def files(self) -> Iterable[tuple[str, Path]]:
-        """Yields (name, path) of all pictures."""
-        return ((p.name, p.path) for p in self.pictures.values())
-
-    def report(self) -> list[str]:
-        """What to print."""
-        lines = [f"captions: {self.name}"]
-        for split in SPLITS:
-            counts = [len(p.captions) for p in self.split(split)]
-            if counts:
-                lines.append(
-                    f"{split}: {len(counts):,} pictures, {sum(counts):,} "
-                    f"captions ({min(counts)} to {max(counts)} of each)"
-                )
-        if self.bad:
-            total = len(self.pictures) + len(self.bad)
-            lines.append(self.bad.report(total))
-        return lines + self.notes
 
 
 def read(
@@ -103,139 +82,133 @@ def read(
     *,
     seed: int,
     training: bool = True,
-    cache_path: str | Path | None = None,
+    cache_path: Path,
 ) -> Captions:
-    """Reads the captions in a folder, and looks for their pictures.
+    """Read the captions in a folder, and look for their pictures.
 
     Args:
-        data_path: the folder.
-        seed: of the cut of missing splits.
-        training: whether there must be pictures of train; if not, and if
+        data_path: The folder.
+        seed: Random seed of the cut of missing splits.
+        training: Whether there must be pictures of train; if not, and if
             there are none, splits that are missing are empty.
-        cache_path: where the captions are kept, so that the next time is
-            quicker, and if pictures are missing a list of them; None: nowhere.
-            Pictures are looked for each time.
+        cache_path: Where the captions are kept, so that the next time is
+            quicker, and a list of missing pictures. Pictures are looked for
+            each time.
 
     Raises:
-        DataError: if a file is not as described, with its line; if more than
+        DataError: If a file is not as described, with its line; if more than
             a few pictures have no file.
     """
-    sources = caption_files.find(data_path)
+    sources = _sources(splits.data_folder(data_path))
     name = " and ".join(str(source.path) for source in sources)
-    if cache_path is None:
-        collected = _Collected.of(sources, name)
-    else:
-        collected = _cached(sources, name, Path(cache_path))
-    bad = BadFiles()
-    paths = collected.paths(sources, bad)
-    listed = cache_path and Path(cache_path) / "missing_pictures.txt"
-    bad.check(len(collected.found), listed)
-    chosen = {picture: collected.split[picture] for picture in paths}
-    if training or "train" in chosen.values():
-        _cut(chosen, collected.present, seed, name)
+    fingerprints = [
+        cache.file_fingerprint(p) for source in sources for p in source.paths
+    ]
+
+    def build(folder: Path) -> None:
+        collected = json.dumps(_collect(sources, name), ensure_ascii=False)
+        (folder / "captions.json").write_text(collected, "utf-8")
+
+    key = cache.key(_FORMAT, name, fingerprints)
+    folder = cache.folder(cache_path / f"{key}-captions", build)
+    collected = json.loads((folder / "captions.json").read_text("utf-8"))
+    paths, bad = _paths(collected["source"], sources)
+    bad.check(len(collected["captions"]), cache_path / "missing_pictures.txt")
+    split = {picture: collected["split"][picture] for picture in paths}
+    if training or "train" in split.values():
+        _cut(split, collected["splits"], seed, name)
     pictures = {
         picture: Picture(
-            picture, path, tuple(collected.found[picture]), chosen[picture]
+            picture,
+            path,
+            tuple(collected["captions"][picture]),
+            split[picture],
         )
         for picture, path in paths.items()
     }
-    return Captions(name, pictures, bad, collected.notes)
+    return Captions(name, pictures, bad, collected["notes"])
 
 
-def _cached(sources: Sequence, name: str, cache_path: Path) -> "_Collected":
-    """What was read the last time, if the files are the same."""
-    paths = [path for source in sources for path in source.paths]
-    fingerprints = [cache.file_fingerprint(path) for path in paths]
-    key = cache.key(_FORMAT, name, fingerprints)
-    place = cache_path / f"{key}-captions"
-
-    def build(folder: Path) -> None:
-        _Collected.of(sources, name).write(folder / "captions.json")
-
-    return _Collected.load(cache.folder(place, build) / "captions.json")
-
-
-@dataclasses.dataclass
-class _Collected:
-    """Captions by picture.
-
-    Attributes:
-        found: picture -> captions, each once, in the order of the files.
-        split: picture -> its split.
-        source: picture -> number of the file that has it.
-        present: the splits that are said to be there.
-        notes: what was left out or repaired, in lines.
-    """
-
-    found: dict[str, list[str]]
-    split: dict[str, str]
-    source: dict[str, int]
-    present: list[str]
-    notes: list[str]
-
-    @classmethod
-    def of(cls, sources: Sequence, name: str) -> "_Collected":
-        """Reads all files to their ends."""
-        reader = _Reader()
-        for number, source in enumerate(sources):
-            reader.read(number, source)
-        if not reader.found:
-            raise DataError(f"{name}: has no captions")
-        present = sorted({split for s in sources for split in s.splits})
-        split = reader.split
-        if not present:  # Nothing is said of splits.
-            split, present = dict.fromkeys(split, "train"), ["train"]
-        found = {name: list(texts) for name, texts in reader.found.items()}
-        notes = reader.notes(sources)
-        return cls(found, split, reader.source, present, notes)
-
-    def write(self, path: Path) -> None:
-        """Writes everything into one file."""
-        path.write_text(json.dumps(vars(self), ensure_ascii=False), "utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> "_Collected":
-        """Reads what `write` wrote."""
-        return cls(**json.loads(path.read_text("utf-8")))
-
-    def paths(self, sources: Sequence, bad: BadFiles) -> dict[str, Path]:
-        """Picture -> its file, for those that have one."""
-        paths = {}
-        for name, number in self.source.items():
-            places = [folder / name for folder in sources[number].folders]
-            there = next(filter(os.path.isfile, places), None)
-            if there is None:
-                bad.add(
-                    PictureError(printable(places[0]), "there is no such file")
-                )
-            else:
-                paths[name] = there
-        return paths
+def _paths(
+    source: dict[str, int], sources: Sequence["Source"]
+) -> tuple[dict[str, Path], BadFiles]:
+    """Return the files of the pictures that have one, and the others."""
+    paths, bad = {}, BadFiles()
+    for name, number in source.items():
+        candidates = [folder / name for folder in sources[number].folders]
+        path = next(filter(os.path.isfile, candidates), None)
+        if path is None:
+            missing = printable(candidates[0])
+            bad.add(PictureError(missing, "there is no such file"))
+        else:
+            paths[name] = path
+    return paths, bad
 
 
-class _Reader:
-    """Goes through files of captions, and refuses what cannot be right.
+def _cut(
+    split: dict[str, str], present: Sequence[str], seed: int, name: str
+) -> None:
+    """Cut missing splits from train, in place, by the pictures' names."""
+    train = [picture for picture, part in split.items() if part == "train"]
+    if not train:
+        parts = ", ".join(sorted(present))
+        raise DataError(f"{name}: no picture is in train; found {parts}")
+    raw = (hashlib.sha256(p.encode()).digest()[:8] for p in train)
+    digests = np.frombuffer(b"".join(raw), np.uint64)
+    shares = splits.shares("train", present)
+    for part, rows in splits.by_hash(
+        digests, shares, seed, name, "pictures"
+    ).items():
+        split.update((train[row], part) for row in rows)
+
+
+# From several files to captions by picture.
+
+
+def _collect(sources: Sequence["Source"], name: str) -> dict:
+    """Read all files; return captions, split and source by picture."""
+    collector = _Collector()
+    for number, source in enumerate(sources):
+        what = f"reading {source.path}"
+        for caption in progress_bar(what, "captions", source):
+            collector.add(caption, number)
+    if not collector.captions:
+        raise DataError(f"{name}: has no captions")
+    present = sorted({split for source in sources for split in source.splits})
+    split = collector.split
+    if not present:  # No file says anything of splits.
+        split, present = dict.fromkeys(split, "train"), ["train"]
+    return {
+        "captions": {p: list(texts) for p, texts in collector.captions.items()},
+        "split": split,
+        "source": collector.source,
+        "splits": present,
+        "notes": [
+            *collector.notes(),
+            *(note for source in sources for note in source.notes()),
+        ],
+    }
+
+
+class _Collector:
+    """Collects captions by picture, and refuses what cannot be right.
 
     Attributes:
-        found: picture -> captions, each once, in the order of the files.
-        split: picture -> split, or "".
-        source: picture -> number of the file that has it.
+        captions: Picture -> captions, each once, in the order of the files.
+        split: Picture -> split, or "".
+        source: Picture -> number of the file that has it.
     """
 
     def __init__(self) -> None:
-        self.found: dict[str, dict[str, None]] = {}
+        self.captions: dict[str, dict[str, None]] = {}
         self.split: dict[str, str] = {}
         self.source: dict[str, int] = {}
-        self.first: dict[str, str] = {}
-        self.twice: list[str] = []
+        self._first: dict[str, str] = {}
+        self._twice: list[str] = []
 
-    def read(self, number: int, source: Iterable[Caption]) -> None:
-        """Reads one file to its end."""
-        what = f"reading {source.path}"
-        for caption in progress_bar(what, "captions", source):
-            self._add(caption, number, f"{source.path}:{caption.line}")
-
-    def _add(self, caption: Caption, number: int, where: str) -> None:
+    def add(self, caption: "Caption", source: int) -> None:
+        """Take a caption of a file."""
+        where = caption.where
         # JSON can hold halves of surrogate pairs, UTF-8 cannot.
         name = caption.picture.encode("utf-8", "replace").decode("utf-8")
         text = caption.text.encode("utf-8", "replace").decode("utf-8")
@@ -244,59 +217,282 @@ class _Reader:
             raise DataError(f"{where}: the name of the picture is empty")
         if not text:
             raise DataError(f"{where}: the caption is empty")
-        if name not in self.found:
-            self.found[name] = {}
+        if name not in self.captions:
+            self.captions[name] = {}
             self.split[name] = caption.split
-            self.first[name] = where
-            self.source[name] = number
+            self.source[name] = source
+            self._first[name] = where
         elif self.split[name] != caption.split:
             raise DataError(
                 f"{where}: {printable(name)} is in {caption.split} here and in "
-                f"{self.split[name]} in {self.first[name]}; a picture can "
+                f"{self.split[name]} in {self._first[name]}; a picture can "
                 "be in one split only"
             )
-        if text in self.found[name]:
-            self.twice.append(where)
-        self.found[name][text] = None
+        if text in self.captions[name]:
+            self._twice.append(where)
+        self.captions[name][text] = None
 
-    def notes(self, sources: Iterable) -> list[str]:
-        """What to tell of what was left out or repaired."""
-        notes = []
-        if self.twice:
-            notes.append(
-                f"{len(self.twice):,} captions that their picture has "
-                f"already are left out, the first in {self.twice[0]}"
-            )
-        for source in sources:
-            for what, pictures in (
-                ("are in no list and left out", "unlisted"),
-                ("of the lists have no caption", "uncaptioned"),
-            ):
-                if found := getattr(source, pictures, None):
-                    notes.append(
-                        f"{len(found):,} pictures {what}, such as "
-                        f"{printable(min(found))}"
-                    )
-            if source.repaired:
-                notes.append(
-                    f"{source.path}: {source.repaired:,} broken bytes, which "
-                    "are not UTF-8, replaced"
+    def notes(self) -> list[str]:
+        """Return what to tell of captions that were left out."""
+        if not self._twice:
+            return []
+        return [
+            f"{len(self._twice):,} captions that their picture has already "
+            f"are left out, the first in {self._twice[0]}"
+        ]
+
+
+# Files of each kind.
+
+
+class Caption(NamedTuple):
+    """What stands in a file, white space and all.
+
+    Attributes:
+        picture: Name of its file.
+        text: The caption.
+        split: train, valid, test or "" if the file does not say it.
+        where: `file:line` of the caption.
+    """
+
+    picture: str
+    text: str
+    split: str
+    where: str
+
+
+class Source(Protocol):
+    """A file of captions; iterating yields `Caption`s.
+
+    Attributes:
+        path: The file.
+        paths: All files that are read.
+        folders: Where its pictures can be.
+        splits: Those it has, once it has been read; none if it does not say.
+    """
+
+    path: Path
+    paths: list[Path]
+    folders: list[Path]
+    splits: set[str]
+
+    def __iter__(self) -> Iterator[Caption]:
+        """Yield its captions."""
+
+    def notes(self) -> list[str]:
+        """Return what to tell of what was left out or repaired."""
+
+
+class CaptionTable:
+    """captions.csv: a `Source` with columns image, caption, perhaps split."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "captions.csv"
+        self.paths = [self.path]
+        self.folders = [folder / "images", folder]
+        self.splits: set[str] = set()
+        self.table = Table(self.path, ("image", "caption"), ("split",))
+
+    def __iter__(self) -> Iterator[Caption]:
+        for row in self.table:
+            where = f"{self.path}:{row.line}"
+            split = ""
+            if "split" in row:
+                split = splits.check(row["split"].strip(), where)
+                self.splits.add(split)
+            picture = row["image"].strip()
+            yield Caption(picture, row["caption"], split, where)
+
+    def notes(self) -> list[str]:
+        """Return how many bytes were repaired."""
+        return self.table.notes()
+
+
+class Coco:
+    """captions_train2017.json: a `Source` of images and annotations."""
+
+    NAME = re.compile(r"captions_(train|val|test)(\w*)\.json")
+
+    def __init__(self, folder: Path, path: Path) -> None:
+        split, year = self.NAME.fullmatch(path.name).groups()
+        part = f"{split}{year}"
+        self.path = path
+        self.paths = [path]
+        self.folders = [
+            folder / part,
+            folder / "images" / part,
+            folder / "images",
+            folder,
+        ]
+        self.splits = {_SPLITS[split]}
+
+    def __iter__(self) -> Iterator[Caption]:
+        try:
+            text = self.path.read_text("utf-8-sig", "replace")
+            content = json.loads(text)
+        except OSError as error:
+            raise DataError(f"{self.path}: {error.strerror}") from None
+        except RecursionError:
+            raise DataError(f"{self.path}: is nested too deeply") from None
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{self.path}:{error.lineno}: not JSON, or cut off here: "
+                f"{error.msg}"
+            ) from None
+        names = {}
+        for image, where in self._items(content, "images", "id", "file_name"):
+            name = image["file_name"]
+            if names.setdefault(image["id"], name) != name:
+                raise DataError(f"{where}: two images have the same id")
+        (split,) = self.splits
+        for item, where in self._items(
+            content, "annotations", "image_id", "caption"
+        ):
+            if item["image_id"] not in names:
+                raise DataError(
+                    f"{where}: no image has the id {item['image_id']!r}"
                 )
-        return notes
+            picture = names[item["image_id"]]
+            yield Caption(picture, item["caption"], split, where)
+
+    def _items(
+        self, content: object, key: str, number: str, text: str
+    ) -> Iterator[tuple[dict, str]]:
+        """Yield each item of a list, and where it is.
+
+        Args:
+            content: Of the file.
+            key: Of the list.
+            number: Key of items that is a number, or a name in its place.
+            text: Key of items that is a text.
+        """
+        items = content.get(key) if isinstance(content, dict) else None
+        if not items or not isinstance(items, list):
+            raise DataError(
+                f"{self.path}: has no list of {key}; expected COCO's files of "
+                "captions, captions_*.json"
+            )
+        for count, item in enumerate(items, 1):
+            where = f"{self.path}: {key}, number {count:,}"
+            for name, kind in ((number, str | int), (text, str)):
+                if not isinstance(item, dict) or name not in item:
+                    raise DataError(
+                        f"{where}: no key {name!r}; expected COCO's files of "
+                        "captions, captions_*.json"
+                    )
+                if not isinstance(item[name], kind):
+                    raise DataError(f"{where}: {name!r} is {item[name]!r}")
+            yield item, where
+
+    def notes(self) -> list[str]:
+        """Return nothing: all of it is read as it stands."""
+        return []
 
 
-def _cut(
-    chosen: dict[str, str], present: Iterable[str], seed: int, name: str
-) -> None:
-    """Cuts missing splits from train, in place, by the pictures' names."""
-    train = [picture for picture, split in chosen.items() if split == "train"]
-    if not train:
-        found = ", ".join(sorted(present))
-        raise DataError(f"{name}: no picture is in train; found {found}")
-    shares = splits.shares("train", present)
-    raw = (hashlib.sha256(p.encode()).digest()[:8] for p in train)
-    digests = np.frombuffer(b"".join(raw), np.uint64)
-    cut = splits.by_hash(digests, shares, seed, name, "pictures")
-    for split, rows in cut.items():
-        for row in rows:
-            chosen[train[row]] = split
+class Flickr:
+    """Flickr8k.token.txt: a `Source` of `name.jpg#0`, a tab, a caption.
+
+    Lists such as Flickr_8k.trainImages.txt beside it say what is train, dev
+    (our valid) and test; if there are any, pictures in none of them are left
+    out.
+    """
+
+    _LIST = re.compile(r".*\.(train|dev|test)Images\.txt")
+
+    def __init__(self, folder: Path, path: Path) -> None:
+        self.path = path
+        # The first one is misspelt in the set as it is published.
+        names = ("Flicker8k_Dataset", "Flickr8k_Dataset", "images", "Images")
+        self.folders = [*(folder / name for name in names), folder]
+        self.lists = {}
+        for file in sorted(path.parent.iterdir()):
+            if match := self._LIST.fullmatch(file.name):
+                self.lists[file] = _SPLITS[match[1]]
+        self.paths = [path, *self.lists]
+        self.splits = set(self.lists.values())
+        self._lines = Lines(path)
+        self._unlisted: set[str] = set()
+        self._uncaptioned: set[str] = set()
+
+    def __iter__(self) -> Iterator[Caption]:
+        listed = self._listed()
+        self._unlisted, self._uncaptioned = set(), set(listed)
+        for number, line in enumerate(self._lines, 1):
+            if not line.strip():
+                continue
+            where = f"{self.path}:{number}"
+            key, tab, text = line.partition("\t")
+            picture, mark, count = key.strip().rpartition("#")
+            if not (tab and mark and picture and count.isdigit()):
+                raise DataError(
+                    f"{where}: expected name.jpg#0, a tab and a caption"
+                )
+            if listed and picture not in listed:
+                self._unlisted.add(picture)
+                continue
+            self._uncaptioned.discard(picture)
+            split, _ = listed.get(picture, ("", ""))
+            yield Caption(picture, text, split, where)
+
+    def _listed(self) -> dict[str, tuple[str, str]]:
+        """Return picture -> its split, and `file:line` that says it."""
+        listed: dict[str, tuple[str, str]] = {}
+        for path, split in self.lists.items():
+            for number, line in enumerate(Lines(path), 1):
+                where = f"{path}:{number}"
+                name = line.strip()
+                other, earlier = listed.get(name, (split, ""))
+                if other != split:
+                    raise DataError(
+                        f"{where}: {name} is in {split} here and in {other} "
+                        f"in {earlier}"
+                    )
+                if name:
+                    listed[name] = (split, where)
+        return listed
+
+    def notes(self) -> list[str]:
+        """Return what to tell of the lists, and of bytes that were repaired."""
+        notes = [
+            f"{len(pictures):,} pictures {what}, such as "
+            f"{printable(min(pictures))}"
+            for what, pictures in (
+                ("are in no list and left out", self._unlisted),
+                ("of the lists have no caption", self._uncaptioned),
+            )
+            if pictures
+        ]
+        return notes + self._lines.notes()
+
+
+def _sources(folder: Path) -> Sequence[Source]:
+    """Return the files of captions in a user's folder."""
+    kinds: dict[str, list[Source]] = {}
+    for place in (folder, folder / "annotations", folder / "Flickr8k_text"):
+        for path in sorted(place.iterdir()) if place.is_dir() else ():
+            if path.name == "captions.csv" and place == folder:
+                kinds[path.name] = [CaptionTable(folder)]
+            elif Coco.NAME.fullmatch(path.name):
+                kinds.setdefault("captions_*.json", []).append(
+                    Coco(folder, path)
+                )
+            elif path.name == "Flickr8k.token.txt":
+                kinds.setdefault(path.name, []).append(Flickr(folder, path))
+    if not kinds:
+        raise DataError(
+            f"{folder}: has no captions; expected captions.csv, COCO's "
+            "captions_train*.json or Flickr8k.token.txt"
+        )
+    if len(kinds) > 1:
+        raise DataError(
+            f"{folder}: holds {' and '.join(kinds)}; expected one of them"
+        )
+    (sources,) = kinds.values()
+    parts = [split for source in sources for split in source.splits]
+    if len(sources) > 1 and len(set(parts)) < len(parts):
+        names = ", ".join(str(source.path) for source in sources)
+        raise DataError(
+            f"{folder}: holds several files for one split; expected one: "
+            f"{names}"
+        )
+    return sources

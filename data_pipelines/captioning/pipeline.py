@@ -1,15 +1,15 @@
-r"""Pictures and what is said about them -> batches of (picture, caption).
+r"""Pictures and their captions -> batches of (picture, caption).
 
 Record    (picture, captions): a file, and several strings
 Files     --data-path FOLDER with captions.csv (columns image, caption and, if
           you have it, split; a row for each caption) and the pictures in
           images/ or beside it; or COCO's captions_*.json; or
-          Flickr8k.token.txt: see `captions`.  A missing split is cut from
+          Flickr8k.token.txt: see `captions`. A missing split is cut from
           train: a tenth of its pictures, chosen by a hash of their names.
-Batch     (inputs, tokens): what is seen of the pictures, and a caption of
-          each, int32 `(B, T)`, each row is BEGIN ... END, padded with 0 on
-          the right.  Without an encoder the inputs are uint8 `(B, H, W, 3)`,
-          RGB; with one, float16 `(B, R, C)`, its R regions of C channels.
+Batch     (inputs, tokens): pictures, and a caption of each, int32 `(B, T)`,
+          each row is BEGIN ... END, padded with 0 on the right. Without an
+          encoder the inputs are pixels, uint8 `(B, H, W, 3)`, RGB; with one,
+          features, float16 `(B, R, C)`, its R regions of C channels.
 
     data = make_datasets("files", "my-pictures", cache_path="data/cache",
                          picture_size=96, vocabulary_size=5_000,
@@ -17,20 +17,20 @@ Batch     (inputs, tokens): what is seen of the pictures, and a caption of
     data.train.dataset(training=True, start_step=0)  # endless; fit needs
     data.train.steps_per_pass                        # steps_per_epoch
     data.valid.dataset()                    # one pass over all pairs
-    for batch in data.test.inputs(32): ...  # each picture once, in order
+    for batch in data.test.each_input(32): ...  # each picture once, in order
     data.test.references                    # their captions, in order
     data.test.pictures[i], data.test.example_input(i), data.test.facts[i]
-    data.tokenizer.save(path), data.features, data.bad, data.examples
+    data.tokenizer.save(path), data.inputs, data.bad, data.examples
     print(*data.report(), sep="\n")
 
 An encoder is an object with a `key`, which names everything its results depend
 on, a `size` (H, W), and a call that makes float `(B, R, C)` of uint8
-`(B, H, W, 3)`; it sees each picture once, see `features`.
+`(B, H, W, 3)`; it sees each picture once, see `vision.picture_inputs`.
 
 Pictures that cannot be read are in no split; they are counted and listed, and
-an error if they are many.  The vocabulary comes from train only.  To evaluate
+an error if they are many. The vocabulary comes from train only. To evaluate
 an old run on new data pass its `tokenizer`; then valid or test alone will do,
-and the splits that are not there are empty.
+and the splits that are missing are empty.
 """
 
 import functools
@@ -43,17 +43,17 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.captioning import captions, tfds_export
-from data_pipelines.captioning.captions import Captions, Picture
+from data_pipelines.captioning.captions import Picture
 from data_pipelines.captioning.datasets import Datasets, Split
 from data_pipelines.captioning.demo import generator as demo
 from data_pipelines.captioning.normalize import normalize_caption
-from data_pipelines.captioning.picture_inputs import Encoder, Extracted, Pixels
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import FORMAT, TokenRows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
-from data_pipelines.vision import images
+from data_pipelines.vision import images, picture_inputs
+from data_pipelines.vision.frame_store import Encoder
 
 __all__ = [
     "SOURCES",
@@ -66,17 +66,17 @@ __all__ = [
 ]
 
 # What a caption says of a scene of the demo: lines, in any order; None if it
-# is no sentence of the demo's grammar.  Case and punctuation do not count.
+# is no sentence of the demo's grammar. Case and punctuation do not count.
 facts = demo.facts
 
 
-class _Said(NamedTuple):
-    """Captions of one split.
+class _Captioned(NamedTuple):
+    """Pictures of one split with at least one caption that has a word.
 
     Attributes:
-        pictures: those that have a caption.
-        references: their captions.
-        wordless: how many were left out.
+        pictures: The pictures.
+        references: Their captions.
+        wordless: Number of captions that were left out.
     """
 
     pictures: list[Picture]
@@ -120,30 +120,31 @@ def make_datasets(
     download: bool = False,
     tokenizer: Tokenizer | None = None,
 ) -> Datasets:
-    """Reads captions and looks at pictures; the second time from a cache.
+    """Read captions and pictures; the second time from a cache.
 
     Args:
-        dataset: a name from `SOURCES`.
-        data_path: for `files` the folder; for a public set TFDS's own folder;
+        dataset: A name from `SOURCES`.
+        data_path: For `files` the folder; for a public set TFDS's own folder;
             not for `demo`, which is written below `cache_path`.
-        cache_path: folder of the caches.  It may be deleted at any time.
-        encoder: what is seen of the pictures; None: their pixels.
-        picture_size: height and width of the pictures, one number is both;
+        cache_path: Folder of the caches. It may be deleted at any time.
+        encoder: What makes features of pictures; None: batches hold pixels.
+        picture_size: Height and width of the pictures, one number is both;
             without effect if there is an encoder, which has its own.
-        mode: how pictures get that size, one of `images.MODES`.
+        mode: How pictures get that size, one of `images.MODES`.
         normalize_captions: Whether captions are learned in lower case, without
             punctuation; else as they are written.
-        vocabulary_size: most words that are known.
-        minimum_count: words rarer in train are unknown.
-        max_length: most tokens of a caption, its end counted; longer ones are
+        vocabulary_size: Size of the vocabulary at most.
+        minimum_count: Words rarer in train are unknown.
+        max_length: Most tokens of a caption, its end counted; longer ones are
             cut.
-        batch_size: rows of a batch.
+        batch_size: Rows of a batch.
         captions_per_picture: How many captions of a picture share a batch of
             training; its inputs have each picture once, row n of the tokens
             belongs to picture `n // captions_per_picture`.
-        seed: of the order of training, and of the cut of missing splits.
-        download: whether a public set may be downloaded.
-        tokenizer: of an old run, instead of a new one.  No picture needs to be
+        seed: Random seed of the order of training, and of the cut of missing
+            splits.
+        download: Whether a public set may be downloaded.
+        tokenizer: Of an old run, instead of a new one. No picture needs to be
             in train then; `vocabulary_size` and `minimum_count` are without
             effect.
 
@@ -151,120 +152,120 @@ def make_datasets(
         The splits and what belongs to them.
 
     Raises:
-        DataError: if the data are not as described; the message says where.
+        DataError: If the data are not as described; the message says where.
     """
     if max_length < 2:
         raise ValueError(f"max_length must be at least 2, not {max_length}")
     if mode not in images.MODES:
         raise ValueError(f"mode must be one of {images.MODES}, not {mode!r}")
     cache_path = Path(cache_path)
-    folder, known = SOURCES[dataset](data_path, cache_path, download)
-    found = captions.read(
+    folder, known_facts = SOURCES[dataset](data_path, cache_path, download)
+    read = captions.read(
         folder, seed=seed, training=tokenizer is None, cache_path=cache_path
     )
-    seen = _seen(found, encoder, picture_size, mode, cache_path)
-    notes = list(found.notes)
-    said = {
-        split: _said(
-            (p for p in found.split(split) if p.name in seen),
+    files = [(picture.name, picture.path) for picture in read.pictures.values()]
+    if encoder is None:
+        square = isinstance(picture_size, int)
+        inputs = picture_inputs.read_pixels(
+            files,
+            (picture_size, picture_size) if square else tuple(picture_size),
+            mode,
+            cache_path / "pictures",
+            read.bad,
+        )
+    else:
+        inputs = picture_inputs.extract_features(
+            files, encoder, mode, cache_path / "features", read.bad
+        )
+    parts = {
+        split: _captioned(
+            (p for p in read.split(split) if p.name in inputs.names),
             normalize_captions,
         )
         for split in SPLITS
     }
-    if wordless := sum(part.wordless for part in said.values()):
-        notes.append(f"{wordless:,} captions without a word left out")
     if tokenizer is None:
-        if not said["train"].texts:
-            raise DataError(f"{found.name}: no caption of train has a word")
-        tokenizer = _learned(
-            cache_path, said["train"], vocabulary_size, minimum_count
+        if not parts["train"].texts:
+            raise DataError(f"{read.name}: no caption of train has a word")
+        tokenizer = _learn(
+            cache_path, parts["train"], vocabulary_size, minimum_count
         )
-    sides = _encoded(cache_path, said, tokenizer, max_length)
-    parts = {
+    tokens = _encode(cache_path, parts, tokenizer, max_length)
+    datasets = {
         split: Split(
             part.pictures,
             part.references,
-            [known.get(picture.name) for picture in part.pictures],
+            [known_facts.get(picture.name) for picture in part.pictures],
             part.owners,
-            sides[split],
-            seen,
+            tokens[split],
+            inputs,
             batch_size,
             captions_per_picture,
             seed,
         )
-        for split, part in said.items()
+        for split, part in parts.items()
     }
-    return Datasets(**parts, tokenizer=tokenizer, name=found.name, notes=notes)
+    notes = list(read.notes)
+    if wordless := sum(part.wordless for part in parts.values()):
+        notes.append(f"{wordless:,} captions without a word left out")
+    return Datasets(
+        **datasets, tokenizer=tokenizer, name=read.name, notes=notes
+    )
 
 
-def _seen(
-    found: Captions,
-    encoder: Encoder | None,
-    size: int | tuple[int, int],
-    mode: str,
-    cache_path: Path,
-) -> Pixels | Extracted:
-    """Looks at all pictures."""
-    if encoder is None:
-        place = cache_path / "pictures"
-        return Pixels(found.files(), size, mode, place, found.bad)
-    place = cache_path / "features"
-    return Extracted(found.files(), encoder, mode, place, found.bad)
-
-
-def _said(pictures: Iterable[Picture], normalize: bool) -> _Said:
-    """Captions with at least one word, and pictures with one such caption."""
-    kept, references, wordless = [], [], 0
+def _captioned(pictures: Iterable[Picture], normalize: bool) -> _Captioned:
+    """Return the pictures that have a caption with a word, and these."""
+    captioned, references, wordless = [], [], 0
     for picture in pictures:
         texts = picture.captions
         if normalize:
             texts = tuple(filter(None, map(normalize_caption, texts)))
             wordless += len(picture.captions) - len(texts)
         if texts:
-            kept.append(picture)
+            captioned.append(picture)
             references.append(texts)
-    return _Said(kept, references, wordless)
+    return _Captioned(captioned, references, wordless)
 
 
-def _learned(
-    cache_path: Path, train: _Said, size: int, minimum_count: int
+def _learn(
+    cache_path: Path, train: _Captioned, size: int, minimum_count: int
 ) -> Tokenizer:
-    """The tokenizer of train's captions."""
+    """Return the tokenizer of train's captions."""
 
     def learn(folder: Path) -> None:
-        found = Tokenizer.learn(train.texts, "words", size, minimum_count)
-        found.save(folder / "vocabulary.txt")
+        learned = Tokenizer.learn(train.texts, "words", size, minimum_count)
+        learned.save(folder / "vocabulary.txt")
 
     key = cache.key(VERSION, train.digest, size, minimum_count)
     folder = cache.folder(cache_path / f"{key}-caption-words", learn)
     return Tokenizer.load(folder / "vocabulary.txt", "words")
 
 
-def _encoded(
+def _encode(
     cache_path: Path,
-    said: dict[str, _Said],
+    parts: dict[str, _Captioned],
     tokenizer: Tokenizer,
     max_length: int,
 ) -> dict[str, TokenRows]:
-    """The captions of each split as ids."""
+    """Return the captions of each split as ids."""
 
     def encode(folder: Path) -> None:
-        for split, part in said.items():
+        for split, part in parts.items():
             TokenRows.write(folder / split, part.texts, tokenizer)
 
-    digests = [part.digest for part in said.values()]
+    digests = [part.digest for part in parts.values()]
     key = cache.key(FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces)
     folder = cache.folder(cache_path / f"{key}-caption-ids", encode)
     return {
         split: TokenRows.load(folder / split, part.texts, max_length - 1)
-        for split, part in said.items()
+        for split, part in parts.items()
     }
 
 
 def _files(
     data_path: str | Path | None, cache_path: Path, download: bool
 ) -> tuple[str | Path | None, dict[str, frozenset[str]]]:
-    """A folder of the user's."""
+    """Return a folder of the user's."""
     return data_path, {}
 
 
@@ -274,7 +275,7 @@ def _demo(
     download: bool,
     small: bool = False,
 ) -> tuple[Path, dict[str, frozenset[str]]]:
-    """Drawn scenes, the same for every seed, and the facts of each."""
+    """Return drawn scenes, the same for every seed, and their facts."""
     if data_path is not None:
         raise DataError(
             "demo: takes no --data-path FOLDER; to read your own files add "
@@ -291,13 +292,14 @@ def _demo(
 def _coco(
     data_path: str | Path | None, cache_path: Path, download: bool
 ) -> tuple[Path, dict[str, frozenset[str]]]:
-    """COCO's pictures, of TFDS, written as files."""
+    """Return COCO's pictures, of TFDS, written as files."""
     builder = tfds_records.prepared("coco_captions", data_path, download)
-    fingerprint = tfds_records.builder_fingerprint(builder)
-    name = cache.key(tfds_export.VERSION, fingerprint)
+    name = cache.key(
+        tfds_export.VERSION, tfds_records.builder_fingerprint(builder)
+    )
     folder = cache.folder(
         cache_path / f"{name}-coco_captions",
-        lambda place: tfds_export.write(builder, place),
+        lambda path: tfds_export.write(builder, path),
     )
     return folder, {}
 

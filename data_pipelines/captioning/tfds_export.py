@@ -17,21 +17,21 @@ from data_pipelines.files.progress import progress_bar
 # Raise it with any change of the files.
 VERSION = 1
 
-# Our split -> TFDS's.  As Karpathy and Li cut the set of 2014, which is what
+# Our split -> TFDS's. As Karpathy and Li cut the set of 2014, which is what
 # published scores are of: what their valid and test leave of COCO's is train.
 SPLITS = {"train": "train+restval", "valid": "val", "test": "test"}
 
 
 def write(builder: Any, folder: Path) -> None:
-    """Writes all files.
+    """Write all files.
 
     Args:
-        builder: from `public.prepared`; its examples have `image`,
+        builder: From `tfds_records.prepared`; its examples have `image`,
             `image/filename` and `captions`.
-        folder: an existing empty folder.
+        folder: An existing empty folder.
 
     Raises:
-        DataError: if there is no room.
+        DataError: If there is no room.
     """
     _refuse_too_large(builder, folder)
     images = folder / "images"
@@ -57,7 +57,7 @@ def write(builder: Any, folder: Path) -> None:
 def _examples(
     builder: Any, split: str
 ) -> Iterator[tuple[str, bytes, list[str]]]:
-    """Yields (name, file, captions) of pictures that have a caption."""
+    """Yield (name, file, captions) of pictures that have a caption."""
     # Slow to import, and needed for nothing but public sets.
     import tensorflow_datasets as tfds
 
@@ -66,21 +66,21 @@ def _examples(
     )
     for example in dataset.as_numpy_iterator():
         name = Path(example["image/filename"].decode("utf-8", "replace")).name
-        said = (
+        captions = (
             " ".join(raw.decode("utf-8", "replace").split())
             for raw in example["captions"]["text"]
         )
-        if texts := list(filter(None, said)):
+        if texts := list(filter(None, captions)):
             yield name, example["image"], texts
 
 
 def _refuse_too_large(builder: Any, folder: Path) -> None:
     needed = builder.info.dataset_size or 0
     free = shutil.disk_usage(folder).free
-    said = (
+    line = (
         f"{builder.name}: its pictures are written to {folder.parent}, "
         f"{needed / 1e9:.3g} GB"
     )
     if free < needed:
-        raise DataError(f"{said}; free are {free / 1e9:.3g} GB")
-    print(said, file=sys.stderr)
+        raise DataError(f"{line}; free are {free / 1e9:.3g} GB")
+    print(line, file=sys.stderr)

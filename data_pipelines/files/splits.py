@@ -66,6 +66,21 @@ def find(
     return {split: paths[split] for split in SPLITS if split in paths}
 
 
+def check(split: str, where: str) -> str:
+    """Return the name of a split, or refuse what is none.
+
+    Args:
+        split: The name.
+        where: File and line, for the message.
+    """
+    if split not in SPLITS:
+        raise DataError(
+            f"{where}: unknown split {split!r}; expected "
+            f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+        )
+    return split
+
+
 def shares(split: str, present: Iterable[str]) -> dict[str, float]:
     """Return to which splits the records of a file go, and how many of them.
 

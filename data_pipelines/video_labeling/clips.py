@@ -1,10 +1,11 @@
 """Labelled videos before they are read: names, labels, splits.
 
-T frames of a video.
+Letters of shapes: T frames of a video.
 """
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,25 +14,90 @@ import numpy as np
 
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
-from data_pipelines.video_labeling.frame_sources import Medium
+from data_pipelines.files.file_index import FileIndex, file_identity
+from data_pipelines.vision import image_sequence, images, video
+from data_pipelines.vision.frame_store import Source
 from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.video import VideoError
 
 # The label of frames that nobody has labelled.
 BACKGROUND = "background"
 
 
-class Labels(Protocol):
+class Annotation(Protocol):
     """What is known about the labels of one video."""
 
-    def indices(self, frames: int) -> np.ndarray:
-        """The label of each frame of a video of so many, `(T,)` int32.
+    def label_indices(self, frames: int) -> np.ndarray:
+        """Return the label of each frame of a video of so many, `(T,)` int32.
 
         Raises:
-            DataError: if they are labels of more or fewer frames.
+            DataError: If they are labels of more or fewer frames.
         """
 
-    def where(self, index: int) -> str:
-        """Where a label stands for the first time, `file:line`."""
+    def first_line(self, index: int) -> str:
+        """Return where a label stands for the first time, `file:line`."""
+
+
+class Medium(Protocol):
+    """A kind of videos.
+
+    Attributes:
+        name: Changes when the same video would give other frames.
+        holds_features: Whether frames are features already, and no pixels.
+    """
+
+    name: str
+    holds_features: bool
+
+    def content(self, path: Path, known: FileIndex) -> str:
+        """Return a short name for what a video holds, remembered in `known`.
+
+        Raises:
+            VideoError: If it cannot be read.
+        """
+
+    def source(
+        self, path: Path, size: tuple[int, int], fps: float, mode: str
+    ) -> Source:
+        """Return frames of a size and a rate; see `video.Reader`."""
+
+
+class VideoFiles:
+    """Files of videos, and folders of pictures."""
+
+    name = f"files {video.VERSION} {images.VERSION}"
+    holds_features = False
+
+    def content(self, path: Path, known: FileIndex) -> str:
+        """Return a name made from names and contents of all files."""
+        if not path.is_dir():
+            return file_content(path, known)
+        pictures = image_sequence.pictures(path)
+        parts = [[p.name, file_content(p, known)] for p in pictures]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    def source(
+        self, path: Path, size: tuple[int, int], fps: float, mode: str
+    ) -> video.Reader:
+        """Return the frames of a video."""
+        return video.Reader(path, size, fps, mode)
+
+
+def file_content(path: Path, known: FileIndex) -> str:
+    """Return a short name for what a file holds, remembered in `known`."""
+    fingerprint = file_identity(path)
+    if fingerprint is None:
+        raise VideoError(printable(path), "there is no such file")
+    if fingerprint not in known.entries:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise VideoError(
+                printable(path), f"cannot be read: {error.strerror}"
+            ) from None
+        known.add(fingerprint, digest[:32])
+    return known.entries[fingerprint]
 
 
 @dataclasses.dataclass
@@ -39,22 +105,22 @@ class Clip:
     """A labelled video.
 
     Attributes:
-        name: of its file, below the folder of the videos.
-        path: its file.
-        labels: of its frames, as indices into `Clips.names`.
+        name: Of its file, below the folder of the videos.
+        path: Its file.
+        annotation: Labels of its frames, as indices into `Clips.label_names`.
         split: train, valid, test; "" until that is known.
-        group: videos of one group are in one split; "" for none.
+        group: Videos of one group are in one split; "" for none.
         line: `file:line` of its first label.
-        there: whether there is a file.
+        exists: Whether there is a file.
     """
 
     name: str
     path: Path
-    labels: Labels
+    annotation: Annotation
     split: str
     group: str
     line: str
-    there: bool = True
+    exists: bool = True
 
 
 @dataclasses.dataclass
@@ -62,35 +128,35 @@ class Clips:
     """All labelled videos of a folder.
 
     Attributes:
-        name: the files that say so.
-        found: the videos, in the order of the files.
-        names: all labels.
-        bad: videos that have no file.
-        notes: what else may be of interest, in lines.
-        medium: how the videos are read.
+        name: The files of the labels.
+        clips: The videos, in the order of the files.
+        label_names: All labels.
+        missing: Videos that have no file.
+        notes: What else may be of interest, in lines.
+        medium: How the videos are read.
     """
 
     name: str
-    found: list[Clip]
-    names: list[str]
-    bad: BadFiles
+    clips: list[Clip]
+    label_names: list[str]
+    missing: BadFiles
     notes: list[str]
     medium: Medium
 
     def cut(self, seed: int, training: bool) -> None:
-        """Gives every video a split: missing ones are cut from train.
+        """Give every video a split: missing ones are cut from train.
 
         Args:
-            seed: of the cut.
-            training: whether there must be a train split; if not, and if
+            seed: Random seed of the cut.
+            training: Whether there must be a train split; if not, and if
                 there is none, the missing splits stay empty.
         """
-        if not any(clip.split for clip in self.found):  # Nothing is said.
-            for clip in self.found:
+        if not any(clip.split for clip in self.clips):  # No file says it.
+            for clip in self.clips:
                 clip.split = "train"
         self._check_groups()
-        train = [clip for clip in self.found if clip.split == "train"]
-        present = {clip.split for clip in self.found}
+        train = [clip for clip in self.clips if clip.split == "train"]
+        present = {clip.split for clip in self.clips}
         if not train and not training:
             return
         if not train:
@@ -108,7 +174,7 @@ class Clips:
 
     def _check_groups(self) -> None:
         first: dict[str, Clip] = {}
-        for clip in self.found:
+        for clip in self.clips:
             other = first.setdefault(clip.group, clip)
             if clip.group and other.split != clip.split:
                 raise DataError(
@@ -131,34 +197,34 @@ def _digests(clips: Sequence[Clip]) -> np.ndarray:
 def choose_labels(
     names: Sequence[str], indices: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
-    """The labels that videos have, "background" first, the others sorted.
+    """Return the labels that videos have: "background" first, others sorted.
 
     Args:
-        names: what the indices stand for.
+        names: What the indices stand for.
         indices: `(T,)` of each video.
     """
-    seen = np.unique(np.concatenate([np.unique(one) for one in indices]))
-    found = sorted(names[index] for index in seen)
-    return tuple(sorted(found, key=lambda label: label != BACKGROUND))
+    used = np.unique(np.concatenate([np.unique(row) for row in indices]))
+    labels = sorted(names[index] for index in used)
+    return tuple(sorted(labels, key=lambda label: label != BACKGROUND))
 
 
-def translated(
+def relabel(
     clip: Clip, indices: np.ndarray, names: Sequence[str], labels: Sequence[str]
 ) -> np.ndarray:
-    """Indices into `names` as indices into `labels`, `(T,)` int32.
+    """Return indices into `names` as indices into `labels`, `(T,)` int32.
 
     Raises:
-        DataError: if a label is not among `labels`.
+        DataError: If a label is not among `labels`.
     """
     known = {label: index for index, label in enumerate(labels)}
     table = np.array([known.get(name, -1) for name in names], np.int32)
-    found = table[indices]
-    if (found < 0).any():
-        index = int(indices[found.argmin()])
+    translated = table[indices]
+    if (translated < 0).any():
+        index = int(indices[translated.argmin()])
         expected = ", ".join(printable(label) for label in labels[:10])
         more = ", ..." if len(labels) > 10 else ""
         raise DataError(
-            f"{clip.labels.where(index)}: {names[index]!r} in {clip.split} is "
-            f"no label of train; those are {expected}{more}"
+            f"{clip.annotation.first_line(index)}: {names[index]!r} in "
+            f"{clip.split} is no label of train; those are {expected}{more}"
         )
-    return found
+    return translated

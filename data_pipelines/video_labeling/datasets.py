@@ -1,6 +1,17 @@
-"""Labelled videos, ready for training: splits, labels, report.
+"""Splits of labelled videos: which frames stand in which batch, report.
 
-N videos, T frames of one, C labels; H height, W width, R regions.
+Batch     ({"frames": uint8 (B, K, H, W, 3) or float16 (B, K, R, C),
+            "begins": bool (B,)}, labels int32 (B, K), weights float32 (B, K))
+
+Batches are strips of videos, see `batching.strips`; weights are 1 for frames
+and 0 for padding, which is on the right, in the last chunk of a video. With
+K = 0 rows are whole videos.
+
+With `mirror` each video of a pass of training is shown as it is or mirrored,
+left to right, as a function of the seed and the pass, all its chunks alike.
+
+Letters of shapes: N videos, T frames of one, B rows of a batch, K frames of a
+chunk, H height, W width, R regions, C channels; L labels.
 """
 
 import dataclasses
@@ -13,9 +24,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.batching import passes, strips
+from data_pipelines.batching.passes import Batch
+from data_pipelines.batching.strips import Strips, WholeSequences
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.video_labeling import batching
-from data_pipelines.video_labeling.frame_store import Stored
+from data_pipelines.vision.frame_store import Stored
 from data_pipelines.vision.images import BadFiles
 
 # Labels named in one line of the report.
@@ -27,10 +40,10 @@ class Video:
     """A video and its labels.
 
     Attributes:
-        name: as in the file of the labels.
-        path: the file itself, or a folder of pictures.
+        name: As in the file of the labels.
+        path: The file itself, or a folder of pictures.
         labels: `(T,)` int32, indices into the labels of the data.
-        stored: its frames or features on disk.
+        stored: Its frames or features on disk.
     """
 
     name: str
@@ -57,7 +70,7 @@ class Video:
         return self.stored.times
 
     def chunks(self, size: int) -> Iterator[np.ndarray]:
-        """Yields `size` frames after another; the last ones may be fewer."""
+        """Yield `size` frames after another; the last ones may be fewer."""
         frames = self.frames
         for start in range(0, len(self), size):
             yield frames[start : start + size]
@@ -68,11 +81,12 @@ class Split:
     """Videos of one split.
 
     Attributes:
-        videos: in the order of the file.
-        batch_size: rows of a batch.
-        chunk: frames of a row; 0: whole videos.
-        seed: of the order of the training passes.
-        mirror: whether these show half of the videos mirrored.
+        videos: In the order of the file.
+        batch_size: Rows of a batch.
+        chunk: Frames of a row; 0: whole videos.
+        seed: Random seed of the order of training.
+        mirror: Whether training shows half of the videos mirrored; they are
+            pixels then.
     """
 
     videos: list[Video]
@@ -90,64 +104,110 @@ class Split:
         return np.array([len(video) for video in self.videos], np.int64)
 
     @functools.cached_property
-    def batches(self) -> batching.Batches:
-        """How batches are made; there must be a video."""
-        stored = self.videos[0].stored
-        return batching.Batches(
-            self.videos,
-            self.lengths,
-            stored.shape[1:],
-            stored.dtype,
-            self.batch_size,
-            self.chunk,
-            self.seed,
-            self.mirror,
-        )
+    def planner(self) -> Strips | WholeSequences:
+        """Which frames stand in which batch."""
+        if self.chunk:
+            return Strips(self.lengths, self.batch_size, self.chunk)
+        return WholeSequences.of(self.lengths, self.batch_size)
 
     @property
     def steps_per_pass(self) -> int:
         """Number of batches in each training pass."""
-        return batching.steps_per_pass(
-            self.lengths, self.batch_size, self.chunk
-        )
+        return self.planner.steps_per_pass
+
+    @functools.cached_property
+    def _frames(self) -> list[np.ndarray]:
+        return [video.frames for video in self.videos]
+
+    @functools.cached_property
+    def _labels(self) -> list[np.ndarray]:
+        return [video.labels for video in self.videos]
 
     def dataset(
-        self, training: bool = False, start_step: int = 0
+        self,
+        training: bool = False,
+        start_step: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> tf.data.Dataset:
-        """Batches: one pass in order, or the endless training stream.
+        """Make batches: one pass in order, or the endless training stream.
 
         Args:
-            training: whether to make the stream.
-            start_step: batches of the stream to leave out.
+            training: Whether to make the stream.
+            start_step: Batches of the stream to leave out, for resuming.
+            shard: (process, number of processes) that share each batch.
         """
-        return batching.make_dataset(
-            self.batches, training=training, start_step=start_step
+        if not self.videos:
+            raise ValueError("there are no videos to make batches of")
+        frames = self._frames[0]
+        size = (self.batch_size // shard[1], self.chunk or None)
+        spec = (
+            {
+                "frames": tf.TensorSpec(
+                    (*size, *frames.shape[1:]), frames.dtype
+                ),
+                "begins": tf.TensorSpec(size[:1], tf.bool),
+            },
+            tf.TensorSpec(size, tf.int32),
+            tf.TensorSpec(size, tf.float32),
+        )
+        return passes.dataset(
+            self.planner,
+            self._fetch_mirrored if training and self.mirror else self._fetch,
+            spec,
+            training=training,
+            seed=self.seed,
+            start_step=start_step,
+            shard=shard,
         )
 
+    def _fetch(self, batch: Batch, step: int) -> tuple:
+        return (
+            {
+                "frames": strips.take(batch, self._frames),
+                "begins": strips.begins(batch),
+            },
+            strips.take(batch, self._labels),
+            strips.weights(batch, self.lengths),
+        )
+
+    def _fetch_mirrored(self, batch: Batch, step: int) -> tuple:
+        x, labels, weights = self._fetch(batch, step)
+        mirrored = self._mirrored(step // self.steps_per_pass)
+        index = batch.rows[:, 0]
+        rows = (index != strips.NONE) & mirrored[index]
+        x["frames"][rows] = x["frames"][rows, :, :, ::-1]  # (b, K, H, W, 3)
+        return x, labels, weights
+
+    def _mirrored(self, epoch: int) -> np.ndarray:
+        """Return which videos a pass shows mirrored, `(N,)`."""
+        random = np.random.default_rng([self.seed, epoch])
+        # What the order of the pass is drawn from.
+        random.permutation(len(self))
+        return random.random(len(self)) < 0.5
+
     def counts(self, labels: int) -> np.ndarray:
-        """How many frames have each label, `(C,)`."""
+        """Return how many frames have each label, `(L,)`."""
         counts = np.zeros(labels, np.int64)
         for video in self.videos:
             counts += np.bincount(video.labels, minlength=labels)
         return counts
 
     def digest(self, name: str) -> str:
-        """How much there is, and a digest of what training depends on.
+        """Return how much there is, and a digest of what training depends on.
 
         These are names, contents and labels of the videos, in their order.
 
         Args:
-            name: of the split, for the line.
+            name: Of the split, for the line.
         """
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for video in self.videos:
-            # A video is stored under a digest of its content.
-            about = [video.name, video.stored.folder.name, len(video)]
-            found.update(json.dumps(about).encode())
-            found.update(video.labels.astype("<i4").tobytes())
+            about = [video.name, video.stored.content, len(video)]
+            digest.update(json.dumps(about).encode())
+            digest.update(video.labels.astype("<i4").tobytes())
         return (
             f"{name} {len(self)} videos {self.lengths.sum()} frames sha256 "
-            f"{found.hexdigest()}"
+            f"{digest.hexdigest()}"
         )
 
 
@@ -156,14 +216,14 @@ class Datasets:
     """What the pipeline returns.
 
     Attributes:
-        train: the split that the labels come from; empty if an old run is to
+        train: The split that the labels come from; empty if an old run is to
             be evaluated on data without it, as then valid or test may be.
-        valid: for every choice.
-        test: to be read once, at the end.
-        labels: "background" first if it is there, the others sorted.
-        bad: videos that cannot be read.
-        name: where the labels were read.
-        notes: what else was found and may be of interest, in lines.
+        valid: For every choice.
+        test: To be read once, at the end.
+        labels: "background" first if it is one, the others sorted.
+        bad: Videos that cannot be read.
+        name: Where the labels were read.
+        notes: What else may be of interest, in lines.
     """
 
     train: Split
@@ -183,21 +243,21 @@ class Datasets:
     def shape(self) -> tuple[int, ...]:
         """Of a frame: (H, W, 3), or (R, C) if there are features."""
         parts = (getattr(self, name).videos for name in SPLITS)
-        return next(v for part in parts for v in part).stored.shape[1:]
+        return next(v for part in parts for v in part).frames.shape[1:]
 
     @functools.cached_property
     def frequencies(self) -> np.ndarray:
-        """Share of each label in the frames of train, `(C,)`."""
+        """Share of each label in the frames of train, `(L,)`."""
         counts = self.train.counts(len(self.labels))
         return counts / max(counts.sum(), 1)
 
     @property
     def digest(self) -> list[str]:
-        """What training depends on, a line a split, to see if it changes."""
+        """What training depends on, a line a split, to notice changes."""
         return [getattr(self, name).digest(name) for name in SPLITS]
 
     def report(self) -> list[str]:
-        """A few lines for the terminal."""
+        """Return a few lines for the terminal."""
         lines = [f"labels   {self.name}"]
         lines += [self._about(split) for split in SPLITS]
         if len(self.train):
@@ -231,13 +291,14 @@ class Datasets:
         )
 
     def _about_batches(self) -> str:
-        batches = self.train.batches
-        made = batches.training(0)
-        frames = int(batches.lengths.sum())
-        share = frames / int(made.widths.sum() * batches.rows)
-        rows = batches.chunk or "whole videos, up to " + str(made.widths.max())
+        train = self.train
+        plan = train.planner.plan(train.seed, 0)
+        positions = sum(len(rows) * width for rows, width in plan)
+        share = int(train.lengths.sum()) / positions
+        longest = max(width for _, width in plan)
+        chunk = train.chunk or f"whole videos, up to {longest}"
         return (
-            f"batches  {batches.rows} x {rows} frames, {batches.steps:,} a "
+            f"batches  {train.batch_size} x {chunk} frames, {len(plan):,} a "
             f"pass, {share:.1%} of their positions are frames"
         )
 

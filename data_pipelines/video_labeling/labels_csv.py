@@ -4,33 +4,39 @@ Frames     columns video, frame, label: every frame, from 0 on, once
 Segments   columns video, start, end, label: frames of the video, from 0 on,
            the end not included; what no segment covers is `background`
 
-Columns `split` and `group` may be there; rows may be in any order.
+Columns `split` and `group` may be there; rows may be in any order. Videos are
+in `videos/` or in the folder itself.
 """
 
+import contextlib
+import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Table, clean_label
-from data_pipelines.video_labeling import video_paths
-from data_pipelines.video_labeling.clips import BACKGROUND, Clip, Clips
-from data_pipelines.video_labeling.frame_sources import Files
+from data_pipelines.video_labeling.clips import (
+    BACKGROUND,
+    Clip,
+    Clips,
+    VideoFiles,
+)
+from data_pipelines.vision import image_sequence, video
 from data_pipelines.vision.images import BadFiles, printable
 from data_pipelines.vision.video import VideoError
 
 NAME = "labels.csv"
 
 # Frames are counted in int32, and no video has more.
-_MOST = 2**31 - 1
+_MAX_FRAME = 2**31 - 1
 
-# Unlabelled videos that are named, and digits of a number that is too large.
+# Unlabelled videos that are named.
 _NAMED = 3
-_DIGITS = 40
 
 
 class _Row(NamedTuple):
@@ -44,112 +50,68 @@ class _Row(NamedTuple):
 
 
 def read(folder: Path) -> Clips:
-    """Reads the table of a folder, and looks for its videos.
-
-    Videos are in `videos/` or in the folder itself.
-    """
+    """Read the table of a folder, and look for its videos."""
     path = folder / NAME
-    table = _Table(path)
-    marks: dict[str, Marks] = {}
+    table = Table(
+        path, ("video", "label"), ("frame", "start", "end", "split", "group")
+    )
+    by_frame = _is_by_frame(table)
+    annotations: dict[str, TableAnnotation] = {}
     names = {BACKGROUND: 0}
-    for row in table:
-        if row.video not in marks:
-            marks[row.video] = Marks(path, row, table.by_frame)
+    for row in _rows(table, by_frame):
+        if row.video not in annotations:
+            annotations[row.video] = TableAnnotation(path, row, by_frame)
         index = names.setdefault(row.label, len(names))
-        marks[row.video].add(row, index)
-    if not marks:
-        raise DataError(f"{path}: has no labels")
-    places = _places(folder, marks)
-    found, bad = [], BadFiles("videos")
-    for name, mark in marks.items():
-        mark.finish()
-        place, there = places[name]
-        if not there:
-            bad.add(VideoError(printable(place), "there is no such file"))
-        line = f"{path}:{mark.line}"
-        found.append(
-            Clip(name, place, mark, mark.split, mark.group, line, there)
-        )
-    notes = _notes(folder, found)
-    if table.repaired:
-        notes.append(
-            f"{path}: {table.repaired:,} broken bytes, which are not UTF-8, "
-            "replaced"
-        )
-    return Clips(str(path), found, list(names), bad, notes, Files())
-
-
-def _places(
-    folder: Path, marks: dict[str, "Marks"]
-) -> dict[str, tuple[Path, bool]]:
-    """Name -> where a video is and whether it is; each is another one."""
-    places = {name: video_paths.find(folder, name) for name in marks}
-    first: dict[str, Marks] = {}
-    for name, mark in marks.items():
-        other = first.setdefault(video_paths.real(places[name][0]), mark)
-        if other is not mark:
-            # As two videos it could be in train and in test.
-            raise DataError(
-                f"{mark.path}:{mark.line}: {printable(name)} is the video "
-                f"{printable(other.name)} of line {other.line}; expected one "
-                "name for a video"
+        annotations[row.video].add(row, index)
+    paths = _paths(folder, annotations)
+    clips, missing = [], BadFiles("videos")
+    for name, annotation in annotations.items():
+        annotation.finish()
+        exists = os.path.exists(paths[name])
+        if not exists:
+            missing.add(
+                VideoError(printable(paths[name]), "there is no such file")
             )
-    return places
-
-
-def _notes(folder: Path, clips: list[Clip]) -> list[str]:
-    """What is there and has no labels."""
-    names = video_paths.unlabelled(folder, [clip.path for clip in clips])
-    if not names:
-        return []
-    some = ", ".join(printable(name) for name in names[:_NAMED])
-    more = ", ..." if len(names) > _NAMED else ""
-    what = "1 video" if len(names) == 1 else f"{len(names):,} videos"
-    verb = "has" if len(names) == 1 else "have"
-    return [f"{what} in {folder} {verb} no labels: {some}{more}"]
-
-
-class _Table:
-    """The rows of the file.
-
-    Attributes:
-        by_frame: whether a row is a frame; else it is a segment.
-        repaired: broken sequences that were replaced.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.by_frame = False
-        self.repaired = 0
-
-    def __iter__(self) -> Iterator[_Row]:
-        numbers = ("frame", "start", "end")
-        table = Table(
-            self.path, ("video", "label"), (*numbers, "split", "group")
-        )
-        self.by_frame = "frame" in table.columns
-        given = set(numbers) & set(table.columns)
-        if given not in ({"frame"}, {"start", "end"}):
-            raise DataError(
-                f"{self.path}:1: expected the columns video, frame, label or "
-                "video, start, end, label; the columns are "
-                + ", ".join(map(repr, table.columns))
+        clips.append(
+            Clip(
+                name,
+                paths[name],
+                annotation,
+                annotation.split,
+                annotation.group,
+                f"{path}:{annotation.line}",
+                exists,
             )
-        for row in table:
-            fields = {name: field.strip() for name, field in row.items()}
-            yield self._row(fields, f"{self.path}:{row.line}", row.line)
-        self.repaired = table.repaired
+        )
+    notes = _notes(folder, paths.values()) + table.notes()
+    return Clips(str(path), clips, list(names), missing, notes, VideoFiles())
 
-    def _row(self, row: dict[str, str], where: str, line: int) -> _Row:
-        if not row["video"]:
+
+# The rows of the table.
+
+
+def _is_by_frame(table: Table) -> bool:
+    """Return whether a row is a frame; else it is a segment."""
+    numbers = {"frame", "start", "end"} & set(table.columns)
+    if numbers not in ({"frame"}, {"start", "end"}):
+        raise DataError(
+            f"{table.path}:1: expected the columns video, frame, label or "
+            "video, start, end, label; the columns are "
+            + ", ".join(map(repr, table.columns))
+        )
+    return numbers == {"frame"}
+
+
+def _rows(table: Table, by_frame: bool) -> Iterator[_Row]:
+    for row in table:
+        where = f"{table.path}:{row.line}"
+        name = row["video"].strip()
+        if not name:
             raise DataError(f"{where}: the name of the video is empty")
-        split = row.get("split", "")
-        if "split" in row and split not in SPLITS:
-            raise DataError(
-                f"{where}: unknown split {split!r}; expected "
-                f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
-            )
-        if self.by_frame:
+        split = ""
+        if "split" in row:
+            split = splits.check(row["split"].strip(), where)
+        if by_frame:
             start = _number(row, "frame", where)
             end = start + 1
         else:
@@ -161,35 +123,32 @@ class _Table:
                     f"before frame {end:,}; it has no frames"
                 )
         label = clean_label(row["label"], where)
-        group = row.get("group", "")
-        return _Row(row["video"], start, end, label, split, group, line)
+        group = row.get("group", "").strip()
+        yield _Row(name, start, end, label, split, group, row.line)
 
 
 def _number(row: dict[str, str], name: str, where: str) -> int:
-    written = row[name]
-    if not (written.isascii() and written.isdigit()):
+    digits = row[name].strip()
+    if not (digits.isascii() and digits.isdigit()):
         raise DataError(
-            f"{where}: the {name} is {written!r}; expected the number of a "
+            f"{where}: the {name} is {digits!r}; expected the number of a "
             "frame, 0 or more"
         )
-    # Python reads no number of more than 4,300 digits.
-    digits = written.lstrip("0") or "0"
-    if len(digits) > len(str(_MOST)) or int(digits) > _MOST:
-        if len(digits) > _DIGITS:
-            digits = f"{digits[:20]}... ({len(digits):,} digits)"
+    if len(digits) > len(str(_MAX_FRAME)) or int(digits) > _MAX_FRAME:
         raise DataError(
-            f"{where}: the {name} is {digits}; expected a number of at most "
-            f"{_MOST:,}"
+            f"{where}: the {name} is {digits[:40]}; expected a number of at "
+            f"most {_MAX_FRAME:,}"
         )
     return int(digits)
 
 
-class Marks:
+class TableAnnotation:
     """The labels of one video.
 
     Attributes:
-        line: of its first row.
-        split, group: as that says.
+        line: Of its first row.
+        split: As that says.
+        group: As that says.
     """
 
     def __init__(self, path: Path, first: _Row, by_frame: bool) -> None:
@@ -204,7 +163,7 @@ class Marks:
         self.rows = np.zeros((0, 4), np.int64)
 
     def add(self, row: _Row, index: int) -> None:
-        """Takes a row of the file."""
+        """Take a row of the file."""
         for name in ("split", "group"):
             one, other = getattr(row, name), getattr(self, name)
             if one != other:
@@ -216,7 +175,7 @@ class Marks:
         self._numbers.extend((row.start, row.end, index, row.line))
 
     def finish(self) -> None:
-        """Puts the rows in order, and checks that they fit each other."""
+        """Put the rows in order, and check that they fit each other."""
         rows = np.array(self._numbers, np.int64).reshape(-1, 4)
         self.rows = rows[np.argsort(rows[:, 0], kind="stable")]
         self._numbers = array("q")
@@ -241,8 +200,8 @@ class Marks:
                 f"{starts[one]:,}; expected every frame, from 0 on"
             )
 
-    def indices(self, frames: int) -> np.ndarray:
-        """The label of each frame of a video of so many, `(T,)` int32."""
+    def label_indices(self, frames: int) -> np.ndarray:
+        """Return the label of each frame of a video of so many, `(T,)`."""
         last = self.rows[-1]
         where = f"{self.path}:{last[3]}: {printable(self.name)}"
         if self.by_frame and len(self.rows) != frames:
@@ -255,14 +214,91 @@ class Marks:
                 f"{where} has {frames:,} frames, but this segment ends at "
                 f"{last[1]:,}"
             )
-        if self.by_frame:
-            return self.rows[:, 2].astype(np.int32)
-        found = np.zeros(frames, np.int32)
+        indices = np.zeros(frames, np.int32)
         for start, end, index, _ in self.rows:
-            found[start:end] = index
-        return found
+            indices[start:end] = index
+        return indices
 
-    def where(self, index: int) -> str:
-        """Where a label stands for the first time, `file:line`."""
+    def first_line(self, index: int) -> str:
+        """Return where a label stands for the first time, `file:line`."""
         lines = self.rows[self.rows[:, 2] == index, 3]
         return f"{self.path}:{lines.min() if lines.size else self.line}"
+
+
+# Where the videos are, and which ones the table leaves out.
+
+
+def _paths(
+    folder: Path, annotations: dict[str, TableAnnotation]
+) -> dict[str, Path]:
+    """Return name -> its file; no two names may have the same."""
+    paths = {}
+    first: dict[str, TableAnnotation] = {}
+    for name, annotation in annotations.items():
+        candidates = [folder / "videos" / name, folder / name]
+        # Not `Path.exists`, which raises an error if a name is too long.
+        existing = filter(os.path.exists, candidates)
+        paths[name] = next(existing, candidates[0])
+        other = first.setdefault(_real(paths[name]), annotation)
+        if other is not annotation:
+            # As two videos it could be in train and in test.
+            raise DataError(
+                f"{annotation.path}:{annotation.line}: {printable(name)} is "
+                f"the video {printable(other.name)} of line {other.line}; "
+                "expected one name for a video"
+            )
+    return paths
+
+
+def _real(path: Path) -> str:
+    """Return the one name of a file that has several, such as `b/../a.mp4`.
+
+    A link is a file of its own; whether a file exists or not, it has a name.
+    """
+    if not os.path.exists(path):
+        return os.path.abspath(path)
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _notes(folder: Path, labelled: Iterable[Path]) -> list[str]:
+    """Return a line about videos that have no labels."""
+    names = _unlabelled(folder, list(labelled))
+    if not names:
+        return []
+    some = ", ".join(printable(name) for name in names[:_NAMED])
+    more = ", ..." if len(names) > _NAMED else ""
+    what = "1 video" if len(names) == 1 else f"{len(names):,} videos"
+    verb = "has" if len(names) == 1 else "have"
+    return [f"{what} in {folder} {verb} no labels: {some}{more}"]
+
+
+def _unlabelled(folder: Path, labelled: list[Path]) -> list[str]:
+    """Return the names of videos of a folder that have no labels.
+
+    Only folders are looked through where videos may be or are: the folder, its
+    `videos/`, and what is below it and holds one with labels.
+    """
+    known = set(map(_real, labelled))
+    folders = {folder, folder / "videos"}
+    folders |= {path.parent for path in labelled if _is_below(path, folder)}
+    # A folder of pictures is no video where videos are files.
+    of_pictures = any(map(os.path.isdir, labelled))
+    parents = set(map(_real, folders))
+    names = {}
+    for parent in sorted(folders):
+        # What may not be listed can still hold videos that may be read.
+        with contextlib.suppress(OSError, ValueError):
+            for path in parent.iterdir():
+                is_video = (
+                    path.suffix.lower() in video.SUFFIXES and path.is_file()
+                )
+                if of_pictures and path.is_dir() and _real(path) not in parents:
+                    is_video = bool(image_sequence.pictures(path))
+                if is_video and not path.name.startswith("."):
+                    names.setdefault(_real(path), str(path.relative_to(folder)))
+    unlabelled = [name for path, name in names.items() if path not in known]
+    return sorted(unlabelled, key=image_sequence.natural)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.is_relative_to(folder) and ".." not in path.parts

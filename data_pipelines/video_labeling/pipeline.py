@@ -1,14 +1,14 @@
-r"""Videos and a label for every frame -> batches of chunks that go on.
+r"""Videos and a label for every frame -> batches of consecutive chunks.
 
 Record    (video, labels): a video and as many labels as it has frames
 Files     --data-path FOLDER with labels.csv and the videos, in videos/ or
-          beside it: files of any kind, or folders of pictures.  Its columns
+          beside it: files of any kind, or folders of pictures. Its columns
           are video, frame, label (every frame once, from 0 on) or video,
           start, end, label (frames of the video, the end not included; what no
           segment covers is `background`), and, if you have them, split
           (train, valid or test) and group (all videos of a group are in one
-          split).  A missing split is cut from train: a tenth of its videos or
-          groups, by a hash of their names.  Or features that are ready, in
+          split). A missing split is cut from train: a tenth of its videos or
+          groups, by a hash of their names. Or precomputed features in
           the layout of MS-TCN: features/*.npy (C, T), groundTruth/*.txt,
           mapping.txt and splits/*.bundle; R is 1 then.
 Batch     ({"frames": uint8 (B, K, H, W, 3) or float16 (B, K, R, C),
@@ -26,37 +26,42 @@ Batch     ({"frames": uint8 (B, K, H, W, 3) or float16 (B, K, R, C),
     data.labels, data.frequencies, data.examples, data.bad, data.digest
     print(*data.report(), sep="\n")
 
-With `fps` a video is resampled (`video.py` has the rule), and its labels
-alike: a frame keeps the label that it has in the video.  Scores are then those
+With `fps` a video is resampled (`vision.video` has the rule), and its labels
+alike: a frame keeps the label that it has in the video. Scores are then those
 of the frames that are left, and `times` says when they are.
 
 Frames are decoded once, or the features that an `encoder` makes of them
-computed once, and mapped from disk (`video_store.py`).  Videos that cannot be
-read are left out, counted and listed; more than 5 % of them are an error.
+computed once, and mapped from disk (`vision.frame_store`). Videos that cannot
+be read are left out, counted and listed; more than 5 % of them are an error.
 
 Labels come from train only, two at least, and each split needs a video that
-can be read.  To evaluate an old run on new data pass its `labels`; then valid
+can be read. To evaluate an old run on new data pass its `labels`; then valid
 or test alone will do.
 
-B rows of a batch, K frames of a chunk, H height, W width, R regions, C
-channels.
+Letters of shapes: B rows of a batch, K frames of a chunk, H height, W width, R
+regions, C channels.
 """
 
+import contextlib
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.file_index import FileIndex
+from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling import clips as video_clips
 from data_pipelines.video_labeling import labels_csv, mstcn, tfds_clips
-from data_pipelines.video_labeling.clips import Clips
+from data_pipelines.video_labeling.clips import Clip, Clips
 from data_pipelines.video_labeling.datasets import Datasets, Split, Video
 from data_pipelines.video_labeling.demo import generator as demo
-from data_pipelines.video_labeling.frame_store import Encoder, Store, Stored
-from data_pipelines.vision.images import printable
+from data_pipelines.vision.frame_store import Encoder, FrameStore, Stored
+from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.video import VideoError
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
 
@@ -77,137 +82,185 @@ def make_datasets(
     download: bool = False,
     labels: tuple[str, ...] | None = None,
 ) -> Datasets:
-    """Reads a data set; the second time from a cache.
+    """Read a data set; the second time from a cache.
 
     Args:
-        dataset: a name from `SOURCES`.
-        data_path: for `files` the folder; for a public set TFDS's own folder;
+        dataset: A name from `SOURCES`.
+        data_path: For `files` the folder; for a public set TFDS's own folder;
             not for `demo`, which is written below `cache_path`.
-        cache_path: folder of the caches.  It may be deleted at any time.
-        encoder: what makes features of frames, with its own size; None:
+        cache_path: Folder of the caches. It may be deleted at any time.
+        encoder: What makes features of frames, with its own size; None:
             batches hold the frames themselves.
-        frame_size: height and width of the frames; one number is both.
-        mode: how they get that size, one of `images.MODES`.
-        fps: frames a second that videos are resampled to; 0: as they are.
+        frame_size: Height and width of the frames; one number is both.
+        mode: How they get that size, one of `images.MODES`.
+        fps: Frames a second that videos are resampled to; 0: as they are.
         chunk: K, frames of a row; 0: whole videos.
         batch_size: B, rows of a batch.
-        seed: of the order of training, and of the cut of missing splits.
-        mirror: whether training shows half of the videos of a pass mirrored,
+        seed: Random seed of the order of training, and of the cut of missing
+            splits.
+        mirror: Whether training shows half of the videos of a pass mirrored,
             left to right; not for features.
-        download: whether a public set may be downloaded.
-        labels: of an old run, instead of those of train.  The data need no
+        download: Whether a public set may be downloaded.
+        labels: Of an old run, instead of those of train. The data need no
             train split then.
 
     Returns:
         The splits and what belongs to them.
 
     Raises:
-        DataError: if the data are not as described; the message says where.
+        DataError: If the data are not as described; the message says where.
     """
     if chunk < 0:
         raise ValueError(f"chunk must be 0 or more, not {chunk}")
     cache_path = Path(cache_path)
     clips = SOURCES[dataset](data_path, cache_path, download)
-    if encoder is not None and isinstance(clips.medium, mstcn.Ready):
+    if encoder is not None and clips.medium.holds_features:
         raise DataError(
             f"{clips.name}: holds features, which no encoder can read; train "
             "without one"
         )
-    clips.cut(seed, training=labels is None)
-    square = isinstance(frame_size, int)
-    store = Store(
-        cache_path / "videos",
-        clips.medium,
-        size=(frame_size, frame_size) if square else tuple(frame_size),
-        mode=mode,
-        fps=fps,
-        encoder=encoder,
-    )
-    if mirror and (encoder or isinstance(clips.medium, mstcn.Ready)):
+    if mirror and (encoder is not None or clips.medium.holds_features):
         raise DataError(
             f"{clips.name}: only pictures can be mirrored, not features"
         )
-    stored, indices = _stored(clips, store)
-    names = _labels(clips, indices) if labels is None else tuple(labels)
-    videos = _videos(clips, stored, indices, names)
-    if labels is None:
-        _check_number(names, clips.name)
+    clips.cut(seed, training=labels is None)
+    if encoder is not None:
+        frame_size = encoder.size
+    elif isinstance(frame_size, int):
+        frame_size = (frame_size, frame_size)
+    readable, bad = _read(
+        clips, cache_path / "videos", encoder, tuple(frame_size), mode, fps
+    )
+    names = tuple(labels or _labels(clips, readable, bad))
+    videos: dict[str, list[Video]] = {split: [] for split in SPLITS}
+    for clip, stored, indices in readable:
+        targets = video_clips.relabel(clip, indices, clips.label_names, names)
+        video = Video(clip.name, clip.path, targets, stored)
+        videos[clip.split].append(video)
+    if labels is None and len(names) < 2:
+        # With one label every answer is right, whatever the model is.
+        raise DataError(
+            f"{clips.name}: all frames of train have one label, {names[0]!r}; "
+            "expected at least two labels"
+        )
     return Datasets(
         **{
             split: Split(videos[split], batch_size, chunk, seed, mirror)
             for split in SPLITS
         },
         labels=names,
-        bad=clips.bad,
+        bad=bad,
         name=clips.name,
         notes=clips.notes,
     )
 
 
-def _labels(clips: Clips, indices: dict[str, np.ndarray]) -> tuple[str, ...]:
-    """Those of the videos of train that can be read; no split may be empty."""
-    for split in SPLITS:
-        parts = [clip for clip in clips.found if clip.split == split]
-        if not any(clip.name in indices for clip in parts):
-            first = printable(parts[0].path)
-            raise DataError(
-                f"{clips.name}: no video of {split} can be read; {first}: "
-                f"{clips.bad.reasons[first]}"
-            )
-    train = [
-        indices[clip.name]
-        for clip in clips.found
-        if clip.split == "train" and clip.name in indices
-    ]
-    return video_clips.choose_labels(clips.names, train)
+class _Readable(NamedTuple):
+    """A video that can be read.
+
+    Attributes:
+        clip: Its labels.
+        stored: Its frames or features.
+        indices: `(T,)` the labels of these, as indices into the names of all.
+    """
+
+    clip: Clip
+    stored: Stored
+    indices: np.ndarray
 
 
-def _check_number(labels: tuple[str, ...], name: str) -> None:
-    """With one label every answer is right, whatever the model is."""
-    if len(labels) < 2:
-        raise DataError(
-            f"{name}: all frames of train have one label, {labels[0]!r}; "
-            "expected at least two labels"
-        )
-
-
-def _videos(
+def _read(
     clips: Clips,
-    stored: dict[str, Stored],
-    indices: dict[str, np.ndarray],
-    labels: tuple[str, ...],
-) -> dict[str, list[Video]]:
-    """Split -> its videos, in the order of the file."""
-    videos: dict[str, list[Video]] = {split: [] for split in SPLITS}
-    for clip in clips.found:
-        if clip.name in stored:
-            found = video_clips.translated(
-                clip, indices[clip.name], clips.names, labels
+    folder: Path,
+    encoder: Encoder | None,
+    size: tuple[int, int],
+    mode: str,
+    fps: float,
+) -> tuple[list[_Readable], BadFiles]:
+    """Read the frames of videos that are not stored yet.
+
+    Returns:
+        The videos that can be read, in their order, and the others.
+
+    Raises:
+        DataError: If labels do not fit their video, which is said before the
+            next one is read; if too many videos are bad, there is no room, or
+            the features are nonsense.
+    """
+    medium, bad = clips.medium, BadFiles("videos", clips.missing)
+    contents = _contents(clips, folder, bad)
+    about = {"medium": medium.name, "size": size, "mode": mode, "fps": fps}
+    readable = []
+    with FrameStore(folder, about, encoder) as store:
+        sources = {
+            clip.name: medium.source(clip.path, size, fps, mode)
+            for clip in clips.clips
+            if clip.name in contents and contents[clip.name] not in store
+        }
+        frames = 0
+        for source in sources.values():
+            # What is bad is counted when it is read.
+            with contextlib.suppress(VideoError):
+                frames += source.expected()
+        counted = f"{len(sources):,} videos, about {frames:,} frames"
+        store.expect("reading videos", counted, frames)
+        with progress_bar("reading videos", "frames", total=frames) as bar:
+            for clip in clips.clips:
+                if clip.name not in contents:
+                    continue
+                content = contents[clip.name]
+                try:
+                    # Two videos may have the same content.
+                    if content not in store:
+                        name = printable(clip.path)
+                        store.add_video(content, sources[clip.name], name)
+                        bar.update(store[content].size)
+                except VideoError as error:
+                    bad.add(error)
+                    continue
+                stored = store[content]
+                indices = clip.annotation.label_indices(stored.frames)
+                readable.append(
+                    _Readable(clip, stored, indices[stored.numbers])
+                )
+    bad.check(len(clips.clips), store.path / "bad_videos.txt")
+    return readable, bad
+
+
+def _contents(clips: Clips, folder: Path, bad: BadFiles) -> dict[str, str]:
+    """Return name -> content of the videos that can be read."""
+    known = FileIndex(folder / "videos.jsonl")
+    contents = {}
+    for clip in progress_bar("looking at videos", "videos", clips.clips):
+        if clip.exists:
+            try:
+                contents[clip.name] = clips.medium.content(clip.path, known)
+            except VideoError as error:
+                bad.add(error)
+    known.save()
+    return contents
+
+
+def _labels(
+    clips: Clips, readable: list[_Readable], bad: BadFiles
+) -> tuple[str, ...]:
+    """Return the labels of train; no split may be empty."""
+    for split in SPLITS:
+        if not any(video.clip.split == split for video in readable):
+            first = next(clip for clip in clips.clips if clip.split == split)
+            path = printable(first.path)
+            raise DataError(
+                f"{clips.name}: no video of {split} can be read; {path}: "
+                f"{bad.reasons[path]}"
             )
-            one = Video(clip.name, clip.path, found, stored[clip.name])
-            videos[clip.split].append(one)
-    return videos
-
-
-def _stored(
-    clips: Clips, store: Store
-) -> tuple[dict[str, Stored], dict[str, np.ndarray]]:
-    """Name -> video, and name -> `(T,)` indices of its labels."""
-    by_name = {clip.name: clip for clip in clips.found}
-    indices = {}
-
-    def check(name: str, stored: Stored) -> None:
-        found = by_name[name].labels.indices(stored.frames)
-        indices[name] = found[stored.numbers]
-
-    videos = [(clip.name, clip.path) for clip in clips.found if clip.there]
-    return store.read(videos, clips.bad, check), indices
+    train = [v.indices for v in readable if v.clip.split == "train"]
+    return video_clips.choose_labels(clips.label_names, train)
 
 
 def _files(
     data_path: str | Path | None, cache_path: Path, download: bool
 ) -> Clips:
-    """A folder of the user's."""
+    """Return the clips of a folder of the user's."""
     if data_path is None:
         raise DataError("--data-path FOLDER is needed to read files")
     path = Path(data_path)
@@ -216,13 +269,13 @@ def _files(
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder")
     table = (path / labels_csv.NAME).is_file()
-    ready = mstcn.is_layout(path)
-    if table and ready:
+    features = mstcn.is_layout(path)
+    if table and features:
         raise DataError(
             f"{path}: holds {labels_csv.NAME} and groundTruth; expected one "
             "of them"
         )
-    if ready:
+    if features:
         return mstcn.read(path)
     if table:
         return labels_csv.read(path)
@@ -239,7 +292,7 @@ def _demo(
     download: bool,
     small: bool = False,
 ) -> Clips:
-    """Clips of sprites, the same for every seed."""
+    """Return clips of sprites, the same for every seed."""
     if data_path is not None:
         raise DataError(
             "demo: takes no --data-path FOLDER; to read your own files add "
@@ -260,7 +313,7 @@ def _demo(
 def _ucf101(
     data_path: str | Path | None, cache_path: Path, download: bool
 ) -> Clips:
-    """13,320 clips of sport and the like; its first list of train and test."""
+    """Return 13,320 clips of sport and the like, by its first lists."""
     builder = tfds_records.prepared("ucf101", data_path, download)
     return tfds_clips.read(builder, {"train": "train", "test": "test"}, 25.0)
 

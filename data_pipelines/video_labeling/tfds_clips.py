@@ -17,53 +17,62 @@ from data_pipelines.vision.video import Frame, resampled
 
 
 def read(builder: Any, parts: dict[str, str], fps: float) -> Clips:
-    """The clips of a prepared set of TFDS.
+    """Return the clips of a prepared set of TFDS.
 
     Args:
-        builder: from `public.prepared`; its features are `video` and `label`.
-        parts: split -> TFDS's name of it.
-        fps: the rate that the clips were recorded with.
+        builder: From `tfds_records.prepared`; its features are `video` and
+            `label`.
+        parts: Split -> TFDS's name of it.
+        fps: The rate that the clips were recorded with.
     """
     import tensorflow_datasets as tfds
 
     feature = builder.info.features["label"].names
     names = [clean_label(label, builder.name) for label in feature]
     only = {"decoders": tfds.decode.PartialDecoding({"label": True})}
-    found = []
+    clips = []
     for split, part in parts.items():
         labelled = builder.as_dataset(split=part, **only)
         for number, example in enumerate(labelled.as_numpy_iterator()):
             name = f"{part}/{number:06}"
-            label = _Whole(int(example["label"]), f"{builder.name} ({name})")
+            line = f"{builder.name} ({name})"
+            annotation = OneLabel(int(example["label"]), line)
             path = Path(builder.name, name)
-            found.append(Clip(name, path, label, split, "", label.line))
+            clips.append(Clip(name, path, annotation, split, "", line))
     full = builder.info.full_name
     notes = [
         f"{full}: clips of one group are not known; those that are cut from "
         "train may look like some that stay there"
     ]
     medium = Examples(builder, fps)
-    return Clips(full, found, names, BadFiles("videos"), notes, medium)
+    return Clips(full, clips, names, BadFiles("videos"), notes, medium)
 
 
-class _Whole:
-    """One label for all frames."""
+class OneLabel:
+    """One label for all frames.
+
+    Args:
+        index: Of the label.
+        line: Where it stands.
+    """
 
     def __init__(self, index: int, line: str) -> None:
         self.index = index
         self.line = line
 
-    def indices(self, frames: int) -> np.ndarray:
-        """That label, `(T,)` int32."""
+    def label_indices(self, frames: int) -> np.ndarray:
+        """Return that label, `(T,)` int32."""
         return np.full(frames, self.index, np.int32)
 
-    def where(self, index: int) -> str:
-        """The clip."""
+    def first_line(self, index: int) -> str:
+        """Return the clip."""
         return self.line
 
 
 class Examples:
     """A medium whose paths are `<set>/<split>/<number>`, read in order."""
+
+    holds_features = False
 
     def __init__(self, builder: Any, fps: float) -> None:
         self.builder = builder
@@ -74,17 +83,17 @@ class Examples:
         self._examples: Iterator = iter(())
 
     def content(self, path: Path, known: FileIndex) -> str:
-        """The number of the clip; the set is in `name`."""
+        """Return the number of the clip; the set is in `name`."""
         return f"{path.parent.name}-{path.name}"
 
-    def open(
+    def source(
         self, path: Path, size: tuple[int, int], fps: float, mode: str
-    ) -> "_Example":
-        """The frames of a clip."""
-        return _Example(self, path, size, fps, mode)
+    ) -> "ExampleSource":
+        """Return the frames of a clip."""
+        return ExampleSource(self, path, size, fps, mode)
 
     def frames(self, path: Path) -> np.ndarray:
-        """uint8 `(T, H, W, 3)` of a clip."""
+        """Return uint8 `(T, H, W, 3)` of a clip."""
         part, number = path.parent.name, int(path.name)
         if part != self._part or number < self._next:
             dataset = self.builder.as_dataset(split=part)
@@ -97,7 +106,9 @@ class Examples:
         raise ValueError(f"{path}: the set has become smaller")
 
 
-class _Example:
+class ExampleSource:
+    """The frames of one clip; see `video.Reader`."""
+
     def __init__(
         self,
         examples: Examples,
@@ -110,14 +121,12 @@ class _Example:
         self.path = path
         self.size = size
         self.mode = mode
-        self.wanted = fps
+        self.wanted_fps = fps
         self.fps = fps or examples.fps
-        self.shape = (*size, 3)
-        self.dtype = "uint8"
         self.count = 0
 
     def expected(self) -> int:
-        """What clips of people doing something have, more or less."""
+        """Return what clips of people doing something have, more or less."""
         return round(7 * self.fps)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -125,9 +134,8 @@ class _Example:
         self.count = len(frames)
         rate = self.examples.fps
         timed = ((frame, i / rate) for i, frame in enumerate(frames))
-        chosen = resampled(timed, self.wanted, lambda _: 1 / rate)
+        chosen = resampled(timed, self.wanted_fps, lambda _: 1 / rate)
         for frame, number, seconds in chosen:
-            picture = images.resized(
-                Image.fromarray(frame), *self.size, self.mode
-            )
-            yield Frame(np.array(picture), number, seconds)
+            picture = Image.fromarray(frame)
+            pixels = np.array(images.resized(picture, *self.size, self.mode))
+            yield Frame(pixels, number, seconds)

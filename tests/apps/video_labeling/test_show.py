@@ -13,7 +13,7 @@ from apps.video_labeling import (
 )
 from data_pipelines.video_labeling import pipeline as video_labeling
 from data_pipelines.video_labeling.datasets import Video
-from tests.data_pipelines.video_labeling.test_pipeline import as_dataset
+from tests.data_pipelines.video_labeling.test_tfds_clips import as_dataset
 
 
 def test_a_public_set_has_thumbnails_of_its_frames(tmp_path):

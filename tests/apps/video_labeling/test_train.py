@@ -76,7 +76,7 @@ import tensorflow_datasets as tfds
 from apps.video_labeling import train
 from apps.video_labeling.config import PRESETS, Config
 from apps.common import cli
-from tests.data_pipelines.video_labeling.test_pipeline import as_dataset
+from tests.data_pipelines.video_labeling.test_tfds_clips import as_dataset
 with tfds.testing.mock_data(as_dataset_fn=as_dataset):
     train.train(cli.parse(Config, PRESETS))
 """

@@ -4,13 +4,13 @@ import shutil
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from PIL import Image
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling import pipeline as video_labeling
-from data_pipelines.video_labeling.frame_store import BATCH
 from data_pipelines.vision import video
+from data_pipelines.vision.frame_store import BATCH
 
 # Video -> (split, label of each of its frames); 10 frames a second.
 CLIPS = {
@@ -198,6 +198,73 @@ def test_videos_shorter_than_a_chunk_and_whole_ones(tmp_path, videos):
     assert data.train.steps_per_pass == 1
     with pytest.raises(ValueError, match="chunk must be 0 or more"):
         make(place, tmp_path, chunk=-1)
+
+
+# Frames are read once.
+
+
+def test_a_second_time_no_video_is_read(tmp_path, videos, monkeypatch, capsys):
+    place = folder(tmp_path, videos, per_frame())
+    first = make(place, tmp_path)
+    printed = capsys.readouterr().err
+    assert printed.startswith("reading videos: 4 videos, about 30 frames, ")
+    assert "8 x 6 x 3 uint8 each, 0.00432 MB, " in printed
+    # Neither frames nor files are opened again.
+    monkeypatch.setattr(video.Reader, "__iter__", None)
+    monkeypatch.setattr(video.Reader, "expected", None)
+    monkeypatch.setattr("hashlib.file_digest", None)
+    again = make(place, tmp_path)
+    assert capsys.readouterr().err == ""
+    for one, other in zip(first.test.videos, again.test.videos, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+
+
+def test_a_video_is_known_by_its_content(tmp_path, videos):
+    copies = tmp_path / "copies"
+    shutil.copytree(videos, copies)
+    for name in ("x.mp4", "y.mp4"):
+        shutil.copy(videos / "a.mp4", copies / name)
+    clips = CLIPS | {name: CLIPS["a.mp4"] for name in ("x.mp4", "y.mp4")}
+    place = folder(tmp_path, copies, per_frame(clips))
+    data = make(place, tmp_path)
+    contents = {v.name: v.stored.content for v in data.train.videos}
+    assert contents["a.mp4"] == contents["x.mp4"] == contents["y.mp4"]
+    assert contents["b.mp4"] != contents["a.mp4"]
+    assert len(list((tmp_path / "cache" / "videos").glob("*/*.bin"))) == 4
+
+
+def test_a_folder_of_pictures_is_its_pictures(tmp_path, videos):
+    copies = tmp_path / "copies"
+    shutil.copytree(videos, copies)
+    (copies / "e").mkdir()
+    for n in range(3):
+        picture = Image.new("RGB", (8, 8), (20 * n, 0, 0))
+        picture.save(copies / "e" / f"{n}.png")
+    clips = CLIPS | {"e": ("train", "wwr")}
+    place = folder(tmp_path, copies, per_frame(clips))
+    first = make(place, tmp_path).train.videos[-1]
+    assert first.frames[:, 0, 0, 0].tolist() == [0, 20, 40]
+    assert first.fps == 25
+    Image.new("RGB", (8, 8), (0, 0, 99)).save(copies / "e" / "1.png", "PNG")
+    again = make(place, tmp_path).train.videos[-1]
+    assert again.stored.content != first.stored.content
+    assert again.frames[1, 0, 0].tolist() == [0, 0, 99]
+
+
+def test_labels_are_checked_before_the_next_video_is_read(
+    tmp_path, videos, monkeypatch
+):
+    clips = CLIPS | {"a.mp4": ("train", "w" * 11)}
+    place = folder(tmp_path, videos, per_frame(clips))
+    paths, read = [], video.Reader.__iter__
+
+    def noted(reader):
+        paths.append(reader.path.name)
+        return read(reader)
+
+    monkeypatch.setattr(video.Reader, "__iter__", noted)
+    assert "a.mp4 has 10 frames, but labels for 11" in fails(place, tmp_path)
+    assert paths == ["a.mp4"]
 
 
 # What is wrong.
@@ -398,53 +465,4 @@ def test_new_data_for_an_old_run(tmp_path, videos):
     assert message == (
         f"{place / 'labels.csv'}:2: 'walk' in test is no label of train; "
         "those are run"
-    )
-
-
-# Public sets.
-
-PARTS = {"train": 30, "test": 4}
-
-
-def as_dataset(self, split=None, **_):
-    """Clips of the shades of their numbers, with the features of the set."""
-
-    def examples():
-        for number in range(PARTS[split]):
-            clip = np.full((6, 256, 256, 3), number, np.uint8)
-            yield {"video": clip, "label": number % 3}
-
-    specs = {
-        "video": tf.TensorSpec((None, 256, 256, 3), tf.uint8),
-        "label": tf.TensorSpec((), tf.int64),
-    }
-    return tf.data.Dataset.from_generator(examples, output_signature=specs)
-
-
-def test_ucf101(tmp_path):
-    tfds = pytest.importorskip("tensorflow_datasets")
-    with tfds.testing.mock_data(as_dataset_fn=as_dataset):
-        data = make(tmp_path / "tfds", tmp_path, "ucf101", fps=12.5)
-        names = tfds.builder("ucf101").info.features["label"].names
-        again = make(tmp_path / "tfds", tmp_path, "ucf101", fps=12.5)
-    assert again.examples == data.examples
-    assert data.labels == tuple(sorted(names[:3]))
-    assert data.examples["train"] + data.examples["valid"] == 30
-    assert data.examples["test"] == 4
-    for split in (data.train, data.valid, data.test):
-        for one in split.videos:
-            number = int(one.name[-6:])
-            assert words(data, one) == [names[number % 3]] * 3
-            assert one.frames.shape == (3, 8, 6, 3)
-            assert (one.frames == number).all()
-            np.testing.assert_allclose(one.times, [0, 0.08, 0.16])
-    assert "clips of one group are not known" in data.report()[-1]
-
-
-def test_a_public_set_is_not_downloaded_unasked(tmp_path):
-    pytest.importorskip("tensorflow_datasets")
-    message = fails(tmp_path / "tfds", tmp_path, dataset="ucf101")
-    assert re.fullmatch(
-        r"ucf101: not found in .*tfds/ucf101.*; add --download to fetch it",
-        message,
     )

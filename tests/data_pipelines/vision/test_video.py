@@ -408,46 +408,24 @@ def test_pictures_in_the_order_of_their_numbers(tmp_path):
     assert video.probe(path) == (14, image_sequence.FPS, (H, W), 14 / 25)
 
 
-def test_pictures_without_numbers(tmp_path):
-    path = folder(tmp_path / "clip", ["a.png", "b2x.png", "b10x.jpg"])
-    assert [p.name for p in image_sequence.pictures(path)] == [
-        "a.png", "b2x.png", "b10x.jpg",
-    ]  # fmt: skip
-    assert numbers(video.frames(path, (24, 32))) == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        (
-            ["f_1.png", "f_2.png", "f_4.png"],
-            "frame 3 is missing: f_2.png is followed by f_4.png",
-        ),
-        (
-            ["f_1.png", "f_01.png"],
-            "f_01.png and f_1.png have the same number",
-        ),
-        (
-            ["cover.png", "f_1.png", "f_2.png"],
-            "cover.png and f_2.png are not of one series; expected names that "
-            "differ in their last number alone",
-        ),
-        (
-            ["e_1.png", "f_2.png"],
-            "e_1.png and f_2.png are not of one series; expected names that "
-            "differ in their last number alone",
-        ),
-        (
-            [],
-            "the folder has no pictures (.jpg, .jpeg, .png, .bmp, .gif, .webp)",
-        ),
-    ],
-)
-def test_bad_folders(tmp_path, names, reason):
-    assert fails(folder(tmp_path / "clip", names)) == reason
-
-
 def test_bad_picture_in_a_folder(tmp_path):
     path = folder(tmp_path / "clip", ["f_1.png", "f_2.png", "f_3.png"])
     (path / "f_2.png").write_bytes(b"no picture")
     assert fails(path).startswith("f_2.png is no JPEG, PNG")
+
+
+def test_a_folder_that_is_no_series(tmp_path):
+    path = folder(tmp_path / "clip", ["f_1.png", "f_3.png"])
+    assert fails(path) == "frame 2 is missing: f_1.png is followed by f_3.png"
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_upright_sizes(tmp_path, rotation):
+    path = encode(tmp_path / "a.mp4", 2, rotation=rotation)
+    expected = np.rot90(frame(0), rotation // 90).shape[:2]
+    assert video.upright_size(path) == expected
+    pictures = folder(tmp_path / "clip", ["1.png"])
+    assert video.upright_size(pictures) == (H, W)
+    path.write_bytes(b"no video")
+    with pytest.raises(VideoError, match=r"a\.mp4: is not a video"):
+        video.upright_size(path)
