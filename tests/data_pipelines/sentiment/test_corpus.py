@@ -1,13 +1,16 @@
+import re
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Row
 from data_pipelines.sentiment import corpus, word_counter
 from data_pipelines.sentiment.corpus import Corpus, Source, build
 from data_pipelines.text.words import UNKNOWN, Vocabulary
+from tests.data_pipelines.sentiment.tools import fails, make, table, texts
 
 TRAIN = [
     ("A good film, GOOD!", "pos", 2),
@@ -219,3 +222,127 @@ def test_labels_are_one_line(tmp_path):
     assert found.labels == ["very good news", "x?"]
     with pytest.raises(DataError, match=r"^a\.csv:4: the label is empty$"):
         made(tmp_path / "d", [Source("a.csv", [("a", " \n", 4)], WHOLE)])
+
+
+# Labels and splits, of files.
+
+
+def test_labels_as_numbers_are_in_their_order(folder):
+    for split in SPLITS:
+        rows = [(t, i % 11) for i, (t, _) in enumerate(texts(44))]
+        table(folder / f"{split}.csv", rows)
+    data = make(folder)
+    assert data.labels == [str(i) for i in range(11)]
+    assert data.train.labels.tolist() == [i % 11 for i in range(44)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("-1e1", "0.5", "2.5", "10.5"),
+        ("2", "2.0", "10"),
+        ("10", "2", "nan"),
+        ("-inf", "10", "2"),
+        ("10", "2", "x"),
+        ("9007199254740992", "9007199254740993", "90071992547409920"),
+    ],
+)
+def test_order_of_labels(folder, labels):
+    for split in SPLITS:
+        rows = [
+            (t, labels[-1 - i % len(labels)])
+            for i, (t, _) in enumerate(texts(12))
+        ]
+        table(folder / f"{split}.csv", rows)
+    assert make(folder).labels == list(labels)
+
+
+def test_labels_as_words_are_sorted(folder):
+    for split in SPLITS:
+        rows = [
+            (t, ("sport", "10", "art")[i % 3])
+            for i, (t, _) in enumerate(texts(12))
+        ]
+        table(folder / f"{split}.csv", rows)
+    assert make(folder).labels == ["10", "art", "sport"]
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_label_that_train_has_not(folder, split):
+    rows = [("film\nin two lines", "pos"), ("plot", "mixed"), ("x", "mixed")]
+    table(folder / f"{split}.csv", rows)
+    for _ in range(2):  # read, then from the cache
+        assert fails(folder) == (
+            f"FOLDER/{split}.csv:4: unknown label 'mixed'; the labels known "
+            "from training are 'neg', 'pos'"
+        )
+
+
+def test_of_many_known_labels_some_are_named(folder):
+    rows = [(t, i % 25) for i, (t, _) in enumerate(texts(50))]
+    table(folder / "train.csv", rows)
+    message = fails(folder)
+    assert message.startswith("FOLDER/valid.csv:2: unknown label 'neg'; the ")
+    assert message.endswith("'18', '19' and 5 more")
+
+
+def test_one_class_only(folder):
+    table(folder / "train.csv", [(t, "pos") for t, _ in texts(10)])
+    assert fails(folder) == (
+        "FOLDER/train.csv: all texts for train have the label 'pos'; "
+        "expected at least two classes"
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_only_empty_texts(folder, split):
+    table(folder / f"{split}.csv", [("", "pos"), (" ", "neg")])
+    assert fails(folder) == (f"FOLDER/{split}.csv: has no texts for {split}")
+
+
+def test_too_few_texts_to_cut_from(folder):
+    (folder / "valid.csv").unlink()
+    # Equal words cannot be on two sides.
+    table(folder / "train.csv", [("film", "pos"), ("Film", "neg")])
+    assert fails(folder) == (
+        "FOLDER/train.csv: too few different texts to cut valid from; "
+        "expected at least 2, or your own valid"
+    )
+    (folder / "test.csv").unlink()
+    table(folder / "train.csv", [("film", "pos"), ("plot", "neg")])
+    assert fails(folder) == (
+        "FOLDER/train.csv: too few different texts to cut valid and test "
+        "from; expected at least 3, or your own valid and test"
+    )
+
+
+@pytest.mark.parametrize("count", [3, 4, 10, 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_few_texts_are_enough_to_cut_from(folder, count, seed):
+    (folder / "valid.csv").unlink()
+    (folder / "test.csv").unlink()
+    rows = [(f"film {i}", i) for i in range(count)]
+    rows += [(f"FILM {i}", i) for i in range(count)]
+    table(folder / "train.csv", rows)
+    labels = [str(i) for i in range(count)]
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "film"])
+    options = dict(seed=seed, labels=labels, vocabulary=vocabulary)
+    data = make(folder, **options)
+    parts = [getattr(data, split) for split in SPLITS]
+    found = [{t.lower() for t in part.texts} for part in parts]
+    assert all(found)
+    assert sum(map(len, found)) == len(set().union(*found)) == count
+    assert [2 * len(part) for part in found] == [len(p) for p in parts]
+    again = make(folder, cache_path=folder.parent / "again", **options)
+    assert list(again.test.texts) == list(data.test.texts)
+
+
+def test_one_class_left_by_the_cut(folder):
+    (folder / "valid.csv").unlink()
+    for seed in range(10):
+        table(folder / "train.csv", [("film", "pos"), ("bad plot", "neg")])
+        assert re.fullmatch(
+            "FOLDER/train.csv: after the cut of valid all texts for train "
+            "have the label '(pos|neg)'; more texts are needed",
+            fails(folder, seed=seed),
+        )

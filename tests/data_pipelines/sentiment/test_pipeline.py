@@ -1,73 +1,20 @@
-import csv
 import gzip
 import json
 import os
-import re
-import time
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment import pipeline as sentiment
-from data_pipelines.text.words import Vocabulary, encode_texts
-
-NOUNS = ("film", "plot", "music", "ending", "cast", "hero", "joke")
-
-
-def texts(count, seed=0):
-    """Rows (text, label) that are all different."""
-    random = np.random.default_rng(seed)
-    rows = []
-    for i in range(count):
-        words = random.choice(NOUNS, random.integers(2, 12))
-        rows.append((f"{' '.join(words)} {seed} {i}", ("neg", "pos")[i % 2]))
-    return rows
-
-
-def table(path, rows, header=("text", "label")):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Three files of 60, 20 and 30 texts."""
-    place = tmp_path / "reviews"
-    place.mkdir()
-    for seed, (split, count) in enumerate(
-        (("train", 60), ("valid", 20), ("test", 30))
-    ):
-        table(place / f"{split}.csv", texts(count, seed))
-    return place
-
-
-def make(folder, dataset="files", **changes):
-    options = dict(
-        cache_path=folder.parent / "cache",
-        batch_size=8,
-        max_length=10,
-        vocabulary_size=1000,
-        seed=0,
-        minimum_count=1,
-    )
-    return sentiment.make_datasets(dataset, folder, **{**options, **changes})
-
-
-def fails(folder, **changes):
-    with pytest.raises(DataError) as caught:
-        make(folder, **changes)
-    message = str(caught.value)
-    assert "\n" not in message
-    cache = folder.parent / "cache"
-    if cache.exists():
-        assert not list(cache.glob(".tmp-*"))
-    return message.replace(str(folder), "FOLDER")
+from data_pipelines.text.words import Vocabulary
+from tests.data_pipelines.sentiment.tools import (
+    NOUNS,
+    fails,
+    make,
+    table,
+    texts,
+)
 
 
 def test_three_files(folder):
@@ -79,31 +26,6 @@ def test_three_files(folder):
         rows = texts(len(found), seed)
         assert list(found.texts) == [written for written, _ in rows]
         assert [data.labels[i] for i in found.labels] == [c for _, c in rows]
-
-
-def test_batches_hold_the_words_of_the_texts(folder):
-    data = make(folder)
-    for ids, labels in data.train.dataset(training=True).take(20):
-        assert ids.dtype == labels.dtype == tf.int32
-        assert labels.shape == (8,)
-    rows = data.test.order
-    place = 0
-    for ids, labels in data.test.dataset():
-        for row, label in zip(ids.numpy(), labels.numpy(), strict=True):
-            written = tf.constant([data.test.texts[rows[place]]])
-            expected = encode_texts(written, data.vocabulary, 10)[0]
-            np.testing.assert_array_equal(row[row > 0], expected)
-            assert label == data.test.labels[rows[place]]
-            place += 1
-    assert place == 30
-
-
-def test_predictions_return_to_the_order_of_the_file(folder):
-    data = make(folder)
-    lengths = [(ids.numpy() > 0).sum(axis=1) for ids, _ in data.test.dataset()]
-    found = data.test.in_order(np.concatenate(lengths))
-    expected = [min(len(t.split()), 10) for t in data.test.texts]
-    assert found.tolist() == expected
 
 
 def test_vocabulary_is_from_train_only(folder):
@@ -122,27 +44,6 @@ def test_vocabulary_settings(folder):
     assert len(make(folder, vocabulary_size=5).vocabulary) == 5
     small = make(folder, minimum_count=20).vocabulary
     assert set(small.words) == {"[PAD]", "[UNK]", "0", *NOUNS}
-
-
-def test_same_seed_same_batches_other_seed_other_batches(folder):
-    def first(**changes):
-        data = make(folder, **changes)
-        batch = next(iter(data.train.dataset(training=True)))
-        return batch[0].numpy().tolist()
-
-    assert first() == first() != first(seed=1)
-
-
-def test_resumed_stream(folder):
-    data = make(folder)
-    assert data.train.steps_per_pass == 7
-    whole = list(data.train.dataset(training=True).take(12))
-    resumed = list(data.train.dataset(training=True, start_step=9).take(3))
-    for (ids, labels), (more_ids, more_labels) in zip(
-        whole[9:], resumed, strict=True
-    ):
-        np.testing.assert_array_equal(ids, more_ids)
-        np.testing.assert_array_equal(labels, more_labels)
 
 
 def test_the_second_time_nothing_is_read(folder, monkeypatch):
@@ -222,98 +123,6 @@ def test_formats_may_be_mixed(folder):
     assert list(data.valid.texts) == [written for written, _ in rows]
 
 
-def test_labels_as_numbers_are_in_their_order(folder):
-    for split in sentiment.SPLITS:
-        rows = [(t, i % 11) for i, (t, _) in enumerate(texts(44))]
-        table(folder / f"{split}.csv", rows)
-    data = make(folder)
-    assert data.labels == [str(i) for i in range(11)]
-    assert data.train.labels.tolist() == [i % 11 for i in range(44)]
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        ("-1e1", "0.5", "2.5", "10.5"),
-        ("2", "2.0", "10"),
-        ("10", "2", "nan"),
-        ("-inf", "10", "2"),
-        ("10", "2", "x"),
-        ("9007199254740992", "9007199254740993", "90071992547409920"),
-    ],
-)
-def test_order_of_labels(folder, labels):
-    for split in sentiment.SPLITS:
-        rows = [
-            (t, labels[-1 - i % len(labels)])
-            for i, (t, _) in enumerate(texts(12))
-        ]
-        table(folder / f"{split}.csv", rows)
-    assert make(folder).labels == list(labels)
-
-
-def test_labels_as_words_are_sorted(folder):
-    for split in sentiment.SPLITS:
-        rows = [
-            (t, ("sport", "10", "art")[i % 3])
-            for i, (t, _) in enumerate(texts(12))
-        ]
-        table(folder / f"{split}.csv", rows)
-    assert make(folder).labels == ["10", "art", "sport"]
-
-
-def test_report(folder):
-    rows = texts(60, 0)
-    with (folder / "test.csv").open("ab") as file:
-        for written, label in rows[:3]:
-            file.write(f"{written.upper()},{label}\n".encode())
-        file.write(b'"  ",pos\n<br />,neg\ncaf\xe9 \xff,pos\n')
-    lines = make(folder).report()
-    assert lines[0] == "train    60 texts (neg 30, pos 30), 0.0% unknown words"
-    assert lines[2].startswith("test     34 texts (neg 17, pos 17), ")
-    assert lines[3].endswith("% of the positions are words; 7 widths, 4 to 10")
-    assert lines[4:] == [
-        "note     3 test texts are in train",
-        f"note     {folder}/test.csv: 2 texts without any word left out",
-        f"note     {folder}/test.csv: 2 bytes that are not UTF-8 replaced",
-    ]
-
-
-def test_report_of_many_classes(folder):
-    for split, most in (("train", 3000), ("valid", 11), ("test", 3000)):
-        rows = [
-            (t, f"class {i % most:,}") for i, (t, _) in enumerate(texts(6000))
-        ]
-        table(folder / f"{split}.csv", rows[: 6000 if most > 11 else 22])
-    begin = time.monotonic()
-    lines = make(folder).report()
-    assert time.monotonic() - begin < 20
-    assert lines[0].startswith("train    6,000 texts (3,000 classes, 2 each), ")
-    assert lines[1].startswith("valid    22 texts (3,000 classes, 0 to 2), ")
-    assert all(len(line) < 80 for line in lines[:4])
-
-
-def test_report_names_up_to_ten_classes(folder):
-    for count in (10, 11):
-        rows = [(t, i % count) for i, (t, _) in enumerate(texts(33))]
-        for split in sentiment.SPLITS:
-            table(folder / f"{split}.csv", rows)
-        line = make(folder).report()[0]
-        assert ("(0 4, 1 4, 2 4, 3 3" in line) == (count == 10)
-
-
-def test_examples(folder):
-    assert make(folder).examples == {"train": 60, "valid": 20, "test": 30}
-
-
-def test_longer_test_texts_than_any_in_train(folder):
-    table(folder / "test.csv", [("film " * 50, "pos"), ("plot", "neg")])
-    table(folder / "train.csv", [("film", "pos"), ("bad plot", "neg")])
-    data = make(folder, max_length=30)
-    shapes = [tuple(ids.shape) for ids, _ in data.test.dataset()]
-    assert shapes == [(2, 30)]
-
-
 def test_no_folder(tmp_path):
     place = tmp_path / "none"
     assert fails(place) == "FOLDER: there is no such folder"
@@ -347,76 +156,6 @@ def test_files_of_other_names_are_let_be(folder):
     assert len(make(folder).train) == 60
 
 
-@pytest.mark.parametrize("split", ["valid", "test"])
-def test_label_that_train_has_not(folder, split):
-    rows = [("film\nin two lines", "pos"), ("plot", "mixed"), ("x", "mixed")]
-    table(folder / f"{split}.csv", rows)
-    for _ in range(2):  # read, then from the cache
-        assert fails(folder) == (
-            f"FOLDER/{split}.csv:4: unknown label 'mixed'; the labels known "
-            "from training are 'neg', 'pos'"
-        )
-
-
-def test_of_many_known_labels_some_are_named(folder):
-    rows = [(t, i % 25) for i, (t, _) in enumerate(texts(50))]
-    table(folder / "train.csv", rows)
-    message = fails(folder)
-    assert message.startswith("FOLDER/valid.csv:2: unknown label 'neg'; the ")
-    assert message.endswith("'18', '19' and 5 more")
-
-
-def test_one_class_only(folder):
-    table(folder / "train.csv", [(t, "pos") for t, _ in texts(10)])
-    assert fails(folder) == (
-        "FOLDER/train.csv: all texts for train have the label 'pos'; "
-        "expected at least two classes"
-    )
-
-
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_only_empty_texts(folder, split):
-    table(folder / f"{split}.csv", [("", "pos"), (" ", "neg")])
-    assert fails(folder) == (f"FOLDER/{split}.csv: has no texts for {split}")
-
-
-def test_too_few_texts_to_cut_from(folder):
-    (folder / "valid.csv").unlink()
-    # Equal words cannot be on two sides.
-    table(folder / "train.csv", [("film", "pos"), ("Film", "neg")])
-    assert fails(folder) == (
-        "FOLDER/train.csv: too few different texts to cut valid from; "
-        "expected at least 2, or your own valid"
-    )
-    (folder / "test.csv").unlink()
-    table(folder / "train.csv", [("film", "pos"), ("plot", "neg")])
-    assert fails(folder) == (
-        "FOLDER/train.csv: too few different texts to cut valid and test "
-        "from; expected at least 3, or your own valid and test"
-    )
-
-
-@pytest.mark.parametrize("count", [3, 4, 10, 20])
-@pytest.mark.parametrize("seed", range(5))
-def test_few_texts_are_enough_to_cut_from(folder, count, seed):
-    (folder / "valid.csv").unlink()
-    (folder / "test.csv").unlink()
-    rows = [(f"film {i}", i) for i in range(count)]
-    rows += [(f"FILM {i}", i) for i in range(count)]
-    table(folder / "train.csv", rows)
-    labels = [str(i) for i in range(count)]
-    vocabulary = Vocabulary(["[PAD]", "[UNK]", "film"])
-    options = dict(seed=seed, labels=labels, vocabulary=vocabulary)
-    data = make(folder, **options)
-    parts = [getattr(data, split) for split in sentiment.SPLITS]
-    found = [{t.lower() for t in part.texts} for part in parts]
-    assert all(found)
-    assert sum(map(len, found)) == len(set().union(*found)) == count
-    assert [2 * len(part) for part in found] == [len(p) for p in parts]
-    again = make(folder, cache_path=folder.parent / "again", **options)
-    assert list(again.test.texts) == list(data.test.texts)
-
-
 def test_ten_texts_run_through(folder):
     (folder / "valid.csv").unlink()
     (folder / "test.csv").unlink()
@@ -425,17 +164,6 @@ def test_ten_texts_run_through(folder):
         data = make(folder, seed=seed)
         assert min(data.examples.values()) > 0
         assert data.labels == ["neg", "pos"]
-
-
-def test_one_class_left_by_the_cut(folder):
-    (folder / "valid.csv").unlink()
-    for seed in range(10):
-        table(folder / "train.csv", [("film", "pos"), ("bad plot", "neg")])
-        assert re.fullmatch(
-            "FOLDER/train.csv: after the cut of valid all texts for train "
-            "have the label '(pos|neg)'; more texts are needed",
-            fails(folder, seed=seed),
-        )
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])

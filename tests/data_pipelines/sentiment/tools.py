@@ -1,0 +1,52 @@
+"""Files of labelled texts, and data sets of them."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from data_pipelines.files.errors import DataError
+from data_pipelines.sentiment import pipeline as sentiment
+
+NOUNS = ("film", "plot", "music", "ending", "cast", "hero", "joke")
+
+
+def texts(count, seed=0):
+    """Rows (text, label) that are all different."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for i in range(count):
+        words = random.choice(NOUNS, random.integers(2, 12))
+        rows.append((f"{' '.join(words)} {seed} {i}", ("neg", "pos")[i % 2]))
+    return rows
+
+
+def table(path, rows, header=("text", "label")):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def make(folder, dataset="files", **changes):
+    options = dict(
+        cache_path=folder.parent / "cache",
+        batch_size=8,
+        max_length=10,
+        vocabulary_size=1000,
+        seed=0,
+        minimum_count=1,
+    )
+    return sentiment.make_datasets(dataset, folder, **{**options, **changes})
+
+
+def fails(folder, **changes):
+    with pytest.raises(DataError) as caught:
+        make(folder, **changes)
+    message = str(caught.value)
+    assert "\n" not in message
+    cache = folder.parent / "cache"
+    if cache.exists():
+        assert not list(cache.glob(".tmp-*"))
+    return message.replace(str(folder), "FOLDER")
