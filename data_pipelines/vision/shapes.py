@@ -1,7 +1,9 @@
-"""Outlines of the demo pictures' shapes, as polygons."""
+"""Outlines of simple shapes as polygons, and where shapes stand."""
 
 import functools
 import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -64,6 +66,64 @@ def mask(
     polygon = filled(paths(shape, x, y, diameter))
     ImageDraw.Draw(image).polygon(polygon, fill=1)
     return np.asarray(image)
+
+
+class Item(NamedTuple):
+    """A shape of a thing, in pixels; x goes to the right, y down."""
+
+    thing: Any
+    x: float
+    y: float
+    diameter: float
+
+
+def box(items: Iterable[Item]) -> tuple[float, ...]:
+    """Return left, top, right, bottom."""
+    corners = [
+        (x - size / 2, y - size / 2, x + size / 2, y + size / 2)
+        for _, x, y, size in items
+    ]
+    left, top, right, bottom = zip(*corners, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def extent(items: Iterable[Item]) -> tuple[float, float]:
+    """Return width and height."""
+    left, top, right, bottom = box(items)
+    return right - left, bottom - top
+
+
+def centered(items: list[Item], x: float, y: float) -> list[Item]:
+    """Return the same with their middle at a point."""
+    left, top, right, bottom = box(items)
+    dx, dy = x - (left + right) / 2, y - (top + bottom) / 2
+    return [item._replace(x=item.x + dx, y=item.y + dy) for item in items]
+
+
+def turned(items: Iterable[Item]) -> list[Item]:
+    """Return the same with x and y exchanged."""
+    return [item._replace(x=item.y, y=item.x) for item in items]
+
+
+def hidden(behind: Item, front: Item, side: int) -> float:
+    """Return the part of a shape that another one covers.
+
+    Args:
+        behind: The one.
+        front: The other; its `thing` has a `shape`, too.
+        side: Of the square picture that the first is in the middle of.
+    """
+    first, second = (
+        mask(
+            item.thing.shape,
+            item.x - behind.x + side / 2,
+            item.y - behind.y + side / 2,
+            item.diameter,
+            side,
+        )
+        for item in (behind, front)
+    )
+    return (first & second).sum() / first.sum()
 
 
 def _points(*corners: tuple[float, float]) -> np.ndarray:

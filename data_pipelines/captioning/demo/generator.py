@@ -14,7 +14,7 @@ Five captions of one picture:
         blue hearts.
 
 All five say the same: how many shapes there are, of which size and colour, and
-how they stand.  `facts` reads that from any sentence of the grammar, here
+how they stand. `facts` reads that from any sentence of the grammar, here
 
     {"1 large purple star", "4 small blue heart",
      "purple star above blue heart"}
@@ -23,56 +23,45 @@ and a caption is right if it has the facts of the picture, all and no others.
 
 A sixth of the combinations (of colour and shape, and of shape, relation and
 shape) is kept from train, and half the pictures of valid and test have one of
-these; they are `new` in scenes.csv.  The other half are new scenes of known
-combinations.  Every word is in the captions of train `KNOWN` times or more.
-No two pictures have the same facts, so no caption of train, the most frequent
-one or that of the most similar picture, is right for any picture of test.
+these; they are `new` in scenes.csv. Every word is in the captions of train
+`KNOWN` times or more. No two pictures have the same facts, so no caption of
+train, the most frequent one or that of the most similar picture, is right for
+any picture of test.
 """
 
 import csv
-import dataclasses
 import random
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from data_pipelines.captioning.demo import pictures, sentences
-from data_pipelines.captioning.demo.layouts import Item, Layout
+from data_pipelines.captioning.demo import drawing, sentences
+from data_pipelines.captioning.demo.layout import Layout
 from data_pipelines.captioning.demo.scenes import WEIGHTS, Scene, random_scene
+from data_pipelines.vision.shapes import Item
 
 # What a caption says, as lines; None if it is not of the grammar.
 facts = sentences.facts
 
-# Raise it with any change of the pictures or captions: files of one version
-# are written once and then taken as they are.
+# Files of one version are written once: raise it with any change of them.
 VERSION = 1
-
 SIZES = {"train": 4000, "valid": 300, "test": 500}
 SMALL_SIZES = {split: size // 10 for split, size in SIZES.items()}
 CAPTIONS = 5
-
 # How often a word of the captions stands in train at least.
 KNOWN = 50
-
 # The part of valid and test with combinations that train does not have.
 NEW = 0.5
 
 
-@dataclasses.dataclass(frozen=True)
-class Example:
-    """A picture, before it is drawn.
-
-    Args:
-        image: the name of its file.
-        scene: what it shows.
-        items: where.
-        captions: what to say of it.
-    """
+class Example(NamedTuple):
+    """A picture, before it is drawn."""
 
     image: str
     scene: Scene
-    items: tuple[Item, ...]
-    captions: tuple[str, ...]
+    items: list[Item]
+    captions: list[str]
 
     @property
     def new(self) -> bool:
@@ -80,43 +69,33 @@ class Example:
         return any(map(held_out, self.scene.combinations))
 
     def draw(self, seed: int = 0) -> bytes:
-        """A JPEG file."""
-        return pictures.draw(self.items, f"{seed} {self.image}")
+        """Return a JPEG file."""
+        return drawing.draw(self.items, f"{seed} {self.image}")
 
 
 def write(
     folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
 ) -> None:
-    """Writes all files.
-
-    Args:
-        folder: an existing folder that belongs to the demo alone.
-        seed: equal seeds write equal files.
-        sizes: Examples of each split; `None`: `SIZES`.
-    """
+    """Write all files into a folder that belongs to the demo alone."""
     folder = Path(folder)
     (folder / "images").mkdir()
-    captions, scenes = [], []
-    for split, found in splits(seed, sizes).items():
-        for example in found:
+    captions = [("image", "caption", "split")]
+    scenes = [("image", "split", "facts", "new")]
+    for split, examples in splits(seed, sizes).items():
+        for example in examples:
             path = folder / "images" / example.image
             path.write_bytes(example.draw(seed))
-            captions += [(example.image, c, split) for c in example.captions]
+            captions += [(path.name, text, split) for text in example.captions]
             known = "; ".join(sorted(example.scene.facts))
-            scenes.append((example.image, split, known, int(example.new)))
-    _write(folder / "captions.csv", ("image", "caption", "split"), captions)
-    _write(folder / "scenes.csv", ("image", "split", "facts", "new"), scenes)
-
-
-def _write(path: Path, names: tuple[str, ...], rows: Iterable[tuple]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(rows)
+            scenes.append((path.name, split, known, int(example.new)))
+    for name, rows in (("captions", captions), ("scenes", scenes)):
+        path = folder / f"{name}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def known(folder: str | Path) -> dict[str, frozenset[str]]:
-    """Picture -> what is in it, of the files that `write` wrote."""
+    """Return the facts of each picture, from the files that `write` wrote."""
     path = Path(folder) / "scenes.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return {
@@ -128,25 +107,18 @@ def known(folder: str | Path) -> dict[str, frozenset[str]]:
 def splits(
     seed: int = 0, sizes: dict[str, int] | None = None
 ) -> dict[str, list[Example]]:
-    """Return the examples of each split."""
-    seen: set[frozenset[str]] = set()
+    """Return the examples of each split; equal seeds give equal ones."""
+    taken: set[frozenset[str]] = set()
     return {
-        split: list(_fresh(split, size, seen, seed))
+        split: list(_examples(split, size, taken, seed))
         for split, size in (sizes or SIZES).items()
     }
 
 
-def _fresh(
-    split: str, size: int, seen: set[frozenset[str]], seed: int
+def _examples(
+    split: str, size: int, taken: set[frozenset[str]], seed: int
 ) -> Iterator[Example]:
-    """Yields examples whose facts nobody has seen.
-
-    Args:
-        split: its name.
-        size: how many.
-        seen: facts that are taken; is added to.
-        seed: of all decisions.
-    """
+    """Yield examples whose facts are not taken, and take them."""
     chance = random.Random(f"{seed} {split}")
     layout = Layout(chance)
     new = 0 if split == "train" else round(NEW * size)
@@ -157,17 +129,14 @@ def _fresh(
         while True:
             scene = random_scene(chance, kind)
             held = any(map(held_out, scene.combinations))
-            if held == is_new and scene.facts not in seen:
+            if held == is_new and scene.facts not in taken:
                 break
-        seen.add(scene.facts)
-        yield Example(
-            f"{split}_{number:04}.jpg",
-            scene,
-            layout.items(scene),
-            tuple(sentences.write(scene, chance, CAPTIONS)),
-        )
+        taken.add(scene.facts)
+        items = layout.items(scene)
+        captions = sentences.write(scene, chance, CAPTIONS)
+        yield Example(f"{split}_{number:04}.jpg", scene, items, captions)
 
 
 def held_out(combination: str) -> bool:
-    """Whether a combination is kept for valid and test."""
+    """Return whether a combination is kept for valid and test."""
     return zlib.crc32(combination.encode()) % 6 == 0

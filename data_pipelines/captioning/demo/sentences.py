@@ -1,194 +1,139 @@
 """Captions of the demo's scenes, and what a caption says of its picture.
 
-One grammar serves both ways.  `write` fills the blanks of a form, such as
-
-    {see_a}{a} {relation} {b}
-    You can see a large red circle above two small blue squares.
-
-and `read` finds the forms that a sentence fits.  A blank is filled with one of
-its `options`, which the scene decides, so that articles, numbers and verbs of
-a sentence that is read are right, or it is not read at all.
+One grammar, `captions.ini`, serves both ways. A form has blanks: `a`, `b`, `c`
+are things, `the_a` names one again, and what ends in a letter agrees with its
+thing, as in `is_a`. `relation`, `side`, `way` are the scene's first relation,
+`back`, `far`, `yaw` the same turned round, and `place` is its first place;
+what ends in `_2` is the second one.
 """
 
+import configparser
 import functools
 import itertools
 import random
 import re
-from collections.abc import Iterable
+from pathlib import Path
 
-from data_pipelines.captioning.demo import forms
-from data_pipelines.captioning.demo.scenes import (
-    BACK,
-    COLOURS,
-    COUNTS,
-    KINDS,
-    SHAPES,
-    THINGS,
-    Scene,
-    Thing,
-)
+from data_pipelines.captioning.demo import scenes
+from data_pipelines.captioning.demo.scenes import Scene, Thing
 
-_BLANK = re.compile(r"{(\w+)}")
-
-# Blanks for the things of a scene.
-LETTERS = ("a", "b", "c")
+_GRAMMAR = configparser.ConfigParser(interpolation=None)
+_GRAMMAR.read(Path(__file__).parent / "captions.ini", "utf-8")
+OPTIONS = {
+    section: {name: tuple(text.split("|")) for name, text in entries.items()}
+    for section, entries in _GRAMMAR.items()
+}
+TURNED = {"back": "relation", "far": "side", "yaw": "way"}
 
 
 def write(scene: Scene, chance: random.Random, count: int) -> list[str]:
-    """Different captions of a scene, all true and none with anything left out.
-
-    Args:
-        scene: what the picture shows.
-        chance: source of all decisions.
-        count: how many.
-    """
-    shuffled = _forms(scene.kind, scene.relations)
-    chance.shuffle(shuffled)
-    found: dict[str, None] = {}
-    for form in itertools.cycle(shuffled):
-        words = _BLANK.sub(
-            lambda blank: chance.choice(options(blank[1], scene)), form
+    """Return different captions of a scene, true and with nothing left out."""
+    forms = _forms(scene.kind, scene.relations)
+    chance.shuffle(forms)
+    captions: dict[str, None] = {}
+    for form in itertools.cycle(forms):
+        text = re.sub(
+            r"{(\w+)}",
+            lambda blank: chance.choice(options(blank[1], scene)),
+            form,
         )
-        found[f"{words[0].upper()}{words[1:]}."] = None
-        if len(found) == count:
+        captions[f"{text[0].upper()}{text[1:]}."] = None
+        if len(captions) == count:
             break
-    return list(found)
+    return list(captions)
 
 
 def facts(sentence: str) -> frozenset[str] | None:
-    """What a caption says.
+    """Return what a caption says; None if it is not of the grammar.
 
-    A caption is right if these are the facts of the scene, or of another
-    caption of the picture.  Case, commas and full stops do not count.
-
-    Returns:
-        The facts as `Scene.facts` writes them; None for a sentence, or words
-        that are none, of another grammar than that of `write`.
+    A caption is right if these are the facts of the scene. Case, commas and
+    full stops do not count.
     """
-    scene = read(sentence)
-    return None if scene is None else scene.facts
-
-
-def read(sentence: str) -> Scene | None:
-    """A scene that a sentence is about; None if it is no sentence of ours."""
-    text = normalize(sentence)
-    count = len(_thing().findall(text))
-    for pattern, blanks, kind, relations in _patterns(count):
-        match = pattern.fullmatch(text)
-        if match is None:
-            continue
-        filled = dict(zip(blanks, match.groups(), strict=True))
-        things = [_things().get(filled[k]) for k in LETTERS[:count]]
-        if None in things:
-            return None
-        scene = Scene(kind, relations, tuple(things))
-        if all(w in options(blank, scene) for blank, w in filled.items()):
-            return scene
+    text = " ".join(re.sub("[.,]", " ", sentence.lower()).split())
+    phrase = r"\b(?:a|one|two|three|four) (?:small|little|large|big) \w+ \w+"
+    things = [_things().get(words) for words in re.findall(phrase, text)]
+    for kind, relations, form in _every_form(len(things)):
+        letters = re.findall("{([abc])}", form)
+        ordered = [things[letters.index(letter)] for letter in sorted(letters)]
+        if None not in ordered:
+            scene = Scene(kind, relations, tuple(ordered))
+            if _fits(re.split(r"{(\w+)}", form.replace(",", "")), scene, text):
+                return scene.facts
     return None
 
 
-def normalize(sentence: str) -> str:
-    """Small letters, one space between words, and no points."""
-    return " ".join(re.sub(r"[.,]", " ", sentence.lower()).split())
+def _fits(parts: list[str], scene: Scene, text: str) -> bool:
+    """Return whether a text is that literal, an option of that blank, ..."""
+    literal, *rest = parts
+    if not text.startswith(literal):
+        return False
+    text = text.removeprefix(literal)
+    if not rest:
+        return not text
+    return any(
+        _fits(rest[1:], scene, text.removeprefix(option))
+        for option in {*options(rest[0], scene)}
+        if text.startswith(option)
+    )
 
 
 def options(blank: str, scene: Scene) -> tuple[str, ...]:
-    """Everything that may stand in a blank.
-
-    Args:
-        blank: `a`, `b`, `c`: a thing; `the_a` names it again, and what ends in
-            its letter agrees with it, as in `is_a`.  `relation`, `side`,
-            `way`: the scene's first relation, `back`, `far`, `yaw` the same
-            turned round, `place` its first place; `relation_2` its second.
-        scene: what the sentence is about.
-    """
+    """Return everything that may stand in a blank."""
     name, _, which = blank.partition("_")
-    letter = which or name
-    if letter in LETTERS:
-        thing = scene.things[LETTERS.index(letter)]
-        if name == letter:
+    if (which or name) in ("a", "b", "c"):
+        thing = scene.things["abc".index(which or name)]
+        if not which:
             return _phrases(thing)
         if name == "the":
             return (f"the {thing.colour} {_noun(thing)}",)
-        return forms.AGREEING[name][thing.count > 1]
-    return _related(name, scene.relations[1 if which else 0])
-
-
-def _related(name: str, relation: str) -> tuple[str, ...]:
-    """What stands in a blank for a relation or a place."""
-    if name == "place":
-        return forms.PLACE[relation]
-    if name in ("back", "far", "yaw"):
-        relation = BACK[relation]
-    if name in ("relation", "back"):
-        return forms.RELATION[relation]
-    return (forms.SIDE if name in ("side", "far") else forms.WAY)[relation]
+        words = OPTIONS[name]["1" if thing.count == 1 else "2"]
+        if name == "see":
+            return tuple(f"{word} ".lstrip() for word in words)
+        return words
+    relation = scene.relations[1 if which else 0]
+    if name in TURNED:
+        name, relation = TURNED[name], scenes.BACK[relation]
+    return OPTIONS[name][relation]
 
 
 def _phrases(thing: Thing) -> tuple[str, ...]:
     return tuple(
         f"{number} {size} {thing.colour} {_noun(thing)}"
-        for number in forms.NUMBERS[thing.count]
-        for size in forms.SIZES[thing.size]
+        for number in OPTIONS["numbers"][str(thing.count)]
+        for size in OPTIONS["sizes"][thing.size]
     )
 
 
 def _noun(thing: Thing) -> str:
-    return thing.shape if thing.count == 1 else forms.PLURALS[thing.shape]
-
-
-def _forms(kind: str, relations: tuple[str, ...]) -> list[str]:
-    return [*forms.FORMS[kind], *forms.MORE.get((kind, relations[0]), ())]
+    plural = "es" if thing.shape == "cross" else "s"
+    return thing.shape + plural * (thing.count > 1)
 
 
 @functools.cache
 def _things() -> dict[str, Thing]:
-    """Every phrase for a thing, and the thing."""
-    every = itertools.starmap(
-        Thing, itertools.product(COUNTS, forms.SIZES, COLOURS, SHAPES)
-    )
-    return {words: thing for thing in every for words in _phrases(thing)}
+    """Return the thing of every phrase for one."""
+    sizes, colours, shapes = OPTIONS["sizes"], scenes.COLOURS, scenes.SHAPES
+    every = itertools.product((1, 2, 3, 4), sizes, colours, shapes)
+    return {
+        phrase: thing
+        for thing in itertools.starmap(Thing, every)
+        for phrase in _phrases(thing)
+    }
 
 
-def _either(words: Iterable[str]) -> str:
-    return f"(?:{'|'.join(words)})"
-
-
-@functools.cache
-def _thing() -> re.Pattern:
-    """Matches what may be a phrase for a thing."""
-    parts = (
-        itertools.chain(*forms.NUMBERS.values()),
-        itertools.chain(*forms.SIZES.values()),
-        COLOURS,
-        (*forms.PLURALS.values(), *SHAPES),
-    )
-    return re.compile(rf"\b{' '.join(map(_either, parts))}\b")
+def _forms(kind: str, relations: tuple[str, ...]) -> list[str]:
+    names = (kind, f"{kind} {relations[0]}")
+    texts = [_GRAMMAR.get("forms", name, fallback="") for name in names]
+    return list(filter(None, "\n".join(texts).split("\n")))
 
 
 @functools.cache
-def _patterns(things: int) -> list[tuple]:
-    """(pattern, blanks, kind, relations) of forms with so many things."""
+def _every_form(things: int) -> list[tuple[str, tuple[str, ...], str]]:
+    """Return (kind, relations, form) of so many things."""
     return [
-        (_pattern(form, relations), _BLANK.findall(form), kind, relations)
-        for kind, possible in KINDS.items()
-        if THINGS[kind] == things
+        (kind, relations, form)
+        for kind, possible in scenes.KINDS.items()
+        if scenes.THINGS[kind] == things
         for relations in possible
         for form in _forms(kind, relations)
     ]
-
-
-def _pattern(form: str, relations: tuple[str, ...]) -> re.Pattern:
-    """Matches the sentences of a form, and some whose words do not agree."""
-
-    def fill(blank: re.Match) -> str:
-        name, _, which = blank[1].partition("_")
-        if name in LETTERS:
-            return f"({_thing().pattern})"
-        if name == "the":
-            return r"(the \w+ \w+)"
-        if which in LETTERS:
-            return f"({_either(itertools.chain(*forms.AGREEING[name]))})"
-        return f"({_either(_related(name, relations[1 if which else 0]))})"
-
-    return re.compile(_BLANK.sub(fill, form.replace(",", "")))
