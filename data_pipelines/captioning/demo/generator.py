@@ -4,18 +4,10 @@ Files     images/train_0000.jpg ..., 96 x 96 pixels
           captions.csv with the columns image,caption,split, five rows a picture
           scenes.csv with the columns image,split,facts,new
 
-Five captions of one picture:
+The captions say how many shapes there are, of which size and colour, and how
+they stand. `facts` reads that from any sentence of the grammar,
 
-    Four little blue hearts are under one big purple star.
-    Above four little blue hearts there is a large purple star.
-    This image shows a large purple star over four little blue hearts.
     There are four small blue hearts with a big purple star above them.
-    At the top there is a large purple star and at the bottom four little
-        blue hearts.
-
-All five say the same: how many shapes there are, of which size and colour, and
-how they stand. `facts` reads that from any sentence of the grammar, here
-
     {"1 large purple star", "4 small blue heart",
      "purple star above blue heart"}
 
@@ -73,11 +65,8 @@ class Example(NamedTuple):
         return drawing.draw(self.items, f"{seed} {self.image}")
 
 
-def write(
-    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
-) -> None:
+def write(folder: Path, seed: int = 0, sizes: dict | None = None) -> None:
     """Write all files into a folder that belongs to the demo alone."""
-    folder = Path(folder)
     (folder / "images").mkdir()
     captions = [("image", "caption", "split")]
     scenes = [("image", "split", "facts", "new")]
@@ -94,19 +83,14 @@ def write(
             csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def known(folder: str | Path) -> dict[str, frozenset[str]]:
+def known(folder: Path) -> dict[str, frozenset[str]]:
     """Return the facts of each picture, from the files that `write` wrote."""
-    path = Path(folder) / "scenes.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return {
-            row["image"]: frozenset(row["facts"].split("; "))
-            for row in csv.DictReader(file)
-        }
+    with (folder / "scenes.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {row["image"]: frozenset(row["facts"].split("; ")) for row in rows}
 
 
-def splits(
-    seed: int = 0, sizes: dict[str, int] | None = None
-) -> dict[str, list[Example]]:
+def splits(seed: int = 0, sizes: dict | None = None) -> dict[str, list]:
     """Return the examples of each split; equal seeds give equal ones."""
     taken: set[frozenset[str]] = set()
     return {

@@ -4,6 +4,7 @@ x goes to the right, y down. What is said to be left of something ends before
 it begins, at about the same height, so no two people see it differently.
 """
 
+import itertools
 import math
 import random
 
@@ -39,11 +40,8 @@ class Layout:
         kind, relations, things = scene
         if kind in ("place", "corners"):
             places = zip(things, relations, strict=True)
-            return [
-                i
-                for one, where in places
-                for i in self._at(one, where, len(things))
-            ]
+            placed = [self._at(*pair, len(things)) for pair in places]
+            return list(itertools.chain(*placed))
         while True:
             items = self._together(*scene)
             if max(extent(items)) <= SIDE - 2 * MARGIN:
@@ -81,10 +79,8 @@ class Layout:
             diameter = self.uniform(*sizes)
             step = diameter + self.uniform(2.5, 4)
             form = self.choice(FORMS[thing.count])
-            items = [
-                Item(thing, z.real * step, z.imag * step, diameter)
-                for z in form
-            ]
+            steps = [(step * z.real, step * z.imag) for z in form]
+            items = [Item(thing, *point, diameter) for point in steps]
             items = centered(items, 0, 0)
             wide, high = extent(items)
             if wide <= width and high <= height:
@@ -104,21 +100,16 @@ class Layout:
         """Return a thing at an edge, in a corner or in the center."""
         if place == "center":
             return self._in_the_middle(self._group(thing, 1, 86, 86), 3.0)
-        room = [
-            70 if place in sides else 34
-            for sides in (("top", "bottom"), ("left", "right"))
-        ]
-        items = self._group(thing, things, *room)
+        width = 70 if place in ("top", "bottom") else 34
+        height = 70 if place in ("left", "right") else 34
+        items = self._group(thing, things, width, height)
         point = [SIDE / 2 + self.uniform(-3, 3) for _ in "xy"]
         margin = self.uniform(4, 8)
-        for axis, (low, high) in enumerate(
-            (("left", "right"), ("top", "bottom"))
-        ):
-            half = extent(items)[axis] / 2
-            if low in place:
-                point[axis] = margin + half
-            if high in place:
-                point[axis] = SIDE - margin - half
+        for word in place.split():
+            axis = word in ("top", "bottom")
+            near = margin + extent(items)[axis] / 2
+            far = SIDE - margin - extent(items)[axis] / 2
+            point[axis] = near if word in ("left", "top") else far
         return centered(items, *point)
 
     def _inside(self, first, second, *third) -> list[Item]:
@@ -128,10 +119,8 @@ class Layout:
             ring = Item(second, 0, 0, self.uniform(*sizes))
             hole = shapes.HOLE * ring.diameter / 2 - 1
             inner = self._group(first, 2 + len(third), 40, 40)
-            if all(
-                math.hypot(i.x, i.y) + shapes.REACH * i.diameter / 2 < hole
-                for i in inner
-            ):
+            reach = shapes.REACH * inner[0].diameter / 2
+            if all(math.hypot(i.x, i.y) + reach < hole for i in inner):
                 return [ring, *inner]
 
     def _in_front(self, first, second, *third) -> list[Item]:

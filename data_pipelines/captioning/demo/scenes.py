@@ -1,52 +1,18 @@
 """What a demo picture shows, before it has a place in pixels or in words."""
 
-import itertools
+import configparser
 import random
+from pathlib import Path
 from typing import NamedTuple
 
-COLOURS = {
-    "red": "#d6242a",
-    "orange": "#f78616",
-    "yellow": "#fad626",
-    "green": "#2c9c42",
-    "blue": "#245ed6",
-    "purple": "#7e38aa",
-    "pink": "#f88ec0",
-    "black": "#222228",
-}
-SHAPES = (
-    "circle",
-    "square",
-    "triangle",
-    "star",
-    "heart",
-    "ring",
-    "cross",
-    "moon",
-)
-CORNERS = ("top left", "top right", "bottom left", "bottom right")
-EDGES = ("left", "right", "top", "bottom")
-BACK = {"left of": "right of", "above": "below", "inside": "around"}
-BACK |= {"in front of": "behind"}
-BACK |= {back: relation for relation, back in BACK.items()}
-DIRECTIONS = ("left of", "right of", "above", "below")
-# Every kind of scene with the relations, or places, of its things a, b and c.
+GRAMMAR = configparser.ConfigParser(interpolation=None)
+GRAMMAR.read(Path(__file__).parent / "grammar.ini", "utf-8")
+COLOURS, BACK = dict(GRAMMAR["colours"]), GRAMMAR["back"]
+SHAPES = tuple(GRAMMAR["shapes"])
+# Every kind of scene with the relations, or places, that it may have.
 KINDS = {
-    # a at a place of the picture; a and b in opposite corners
-    "place": [(place,) for place in (*CORNERS, *EDGES, "center")],
-    "corners": list(zip(CORNERS, CORNERS[::-1], strict=True)),
-    # a left of b, ...; a left of b left of c, or above
-    "pair": [("left of",), ("above",), ("inside",), ("in front of",)],
-    "line": [("left of",), ("above",)],
-    # a left of b, or above, and both on one side of c
-    "both": [
-        ("left of", "above"),
-        ("left of", "below"),
-        ("above", "left of"),
-        ("above", "right of"),
-    ],
-    # a inside or in front of b, and b on one side of c
-    "nested": list(itertools.product(("inside", "in front of"), DIRECTIONS)),
+    kind: [tuple(relations.split(", ")) for relations in text.split("|")]
+    for kind, text in GRAMMAR["kinds"].items()
 }
 WEIGHTS = dict(zip(KINDS, (4, 2, 8, 2, 2, 2), strict=True))
 THINGS = dict(zip(KINDS, (1, 2, 2, 3, 3, 3), strict=True))
@@ -132,18 +98,21 @@ def _thing(chance: random.Random) -> Thing:
 
 def _is_clear(kind: str, relations: tuple, things: list[Thing]) -> bool:
     """Return whether there is room for all, and everybody sees the same."""
-    most = {"center": 4, **dict.fromkeys(CORNERS, 1)}.get(relations[0], 2)
+    most = 4 if "center" in relations else 2
+    most = 1 if relations[0].startswith(("top ", "bottom ")) else most
     large = [thing.count * (thing.size == "large") for thing in things]
-    if len({thing.name for thing in things}) < len(things) or max(large) > most:
+    names = {thing.name for thing in things}
+    if len(names) < len(things) or max(large) > most:
         return False
     if kind == "both":
         return max(large[:2]) <= 1
-    first, second = (*things, None)[:2]
     if "inside" in relations:
         inner = 1 if kind == "nested" else 4
-        return large[:2] == [0, 1] and first.count <= inner
+        return large[:2] == [0, 1] and things[0].count <= inner
     if "in front of" in relations:
+        first, second, *_ = things
         # Half hidden, a ring or a moon is not known.
-        solid = not {"ring", "moon"} & {first.shape, second.shape}
-        return large[:2] == [1, 1] and solid and first.colour != second.colour
+        solid = {"ring", "moon"}.isdisjoint((first.shape, second.shape))
+        differ = first.colour != second.colour
+        return large[:2] == [1, 1] and solid and differ
     return True

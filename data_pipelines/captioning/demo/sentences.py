@@ -1,27 +1,23 @@
 """Captions of the demo's scenes, and what a caption says of its picture.
 
-One grammar, `captions.ini`, serves both ways. A form has blanks: `a`, `b`, `c`
+One grammar, `grammar.ini`, serves both ways. A form has blanks: `a`, `b`, `c`
 are things, `the_a` names one again, and what ends in a letter agrees with its
 thing, as in `is_a`. `relation`, `side`, `way` are the scene's first relation,
 `back`, `far`, `yaw` the same turned round, and `place` is its first place;
 what ends in `_2` is the second one.
 """
 
-import configparser
 import functools
 import itertools
 import random
 import re
-from pathlib import Path
 
 from data_pipelines.captioning.demo import scenes
 from data_pipelines.captioning.demo.scenes import Scene, Thing
 
-_GRAMMAR = configparser.ConfigParser(interpolation=None)
-_GRAMMAR.read(Path(__file__).parent / "captions.ini", "utf-8")
 OPTIONS = {
     section: {name: tuple(text.split("|")) for name, text in entries.items()}
-    for section, entries in _GRAMMAR.items()
+    for section, entries in scenes.GRAMMAR.items()
 }
 TURNED = {"back": "relation", "far": "side", "yaw": "way"}
 
@@ -105,8 +101,8 @@ def _phrases(thing: Thing) -> tuple[str, ...]:
 
 
 def _noun(thing: Thing) -> str:
-    plural = "es" if thing.shape == "cross" else "s"
-    return thing.shape + plural * (thing.count > 1)
+    plural = scenes.GRAMMAR["shapes"][thing.shape]
+    return thing.shape if thing.count == 1 else plural
 
 
 @functools.cache
@@ -123,7 +119,7 @@ def _things() -> dict[str, Thing]:
 
 def _forms(kind: str, relations: tuple[str, ...]) -> list[str]:
     names = (kind, f"{kind} {relations[0]}")
-    texts = [_GRAMMAR.get("forms", name, fallback="") for name in names]
+    texts = [scenes.GRAMMAR.get("forms", name, fallback="") for name in names]
     return list(filter(None, "\n".join(texts).split("\n")))
 
 
