@@ -12,7 +12,6 @@ they stand. `facts` reads that from any sentence of the grammar,
      "purple star above blue heart"}
 
 and a caption is right if it has the facts of the picture, all and no others.
-
 A sixth of the combinations (of colour and shape, and of shape, relation and
 shape) is kept from train, and half the pictures of valid and test have one of
 these; they are `new` in scenes.csv. Every word is in the captions of train
@@ -33,7 +32,6 @@ from data_pipelines.captioning.demo.layout import Layout
 from data_pipelines.captioning.demo.scenes import WEIGHTS, Scene, random_scene
 from data_pipelines.vision.shapes import Item
 
-# What a caption says, as lines; None if it is not of the grammar.
 facts = sentences.facts
 
 # Files of one version are written once: raise it with any change of them.

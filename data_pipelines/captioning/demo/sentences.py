@@ -11,6 +11,7 @@ import functools
 import itertools
 import random
 import re
+from collections.abc import Iterator
 
 from data_pipelines.captioning.demo import scenes
 from data_pipelines.captioning.demo.scenes import Scene, Thing
@@ -20,11 +21,20 @@ OPTIONS = {
     for section, entries in scenes.GRAMMAR.items()
 }
 TURNED = {"back": "relation", "far": "side", "yaw": "way"}
+# (kind, relations, form): some are of a first relation alone.
+FORMS = [
+    (kind, relations, form)
+    for kind, possible in scenes.KINDS.items()
+    for relations in possible
+    for name in (kind, f"{kind} {relations[0]}")
+    for form in scenes.GRAMMAR.get("forms", name, fallback="").split("\n")
+    if form
+]
 
 
 def write(scene: Scene, chance: random.Random, count: int) -> list[str]:
     """Return different captions of a scene, true and with nothing left out."""
-    forms = _forms(scene.kind, scene.relations)
+    forms = [form for *rest, form in FORMS if (*rest,) == scene[:2]]
     chance.shuffle(forms)
     captions: dict[str, None] = {}
     for form in itertools.cycle(forms):
@@ -40,22 +50,22 @@ def write(scene: Scene, chance: random.Random, count: int) -> list[str]:
 
 
 def facts(sentence: str) -> frozenset[str] | None:
-    """Return what a caption says; None if it is not of the grammar.
+    """Return what a caption says; None if it is not of the grammar."""
+    return next((scene.facts for scene in readings(sentence)), None)
 
-    A caption is right if these are the facts of the scene. Case, commas and
-    full stops do not count.
-    """
+
+def readings(sentence: str) -> Iterator[Scene]:
+    """Yield what a sentence may be about; case and points do not count."""
     text = " ".join(re.sub("[.,]", " ", sentence.lower()).split())
     phrase = r"\b(?:a|one|two|three|four) (?:small|little|large|big) \w+ \w+"
     things = [_things().get(words) for words in re.findall(phrase, text)]
-    for kind, relations, form in _every_form(len(things)):
-        letters = re.findall("{([abc])}", form)
-        ordered = [things[letters.index(letter)] for letter in sorted(letters)]
-        if None not in ordered:
-            scene = Scene(kind, relations, tuple(ordered))
+    for kind, relations, form in FORMS:
+        if scenes.THINGS[kind] == len(things) and None not in things:
+            letters = re.findall("{([abc])}", form)
+            ordered = tuple(things[letters.index(a)] for a in sorted(letters))
+            scene = Scene(kind, relations, ordered)
             if _fits(re.split(r"{(\w+)}", form.replace(",", "")), scene, text):
-                return scene.facts
-    return None
+                yield scene
 
 
 def _fits(parts: list[str], scene: Scene, text: str) -> bool:
@@ -115,21 +125,3 @@ def _things() -> dict[str, Thing]:
         for thing in itertools.starmap(Thing, every)
         for phrase in _phrases(thing)
     }
-
-
-def _forms(kind: str, relations: tuple[str, ...]) -> list[str]:
-    names = (kind, f"{kind} {relations[0]}")
-    texts = [scenes.GRAMMAR.get("forms", name, fallback="") for name in names]
-    return list(filter(None, "\n".join(texts).split("\n")))
-
-
-@functools.cache
-def _every_form(things: int) -> list[tuple[str, tuple[str, ...], str]]:
-    """Return (kind, relations, form) of so many things."""
-    return [
-        (kind, relations, form)
-        for kind, possible in scenes.KINDS.items()
-        if scenes.THINGS[kind] == things
-        for relations in possible
-        for form in _forms(kind, relations)
-    ]

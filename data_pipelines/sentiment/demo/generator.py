@@ -20,7 +20,7 @@ import csv
 import random
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipelines.sentiment.demo import words
@@ -42,18 +42,13 @@ SHORTEST, LONGEST = 15, 60
 STRAIGHT = 0.75
 
 
-def write(
-    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
-) -> None:
-    """Write all files.
-
-    Args:
-        folder: An existing folder that belongs to the demo alone.
-        seed: Equal seeds write equal files.
-        sizes: Examples of each split; `None`: `SIZES`.
-    """
+def write(folder: Path, seed: int = 0, sizes: dict | None = None) -> None:
+    """Write all files into a folder that belongs to the demo alone."""
     for split, size in (sizes or SIZES).items():
-        _write(Path(folder) / f"{split}.csv", reviews(split, seed, size))
+        rows = [("text", "label"), *reviews(split, seed, size)]
+        path = folder / f"{split}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def reviews(
@@ -66,13 +61,6 @@ def reviews(
     chance.shuffle(labels)
     for label in labels:
         yield writer.review(label == "pos"), label
-
-
-def _write(path: Path, rows: Iterable[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("text", "label"))
-        writer.writerows(rows)
 
 
 def held_out(noun: str, adjective: str) -> bool:

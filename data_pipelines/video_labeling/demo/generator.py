@@ -1,13 +1,13 @@
 """Writes the demo: clips of sprites that move, grow, blink or stand still.
 
 Written are `labels.csv`, with `video,start,end,label,split`, and the clips in
-`videos/`, mp4 of 48 x 48 pixels and 12 frames a second.  In a clip one sprite
+`videos/`, mp4 of 48 x 48 pixels and 12 frames a second. In a clip one sprite
 does several things one after the other:
 
     still, left, right, up, down, growing, shrinking, blinking, orbiting
 
-A single frame does not tell what the sprite does (`video_labeling_sprites.py`
-says why).  Nor does the trace that coding leaves: every frame is coded by
+A single frame does not tell what the sprite does (`sprites.py` says
+why). Nor does the trace that coding leaves: every frame is coded by
 itself and equally well, so it has the same artefacts whatever was before it.
 The frame before it does tell, all but turning from going straight: to see that
 takes three or four frames, and the first frame of a clip has none before it.
@@ -42,18 +42,11 @@ CODING = {"g": "1", "qp": "18", "preset": "fast", "x264-params": "scenecut=0"}
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A clip, before it is drawn.
-
-    Attributes:
-        name: of its file.
-        split: train, valid or test.
-        segments: (start, end, action), frames, the end not included.
-        seed: of how it looks, and of where the sprite is.
-    """
+    """A clip, before it is drawn."""
 
     name: str
     split: str
-    segments: tuple[tuple[int, int, str], ...]
+    segments: tuple[tuple[int, int, str], ...]  # (start, end, action), frames
     seed: str
 
     @property
@@ -95,25 +88,17 @@ def _segments(chance: random.Random) -> Iterator[tuple[int, int, str]]:
         start = end
 
 
-def write(
-    folder: str | Path, seed: int = 0, sizes: dict[str, int] | None = None
-) -> None:
-    """Writes all files.
+def write(folder: Path, seed: int = 0, sizes: dict | None = None) -> None:
+    """Write all files into a folder that belongs to the demo alone.
 
-    Args:
-        folder: an existing folder that belongs to the demo alone.
-        seed: equal seeds give equal frames and labels; the bytes of the
-            videos depend on the version of the encoder, too.
-        sizes: Examples of each split; `None`: `SIZES`.
+    Equal seeds give equal frames and labels; the bytes of the videos depend on
+    the version of the encoder, too.
     """
-    folder = Path(folder)
     (folder / "videos").mkdir()
-    rows = []
+    rows = [("video", "start", "end", "label", "split")]
     for clip in clips(seed, sizes):
         place = folder / "videos" / clip.name
         video.write(place, clip.frames(), FPS, CODING)
         rows += [(clip.name, *s, clip.split) for s in clip.segments]
     with (folder / "labels.csv").open("w", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("video", "start", "end", "label", "split"))
-        writer.writerows(rows)
+        csv.writer(file, lineterminator="\n").writerows(rows)

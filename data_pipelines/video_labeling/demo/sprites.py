@@ -2,7 +2,7 @@
 
 Where a sprite is and how large it is go round: what leaves the picture on one
 side comes in on the other, and what has grown to the largest size goes on from
-the smallest.  So at any time all places, sizes and shades are equally
+the smallest. So at any time all places, sizes and shades are equally
 probable, whatever the sprite does: a single frame says nothing about it.
 """
 
@@ -74,16 +74,10 @@ def begin(chance: random.Random) -> State:
 def act(
     state: State, action: str, frames: int, chance: random.Random
 ) -> Iterator[State]:
-    """Yields the states of the frames of an action.
+    """Yield the states of the frames of an action, after that of `state`.
 
     The first of them has moved already, so an action begins with the frame
     that is labelled so.
-
-    Args:
-        state: of the frame before.
-        action: one of `ACTIONS`.
-        frames: how many.
-        chance: for speed and direction.
     """
     speed = chance.uniform(2.0, 3.2)  # pixels a frame
     growth = chance.uniform(0.9, 1.4)
@@ -114,17 +108,11 @@ def act(
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """What stays the same in a clip.
-
-    Attributes:
-        shape: one of `SHAPES`.
-        colour: `(3,)` of the sprite, 0 to 255.
-        ground: `(SIDE, SIDE, 3)` what is behind it.
-    """
+    """What stays the same in a clip."""
 
     shape: str
-    colour: np.ndarray
-    ground: np.ndarray
+    colour: np.ndarray  # (3,) of the sprite, 0 to 255
+    ground: np.ndarray  # (SIDE, SIDE, 3)
 
     @classmethod
     def random(cls, chance: random.Random) -> "Scene":
@@ -154,11 +142,11 @@ def _cover(shape: str, x: float, y: float, diameter: float) -> np.ndarray:
     half = math.ceil(diameter / 2 * shapes.REACH) + 2
     side = 2 * half * _SCALE
     centre = half * _SCALE
-    found = shapes.paths(
+    paths = shapes.paths(
         shape, centre + x * _SCALE, centre + y * _SCALE, diameter * _SCALE
     )
     image = Image.new("L", (side, side))
-    ImageDraw.Draw(image).polygon(shapes.filled(found), fill=255)
+    ImageDraw.Draw(image).polygon(shapes.filled(paths), fill=255)
     return np.asarray(image.reduce(_SCALE), np.float32) / 255
 
 
