@@ -491,26 +491,6 @@ def test_pixels_have_the_colours_that_are_said(splits):
             assert distances.min() < np.linalg.norm(paper - seen, axis=1).min()
 
 
-def test_shapes_are_different():
-    """Even small ones; the nearest are a circle and a square."""
-    masks = {shape: shapes.mask(shape, 8, 8, 12, 16) for shape in scenes.SHAPES}
-    for a, b in itertools.combinations(masks.values(), 2):
-        assert (a ^ b).sum() > 0.12 * (a | b).sum()
-
-
-def test_ring_has_a_hole():
-    ring = shapes.mask("ring", 48, 48, 60, 96)
-    assert not ring[48, 48]
-    expected = np.pi * 30**2 * (1 - shapes.HOLE**2)
-    assert ring.sum() == pytest.approx(expected, rel=0.06)
-
-
-def test_shapes_reach_no_farther_than_said():
-    for shape in scenes.SHAPES:
-        for outline in shapes.outlines(shape):
-            assert np.linalg.norm(outline, axis=1).max() <= shapes.REACH
-
-
 def test_the_one_in_front_hides_a_part(splits):
     found = 0
     for example in splits["test"]:
@@ -525,17 +505,6 @@ def test_the_one_in_front_hides_a_part(splits):
                 assert 0.12 < part < 0.39
                 found += 1
     assert found > 20
-
-
-def test_hidden_part_of_a_square():
-    thing = scenes.Thing(1, "large", "red", "square")
-    behind = shapes.Item(thing, 0, 0, 40)
-    side = 0.86 * 40
-    for share in (0.0, 0.25, 0.5, 1.0):
-        front = shapes.Item(thing, side * (1 - share), 0, 40)
-        assert shapes.hidden(behind, front, layout.SIDE) == pytest.approx(
-            share, abs=0.05
-        )
 
 
 def test_no_pixel_stays_the_same(splits):
