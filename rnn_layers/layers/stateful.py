@@ -10,6 +10,7 @@ Letters of shapes: B batch, T time of a chunk, F features, U units.
 """
 
 import functools
+from typing import Any
 
 import keras
 from keras import ops
@@ -95,7 +96,6 @@ class StatefulStack(keras.layers.Layer):
         """Build the stack."""
         if not self.stack.built:
             self.stack.build(sequences_shape)
-            self.stack.built = True
 
     def __call__(self, sequences, resets=None, mask=None, **kwargs):
         """Call the layer with the mask that `sequences` carries, if any."""
@@ -116,17 +116,18 @@ class StatefulStack(keras.layers.Layer):
                     state = ops.where(rows, start[index], state)
                 start[index] = state
         outputs, last = self.stack.run(sequences, starts, mask, training)
-        for carried, states in zip(self.states, last, strict=True):
-            for variable, state in zip(carried, states, strict=False):
-                variable.assign(state)
+        self._carry(last)
         return outputs
+
+    def _carry(self, states):
+        for carried, own in zip(self.states, states, strict=True):
+            # Those of a backward layer, which stand behind, are not carried.
+            for variable, state in zip(carried, own, strict=False):
+                variable.assign(state)
 
     def reset_state(self) -> None:
         """Set all carried states to what the cells begin with."""
-        starts = self.stack.get_initial_state(self.batch_size)
-        for carried, start in zip(self.states, starts, strict=True):
-            for variable, state in zip(carried, start, strict=False):
-                variable.assign(state)
+        self._carry(self.stack.get_initial_state(self.batch_size))
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -139,23 +140,14 @@ class StatefulStack(keras.layers.Layer):
     def load_own_variables(self, store: dict) -> None:
         """Load nothing."""
 
-    def compute_mask(
-        self, sequences: Tensor, mask: Tensor | None = None
-    ) -> Tensor | None:
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Tensor | None:
         """Pass the mask on if there still is time."""
         return self.stack.compute_mask(sequences, mask)
 
-    def compute_output_spec(
-        self,
-        sequences: Tensor,
-        resets: Tensor | None = None,
-        mask: Tensor | None = None,
-        training: bool = False,
-    ) -> keras.KerasTensor:
-        """Return shape and type without running the stack."""
-        shape = self.stack.compute_output_shape(sequences.shape)
-        shape = shape[0] if self.stack.return_state else shape
-        return keras.KerasTensor(shape, self.compute_dtype)
+    def compute_output_shape(self, sequences_shape: tuple, *_: Any) -> tuple:
+        """Return the shape of the outputs."""
+        shape = self.stack.compute_output_shape(sequences_shape)
+        return shape[0] if self.stack.return_state else shape
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
