@@ -6,16 +6,21 @@ import tempfile
 
 
 def _import_keras_quietly():
-    """Imports keras, hiding the start-up notices of its backend.
+    """Import keras, hiding the start-up notices of its backend.
 
     TensorFlow's C++ code writes half a dozen lines to standard error before
-    any setting of ours can reach it.  They come out again if the import fails.
+    any setting of ours can reach it. They come out again if the import fails.
+    Keras also imports scikit-learn and pyplot wherever they are installed,
+    which takes as long as half of TensorFlow and serves nothing here: it is
+    told that there are none, until it is imported.
     """
+    optional = {"matplotlib", "sklearn"} - set(sys.modules)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as notices:
         os.dup2(notices.fileno(), 2)
+        sys.modules.update(dict.fromkeys(optional))
         try:
             import keras  # noqa: F401
         except BaseException:
@@ -23,6 +28,8 @@ def _import_keras_quietly():
             os.write(kept, notices.read())
             raise
         finally:
+            for name in optional:
+                del sys.modules[name]
             os.dup2(kept, 2)
             os.close(kept)
 

@@ -61,6 +61,7 @@ class Captioner:
         config: The `Config`.
         encoder: The `PictureEncoder`; if it is frozen the model takes its
             features.
+        eager: Whether to compile nothing, which is faster for a batch or two.
     """
 
     def __init__(
@@ -69,16 +70,18 @@ class Captioner:
         tokenizer: Tokenizer,
         config: Config,
         encoder: picture_encoder.PictureEncoder,
+        eager: bool = False,
     ):
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
         self.decoder = IncrementalDecoder(model, config.conditioning)
         self.encoder = encoder
+        self.eager = eager
         self.compiled = {}
 
     @classmethod
-    def of_run(cls, run: runs.Run) -> "Captioner":
+    def of_run(cls, run: runs.Run, eager: bool = False) -> "Captioner":
         """Open the best model of a run.
 
         Raises:
@@ -92,7 +95,8 @@ class Captioner:
                 " vocabulary.txt"
             )
         config = Config(**run.record["config"])
-        return cls(model, tokenizer, config, picture_encoder.of_run(run, model))
+        encoder = picture_encoder.of_run(run, model)
+        return cls(model, tokenizer, config, encoder, eager)
 
     def __call__(
         self, paths: Sequence[str | Path], search: Search | None = None
@@ -194,7 +198,7 @@ class Captioner:
             shape = (None, *self.decoder.picture.input.shape[1:])
             ids = [((None, None), "int32") for _ in tokens]
             self.compiled[key] = graph.compile_once(
-                function, (shape, "float32"), *ids
+                function, (shape, "float32"), *ids, eager=self.eager
             )
         return self.compiled[key](keras.ops.cast(inputs, "float32"), *tokens)
 
@@ -262,7 +266,7 @@ def main(options: Options) -> None:
     for flag in ("page", "json"):
         if getattr(options, flag):
             text_input.check_output(f"--{flag}", getattr(options, flag))
-    captioner = Captioner.of_run(run)
+    captioner = Captioner.of_run(run, eager=len(paths) <= BATCH)
     search = options.search(captioner.config)
     bad = images.BadFiles()
     records, examples = [], []

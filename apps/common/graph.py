@@ -5,7 +5,9 @@ from collections.abc import Callable
 import keras
 
 
-def compile_once(function: Callable, *signature) -> Callable:
+def compile_once(
+    function: Callable, *signature, eager: bool = False
+) -> Callable:
     """Return a function compiled once for all shapes of its signature.
 
     Args:
@@ -13,10 +15,12 @@ def compile_once(function: Callable, *signature) -> Callable:
         *signature: Pairs of a shape, `None` where it varies, and a dtype: one
             for each argument. Without any the function is compiled anew for
             every shape that it is called with.
+        eager: Whether to return the function itself: a single call takes less
+            time than compiling.
 
     On another backend than TensorFlow the function itself is returned.
     """
-    if keras.config.backend() != "tensorflow":
+    if eager or keras.config.backend() != "tensorflow":
         return function
     import tensorflow as tf
 

@@ -77,6 +77,7 @@ class Predictor:
         vocabulary: Of the words.
         labels: Names of the classes.
         max_length: Longest text, in words.
+        eager: Whether to compile nothing, which is faster for a batch or two.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Predictor:
         vocabulary: Vocabulary,
         labels: list[str],
         max_length: int,
+        eager: bool = False,
     ):
         self.classifier = classifier
         self.vocabulary = vocabulary
@@ -92,11 +94,13 @@ class Predictor:
         self.max_length = max_length
         explainer = model.explainer(classifier)
         self.explain = graph.compile_once(
-            lambda ids: explainer(ids, training=False), ((None, None), "int32")
+            lambda ids: explainer(ids, training=False),
+            ((None, None), "int32"),
+            eager=eager,
         )
 
     @classmethod
-    def of_run(cls, run: runs.Run) -> "Predictor":
+    def of_run(cls, run: runs.Run, eager: bool = False) -> "Predictor":
         """Open the best model of a run.
 
         Raises:
@@ -115,7 +119,7 @@ class Predictor:
                 " vocabulary.txt or labels.txt"
             )
         max_length = run.record["config"]["max_length"]
-        return cls(classifier, vocabulary, labels, max_length)
+        return cls(classifier, vocabulary, labels, max_length, eager)
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the prediction for each text."""
@@ -143,7 +147,7 @@ class Predictor:
 def main(options: Options) -> None:
     """Label all texts, a batch at a time."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
-    predictor = Predictor.of_run(run)
+    predictor = Predictor.of_run(run, eager=0 < len(options.texts) <= BATCH)
     page = Path(options.page or run.file("explanations.html"))
     if options.explain:
         text_input.check_output("--page", page)

@@ -54,6 +54,7 @@ class Predictor:
         model: The translator; its weights may change later.
         tokenizers: That of the source and that of the target.
         config: The `Config`.
+        eager: Whether to compile nothing, which is faster for a batch or two.
     """
 
     def __init__(
@@ -61,15 +62,17 @@ class Predictor:
         model: keras.Model,
         tokenizers: Sequence[Tokenizer],
         config: Config,
+        eager: bool = False,
     ):
         self.model = model
         self.source, self.target = tokenizers
         self.config = config
         self.decoder = IncrementalDecoder(model)
+        self.eager = eager
         self.compiled = {}
 
     @classmethod
-    def of_run(cls, run: runs.Run) -> "Predictor":
+    def of_run(cls, run: runs.Run, eager: bool = False) -> "Predictor":
         """Open the best model of a run.
 
         Raises:
@@ -90,7 +93,7 @@ class Predictor:
                 f"{run.path}: model.keras was trained for another source.txt"
                 " or target.txt"
             )
-        return cls(model, tokenizers, config)
+        return cls(model, tokenizers, config, eager)
 
     @property
     def has_attention(self) -> bool:
@@ -128,7 +131,7 @@ class Predictor:
         """Translate rows of tokens `(B, S)`; return a list for each."""
         if search not in self.compiled:
             self.compiled[search] = graph.compile_once(
-                lambda ids: self.search(ids, search), IDS
+                lambda ids: self.search(ids, search), IDS, eager=self.eager
             )
         return generation.hypotheses(self.compiled[search](ids), self.target)
 
@@ -157,7 +160,7 @@ class Predictor:
         """
         if "attention" not in self.compiled:
             self.compiled["attention"] = graph.compile_once(
-                self.decoder.attention, IDS, IDS
+                self.decoder.attention, IDS, IDS, eager=self.eager
             )
         rows = self.encode(texts)
         targets = [[Tokenizer.BEGIN, *t.tokens[:-1]] for t in translations]
@@ -208,7 +211,7 @@ def main(options: Options) -> None:
     run = runs.open_run("translation", options.run, options.runs_path)
     if options.page:
         text_input.check_output("--page", options.page)
-    predictor = Predictor.of_run(run)
+    predictor = Predictor.of_run(run, eager=0 < len(options.texts) <= BATCH)
     search = options.search(predictor.config)
     lines = text_input.read_lines(options.texts, options.input, "sentence")
     numbers = itertools.count(1)

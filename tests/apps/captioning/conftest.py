@@ -82,4 +82,6 @@ def frozen_captioner(frozen):
 @pytest.fixture
 def quick(captioner, monkeypatch):
     """Opens the run once for all tests."""
-    monkeypatch.setattr(predict.Captioner, "of_run", lambda run: captioner)
+    monkeypatch.setattr(
+        predict.Captioner, "of_run", lambda run, eager: captioner
+    )

@@ -1,0 +1,30 @@
+"""What a command imports before it begins."""
+
+import subprocess
+import sys
+
+from tests.apps.tools import ROOT
+
+SCRIPT = """
+import sys
+import apps.captioning.predict
+import apps.sentiment.predict
+import apps.translation.predict
+slow = {"av", "matplotlib", "pycocoevalcap", "sacrebleu", "sklearn"}
+assert not slow & set(sys.modules), slow & set(sys.modules)
+assert not {"tensorflow_datasets"} & set(sys.modules)
+import matplotlib.pyplot
+import sklearn.linear_model
+"""
+
+
+def test_predict_imports_nothing_that_draws_or_scores():
+    """Nor does Keras for it; both are there for those who import them."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
