@@ -49,6 +49,7 @@ from data_pipelines.captioning.demo import generator as demo
 from data_pipelines.captioning.normalize import normalize_caption
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import FORMAT, TokenRows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
@@ -159,9 +160,10 @@ def make_datasets(
     if mode not in images.MODES:
         raise ValueError(f"mode must be one of {images.MODES}, not {mode!r}")
     cache_path = Path(cache_path)
-    folder, known_facts = SOURCES[dataset](data_path, cache_path, download)
+    request = Request(data_path, cache_path, download, tokenizer is None)
+    folder, known_facts = SOURCES[dataset](request)
     read = captions.read(
-        folder, seed=seed, training=tokenizer is None, cache_path=cache_path
+        folder, seed=seed, training=request.training, cache_path=cache_path
     )
     files = [(picture.name, picture.path) for picture in read.pictures.values()]
     if encoder is None:
@@ -263,42 +265,30 @@ def _encode(
 
 
 def _files(
-    data_path: str | Path | None, cache_path: Path, download: bool
+    request: Request,
 ) -> tuple[str | Path | None, dict[str, frozenset[str]]]:
     """Return a folder of the user's."""
-    return data_path, {}
+    return request.data_path, {}
 
 
 def _demo(
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    small: bool = False,
+    request: Request, small: bool = False
 ) -> tuple[Path, dict[str, frozenset[str]]]:
     """Return drawn scenes, the same for every seed, and their facts."""
-    if data_path is not None:
-        raise DataError(
-            "demo: takes no --data-path FOLDER; to read your own files add "
-            "--dataset files"
-        )
-    name = f"captioning-{demo.VERSION}" + "-small" * small
-    sizes = demo.SMALL_SIZES if small else demo.SIZES
-    folder = cache.folder(
-        cache_path / "demo" / name, functools.partial(demo.write, sizes=sizes)
-    )
+    folder = request.demo("captioning", demo, small).data_path
     return folder, demo.known(folder)
 
 
-def _coco(
-    data_path: str | Path | None, cache_path: Path, download: bool
-) -> tuple[Path, dict[str, frozenset[str]]]:
+def _coco(request: Request) -> tuple[Path, dict[str, frozenset[str]]]:
     """Return COCO's pictures, of TFDS, written as files."""
-    builder = tfds_records.prepared("coco_captions", data_path, download)
+    builder = tfds_records.prepared(
+        "coco_captions", request.data_path, request.download
+    )
     name = cache.key(
         tfds_export.VERSION, tfds_records.builder_fingerprint(builder)
     )
     folder = cache.folder(
-        cache_path / f"{name}-coco_captions",
+        request.cache_path / f"{name}-coco_captions",
         lambda path: tfds_export.write(builder, path),
     )
     return folder, {}

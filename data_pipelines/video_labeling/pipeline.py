@@ -49,11 +49,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines.files import cache, tfds_records
+from data_pipelines.files import tfds_records
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.progress import progress_bar
-from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.sources import Request
+from data_pipelines.files.splits import SPLITS, data_folder
 from data_pipelines.video_labeling import clips as video_clips
 from data_pipelines.video_labeling import labels_csv, mstcn, tfds_clips
 from data_pipelines.video_labeling.clips import Clip, Clips
@@ -113,7 +114,8 @@ def make_datasets(
     if chunk < 0:
         raise ValueError(f"chunk must be 0 or more, not {chunk}")
     cache_path = Path(cache_path)
-    clips = SOURCES[dataset](data_path, cache_path, download)
+    request = Request(data_path, cache_path, download, labels is None)
+    clips = SOURCES[dataset](request)
     if encoder is not None and clips.medium.holds_features:
         raise DataError(
             f"{clips.name}: holds features, which no encoder can read; train "
@@ -123,7 +125,7 @@ def make_datasets(
         raise DataError(
             f"{clips.name}: only pictures can be mirrored, not features"
         )
-    clips.cut(seed, training=labels is None)
+    clips.cut(seed, request.training)
     if encoder is not None:
         frame_size = encoder.size
     elif isinstance(frame_size, int):
@@ -257,17 +259,11 @@ def _labels(
     return video_clips.choose_labels(clips.label_names, train)
 
 
-def _files(
-    data_path: str | Path | None, cache_path: Path, download: bool
-) -> Clips:
+def _files(request: Request) -> Clips:
     """Return the clips of a folder of the user's."""
-    if data_path is None:
-        raise DataError("--data-path FOLDER is needed to read files")
-    path = Path(data_path)
-    if path.suffix == ".bundle":
-        return mstcn.read(path)
-    if not path.is_dir():
-        raise DataError(f"{path}: there is no such folder")
+    if Path(request.data_path or "").suffix == ".bundle":
+        return mstcn.read(Path(request.data_path))
+    path = data_folder(request.data_path)
     table = (path / labels_csv.NAME).is_file()
     features = mstcn.is_layout(path)
     if table and features:
@@ -286,35 +282,16 @@ def _files(
     )
 
 
-def _demo(
-    data_path: str | Path | None,
-    cache_path: Path,
-    download: bool,
-    small: bool = False,
-) -> Clips:
+def _demo(request: Request, small: bool = False) -> Clips:
     """Return clips of sprites, the same for every seed."""
-    if data_path is not None:
-        raise DataError(
-            "demo: takes no --data-path FOLDER; to read your own files add "
-            "--dataset files"
-        )
-    name = f"video_labeling-{demo.VERSION}" + "-small" * small
-    sizes = demo.SMALL_SIZES if small else demo.SIZES
-    return _files(
-        cache.folder(
-            cache_path / "demo" / name,
-            functools.partial(demo.write, sizes=sizes),
-        ),
-        cache_path,
-        download,
-    )
+    return _files(request.demo("video_labeling", demo, small))
 
 
-def _ucf101(
-    data_path: str | Path | None, cache_path: Path, download: bool
-) -> Clips:
+def _ucf101(request: Request) -> Clips:
     """Return 13,320 clips of sport and the like, by its first lists."""
-    builder = tfds_records.prepared("ucf101", data_path, download)
+    builder = tfds_records.prepared(
+        "ucf101", request.data_path, request.download
+    )
     return tfds_clips.read(builder, {"train": "train", "test": "test"}, 25.0)
 
 
