@@ -11,7 +11,6 @@ change to what it returns. It needs nothing but tensorflow, encoder included:
     result["text"][0, 0]  # the best of five
 """
 
-import dataclasses
 import io
 
 import numpy as np
@@ -19,6 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from apps.common import cli, export, runs
+from apps.common.export import Options
 from apps.common.generation import Search
 
 from .predict import Captioner
@@ -26,14 +26,6 @@ from .predict import Captioner
 # The usual formats; animations and pictures that are larger than
 # `images.MOST_PIXELS` must be kept away by whoever serves this.
 FORMATS = ("JPEG", "PNG", "BMP")
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Write the SavedModel of a finished run."""
-
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 def write(run: runs.Run, captioner: Captioner) -> None:

@@ -6,6 +6,7 @@ It loads with tensorflow alone:
     served.serve(tf.constant(["what a film"]))
 """
 
+import dataclasses
 import shutil
 import typing
 from collections.abc import Callable, Sequence
@@ -16,8 +17,16 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from apps.common import runs
+from apps.common import cli, runs
 from apps.common.cli import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Writes the SavedModel of a finished run."""
+
+    run: str = cli.flag("", "name or folder of a run; empty: the newest")
+    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Endpoint(typing.NamedTuple):

@@ -42,7 +42,9 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def score(classifier: keras.Model, split) -> tuple[dict, np.ndarray]:
+def score(
+    classifier: keras.Model, split: pipeline.Split
+) -> tuple[dict, np.ndarray]:
     """Return the scores of a split and its `(N, C)` probabilities."""
     probabilities = split.in_order(
         classifier.predict(split.dataset(), verbose=0)
@@ -62,7 +64,7 @@ class Validation(keras.callbacks.Callback):
         probabilities: `(N, C)`, after the last epoch.
     """
 
-    def __init__(self, classifier: keras.Model, split):
+    def __init__(self, classifier: keras.Model, split: pipeline.Split):
         super().__init__()
         self.classifier = classifier
         self.split = split
@@ -77,7 +79,7 @@ class Validation(keras.callbacks.Callback):
         logs.update({f"val_{k}": v for k, v in scores.items() if v is not None})
 
 
-def baselines(data) -> dict[str, dict]:
+def baselines(data: pipeline.Datasets) -> dict[str, dict]:
     """Return the scores of both baselines on the test split."""
     classes = len(data.labels)
     majority = np.bincount(data.train.labels, minlength=classes).argmax()

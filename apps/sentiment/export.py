@@ -9,11 +9,10 @@ change to what it returns. It needs nothing but tensorflow:
     served.serve(tf.constant(["what a film"]))["label"]
 """
 
-import dataclasses
-
 import tensorflow as tf
 
 from apps.common import cli, export, runs
+from apps.common.export import Options
 from data_pipelines.text.words import encode_texts
 
 from .predict import Predictor
@@ -24,14 +23,6 @@ EXAMPLES = (
     "",
     "Ünïcödé <br /> 映画 \u2014 words that nobody has ever seen: qwxyzzq",
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Writes the SavedModel of a finished run."""
-
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 def write(run: runs.Run, predictor: Predictor) -> None:

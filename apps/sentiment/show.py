@@ -4,6 +4,7 @@ import numpy as np
 
 from apps.common import classification_metrics, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
+from data_pipelines import sentiment as pipeline
 
 from .evaluate import METRICS, Validation
 from .predict import EXPLANATION, Predictor
@@ -22,7 +23,9 @@ class Samples(samples.Samples):
         validation: The `Validation` that has just scored them.
     """
 
-    def __init__(self, run: runs.Run, data, validation: Validation):
+    def __init__(
+        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
+    ):
         super().__init__(run, ("text", "target", "predicted"))
         self.validation = validation
         self.labels = data.labels
@@ -49,7 +52,10 @@ class Samples(samples.Samples):
 
 
 def write_report(
-    run: runs.Run, predictor: Predictor, data, result: runs.Result
+    run: runs.Run,
+    predictor: Predictor,
+    data: pipeline.Datasets,
+    result: runs.Result,
 ) -> None:
     """Write `report.html` with its pictures, and the words' projector.
 
@@ -98,7 +104,10 @@ def _correct_and_wrong(targets, probabilities):
 
 
 def summary(
-    run: runs.Run, predictor: Predictor, data, result: runs.Result
+    run: runs.Run,
+    predictor: Predictor,
+    data: pipeline.Datasets,
+    result: runs.Result,
 ) -> None:
     """Print scores beside baselines, three predictions, and what is next."""
     print(f"\nscores on the test set ({len(data.test):,} texts)")

@@ -41,7 +41,9 @@ class Options(generation.BeamSearch):
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-def translate(predictor: Predictor, split, search: Search) -> list[Hypothesis]:
+def translate(
+    predictor: Predictor, split: pipeline.Split, search: Search
+) -> list[Hypothesis]:
     """Return the best translation of every source, in order."""
     return split.in_order(
         [
@@ -53,7 +55,10 @@ def translate(predictor: Predictor, split, search: Search) -> list[Hypothesis]:
 
 
 def score(
-    predictor: Predictor, split, language: str, search: Search
+    predictor: Predictor,
+    split: pipeline.Split,
+    language: str,
+    search: Search,
 ) -> tuple[dict, list[Hypothesis]]:
     """Return the scores of a split and its translations by beam search.
 
@@ -74,7 +79,7 @@ def score(
     }, translations
 
 
-def baselines(data) -> dict[str, dict]:
+def baselines(data: pipeline.Datasets) -> dict[str, dict]:
     """Return the scores of both baselines on the test split."""
     return scores.baselines(
         list(data.test.source_texts),
@@ -98,7 +103,7 @@ class Validation(keras.callbacks.Callback):
         translations: Those of the split after the last epoch, in order.
     """
 
-    def __init__(self, data, predictor: Predictor):
+    def __init__(self, data: pipeline.Datasets, predictor: Predictor):
         super().__init__()
         self.split = data.valid
         self.language = data.languages[1]

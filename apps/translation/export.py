@@ -10,11 +10,10 @@ change to what it returns. It needs nothing but tensorflow, subwords included:
     best["text"][0, 0]  # the best of five
 """
 
-import dataclasses
-
 import tensorflow as tf
 
 from apps.common import cli, export, runs
+from apps.common.export import Options
 from apps.common.generation import Search
 from data_pipelines.text.tokenizers import Tokenizer
 
@@ -26,14 +25,6 @@ EXAMPLES = (
     "",
     "Ünïcödé \u2014 \u6620\u753b (words that nobody has ever seen: qwxyzzq)!",
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Writes the SavedModel of a finished run."""
-
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 def write(run: runs.Run, predictor: Predictor) -> None:

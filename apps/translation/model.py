@@ -33,7 +33,7 @@ def build(
     """Return the model to train and the translator.
 
     Both take a source `(B, S)` and a target `(B, T)` and give logits
-    `(B, T, V)`; they share all weights.  They are one and the same without
+    `(B, T, V)`; they share all weights. They are one and the same without
     scheduled sampling.
 
     Args:

@@ -2,6 +2,7 @@
 
 from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
+from data_pipelines import translation as pipeline
 
 from . import page
 from .evaluate import Validation
@@ -24,7 +25,9 @@ class Samples(samples.Samples):
         validation: The `Validation` that has just translated them.
     """
 
-    def __init__(self, run: runs.Run, data, validation: Validation):
+    def __init__(
+        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
+    ):
         super().__init__(run, ("source", "reference", "translation"))
         self.validation = validation
         self.split = data.valid
@@ -56,7 +59,10 @@ class Samples(samples.Samples):
 
 
 def write_report(
-    run: runs.Run, predictor: Predictor, data, result: runs.Result
+    run: runs.Run,
+    predictor: Predictor,
+    data: pipeline.Datasets,
+    result: runs.Result,
 ) -> None:
     """Write `report.html` with its pictures, and the tokens' projector.
 
@@ -98,7 +104,9 @@ def write_report(
     )
 
 
-def summary(run: runs.Run, data, result: runs.Result) -> None:
+def summary(
+    run: runs.Run, data: pipeline.Datasets, result: runs.Result
+) -> None:
     """Print scores beside baselines, three translations, and what is next."""
     print(f"\nscores on the test set ({len(data.test):,} pairs)")
     print(tables.text({run.name: result.scores, **result.baselines}, METRICS))

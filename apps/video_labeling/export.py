@@ -19,25 +19,16 @@ time, with the state from call to call:
         label, state = result["label"], result["state"]
 """
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
 from apps.common import cli, export, runs
+from apps.common.export import Options
 
 from .predict import Labeler
 
 # Frames of the example that the exported model is compared on.
 LENGTH = 50
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Write the SavedModel of a finished run."""
-
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 def write(run: runs.Run, labeler: Labeler) -> None:

@@ -167,7 +167,7 @@ def test_narrow_beam_by_brute_force(tables):
 
 
 def test_coverage_penalty_favours_rows_that_look_everywhere():
-    # A step looks, by half, at the token it reads.  The likeliest row, 3 0,
+    # A step looks, by half, at the token it reads. The likeliest row, 3 0,
     # reads 1 3 0 and leaves half of three places out; 3 3 half of one.
     table = np.full((1, 3, V, V), -9.0, "float32")
     table[0, 0, BEGIN, 3] = 0
