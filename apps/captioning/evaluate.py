@@ -99,7 +99,7 @@ def score(
     of_greedy = scores.scores(greedy, references(split))
     metrics["bleu_4_greedy"] = of_greedy["bleu_4"]
     metrics["cider_greedy"] = of_greedy["cider"]
-    metrics["perplexity"] = perplexity(captioner.model, split)
+    metrics["perplexity"] = perplexity(captioner.model, split.dataset())
     return metrics | share_right(texts, split), best
 
 

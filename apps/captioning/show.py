@@ -6,7 +6,6 @@ from data_pipelines import captioning as pipeline
 from data_pipelines.vision import images
 
 from . import attention, page
-from .evaluate import Validation
 from .predict import EXPLANATION, Captioner
 from .scores import METRICS
 
@@ -21,13 +20,8 @@ class Samples(samples.Samples):
     TensorBoard shows some of the pictures with what the decoder attends to.
     """
 
-    def __init__(
-        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
-    ):
-        super().__init__(run, ("picture", "reference", "caption"))
-        self.validation = validation
-        self.split = data.valid
-        self.rows = samples.spread(len(data.valid), SAMPLES)
+    columns = ("picture", "reference", "caption")
+    count = SAMPLES
 
     def lines(self, epoch):
         return [

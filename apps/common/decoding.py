@@ -82,7 +82,9 @@ def greedy(step: Step, state, rules: Rules) -> Decoded:
     Returns:
         `Decoded`; the scores are the log-probabilities.
     """
-    return _walk(step, state, rules, lambda allowed, _: _argmax(allowed))
+    return _walk(
+        step, state, rules, lambda allowed, _: ops.argmax(allowed, axis=-1)
+    )
 
 
 def sample(
@@ -426,14 +428,7 @@ def _loop(go_on, advance, variables):
 
 
 def _allowed(log_p, tokens, position, rules):
-    """Return log-probabilities `(N, V)`, `NEVER` where rules forbid a token.
-
-    Args:
-        log_p: The model's own log-probabilities `(N, V)`.
-        tokens: The tokens so far, `(N, L)`.
-        position: Their number.
-        rules: The `Rules`.
-    """
+    """Return `log_p` `(N, V)`, `NEVER` where rules forbid a token."""
     vocabulary = ops.arange(ops.shape(log_p)[-1])  # V
     early = ops.cast(position < rules.min_length, "bool")
     forbidden = ops.logical_and(vocabulary == rules.end, early)
@@ -508,10 +503,6 @@ def _put(tokens, chosen, position):
 
 def _log_softmax(logits):
     return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-
-
-def _argmax(x):
-    return ops.argmax(x, axis=-1)
 
 
 def _same_shape(old, new):

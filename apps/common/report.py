@@ -55,14 +55,9 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.globals["zip"] = zip
-    for name, function in (("image", image), ("table", tables.html)):
-        environment.filters[name] = _markup(function)
+    environment.filters["image"] = lambda *args: Markup(image(*args))
+    environment.filters["table"] = lambda *args: Markup(tables.html(*args))
     return environment
-
-
-def _markup(function):
-    """Return a function whose result is HTML already, not to be escaped."""
-    return lambda *arguments: Markup(function(*arguments))
 
 
 def image(picture: bytes, description: str, kind: str = "png") -> str:

@@ -17,16 +17,23 @@ class Samples(keras.callbacks.Callback):
     """Each epoch: predictions for a few validation examples.
 
     They go to `samples.txt` and to TensorBoard. Each app says what its lines
-    are, and which pictures TensorBoard gets.
+    are, their columns and number, and which pictures TensorBoard gets.
 
     Args:
         run: The `runs.Run`.
-        columns: Headings of the lines in TensorBoard.
+        data: The `Datasets` of the app.
+        validation: The callback that has just scored the validation split.
     """
 
-    def __init__(self, run: runs.Run, columns: tuple[str, ...]):
+    columns: tuple[str, ...]
+    count: int
+
+    def __init__(self, run: runs.Run, data, validation):
         super().__init__()
-        self.columns = columns
+        self.data = data
+        self.split = data.valid
+        self.rows = spread(len(data.valid), self.count)
+        self.validation = validation
         self.file = run.file("samples.txt")
         self.writer = tf.summary.create_file_writer(
             str(run.file("tensorboard") / "validation"),

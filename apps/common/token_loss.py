@@ -79,14 +79,13 @@ def token_nll(tokens, logits) -> keras.KerasTensor:
     return ops.logsumexp(logits, axis=-1) - picked
 
 
-def teacher_forced(inputs, tokens):
+def teacher_forced(inputs, tokens) -> tuple:
     """Split a batch into what the model reads and what it has to predict."""
     return (inputs, tokens[:, :-1]), tokens[:, 1:]
 
 
-def perplexity(model: keras.Model, split) -> float:
-    """Return the perplexity of the references of a split."""
+def perplexity(model: keras.Model, batches) -> float:
+    """Return the perplexity of the tokens in batches of inputs and tokens."""
     model.compile(loss=TokenCrossentropy(), metrics=[Perplexity()])
-    return model.evaluate(
-        split.dataset().map(teacher_forced), verbose=0, return_dict=True
-    )["perplexity"]
+    batches = batches.map(teacher_forced)
+    return model.evaluate(batches, verbose=0, return_dict=True)["perplexity"]

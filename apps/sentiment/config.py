@@ -27,11 +27,9 @@ class Config:
     )
     cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
     units: int = cli.flag(64, "units of a recurrent layer", at_least=1)
-    depth: int = cli.flag(1, "number of recurrent layers", at_least=1, below=5)
+    depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
     bidirectional: bool = cli.flag(True, "read in both directions")
-    embedding_size: int = cli.flag(
-        128, "size of the word embeddings", at_least=1
-    )
+    embedding_size: int = cli.flag(128, "embedding size", at_least=1)
     vectors: str = cli.flag(
         "", "word2vec or GloVe text file to initialize the embeddings"
     )
@@ -46,7 +44,7 @@ class Config:
     )
     batch_size: int = cli.flag(64, "examples per batch", at_least=1)
     epochs: int = cli.flag(
-        0, "maximum number of epochs (0: by the size of the data)", at_least=0
+        0, "most epochs (0: by the size of the data)", at_least=0
     )
     steps_per_epoch: int = cli.flag(
         0, "training steps per epoch (0: one pass over the data)", at_least=0

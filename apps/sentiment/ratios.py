@@ -134,11 +134,7 @@ def fold_of(tokens):
 
 
 def _count(split, classes, order, buckets):
-    """Count the texts that contain each n-gram.
-
-    Returns:
-        `(F, N, C, H)` int32 and the number of texts `(F, C)`.
-    """
+    """Count the texts with each n-gram `(F, N, C, H)`, and all `(F, C)`."""
     counts = np.zeros((FOLDS, order, classes, buckets), "int32")
     texts = np.zeros((FOLDS, classes), "int64")
     for tokens, labels in split.dataset():

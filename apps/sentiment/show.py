@@ -6,7 +6,7 @@ from apps.common import classification_metrics, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from data_pipelines import sentiment as pipeline
 
-from .evaluate import METRICS, Validation
+from .evaluate import METRICS
 from .predict import EXPLANATION, Predictor
 
 SAMPLES = 12
@@ -15,40 +15,28 @@ EXAMPLES = 8  # correct ones in the report, and as many wrong ones
 
 
 class Samples(samples.Samples):
-    """Each epoch: predictions for some validation texts, and the confusion.
+    """Each epoch: predictions for some validation texts, and the confusion."""
 
-    Args:
-        run: The `runs.Run`.
-        data: The `Datasets`.
-        validation: The `Validation` that has just scored them.
-    """
-
-    def __init__(
-        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
-    ):
-        super().__init__(run, ("text", "target", "predicted"))
-        self.validation = validation
-        self.labels = data.labels
-        self.split = data.valid
-        self.rows = samples.spread(len(data.valid), SAMPLES)
+    columns = ("text", "target", "predicted")
+    count = SAMPLES
 
     def lines(self, epoch):
         lines = []
         for row in self.rows:
             text = " ".join(self.split.texts[row].split())
-            target = self.labels[self.split.labels[row]]
+            target = self.data.labels[self.split.labels[row]]
             p = self.validation.probabilities[row]
-            predicted = f"{self.labels[p.argmax()]} {p.max():.3f}"
+            predicted = f"{self.data.labels[p.argmax()]} {p.max():.3f}"
             lines.append((text[:300], target, predicted))
         return lines
 
     def pictures(self, epoch):
-        if len(self.labels) > report.MOST_NAMED:
+        if len(self.data.labels) > report.MOST_NAMED:
             return {}
         matrix = classification_metrics.confusion(
             self.split.labels, self.validation.probabilities
         )
-        return {"confusion": report.confusion_picture(matrix, self.labels)}
+        return {"confusion": report.confusion_picture(matrix, self.data.labels)}
 
 
 def write_report(

@@ -21,9 +21,7 @@ class Config:
         "", "source and target language, as file endings: en-de"
     )
     download: bool = cli.flag(False, "let TFDS download the data set")
-    tokens: str = cli.flag(
-        "subwords", "kind of tokens", choices=tokenizers.KINDS
-    )
+    tokens: str = cli.flag("subwords", "token kind", choices=tokenizers.KINDS)
     vocabulary_size: int = cli.flag(4000, "vocabulary size", at_least=6)
     subword_dropout: float = cli.flag(
         0.0,
@@ -41,15 +39,13 @@ class Config:
         choices=["", *rnn_layers.names()],
     )
     units: int = cli.flag(256, "units of a recurrent layer", at_least=1)
-    depth: int = cli.flag(1, "number of recurrent layers", at_least=1, below=5)
+    depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
     attention: str = cli.flag(
         "additive",
         "score of the attention; none: one vector for the whole source",
         choices=ATTENTION,
     )
-    embedding_size: int = cli.flag(
-        256, "size of the token embeddings", at_least=1
-    )
+    embedding_size: int = cli.flag(256, "embedding size", at_least=1)
     tied: bool = cli.flag(
         True, "tie the weights of the decoder's embeddings and its output"
     )
@@ -76,7 +72,7 @@ class Config:
         1000, "tokens per batch, padding counted, on each side", at_least=1
     )
     epochs: int = cli.flag(
-        0, "maximum number of epochs (0: by the size of the data)", at_least=0
+        0, "most epochs (0: by the size of the data)", at_least=0
     )
     steps_per_epoch: int = cli.flag(
         0, "training steps per epoch (0: one pass over the data)", at_least=0

@@ -75,7 +75,7 @@ def score(
     return {
         **scores.scores(outputs, references, language),
         "bleu_greedy": scores.bleu(greedy, references, language),
-        "perplexity": perplexity(predictor.model, split),
+        "perplexity": perplexity(predictor.model, split.dataset()),
     }, translations
 
 

@@ -5,7 +5,6 @@ from apps.common.tensorboard import write_projector
 from data_pipelines import translation as pipeline
 
 from . import page
-from .evaluate import Validation
 from .predict import EXPLANATION, Predictor
 from .scores import METRICS
 
@@ -18,20 +17,10 @@ class Samples(samples.Samples):
     """Each epoch: translations of some validation sentences.
 
     TensorBoard shows what some of them attend to, too.
-
-    Args:
-        run: The `runs.Run`.
-        data: The `Datasets`.
-        validation: The `Validation` that has just translated them.
     """
 
-    def __init__(
-        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
-    ):
-        super().__init__(run, ("source", "reference", "translation"))
-        self.validation = validation
-        self.split = data.valid
-        self.rows = samples.spread(len(data.valid), SAMPLES)
+    columns = ("source", "reference", "translation")
+    count = SAMPLES
 
     def lines(self, epoch):
         return [

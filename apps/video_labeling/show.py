@@ -20,14 +20,13 @@ REPORTED = 8
 class Samples(samples.Samples):
     """Each epoch: timelines of some validation videos, and the confusion."""
 
+    columns = ("video", "", "segments")
+    count = SAMPLES
+
     def __init__(
         self, run: runs.Run, data: pipeline.Datasets, validation: Validation
     ):
-        super().__init__(run, ("video", "", "segments"))
-        self.labels = data.labels
-        self.split = data.valid
-        self.validation = validation
-        self.rows = spread(len(data.valid.videos), SAMPLES)
+        super().__init__(run, data, validation)
         self.thumbnails = [
             thumbnails(data.valid.videos[row]) for row in self.rows
         ]
@@ -37,7 +36,7 @@ class Samples(samples.Samples):
         for row in self.rows:
             video = self.split.videos[row]
             target, predicted = in_words(
-                self.labels, video, self.validation.probabilities[row]
+                self.data.labels, video, self.validation.probabilities[row]
             )
             lines.append((video.name, "target", target))
             lines.append((video.name, "predicted", predicted))
@@ -47,17 +46,17 @@ class Samples(samples.Samples):
         probabilities = self.validation.probabilities
         pictures = {
             f"timeline/{number}": draw(
-                self.labels,
+                self.data.labels,
                 self.split.videos[row],
                 probabilities[row],
                 self.thumbnails[number - 1],
             )
             for number, row in enumerate(self.rows, 1)
         }
-        if len(self.labels) <= report.MOST_NAMED:
+        if len(self.data.labels) <= report.MOST_NAMED:
             matrix = confusion(self.split, probabilities)
             pictures["confusion"] = report.confusion_picture(
-                matrix, self.labels
+                matrix, self.data.labels
             )
         return pictures
 

@@ -1,6 +1,7 @@
 """Examples after each epoch: the file, and TensorBoard."""
 
 import io
+import types
 
 import pytest
 from PIL import Image
@@ -15,7 +16,13 @@ def png():
     return buffer.getvalue()
 
 
+DATA = types.SimpleNamespace(valid=range(5))
+
+
 class Numbers(samples.Samples):
+    columns = ("x", "y")
+    count = 2
+
     def lines(self, epoch):
         return [("a|b", f"epoch {epoch}"), ("c", "d")]
 
@@ -29,22 +36,28 @@ def run(tmp_path):
 
 
 def test_the_file_has_every_epoch_once_even_after_a_kill(run):
-    first = Numbers(run, ("x", "y"))
+    first = Numbers(run, DATA, None)
     for epoch in range(3):
         first.on_epoch_end(epoch)
     whole = run.file("samples.txt").read_text()
     assert whole.count("epoch 2\n") == 2
     blocks = whole.split("\n\n")
     assert blocks[0] == "epoch 1\na|b\tepoch 0\nc\td"
-    again = Numbers(run, ("x", "y"))  # killed before epoch 3 was saved
+    again = Numbers(run, DATA, None)  # killed before epoch 3 was saved
     again.on_epoch_end(2)
     assert run.file("samples.txt").read_text() == whole
     first.on_train_end()
     again.on_train_end()
 
 
+def test_the_rows_are_some_of_the_validation_split(run):
+    callback = Numbers(run, DATA, None)
+    assert callback.rows == [0, 4]
+    callback.on_train_end()
+
+
 def test_tensorboard_has_a_table_and_the_pictures(run):
-    callback = Numbers(run, ("x", "y"))
+    callback = Numbers(run, DATA, None)
     callback.on_epoch_end(0)
     callback.on_train_end()
     events = event_accumulator.EventAccumulator(

@@ -1,12 +1,16 @@
 """Loss and perplexity of tokens against their definitions."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common.token_loss import (
     Perplexity,
     TokenCrossentropy,
+    perplexity,
     teacher_forced,
     token_nll,
 )
@@ -73,3 +77,22 @@ def test_teacher_forcing_predicts_the_next_token():
     assert source_read is source
     assert target_read.tolist() == [[2, 7, 8]]
     assert target_next.tolist() == [[7, 8, 3]]
+
+
+def test_the_perplexity_of_batches_is_that_of_their_tokens():
+    """A model that knows nothing of the tokens it reads but their logits."""
+    read = keras.Input((None,), dtype="int32")
+    source = keras.Input((1,))
+    logits = keras.layers.Embedding(5, 5, name="logits")(read)
+    model = keras.Model([source, read], logits)
+    rows = np.array([[1, 3, 2, 0], [1, 4, 4, 2]], "int32")
+    batches = tf.data.Dataset.from_tensors((np.zeros((2, 1)), rows))
+    table = model.get_layer("logits").get_weights()[0]
+    losses = [
+        -log_softmax(table[before])[after]
+        for row in rows
+        for before, after in itertools.pairwise(row)
+        if after
+    ]
+    expected = np.exp(np.mean(losses))
+    assert perplexity(model, batches) == pytest.approx(expected, rel=1e-5)

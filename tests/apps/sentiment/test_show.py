@@ -45,7 +45,7 @@ def test_a_sample_is_text_target_and_prediction(callback):
 
 def test_the_confusion_is_drawn_of_few_classes_alone(callback):
     assert list(callback.pictures(0)) == ["confusion"]
-    callback.labels = ["x"] * (report.MOST_NAMED + 1)
+    callback.data.labels = ["x"] * (report.MOST_NAMED + 1)
     assert callback.pictures(0) == {}
 
 
