@@ -149,3 +149,61 @@ def dataset(
         .apply(tf.data.experimental.assert_cardinality(size))
         .prefetch(prefetch)
     )
+
+
+class BatchedSplit:
+    """What every split has: batches of its rows.
+
+    Subclasses have a `seed`, a `planner`, `fetch` and `spec`; where training
+    is not like evaluation, also `training_planner` and `fetch_training`.
+    """
+
+    seed: int
+    planner: Planner
+    prefetch = tf.data.AUTOTUNE
+
+    @property
+    def training_planner(self) -> Planner:
+        """The batches of training."""
+        return self.planner
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Number of batches in each training pass."""
+        return self.training_planner.steps_per_pass
+
+    def spec(self, processes: int) -> Any:
+        """Return shapes and types of a batch's part for each process."""
+        raise NotImplementedError
+
+    def fetch(self, batch: Batch, step: int) -> Any:
+        """Return the arrays of a batch."""
+        raise NotImplementedError
+
+    def fetch_training(self, batch: Batch, step: int) -> Any:
+        """Return the arrays of a batch of training."""
+        return self.fetch(batch, step)
+
+    def dataset(
+        self,
+        training: bool = False,
+        start_step: int = 0,
+        shard: tuple[int, int] = (0, 1),
+    ) -> tf.data.Dataset:
+        """Make batches: one pass in order, or the endless training stream.
+
+        Args:
+            training: Whether to make the stream.
+            start_step: Batches of the stream to leave out, for resuming.
+            shard: (process, number of processes) that share each batch.
+        """
+        return dataset(
+            self.training_planner if training else self.planner,
+            self.fetch_training if training else self.fetch,
+            self.spec(shard[1]),
+            training=training,
+            seed=self.seed,
+            start_step=start_step,
+            shard=shard,
+            prefetch=self.prefetch,
+        )

@@ -22,8 +22,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import bucket_widths, passes
-from data_pipelines.batching.passes import Batch, Planner
+from data_pipelines.batching import bucket_widths
+from data_pipelines.batching.passes import Batch, BatchedSplit, Planner
 from data_pipelines.captioning.captions import Picture
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import TokenRows, pad_rows
@@ -33,9 +33,6 @@ from data_pipelines.vision.picture_inputs import FeatureInputs, PixelInputs
 
 # Groups of lengths at most.
 _GROUPS = 5
-
-# Batches made ahead; not AUTOTUNE, which may take hundreds, each of 10 MB.
-_AHEAD = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +161,7 @@ class GroupedByPicture:
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Split(BatchedSplit):
     """Pictures of one split, and a pair for each caption of each.
 
     Pair n belongs to picture `owners[n]`.
@@ -192,6 +189,8 @@ class Split:
     batch_size: int
     captions_per_picture: int
     seed: int
+    # Not AUTOTUNE, which may take hundreds, each of 10 MB.
+    prefetch = 4
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -226,11 +225,6 @@ class Split:
             self.batch_size,
         )
 
-    @property
-    def steps_per_pass(self) -> int:
-        """Number of batches in each training pass."""
-        return self.training_planner.steps_per_pass
-
     @functools.cached_property
     def tokens_per_pass(self) -> int:
         """Tokens to predict in the first training pass.
@@ -253,31 +247,12 @@ class Split:
         """Share of unknown tokens."""
         return self.tokens.unknown_rate
 
-    def dataset(
-        self,
-        training: bool = False,
-        start_step: int = 0,
-        shard: tuple[int, int] = (0, 1),
-    ) -> tf.data.Dataset:
-        """Make batches: one pass by length, or the endless training stream.
+    def spec(self, processes: int) -> tuple:
+        """See `BatchedSplit`."""
+        return self.inputs.spec, tf.TensorSpec((None, None), tf.int32)
 
-        Args:
-            training: Whether to make the stream.
-            start_step: Batches of the stream to leave out, for resuming.
-            shard: (process, number of processes) that share each batch.
-        """
-        return passes.dataset(
-            self.training_planner if training else self.planner,
-            self._fetch,
-            (self.inputs.spec, tf.TensorSpec((None, None), tf.int32)),
-            training=training,
-            seed=self.seed,
-            start_step=start_step,
-            shard=shard,
-            prefetch=_AHEAD,
-        )
-
-    def _fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `BatchedSplit`."""
         rows = batch.rows.reshape(len(batch.rows), -1)  # (P, K)
         names = [self.pictures[n].name for n in self.owners[rows[:, 0]]]
         ids = [self.tokens.ids(row) for row in rows.flat]

@@ -11,8 +11,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import passes
 from data_pipelines.batching.by_length import ByLength
+from data_pipelines.batching.passes import Batch, BatchedSplit
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.sentiment.corpus import LabelledTexts
@@ -23,17 +23,12 @@ from data_pipelines.text.words import (
     crop_row,
 )
 
-SPEC = (
-    tf.TensorSpec((None, None), tf.int32),
-    tf.TensorSpec((None,), tf.int32),
-)
-
 # Classes named in one line of the report.
 _MOST_NAMED = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Split(BatchedSplit):
     """Examples of one split; nothing of the size of the texts is in memory.
 
     Attributes:
@@ -67,37 +62,13 @@ class Split:
         """Row numbers in the order of `dataset()`, `(N,)`."""
         return self.planner.order
 
-    @property
-    def steps_per_pass(self) -> int:
-        """Number of batches in each training pass."""
-        return self.planner.steps_per_pass
+    def spec(self, processes: int) -> tuple:
+        """See `BatchedSplit`."""
+        ids = tf.TensorSpec((None, None), tf.int32)
+        return ids, tf.TensorSpec((None,), tf.int32)
 
-    def dataset(
-        self,
-        training: bool = False,
-        start_step: int = 0,
-        shard: tuple[int, int] = (0, 1),
-    ) -> tf.data.Dataset:
-        """Make batches: one pass by length, or the endless training stream.
-
-        Args:
-            training: Whether to make the stream.
-            start_step: Batches of the stream to leave out, for resuming.
-            shard: (process, number of processes) that share each batch.
-        """
-        return passes.dataset(
-            self.planner,
-            self._fetch,
-            SPEC,
-            training=training,
-            seed=self.seed,
-            start_step=start_step,
-            shard=shard,
-        )
-
-    def _fetch(
-        self, batch: passes.Batch, step: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `BatchedSplit`."""
         return self.padded(batch.rows, batch.width), self.labels[batch.rows]
 
     def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:

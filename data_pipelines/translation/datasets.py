@@ -12,18 +12,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import bucket_widths, passes
-from data_pipelines.batching.passes import Batch
+from data_pipelines.batching import bucket_widths
+from data_pipelines.batching.passes import Batch, BatchedSplit
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import TokenRows, pad_rows
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.translation.batching import Buckets
-
-SPEC = (
-    tf.TensorSpec((None, None), tf.int32),
-    tf.TensorSpec((None, None), tf.int32),
-)
 
 # How many widths `Split.sources` has.
 _WIDTHS = 8
@@ -80,7 +75,7 @@ class Dropout:
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Split(BatchedSplit):
     """Pairs of one split; nothing of the size of the texts is in memory.
 
     Attributes:
@@ -115,11 +110,6 @@ class Split:
     def lengths(self) -> np.ndarray:
         """Target tokens of each pair, the end counted, `(N,)`."""
         return self.sides[1].lengths
-
-    @property
-    def steps_per_pass(self) -> int:
-        """Number of batches in each training pass."""
-        return self.training_planner.steps_per_pass
 
     @functools.cached_property
     def tokens_per_pass(self) -> int:
@@ -159,45 +149,29 @@ class Split:
         arrays = [
             array
             for step, batch in enumerate(plan)
-            for array in self._fetch_training(batch, step)
+            for array in self.fetch_training(batch, step)
         ]
         real = sum(map(np.count_nonzero, arrays))
         return 1 - float(real / sum(array.size for array in arrays))
 
-    def dataset(
-        self,
-        training: bool = False,
-        start_step: int = 0,
-        shard: tuple[int, int] = (0, 1),
-    ) -> tf.data.Dataset:
-        """Make batches: one pass by length, or the endless training stream.
+    def spec(self, processes: int) -> tuple:
+        """See `BatchedSplit`."""
+        ids = tf.TensorSpec((None, None), tf.int32)
+        return ids, ids
 
-        Args:
-            training: Whether to make the stream.
-            start_step: Batches of the stream to leave out, for resuming.
-            shard: (process, number of processes) that share each batch.
-        """
-        return passes.dataset(
-            self.training_planner if training else self.planner,
-            self._fetch_training if training else self._fetch,
-            SPEC,
-            training=training,
-            seed=self.seed,
-            start_step=start_step,
-            shard=shard,
-        )
-
-    def _fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `BatchedSplit`."""
         source, target = (
             [rows.ids(row) for row in batch.rows] for rows in self.sides
         )
         return _padded(source, target, batch)
 
-    def _fetch_training(
+    def fetch_training(
         self, batch: Batch, step: int
     ) -> tuple[np.ndarray, np.ndarray]:
+        """See `BatchedSplit`."""
         if self.dropout is None:
-            return self._fetch(batch, step)
+            return self.fetch(batch, step)
         source, target = (
             self.dropout.ids(side, rows, batch, [self.seed, step])
             for side, rows in enumerate(self.sides)

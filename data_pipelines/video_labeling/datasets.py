@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import passes, strips
-from data_pipelines.batching.passes import Batch
+from data_pipelines.batching import strips
+from data_pipelines.batching.passes import Batch, BatchedSplit
 from data_pipelines.batching.strips import Strips, WholeSequences
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision.frame_store import Stored
@@ -77,7 +77,7 @@ class Video:
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Split(BatchedSplit):
     """Videos of one split.
 
     Attributes:
@@ -110,11 +110,6 @@ class Split:
             return Strips(self.lengths, self.batch_size, self.chunk)
         return WholeSequences.of(self.lengths, self.batch_size)
 
-    @property
-    def steps_per_pass(self) -> int:
-        """Number of batches in each training pass."""
-        return self.planner.steps_per_pass
-
     @functools.cached_property
     def _frames(self) -> list[np.ndarray]:
         return [video.frames for video in self.videos]
@@ -123,24 +118,13 @@ class Split:
     def _labels(self) -> list[np.ndarray]:
         return [video.labels for video in self.videos]
 
-    def dataset(
-        self,
-        training: bool = False,
-        start_step: int = 0,
-        shard: tuple[int, int] = (0, 1),
-    ) -> tf.data.Dataset:
-        """Make batches: one pass in order, or the endless training stream.
-
-        Args:
-            training: Whether to make the stream.
-            start_step: Batches of the stream to leave out, for resuming.
-            shard: (process, number of processes) that share each batch.
-        """
+    def spec(self, processes: int) -> tuple:
+        """See `BatchedSplit`."""
         if not self.videos:
             raise ValueError("there are no videos to make batches of")
         frames = self._frames[0]
-        size = (self.batch_size // shard[1], self.chunk or None)
-        spec = (
+        size = (self.batch_size // processes, self.chunk or None)
+        return (
             {
                 "frames": tf.TensorSpec(
                     (*size, *frames.shape[1:]), frames.dtype
@@ -150,17 +134,9 @@ class Split:
             tf.TensorSpec(size, tf.int32),
             tf.TensorSpec(size, tf.float32),
         )
-        return passes.dataset(
-            self.planner,
-            self._fetch_mirrored if training and self.mirror else self._fetch,
-            spec,
-            training=training,
-            seed=self.seed,
-            start_step=start_step,
-            shard=shard,
-        )
 
-    def _fetch(self, batch: Batch, step: int) -> tuple:
+    def fetch(self, batch: Batch, step: int) -> tuple:
+        """See `BatchedSplit`."""
         return (
             {
                 "frames": strips.take(batch, self._frames),
@@ -170,8 +146,11 @@ class Split:
             strips.weights(batch, self.lengths),
         )
 
-    def _fetch_mirrored(self, batch: Batch, step: int) -> tuple:
-        x, labels, weights = self._fetch(batch, step)
+    def fetch_training(self, batch: Batch, step: int) -> tuple:
+        """See `BatchedSplit`."""
+        x, labels, weights = self.fetch(batch, step)
+        if not self.mirror:
+            return x, labels, weights
         mirrored = self._mirrored(step // self.steps_per_pass)
         index = batch.rows[:, 0]
         rows = (index != strips.NONE) & mirrored[index]
