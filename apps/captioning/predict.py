@@ -241,9 +241,10 @@ def batches(
         PictureError: One cannot be read, and there is no `bad`.
     """
     files, pictures = [], []
-    for number, picture in images.Pictures(paths, size):
+    decoded = images.in_order(lambda path: images.read(path, size), paths)
+    for path, picture in zip(paths, decoded, strict=True):
         if not isinstance(picture, images.PictureError):
-            files.append(Path(paths[number]))
+            files.append(Path(path))
             pictures.append(picture)
         elif bad is None:
             raise picture

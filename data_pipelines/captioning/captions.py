@@ -468,9 +468,9 @@ class Flickr:
 def _sources(folder: Path) -> Sequence[Source]:
     """Return the files of captions in a user's folder."""
     kinds: dict[str, list[Source]] = {}
-    for place in (folder, folder / "annotations", folder / "Flickr8k_text"):
-        for path in sorted(place.iterdir()) if place.is_dir() else ():
-            if path.name == "captions.csv" and place == folder:
+    for parent in (folder, folder / "annotations", folder / "Flickr8k_text"):
+        for path in sorted(parent.iterdir()) if parent.is_dir() else ():
+            if path.name == "captions.csv" and parent == folder:
                 kinds[path.name] = [CaptionTable(folder)]
             elif Coco.NAME.fullmatch(path.name):
                 kinds.setdefault("captions_*.json", []).append(

@@ -5,10 +5,10 @@ Formats   JPEG, PNG, BMP, GIF, WebP, known by their first bytes, not by a name
 
     read("cat.jpg", 192)                       # (192, 192, 3)
     read(content, (128, 256), mode="crop")     # bytes; (128, 256, 3)
-    for index, picture in Pictures(paths, 192):  # in order, decoded ahead
+    for picture in in_order(lambda path: read(path, 192), paths):  # ahead
         if isinstance(picture, PictureError):
-            bad.add(picture)                     # bad = BadFiles()
-    bad.check(len(paths))                    # DataError if too many are bad
+            bad.add(picture)                   # bad = BadFiles()
+    bad.check(len(paths))                      # DataError if too many are bad
 
 A picture is turned as its EXIF data say; what is transparent becomes white;
 CMYK, grey, palette and 16 bits become RGB. Its size is read from its header
@@ -17,7 +17,6 @@ caption would be about is not known. Everything that is wrong with a picture
 is a `PictureError`. A changed bit in the data of a JPEG cannot be noticed.
 """
 
-import dataclasses
 import io
 import os
 import re
@@ -270,32 +269,6 @@ def printable(text: str | Path) -> str:
         letter if letter.isprintable() else ascii(letter)[1:-1]
         for letter in str(text)
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Pictures:
-    """Many pictures in order, decoded ahead by threads.
-
-    Iterating yields (index, picture or `PictureError`); a few pictures for
-    each worker are in memory at a time, and `paths` may be endless.
-
-    Attributes:
-        paths: Files.
-        size: Height and width of the pictures; one number is both.
-        mode: One of `MODES`.
-        workers: Threads; by default as many as the machine has cores.
-    """
-
-    paths: Iterable[str | Path]
-    size: int | tuple[int, int]
-    mode: str = "stretch"
-    workers: int | None = None
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray | PictureError]]:
-        def work(path: str | Path) -> np.ndarray:
-            return read(path, self.size, self.mode)
-
-        return enumerate(in_order(work, self.paths, self.workers))
 
 
 def in_order(

@@ -197,8 +197,6 @@ class Reader:
             raise ValueError(f"fps must be 0 or more, not {fps}")
         self.path = Path(path)
         self.size = size
-        self.shape = (*size, 3)
-        self.dtype = "uint8"
         self.mode = mode
         self.wanted_fps = fps
         self.fps = fps

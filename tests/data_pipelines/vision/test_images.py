@@ -19,7 +19,6 @@ from data_pipelines.vision import images
 from data_pipelines.vision.images import (
     BadFiles,
     PictureError,
-    Pictures,
     read,
 )
 
@@ -434,13 +433,17 @@ def write(folder, count):
     return paths
 
 
+def decoded(paths, size, workers):
+    return images.in_order(lambda path: images.read(path, size), paths, workers)
+
+
 def test_in_order_with_bad_ones_among_them(tmp_path):
     paths = write(tmp_path, 40)
     paths[3].write_text("text")
     paths[17].unlink()
-    found = list(Pictures(paths, 4, workers=3))
-    assert [index for index, _ in found] == list(range(40))
-    for index, picture in found:
+    pictures = list(decoded(paths, 4, workers=3))
+    assert len(pictures) == 40
+    for index, picture in enumerate(pictures):
         if index in (3, 17):
             assert isinstance(picture, PictureError)
             assert picture.name == str(paths[index])
@@ -454,7 +457,7 @@ def test_endless_paths_and_little_memory(tmp_path):
     (path,) = write(tmp_path, 1)
     started = itertools.count()
     paths = (path for _ in started)
-    for index, _ in Pictures(paths, 64, workers=2):
+    for index, _ in enumerate(decoded(paths, 64, workers=2)):
         if index == 200:
             break
     assert next(started) <= 200 + 10
@@ -463,7 +466,7 @@ def test_endless_paths_and_little_memory(tmp_path):
 def test_threads_end_when_no_one_reads_on(tmp_path):
     paths = write(tmp_path, 30)
     before = threading.active_count()
-    pictures = iter(Pictures(paths, 4, workers=2))
+    pictures = decoded(paths, 4, workers=2)
     next(pictures)
     assert threading.active_count() > before
     del pictures
