@@ -271,7 +271,7 @@ class Datasets:
         return int(np.isin(self.test.digests, self.train.digests).sum())
 
     def report(self) -> list[str]:
-        """A few lines for the terminal."""
+        """Return a few lines for the terminal."""
         lines = [self._about(name) for name in SPLITS]
         lines.append(
             f"pieces   {len(self.source_tokenizer):,} {self.languages[0]}, "

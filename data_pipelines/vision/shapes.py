@@ -19,7 +19,7 @@ REACH = 1.24
 
 @functools.cache
 def outlines(shape: str) -> tuple[np.ndarray, ...]:
-    """Closed paths (points, x and y) about 0, radius 1; a second is a hole."""
+    """Return closed paths about 0, radius 1 (x and y); a second is a hole."""
     paths = {
         "circle": lambda: [0.97 * _arc(0, 360)],
         "square": lambda: [_points((-1, -1), (1, -1), (1, 1), (-1, 1)) * 0.86],
@@ -36,7 +36,7 @@ def outlines(shape: str) -> tuple[np.ndarray, ...]:
 def paths(
     shape: str, x: float, y: float, diameter: float, degrees: float = 0.0
 ) -> list[np.ndarray]:
-    """The outlines of a shape somewhere, turned a little."""
+    """Return the outlines of a shape somewhere, turned a little."""
     angle = math.radians(degrees)
     turn = np.array(
         [
@@ -166,7 +166,7 @@ def _cross() -> list[np.ndarray]:
 
 
 def _moon() -> list[np.ndarray]:
-    """A circle without another one, which lies to its right."""
+    """Return a circle without another one, which lies to its right."""
     distance, radius = 0.62, 0.8
     x = (1 - radius**2 + distance**2) / (2 * distance)
     outer = math.degrees(math.acos(x))

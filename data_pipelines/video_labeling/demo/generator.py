@@ -60,7 +60,7 @@ class Clip:
                 yield state
 
     def frames(self) -> Iterator[np.ndarray]:
-        """The frames, uint8 `(48, 48, 3)`."""
+        """Return the frames, uint8 `(48, 48, 3)`."""
         scene = sprites.Scene.random(random.Random(f"{self.seed} scene"))
         return map(scene.draw, self.states)
 

@@ -122,7 +122,7 @@ class Scene:
         return cls(chance.choice(SHAPES), colour, _ground(chance))
 
     def draw(self, state: State) -> np.ndarray:
-        """A frame, uint8 `(SIDE, SIDE, 3)`."""
+        """Draw a frame, uint8 `(SIDE, SIDE, 3)`."""
         left, top = math.floor(state.x), math.floor(state.y)
         cover = _cover(
             self.shape, state.x - left, state.y - top, state.diameter
