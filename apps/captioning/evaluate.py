@@ -26,7 +26,7 @@ from apps.common.token_loss import perplexity, teacher_forced
 from data_pipelines import captioning as pipeline
 
 from . import scores
-from .predict import Captioner
+from .predict import Predictor
 
 BATCH = 64
 
@@ -48,7 +48,7 @@ class Options(generation.BeamSearch):
 
 
 def datasets(
-    captioner: Captioner, dataset: str, data_path: str | None
+    captioner: Predictor, dataset: str, data_path: str | None
 ) -> pipeline.Datasets:
     """Return a data set as a finished run reads it."""
     config = captioner.config
@@ -70,7 +70,7 @@ def datasets(
 
 
 def describe(
-    captioner: Captioner, split: pipeline.Split, search: Search
+    captioner: Predictor, split: pipeline.Split, search: Search
 ) -> list[Hypothesis]:
     """Return the best caption of every picture, in order."""
     return [
@@ -86,7 +86,7 @@ def references(split: pipeline.Split) -> list[tuple[str, ...]]:
 
 
 def score(
-    captioner: Captioner,
+    captioner: Predictor,
     split: pipeline.Split,
     search: Search,
     meteor: bool = False,
@@ -115,7 +115,7 @@ def share_right(texts: list[str], split: pipeline.Split) -> dict[str, float]:
 
 
 def baselines(
-    captioner: Captioner, data: pipeline.Datasets, meteor: bool = False
+    captioner: Predictor, data: pipeline.Datasets, meteor: bool = False
 ) -> dict[str, dict[str, float]]:
     """Return the scores of the baselines on the test split."""
     train, test = data.train, data.test
@@ -138,7 +138,7 @@ def baselines(
     return rows | ({"human": human} if human else {})
 
 
-def vectors(captioner: Captioner, split: pipeline.Split) -> np.ndarray:
+def vectors(captioner: Predictor, split: pipeline.Split) -> np.ndarray:
     """Return the mean region of every picture, `(N, C)`."""
     return np.concatenate(
         [captioner.vectors(inputs) for inputs in split.each_input(BATCH)]
@@ -156,7 +156,7 @@ class Validation(keras.callbacks.Callback):
         captions: Of the split, in order, after the last epoch.
     """
 
-    def __init__(self, data: pipeline.Datasets, captioner: Captioner):
+    def __init__(self, data: pipeline.Datasets, captioner: Predictor):
         super().__init__()
         self.split = data.valid
         self.batches = data.valid.dataset().map(teacher_forced)
@@ -180,7 +180,7 @@ class Validation(keras.callbacks.Callback):
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    captioner = Captioner.of_run(run)
+    captioner = Predictor.of_run(run)
     dataset, data_path = runs.data_to_score(
         options, run.record["config"], pipeline.SOURCES
     )

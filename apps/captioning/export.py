@@ -21,14 +21,14 @@ from apps.common import cli, export, runs
 from apps.common.export import Options
 from apps.common.generation import Search
 
-from .predict import Captioner
+from .predict import Predictor
 
 # The usual formats; animations and pictures that are larger than
 # `images.MOST_PIXELS` must be kept away by whoever serves this.
 FORMATS = ("JPEG", "PNG", "BMP")
 
 
-def write(run: runs.Run, captioner: Captioner) -> None:
+def write(run: runs.Run, captioner: Predictor) -> None:
     """Write `export/`.
 
     Signature `serve`: `image (N,)` strings, N at least 1, each the bytes of a
@@ -86,7 +86,7 @@ def read_pixels(content: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return tf.clip_by_value(tf.round(picture), 0, 255)
 
 
-def model_inputs(captioner: Captioner, pictures: tf.Tensor) -> tf.Tensor:
+def model_inputs(captioner: Predictor, pictures: tf.Tensor) -> tf.Tensor:
     """Take float pictures `(B, H, W, 3)` to what the captioner takes."""
     if captioner.encoder.trained:
         return pictures
@@ -111,7 +111,7 @@ def examples() -> list[bytes]:
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    write(run, Captioner.of_run(run))
+    write(run, Predictor.of_run(run))
 
 
 if __name__ == "__main__":

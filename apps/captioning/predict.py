@@ -52,7 +52,7 @@ class Options(generation.Generation):
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-class Captioner:
+class Predictor:
     """A finished run: pictures in, captions out.
 
     Args:
@@ -81,7 +81,7 @@ class Captioner:
         self.compiled = {}
 
     @classmethod
-    def of_run(cls, run: runs.Run, eager: bool = False) -> "Captioner":
+    def of_run(cls, run: runs.Run, eager: bool = False) -> "Predictor":
         """Open the best model of a run.
 
         Raises:
@@ -267,7 +267,7 @@ def main(options: Options) -> None:
     for flag in ("page", "json"):
         if getattr(options, flag):
             text_input.check_output(f"--{flag}", getattr(options, flag))
-    captioner = Captioner.of_run(run, eager=len(paths) <= BATCH)
+    captioner = Predictor.of_run(run, eager=len(paths) <= BATCH)
     search = options.search(captioner.config)
     bad = images.BadFiles()
     records, examples = [], []

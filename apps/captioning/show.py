@@ -6,7 +6,7 @@ from data_pipelines import captioning as pipeline
 from data_pipelines.vision import images
 
 from . import attention, page
-from .predict import EXPLANATION, Captioner
+from .predict import EXPLANATION, Predictor
 from .scores import METRICS
 
 SAMPLES = 24
@@ -54,7 +54,7 @@ class Samples(samples.Samples):
 
 def write_report(
     run: runs.Run,
-    captioner: Captioner,
+    captioner: Predictor,
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:

@@ -18,7 +18,7 @@ from data_pipelines.text.word_vectors import load_token_vectors
 
 from . import evaluate, export, model, picture_encoder, scores, show
 from .config import PRESETS, Config
-from .predict import Captioner
+from .predict import Predictor
 
 
 def train(config: Config) -> dict:
@@ -76,7 +76,7 @@ def train(config: Config) -> dict:
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(
-            data, Captioner(captioner, data.tokenizer, config, encoder)
+            data, Predictor(captioner, data.tokenizer, config, encoder)
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(
@@ -105,7 +105,7 @@ def train(config: Config) -> dict:
         )
 
         # 6. Test, with the best weights.
-        best = Captioner.of_run(run)
+        best = Predictor.of_run(run)
         search = generation.BeamSearch().search(config)
         metrics, captions = evaluate.score(best, data.test, search)
         result = runs.Result(

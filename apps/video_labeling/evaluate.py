@@ -21,7 +21,7 @@ from data_pipelines import video_labeling as pipeline
 from . import scores
 from .config import Config
 from .inference import VideoInference
-from .predict import Labeler
+from .predict import Predictor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ def frame_nll(split: pipeline.Split, probabilities: list[np.ndarray]) -> float:
 
 
 def datasets(
-    labeler: Labeler, config: dict, dataset: str, data_path: str | None
+    labeler: Predictor, config: dict, dataset: str, data_path: str | None
 ) -> pipeline.Datasets:
     """Return a data set as a finished run reads it."""
     return pipeline.make_datasets(
@@ -144,7 +144,7 @@ def main(options: Options) -> None:
     run = runs.open_run("video_labeling", options.run, options.runs_path)
     config = run.record["config"]
     dataset, data_path = runs.data_to_score(options, config, pipeline.SOURCES)
-    labeler = Labeler.of_run(run)
+    labeler = Predictor.of_run(run)
     data = datasets(labeler, config, dataset, data_path)
     split = getattr(data, options.split)
     if not len(split):

@@ -25,13 +25,13 @@ import tensorflow as tf
 from apps.common import cli, export, runs
 from apps.common.export import Options
 
-from .predict import Labeler
+from .predict import Predictor
 
 # Frames of the example that the exported model is compared on.
 LENGTH = 50
 
 
-def write(run: runs.Run, labeler: Labeler) -> None:
+def write(run: runs.Run, labeler: Predictor) -> None:
     """Write `export/`.
 
     Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
@@ -78,7 +78,7 @@ def write(run: runs.Run, labeler: Labeler) -> None:
 class Graph:
     """What the signatures compute."""
 
-    def __init__(self, labeler: Labeler):
+    def __init__(self, labeler: Predictor):
         self.labeler = labeler
         self.inference = labeler.inference
         self.names = tf.constant(list(labeler.labels))
@@ -177,7 +177,7 @@ def _input(labeler):
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
-    write(run, Labeler.of_run(run))
+    write(run, Predictor.of_run(run))
 
 
 if __name__ == "__main__":

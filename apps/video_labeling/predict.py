@@ -43,7 +43,7 @@ class Options:
     runs_path: str = cli.flag("runs", "folder of all runs")
 
 
-class Labeler:
+class Predictor:
     """A finished run: videos in, probabilities of labels out.
 
     Args:
@@ -76,7 +76,7 @@ class Labeler:
         self.inference = VideoInference(model, config["chunk"])
 
     @classmethod
-    def of_run(cls, run: runs.Run) -> "Labeler":
+    def of_run(cls, run: runs.Run) -> "Predictor":
         """Open the best model of a run.
 
         Raises:
@@ -149,7 +149,7 @@ def main(options: Options) -> None:
         raise cli.UserError("no video to label; give one, or a folder of them")
     folder = Path(options.output or run.file("predictions"))
     _check(folder)
-    labeler = Labeler.of_run(run)
+    labeler = Predictor.of_run(run)
     paths = list(inputs.listed(options.videos, labeler.takes_features))
     taken, bad = set(), []
     for path in paths:

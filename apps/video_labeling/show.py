@@ -9,7 +9,7 @@ from data_pipelines.vision.images import PictureError
 
 from . import scores, timeline
 from .evaluate import Validation, confusion
-from .predict import Labeler
+from .predict import Predictor
 from .scores import METRICS
 
 # Validation videos of each epoch, and test videos of the report.
@@ -153,7 +153,7 @@ def _size(videos):
 
 def summary(
     run: runs.Run,
-    labeler: Labeler,
+    labeler: Predictor,
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:

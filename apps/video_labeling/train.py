@@ -17,7 +17,7 @@ from . import evaluate, export, frame_encoder, model, scores, show
 from .baselines import baselines
 from .config import PRESETS, Config
 from .inference import VideoInference
-from .predict import Labeler
+from .predict import Predictor
 
 
 def train(config: Config) -> dict:
@@ -90,7 +90,7 @@ def train(config: Config) -> dict:
         )
 
         # 6. Test, with the best weights.
-        best = Labeler.of_run(run)
+        best = Predictor.of_run(run)
         metrics, probabilities = evaluate.score(
             best.inference, data.test, background
         )

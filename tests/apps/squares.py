@@ -89,7 +89,7 @@ def written(folder, numbers, kind="png"):
 def opened(folder):
     """Opens a finished run; returns it and its captioner."""
     run = runs.open_run("captioning", str(folder))
-    return run, predict.Captioner.of_run(run)
+    return run, predict.Predictor.of_run(run)
 
 
 def options(trained, kind=predict.Options, **more):

@@ -27,7 +27,7 @@ def opened(trained):
 
 @pytest.fixture(scope="session")
 def labeler(opened):
-    return predict.Labeler.of_run(opened)
+    return predict.Predictor.of_run(opened)
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def features(feature_run):
 @pytest.fixture(scope="session")
 def feature_labeler(feature_run):
     run = runs.open_run("video_labeling", str(feature_run[0]))
-    return predict.Labeler.of_run(run)
+    return predict.Predictor.of_run(run)

@@ -120,7 +120,7 @@ def test_other_labels_than_the_model_are_one_line(opened, trained, tmp_path):
     (tmp_path / "labels.txt").write_text("left\nright\nup\n")
     run = runs.Run("video_labeling", tmp_path, opened.record)
     with pytest.raises(cli.UserError, match=r"for another labels\.txt"):
-        predict.Labeler.of_run(run)
+        predict.Predictor.of_run(run)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
@@ -181,7 +181,7 @@ def main(tmp_path, monkeypatch):
     run = Run(tmp_path / "run")
     monkeypatch.setattr(predict.runs, "open_run", lambda *_: run)
     ours = untrained()
-    monkeypatch.setattr(predict.Labeler, "of_run", lambda _: ours)
+    monkeypatch.setattr(predict.Predictor, "of_run", lambda _: ours)
 
     def call(*paths, **options):
         chosen = predict.Options(videos=tuple(map(str, paths)), **options)
