@@ -108,7 +108,7 @@ def test_a_second_start_computes_no_features(frozen, monkeypatch, capsys):
     monkeypatch.setattr(encoders.Encoder, "__call__", fail)
     config = Config(**run.record["config"])
     data = evaluate.datasets(captioner, config.dataset, None)
-    assert data.features.shape == (16, 12)
+    assert data.test.example_input(0).shape == (16, 12)
     again = picture_encoder.build(config).frozen
     assert again.key == captioner.encoder.frozen.key
     assert "computing" not in capsys.readouterr().err
