@@ -3,8 +3,8 @@
     normalize_caption("Two men's T-shirts.")  # "two men 's t-shirts"
 
 A word is a run of letters, their marks and digits of any script; hyphens and
-apostrophes within it stay.  Endings with an apostrophe are words of their own,
-as in the Penn Treebank: 's, n't, 'm, 're, 've, 'll and 'd.  What cannot be
+apostrophes within it stay. Endings with an apostrophe are words of their own,
+as in the Penn Treebank: 's, n't, 'm, 're, 've, 'll and 'd. What cannot be
 seen, such as soft hyphens, is left out; everything else stands between words.
 These are the words that the scores of captions compare, but for signs.
 """
@@ -22,7 +22,7 @@ _WORD = re.compile(r"'(?:s|m|re|ve|ll|d)(?=\s|$)|[^\s'-]+(?:['-][^\s'-]+)*")
 
 
 class _CharacterMap(dict):
-    """Character -> what becomes of it."""
+    """Character -> its replacement, looked up once for each."""
 
     def __missing__(self, code: int) -> str | None:
         kind = unicodedata.category(chr(code))
