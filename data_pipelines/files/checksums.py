@@ -31,14 +31,14 @@ def record(folder: Path, names: Iterable[str]) -> Record:
         return dict(zip(names, pool.map(one, names), strict=True))
 
 
-def verify(folder: Path, recorded: Record, everything: bool = False) -> Record:
+def verify(folder: Path, recorded: Record) -> Record:
     """Refuse files that are not what they were when they were recorded.
+
+    A file is read only if its time has changed, as in a copy.
 
     Args:
         folder: The folder of the files.
         recorded: From `record`.
-        everything: Whether to read every file; else one is read only if its
-            time has changed, as in a copy.
 
     Returns:
         `recorded` with the times of today.
@@ -56,7 +56,7 @@ def verify(folder: Path, recorded: Record, everything: bool = False) -> Record:
         if status.st_size != size:
             what = f"has {status.st_size:,} bytes, expected {size:,}"
             raise damage(folder, name, what)
-        changed = everything or status.st_mtime_ns != time
+        changed = status.st_mtime_ns != time
         if changed and _checksum(path) != checksum:
             raise damage(folder, name, "has a wrong checksum")
         times[name] = [size, status.st_mtime_ns, checksum]

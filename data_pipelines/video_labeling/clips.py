@@ -6,9 +6,10 @@ Letters of shapes: T frames of a video.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import FileIndex, file_identity
 from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.frame_store import Source
-from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import VideoError
 
 # The label of frames that nobody has labelled.
@@ -38,49 +39,23 @@ class Annotation(Protocol):
         """Return where a label stands for the first time, `file:line`."""
 
 
-class Medium(Protocol):
-    """A kind of videos.
+class Medium(NamedTuple):
+    """How videos of one kind are read.
 
     Attributes:
         name: Changes when the same video would give other frames.
         holds_features: Whether frames are features already, and no pixels.
+        content: Returns a short name for what the video at a path holds,
+            remembered in a `FileIndex`; raises a `VideoError` if it cannot
+            be read.
+        source: Returns the frames of a video by its path, their size, rate
+            and mode; see `video.Reader`.
     """
 
     name: str
     holds_features: bool
-
-    def content(self, path: Path, known: FileIndex) -> str:
-        """Return a short name for what a video holds, remembered in `known`.
-
-        Raises:
-            VideoError: If it cannot be read.
-        """
-
-    def source(
-        self, path: Path, size: tuple[int, int], fps: float, mode: str
-    ) -> Source:
-        """Return frames of a size and a rate; see `video.Reader`."""
-
-
-class VideoFiles:
-    """Files of videos, and folders of pictures."""
-
-    name = f"files {video.VERSION} {images.VERSION}"
-    holds_features = False
-
-    def content(self, path: Path, known: FileIndex) -> str:
-        """Return a name made from names and contents of all files."""
-        if not path.is_dir():
-            return file_content(path, known)
-        pictures = image_sequence.pictures(path)
-        parts = [[p.name, file_content(p, known)] for p in pictures]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-    def source(
-        self, path: Path, size: tuple[int, int], fps: float, mode: str
-    ) -> video.Reader:
-        """Return the frames of a video."""
-        return video.Reader(path, size, fps, mode)
+    content: Callable[[Path, FileIndex], str]
+    source: Callable[[Path, tuple[int, int], float, str], Source]
 
 
 def file_content(path: Path, known: FileIndex) -> str:
@@ -100,6 +75,22 @@ def file_content(path: Path, known: FileIndex) -> str:
     return known.entries[fingerprint]
 
 
+def _content(path: Path, known: FileIndex) -> str:
+    """Return a name made from names and contents of all files of a video."""
+    # Not `Path.is_dir`, which raises an error if a name is too long.
+    if not os.path.isdir(path):
+        return file_content(path, known)
+    pictures = image_sequence.pictures(path)
+    parts = [[p.name, file_content(p, known)] for p in pictures]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+# Files of videos, and folders of pictures.
+VIDEO_FILES = Medium(
+    f"files {video.VERSION} {images.VERSION}", False, _content, video.Reader
+)
+
+
 @dataclasses.dataclass
 class Clip:
     """A labelled video.
@@ -111,7 +102,6 @@ class Clip:
         split: train, valid, test; "" until that is known.
         group: Videos of one group are in one split; "" for none.
         line: `file:line` of its first label.
-        exists: Whether there is a file.
     """
 
     name: str
@@ -120,7 +110,6 @@ class Clip:
     split: str
     group: str
     line: str
-    exists: bool = True
 
 
 @dataclasses.dataclass
@@ -131,7 +120,6 @@ class Clips:
         name: The files of the labels.
         clips: The videos, in the order of the files.
         label_names: All labels.
-        missing: Videos that have no file.
         notes: What else may be of interest, in lines.
         medium: How the videos are read.
     """
@@ -139,7 +127,6 @@ class Clips:
     name: str
     clips: list[Clip]
     label_names: list[str]
-    missing: BadFiles
     notes: list[str]
     medium: Medium
 

@@ -15,6 +15,7 @@ chunk, H height, W width, R regions, C channels; L labels.
 """
 
 import dataclasses
+import datetime
 import functools
 import hashlib
 import json
@@ -252,10 +253,11 @@ class Datasets:
             return f"{name:8} no videos"
         frames = int(split.lengths.sum())
         seconds = sum(len(video) / video.fps for video in split.videos)
+        duration = datetime.timedelta(seconds=round(seconds))
         return (
             f"{name:8} {len(split):,} videos of {split.lengths.min():,} to "
             f"{split.lengths.max():,} frames, {frames:,} in all, "
-            f"{_time(seconds)} ({self._shares(split)})"
+            f"{duration} ({self._shares(split)})"
         )
 
     def _shares(self, split: Split) -> str:
@@ -280,11 +282,3 @@ class Datasets:
             f"batches  {train.batch_size} x {chunk} frames, {len(plan):,} a "
             f"pass, {share:.1%} of their positions are frames"
         )
-
-
-def _time(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -10,8 +10,9 @@ in `videos/` or in the folder itself.
 
 import contextlib
 import os
+import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +23,12 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.tables import Table, clean_label
 from data_pipelines.video_labeling.clips import (
     BACKGROUND,
+    VIDEO_FILES,
     Clip,
     Clips,
-    VideoFiles,
 )
 from data_pipelines.vision import image_sequence, video
-from data_pipelines.vision.images import BadFiles, printable
-from data_pipelines.vision.video import VideoError
+from data_pipelines.vision.images import printable
 
 NAME = "labels.csv"
 
@@ -64,27 +64,14 @@ def read(folder: Path) -> Clips:
         index = names.setdefault(row.label, len(names))
         annotations[row.video].add(row, index)
     paths = _paths(folder, annotations)
-    clips, missing = [], BadFiles("videos")
+    clips = []
     for name, annotation in annotations.items():
         annotation.finish()
-        exists = os.path.exists(paths[name])
-        if not exists:
-            missing.add(
-                VideoError(printable(paths[name]), "there is no such file")
-            )
-        clips.append(
-            Clip(
-                name,
-                paths[name],
-                annotation,
-                annotation.split,
-                annotation.group,
-                f"{path}:{annotation.line}",
-                exists,
-            )
-        )
-    notes = _notes(folder, paths.values()) + table.notes()
-    return Clips(str(path), clips, list(names), missing, notes, VideoFiles())
+        split, group = annotation.split, annotation.group
+        line = f"{path}:{annotation.line}"
+        clips.append(Clip(name, paths[name], annotation, split, group, line))
+    notes = _notes(folder, list(paths.values())) + table.notes()
+    return Clips(str(path), clips, list(names), notes, VIDEO_FILES)
 
 
 # The rows of the table.
@@ -129,17 +116,13 @@ def _rows(table: Table, by_frame: bool) -> Iterator[_Row]:
 
 def _number(row: dict[str, str], name: str, where: str) -> int:
     digits = row[name].strip()
-    if not (digits.isascii() and digits.isdigit()):
-        raise DataError(
-            f"{where}: the {name} is {digits!r}; expected the number of a "
-            "frame, 0 or more"
-        )
-    if len(digits) > len(str(_MAX_FRAME)) or int(digits) > _MAX_FRAME:
-        raise DataError(
-            f"{where}: the {name} is {digits[:40]}; expected a number of at "
-            f"most {_MAX_FRAME:,}"
-        )
-    return int(digits)
+    # Python refuses to read a number of thousands of digits.
+    if re.fullmatch("[0-9]{1,10}", digits) and int(digits) <= _MAX_FRAME:
+        return int(digits)
+    raise DataError(
+        f"{where}: the {name} is {digits[:40]!r}; expected the number of a "
+        f"frame, 0 to {_MAX_FRAME:,}"
+    )
 
 
 class TableAnnotation:
@@ -181,24 +164,24 @@ class TableAnnotation:
         self._numbers = array("q")
         starts, lines = self.rows[:, 0], self.rows[:, 3]
         before = np.concatenate([[0], self.rows[:-1, 1]])
-        early = np.flatnonzero(starts < before)
-        if early.size:
-            one = early[0]
-            what = "frame" if self.by_frame else "segment from frame"
-            rest = "is there" if self.by_frame else "overlaps the one"
-            raise DataError(
-                f"{self.path}:{lines[one]}: {printable(self.name)}: the {what} "
-                f"{starts[one]:,} {rest} in line {lines[one - 1]}"
-                + (" already" if self.by_frame else "")
-            )
-        late = np.flatnonzero(starts > before)
-        if self.by_frame and late.size:
-            one = late[0]
-            raise DataError(
-                f"{self.path}:{lines[one]}: {printable(self.name)}: frame "
-                f"{before[one]:,} has no label, the next one is "
+        wrong = starts != before if self.by_frame else starts < before
+        if not wrong.any():
+            return
+        one = wrong.argmax()
+        if starts[one] > before[one]:
+            what = (
+                f"frame {before[one]:,} has no label, the next one is "
                 f"{starts[one]:,}; expected every frame, from 0 on"
             )
+        elif self.by_frame:
+            what = f"frame {starts[one]:,} is in line {lines[one - 1]} already"
+        else:
+            what = (
+                f"the segment from frame {starts[one]:,} overlaps the one in "
+                f"line {lines[one - 1]}"
+            )
+        where = f"{self.path}:{lines[one]}: {printable(self.name)}"
+        raise DataError(f"{where}: {what}")
 
     def label_indices(self, frames: int) -> np.ndarray:
         """Return the label of each frame of a video of so many, `(T,)`."""
@@ -260,27 +243,19 @@ def _real(path: Path) -> str:
     return os.path.join(os.path.realpath(path.parent), path.name)
 
 
-def _notes(folder: Path, labelled: Iterable[Path]) -> list[str]:
-    """Return a line about videos that have no labels."""
-    names = _unlabelled(folder, list(labelled))
-    if not names:
-        return []
-    some = ", ".join(printable(name) for name in names[:_NAMED])
-    more = ", ..." if len(names) > _NAMED else ""
-    what = "1 video" if len(names) == 1 else f"{len(names):,} videos"
-    verb = "has" if len(names) == 1 else "have"
-    return [f"{what} in {folder} {verb} no labels: {some}{more}"]
-
-
-def _unlabelled(folder: Path, labelled: list[Path]) -> list[str]:
-    """Return the names of videos of a folder that have no labels.
+def _notes(folder: Path, labelled: list[Path]) -> list[str]:
+    """Return a line about videos of a folder that have no labels.
 
     Only folders are looked through where videos may be or are: the folder, its
     `videos/`, and what is below it and holds one with labels.
     """
     known = set(map(_real, labelled))
     folders = {folder, folder / "videos"}
-    folders |= {path.parent for path in labelled if _is_below(path, folder)}
+    folders |= {
+        path.parent
+        for path in labelled
+        if path.is_relative_to(folder) and ".." not in path.parts
+    }
     # A folder of pictures is no video where videos are files.
     of_pictures = any(map(os.path.isdir, labelled))
     parents = set(map(_real, folders))
@@ -297,8 +272,10 @@ def _unlabelled(folder: Path, labelled: list[Path]) -> list[str]:
                 if is_video and not path.name.startswith("."):
                     names.setdefault(_real(path), str(path.relative_to(folder)))
     unlabelled = [name for path, name in names.items() if path not in known]
-    return sorted(unlabelled, key=image_sequence.natural)
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return path.is_relative_to(folder) and ".." not in path.parts
+    if not unlabelled:
+        return []
+    unlabelled.sort(key=image_sequence.natural)
+    some = ", ".join(map(printable, unlabelled[:_NAMED]))
+    more = ", ..." if len(unlabelled) > _NAMED else ""
+    count = f"{len(unlabelled):,}"
+    return [f"videos in {folder} without labels: {count} ({some}{more})"]

@@ -11,6 +11,7 @@ of train, `.../splits/train.split2.bundle`. The layout is that of the code of
 Farha and Gall 2019, MS-TCN.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Lines
-from data_pipelines.video_labeling.clips import Clip, Clips, file_content
+from data_pipelines.video_labeling.clips import (
+    Clip,
+    Clips,
+    Medium,
+    file_content,
+)
 from data_pipelines.vision import image_sequence
 from data_pipelines.vision.feature_checks import to_float16
-from data_pipelines.vision.images import BadFiles, printable
+from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
@@ -66,13 +71,10 @@ def read(path: Path) -> Clips:
     names = _names(mapping)
     lists, notes = _lists(folder, chosen)
     clips: dict[str, Clip] = {}
-    missing = BadFiles("videos")
     for split, bundle in lists.items():
         for number, line in enumerate(Lines(bundle), 1):
-            name, where = (
-                line.strip().removesuffix(".txt"),
-                f"{bundle}:{number}",
-            )
+            name = line.strip().removesuffix(".txt")
+            where = f"{bundle}:{number}"
             if not name:
                 continue
             if name in clips:
@@ -81,25 +83,13 @@ def read(path: Path) -> Clips:
                     "already"
                 )
             features = folder / "features" / f"{name}.npy"
-            exists = features.is_file()
-            if not exists:
-                missing.add(
-                    VideoError(printable(features), "there is no such file")
-                )
             truth = folder / "groundTruth" / f"{name}.txt"
             annotation = TextAnnotation(truth, features, names, mapping, where)
-            clips[name] = Clip(
-                name, features, annotation, split, "", where, exists
-            )
+            clips[name] = Clip(name, features, annotation, split, "", where)
     if not clips:
         raise DataError(f"{folder / 'splits'}: the lists name no videos")
     return Clips(
-        str(folder),
-        list(clips.values()),
-        list(names),
-        missing,
-        notes,
-        FeatureFiles(),
+        str(folder), list(clips.values()), list(names), notes, FEATURE_FILES
     )
 
 
@@ -154,10 +144,11 @@ def _lists(folder: Path, chosen: str) -> tuple[dict[str, Path], list[str]]:
     return {split: lists[split] for split in SPLITS if split in lists}, notes
 
 
+@dataclasses.dataclass(frozen=True)
 class TextAnnotation:
     """The labels of one video, a line each; read when they are needed.
 
-    Args:
+    Attributes:
         path: The file of labels.
         features: The features of the video.
         names: Label -> its index.
@@ -165,19 +156,11 @@ class TextAnnotation:
         listed: `file:line` of the list that names the video.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        features: Path,
-        names: dict[str, int],
-        mapping: Path,
-        listed: str,
-    ) -> None:
-        self.path = path
-        self.features = features
-        self.names = names
-        self.mapping = mapping
-        self.listed = listed
+    path: Path
+    features: Path
+    names: dict[str, int]
+    mapping: Path
+    listed: str
 
     def label_indices(self, frames: int) -> np.ndarray:
         """Return the label of each frame of a video of so many, `(T,)`."""
@@ -209,29 +192,10 @@ class TextAnnotation:
         return f"{self.path}:{labels.index(list(self.names)[index]) + 1}"
 
 
-class FeatureFiles:
-    """A medium whose files hold features (C, T), which are kept as (T, 1, C).
-
-    They have no times: their rate is taken to be `fps`, or
-    `image_sequence.FPS` if that is 0.
-    """
-
-    name = "features 1"
-    holds_features = True
-
-    def content(self, path: Path, known: FileIndex) -> str:
-        """Return a short name for what a file holds."""
-        return file_content(path, known)
-
-    def source(
-        self, path: Path, size: tuple[int, int], fps: float, mode: str
-    ) -> "FeatureSource":
-        """Return features of a file; `size` and `mode` are without effect."""
-        return FeatureSource(path, fps)
-
-
 class FeatureSource:
-    """The features of one file as frames, float16 `(1, C)` each.
+    """The features (C, T) of one file as frames, float16 `(1, C)` each.
+
+    They have no times: their rate is taken to be `fps`.
 
     Args:
         path: The .npy file.
@@ -277,3 +241,13 @@ class FeatureSource:
             for number, frame in zip(numbers, half, strict=True):
                 yield Frame(frame, number, number / self.fps)
         self.count = features.shape[1]
+
+
+def _source(
+    path: Path, size: tuple[int, int], fps: float, mode: str
+) -> FeatureSource:
+    """Return features of a file; `size` and `mode` are without effect."""
+    return FeatureSource(path, fps)
+
+
+FEATURE_FILES = Medium("features 1", True, file_content, _source)

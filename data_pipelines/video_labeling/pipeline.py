@@ -45,7 +45,6 @@ regions, C channels.
 import contextlib
 import functools
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -63,6 +62,10 @@ from data_pipelines.video_labeling.demo import generator as demo
 from data_pipelines.vision.frame_store import Encoder, FrameStore, Stored
 from data_pipelines.vision.images import BadFiles, printable
 from data_pipelines.vision.video import VideoError
+
+# A video that can be read: its labels, its frames or features, and `(T,)` the
+# label of each of these, an index into the names of all.
+_Readable = tuple[Clip, Stored, np.ndarray]
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
 
@@ -157,20 +160,6 @@ def make_datasets(
     )
 
 
-class _Readable(NamedTuple):
-    """A video that can be read.
-
-    Attributes:
-        clip: Its labels.
-        stored: Its frames or features.
-        indices: `(T,)` the labels of these, as indices into the names of all.
-    """
-
-    clip: Clip
-    stored: Stored
-    indices: np.ndarray
-
-
 def _read(
     clips: Clips,
     folder: Path,
@@ -181,15 +170,10 @@ def _read(
 ) -> tuple[list[_Readable], BadFiles]:
     """Read the frames of videos that are not stored yet.
 
-    Returns:
-        The videos that can be read, in their order, and the others.
-
-    Raises:
-        DataError: If labels do not fit their video, which is said before the
-            next one is read; if too many videos are bad, there is no room, or
-            the features are nonsense.
+    Return the videos that can be read, in their order, and the others. Labels
+    that do not fit their video are an error before the next one is read.
     """
-    medium, bad = clips.medium, BadFiles("videos", clips.missing)
+    medium, bad = clips.medium, BadFiles("videos")
     contents = _contents(clips, folder, bad)
     about = {"medium": medium.name, "size": size, "mode": mode, "fps": fps}
     readable = []
@@ -222,9 +206,7 @@ def _read(
                     continue
                 stored = store[content]
                 indices = clip.annotation.label_indices(stored.frames)
-                readable.append(
-                    _Readable(clip, stored, indices[stored.numbers])
-                )
+                readable.append((clip, stored, indices[stored.numbers]))
     bad.check(len(clips.clips), store.path / "bad_videos.txt")
     return readable, bad
 
@@ -234,11 +216,10 @@ def _contents(clips: Clips, folder: Path, bad: BadFiles) -> dict[str, str]:
     known = FileIndex(folder / "videos.jsonl")
     contents = {}
     for clip in progress_bar("looking at videos", "videos", clips.clips):
-        if clip.exists:
-            try:
-                contents[clip.name] = clips.medium.content(clip.path, known)
-            except VideoError as error:
-                bad.add(error)
+        try:
+            contents[clip.name] = clips.medium.content(clip.path, known)
+        except VideoError as error:
+            bad.add(error)
     known.save()
     return contents
 
@@ -248,14 +229,14 @@ def _labels(
 ) -> tuple[str, ...]:
     """Return the labels of train; no split may be empty."""
     for split in SPLITS:
-        if not any(video.clip.split == split for video in readable):
+        if not any(clip.split == split for clip, _, _ in readable):
             first = next(clip for clip in clips.clips if clip.split == split)
             path = printable(first.path)
             raise DataError(
                 f"{clips.name}: no video of {split} can be read; {path}: "
                 f"{bad.reasons[path]}"
             )
-    train = [v.indices for v in readable if v.clip.split == "train"]
+    train = [rows for clip, _, rows in readable if clip.split == "train"]
     return video_clips.choose_labels(clips.label_names, train)
 
 

@@ -1,8 +1,9 @@
 """Clips of a public set, each with one label, which all its frames get."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -10,9 +11,8 @@ from PIL import Image
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.tables import clean_label
-from data_pipelines.video_labeling.clips import Clip, Clips
+from data_pipelines.video_labeling.clips import Clip, Clips, Medium
 from data_pipelines.vision import images
-from data_pipelines.vision.images import BadFiles
 from data_pipelines.vision.video import Frame, resampled
 
 
@@ -44,25 +44,31 @@ def read(builder: Any, parts: dict[str, str], fps: float) -> Clips:
         f"{full}: clips of one group are not known; those that are cut from "
         "train may look like some that stay there"
     ]
-    medium = Examples(builder, fps)
-    return Clips(full, clips, names, BadFiles("videos"), notes, medium)
+    version = cache.key(tfds_records.builder_fingerprint(builder))
+    source = functools.partial(ExampleSource, Examples(builder, fps))
+    medium = Medium(version, False, _content, source)
+    return Clips(full, clips, names, notes, medium)
 
 
-class OneLabel:
+def _content(path: Path, known: FileIndex) -> str:
+    """Return the number of the clip; the set is in the medium's name."""
+    return f"{path.parent.name}-{path.name}"
+
+
+class OneLabel(NamedTuple):
     """One label for all frames.
 
-    Args:
-        index: Of the label.
+    Attributes:
+        label: Its index.
         line: Where it stands.
     """
 
-    def __init__(self, index: int, line: str) -> None:
-        self.index = index
-        self.line = line
+    label: int
+    line: str
 
     def label_indices(self, frames: int) -> np.ndarray:
         """Return that label, `(T,)` int32."""
-        return np.full(frames, self.index, np.int32)
+        return np.full(frames, self.label, np.int32)
 
     def first_line(self, index: int) -> str:
         """Return the clip."""
@@ -70,27 +76,14 @@ class OneLabel:
 
 
 class Examples:
-    """A medium whose paths are `<set>/<split>/<number>`, read in order."""
-
-    holds_features = False
+    """Clips whose paths are `<set>/<split>/<number>`, read in order."""
 
     def __init__(self, builder: Any, fps: float) -> None:
         self.builder = builder
         self.fps = fps
-        self.name = cache.key(tfds_records.builder_fingerprint(builder))
         self._part = ""
         self._next = 0
         self._examples: Iterator = iter(())
-
-    def content(self, path: Path, known: FileIndex) -> str:
-        """Return the number of the clip; the set is in `name`."""
-        return f"{path.parent.name}-{path.name}"
-
-    def source(
-        self, path: Path, size: tuple[int, int], fps: float, mode: str
-    ) -> "ExampleSource":
-        """Return the frames of a clip."""
-        return ExampleSource(self, path, size, fps, mode)
 
     def frames(self, path: Path) -> np.ndarray:
         """Return uint8 `(T, H, W, 3)` of a clip."""

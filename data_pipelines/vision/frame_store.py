@@ -46,9 +46,6 @@ _FORMAT = 2
 # Frames that are encoded at a time.
 BATCH = 32
 
-# Size of a shard of pictures, and what a kill can cost.
-_SHARD_BYTES = 2**25
-
 
 class Encoder(Protocol):
     """A network that does not change.
@@ -124,13 +121,10 @@ class Shard:
         return np.asarray(np.memmap(self.path, self.dtype, "r", 0, self.shape))
 
     @classmethod
-    def load(cls, path: Path, verify: bool) -> Self:
-        """Check and map a shard.
+    def load(cls, path: Path) -> Self:
+        """Check and map a shard, given its .bin file.
 
-        Args:
-            path: The .bin file.
-            verify: Whether to read all of it; else that is done only if its
-                time is another than when it was written.
+        It is read only if its time is another than when it was written.
 
         Raises:
             DamageError: If it is not what was written.
@@ -149,7 +143,7 @@ class Shard:
             recorded = written["checksums"]
         except (ValueError, KeyError, TypeError):
             raise DamageError(json_path) from None
-        now = checksums.verify(path.parent, recorded, verify)
+        now = checksums.verify(path.parent, recorded)
         if now != recorded:
             # A good copy need not be read again the next time.
             _write_json(path, {**written, "checksums": now})
@@ -230,31 +224,22 @@ class FrameStore:
         folder: Where stores of all kinds are.
         about: What frames depend on beside the encoder, as JSON.
         encoder: What makes features of frames; None: frames are stored.
-        batch_size: Frames that are encoded at a time.
-        shard_bytes: Size of a shard of pictures.
-        verify: Whether all old shards are read and compared to their
-            checksums; else only those whose file has another time.
 
     Attributes:
         path: Folder of this kind.
+        batch_size: Frames that are encoded at a time.
+        shard_bytes: Size of a shard of pictures, and what a kill can cost.
     """
 
+    batch_size = BATCH
+    shard_bytes = 2**25
+
     def __init__(
-        self,
-        folder: Path,
-        about: dict,
-        encoder: Encoder | None,
-        *,
-        batch_size: int = BATCH,
-        shard_bytes: int = _SHARD_BYTES,
-        verify: bool = False,
+        self, folder: Path, about: dict, encoder: Encoder | None
     ) -> None:
         self.about = {**about, "encoder": encoder and encoder.key}
         self.path = folder / cache.key(_FORMAT, self.about)
         self.encoder = encoder
-        self.batch_size = batch_size
-        self.shard_bytes = shard_bytes
-        self.verify = verify
         self._shards: list[Shard] = []
         self._stored: dict[str, Stored] = {}
         self._next = 0
@@ -364,22 +349,33 @@ class FrameStore:
         Raises:
             VideoError: If it cannot be read; nothing of it is written then.
         """
-        recording = _Recording(source)
-        batches = recording.batches(self.batch_size)
-        if self.encoder is None:
-            blocks = (pixels for pixels, _ in batches)
-        else:
-            blocks = (
-                self.encode(pixels, [f"{name}, frame {n:,}" for n in numbers])
-                for pixels, numbers in batches
-            )
-        written = self._write(blocks)
-        self._append(*written, [recording.item(content)])
+        numbers: list[int] = []
+        times: list[float] = []
+
+        def blocks() -> Iterator[np.ndarray]:
+            frames = iter(source)
+            while some := list(itertools.islice(frames, self.batch_size)):
+                numbers.extend(frame.number for frame in some)
+                times.extend(frame.seconds for frame in some)
+                block = np.stack([frame.pixels for frame in some])
+                if self.encoder is not None:
+                    names = [f"{name}, frame {f.number:,}" for f in some]
+                    block = self.encode(block, names)
+                yield block
+
+        written = self._write(blocks())
+        details = {
+            "frames": source.count,
+            "fps": source.fps,
+            "numbers": numbers,
+            "times": times,
+        }
+        self._append(*written, [(content, len(numbers), details)])
 
     def _open(self, path: Path) -> None:
         self._next = max(self._next, int(path.stem) + 1)
         try:
-            shard = Shard.load(path, self.verify)
+            shard = Shard.load(path)
         except DamageError:
             print(
                 f"{path} is damaged; its frames are computed again",
@@ -439,34 +435,6 @@ class FrameStore:
                 f"{self.path}: no room for {size}; free are {_bytes(free)}"
             )
         print(f"{action}: {size}, {self.path}", file=sys.stderr)
-
-
-class _Recording:
-    """The frames of a video, and which they are, once they have been read."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.numbers: list[int] = []
-        self.times: list[float] = []
-
-    def batches(self, size: int) -> Iterator[tuple[np.ndarray, list[int]]]:
-        """Yield so many frames at a time, and their numbers."""
-        frames = iter(self.source)
-        while some := list(itertools.islice(frames, size)):
-            numbers = [frame.number for frame in some]
-            self.numbers += numbers
-            self.times += [frame.seconds for frame in some]
-            yield np.stack([frame.pixels for frame in some]), numbers
-
-    def item(self, content: str) -> tuple[str, int, dict]:
-        """Return what a shard says of the video."""
-        details = {
-            "frames": self.source.count,
-            "fps": self.source.fps,
-            "numbers": self.numbers,
-            "times": self.times,
-        }
-        return content, len(self.numbers), details
 
 
 def described(

@@ -16,10 +16,12 @@ Letters of shapes: B batch, H height, W width, R regions, C channels.
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
+import itertools
 import sys
-from collections.abc import Iterable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,59 +131,77 @@ def read_pixels(
     bad = BadFiles(known=missing)
     total = len(paths) + len(bad)
     known = FileIndex(folder / f"good-{images.VERSION}.jsonl")
-    new = [
-        (name, path, fingerprint)
-        for name, path in paths.items()
-        if (fingerprint := file_index.file_identity(path)) not in known.entries
-    ]
-    checked = images.in_order(_check, (path for _, path, _ in new))
-    bar = progress_bar("checking pictures", "pictures", new)
-    for count, ((name, _, fingerprint), error) in enumerate(
-        zip(bar, checked, strict=True), 1
-    ):
-        if error is not None:
-            bad.add(error)
-            del paths[name]
-        elif fingerprint is not None:
-            known.add(fingerprint, "")
-        if count % _SAVED_AT_ONCE == 0:
-            known.save()
-    known.save()
+    new, good = {}, set()
+    for name, path in paths.items():
+        if file_index.file_identity(path) in known.entries:
+            good.add(name)
+        else:
+            new[name] = path
+
+    def check(path: Path) -> tuple[str, np.ndarray]:
+        return "", images.read(path, 8)
+
+    for name, _ in _read_new(new, check, known, bad, "checking pictures"):
+        good.add(name)
     bad.check(total, folder / "bad_pictures.txt")
+    paths = {name: path for name, path in paths.items() if name in good}
     return PixelInputs(paths, size, mode, bad)
 
 
-def _check(path: Path) -> None:
-    """Read a picture to its end; `PictureError` if that cannot be."""
-    images.read(path, 8)
+def _read_new(
+    new: dict[str, Path],
+    read: Callable[[Path], tuple[str, np.ndarray | None]],
+    known: FileIndex,
+    bad: BadFiles,
+    action: str,
+) -> Iterator[tuple[str, tuple[str, np.ndarray | None]]]:
+    """Yield name and result of the pictures that `read` can read, in order.
+
+    The first part of a result is remembered in `known`, the others in `bad`.
+    """
+    # As the files are before they are read.
+    identities = [file_index.file_identity(path) for path in new.values()]
+    bar = progress_bar(action, "pictures", new)
+    with contextlib.closing(images.in_order(read, new.values())) as results:
+        for count, (name, identity, result) in enumerate(
+            zip(bar, identities, results, strict=True), 1
+        ):
+            if isinstance(result, PictureError):
+                bad.add(result)
+                continue
+            if identity is not None:
+                known.add(identity, result[0])
+            if count % _SAVED_AT_ONCE == 0:
+                known.save()
+            yield name, result
+    known.save()
 
 
+@dataclasses.dataclass(frozen=True)
 class FeatureInputs:
     """Features of pictures by a frozen encoder.
 
-    Args:
+    Attributes:
         stored: Name -> features, of the pictures that can be read.
         bad: The other pictures.
         path: Folder of the features.
         statistics: Of all features in it.
-
-    Attributes:
-        shape: (R, C).
     """
 
-    def __init__(
-        self,
-        stored: dict[str, Stored],
-        bad: BadFiles,
-        path: Path,
-        statistics: Statistics,
-    ) -> None:
-        self.stored = stored
-        self.bad = bad
-        self.path = path
-        self.statistics = statistics
-        self.shape = next(iter(stored.values())).shard.shape[1:]
-        self.spec = tf.TensorSpec((None, *self.shape), tf.float16)
+    stored: dict[str, Stored]
+    bad: BadFiles
+    path: Path
+    statistics: Statistics
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the features of a picture, (R, C)."""
+        return next(iter(self.stored.values())).shard.shape[1:]
+
+    @property
+    def spec(self) -> tf.TensorSpec:
+        """Of a batch."""
+        return tf.TensorSpec((None, *self.shape), tf.float16)
 
     @property
     def names(self) -> KeysView[str]:
@@ -214,7 +234,6 @@ def extract_features(
     mode: str,
     folder: Path,
     missing: BadFiles | None = None,
-    **options: int | bool,
 ) -> FeatureInputs:
     """Compute the features of pictures that are not there yet.
 
@@ -224,7 +243,6 @@ def extract_features(
         mode: How pictures get the encoder's size, one of `images.MODES`.
         folder: Where features are kept, those of other encoders, too.
         missing: Pictures that have no file; they count among the bad ones.
-        options: Of the `FrameStore`.
 
     Returns:
         The features of the pictures that can be read, in their order.
@@ -238,92 +256,54 @@ def extract_features(
     about = {
         "size": list(encoder.size), "mode": mode, "images": images.VERSION,
     }  # fmt: skip
-    with FrameStore(folder, about, encoder, **options) as store:
+    with FrameStore(folder, about, encoder) as store:
         known = FileIndex(folder / "pictures.jsonl")
+        contents, new = {}, {}
+        for name, path in paths.items():
+            content = known.entries.get(file_index.file_identity(path))
+            if content in store:
+                contents[name] = content
+            else:
+                new[name] = path
+        count = len(new)
+        store.expect("computing features", f"{count:,} pictures", count)
+        # What has been taken is not in the store before its shard is whole.
+        taken: set[str] = set()
+
+        def load(path: Path) -> tuple[str, np.ndarray | None]:
+            raw = images.content(path)
+            content = hashlib.sha256(raw).hexdigest()[:32]
+            if content in taken or content in store:
+                return content, None
+            size, name = tuple(encoder.size), printable(path)
+            return content, images.decode(raw, size, mode, name)
+
+        def pictures() -> Iterator[tuple[str, tuple[str, np.ndarray]]]:
+            action = "computing features"
+            for name, result in _read_new(new, load, known, bad, action):
+                content, pixels = result
+                contents[name] = content
+                # Another one of the same content may have come in between.
+                if pixels is not None and content not in taken:
+                    taken.add(content)
+                    yield content, (printable(paths[name]), pixels)
+
         try:
-            contents = _Extraction(store, known, bad).run(paths)
+            store.add_pictures(_encoded(store, pictures()))
         finally:
             known.save()
     bad.check(total, store.path / "bad_pictures.txt")
     if not contents:
         raise DataError("there are no pictures to compute features of")
-    stored = {name: store[content] for name, content in contents.items()}
+    stored = {name: store[contents[name]] for name in paths if name in contents}
     return FeatureInputs(stored, bad, store.path, store.statistics())
 
 
-class _Extraction:
-    """Reads pictures in threads, and encodes batches of them.
-
-    Args:
-        store: Where features are, and the encoder.
-        known: Files -> their content.
-        bad: Takes the pictures that cannot be read.
-    """
-
-    def __init__(
-        self, store: FrameStore, known: FileIndex, bad: BadFiles
-    ) -> None:
-        self.store = store
-        self.known = known
-        self.bad = bad
-        self.contents: dict[str, str] = {}
-        self.taken: set[str] = set()
-
-    def run(self, paths: dict[str, Path]) -> dict[str, str]:
-        """Compute what is missing; return name -> content of good pictures."""
-        new = []
-        for name, path in paths.items():
-            fingerprint = file_index.file_identity(path)
-            content = self.known.entries.get(fingerprint)
-            if content in self.store:
-                self.contents[name] = content
-            else:
-                new.append((name, path, fingerprint))
-        count = len(new)
-        self.store.expect("computing features", f"{count:,} pictures", count)
-        self.store.add_pictures(self._features(new))
-        order = (name for name in paths if name in self.contents)
-        return {name: self.contents[name] for name in order}
-
-    def _features(self, new: list[tuple]) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield content and features of pictures that have none yet."""
-        batch: dict[str, tuple[str, np.ndarray]] = {}
-        bar = progress_bar("computing features", "pictures", new)
-        with contextlib.closing(images.in_order(self._load, new)) as loaded:
-            for (name, path, fingerprint), result in zip(
-                bar, loaded, strict=True
-            ):
-                if isinstance(result, PictureError):
-                    self.bad.add(result)
-                    continue
-                content, picture = result
-                self.contents[name] = content
-                if fingerprint is not None:
-                    self.known.add(fingerprint, content)
-                # Another one of the same content may have come in between.
-                if picture is None or content in self.taken:
-                    continue
-                self.taken.add(content)
-                batch[content] = (printable(path), picture)
-                if len(batch) == self.store.batch_size:
-                    yield from self._encode(batch)
-                    batch = {}
-        if batch:
-            yield from self._encode(batch)
-
-    def _encode(
-        self, batch: dict[str, tuple[str, np.ndarray]]
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        names, pictures = zip(*batch.values(), strict=True)
-        features = self.store.encode(np.stack(pictures), list(names))
-        return zip(batch, features, strict=True)
-
-    def _load(self, item: tuple) -> tuple[str, np.ndarray | None]:
-        """Return content and picture of a file, in a thread."""
-        _, path, _ = item
-        raw = images.content(path)
-        content = hashlib.sha256(raw).hexdigest()[:32]
-        if content in self.taken or content in self.store:
-            return content, None
-        size, mode = self.store.encoder.size, self.store.about["mode"]
-        return content, images.decode(raw, tuple(size), mode, printable(path))
+def _encoded(
+    store: FrameStore, pictures: Iterator[tuple[str, tuple[str, np.ndarray]]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield content and features of pictures, computed batch by batch."""
+    while batch := dict(itertools.islice(pictures, store.batch_size)):
+        names, pixels = zip(*batch.values(), strict=True)
+        features = store.encode(np.stack(pixels), list(names))
+        yield from zip(batch, features, strict=True)

@@ -5,8 +5,7 @@ import pytest
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling import clips
-from data_pipelines.video_labeling.clips import Clip, Clips, VideoFiles
-from data_pipelines.vision.images import BadFiles
+from data_pipelines.video_labeling.clips import VIDEO_FILES, Clip, Clips
 
 
 class Labels:
@@ -27,9 +26,8 @@ def some(count, group=lambda n: "", split=lambda n: ""):
             for n in range(count)
         ],
         ["background", "x"],
-        BadFiles("videos"),
         [],
-        VideoFiles(),
+        VIDEO_FILES,
     )  # fmt: skip
 
 

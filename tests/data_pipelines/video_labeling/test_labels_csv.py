@@ -1,7 +1,9 @@
 import pytest
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.video_labeling import labels_csv
+from data_pipelines.files.file_index import FileIndex
+from data_pipelines.video_labeling import labels_csv, pipeline
+from data_pipelines.vision.video import VideoError
 
 
 def table(folder, content, videos=None):
@@ -92,16 +94,14 @@ def test_videos_beside_the_table_and_below(tmp_path):
 
 def test_videos_without_a_file_are_counted(tmp_path):
     folder = table(tmp_path, FRAMES, ["a.mp4", "c.mp4"])
-    found = read(folder)
-    assert [clip.exists for clip in found.clips] == [True, False, True]
     where = tmp_path / "videos" / "b.mp4"
-    assert found.missing.reasons == {str(where): "there is no such file"}
     with pytest.raises(DataError) as caught:
-        found.missing.check(3)
-    assert str(caught.value) == (
-        f"1 of 3 videos (33.3%) cannot be read: {where}: there is no such "
-        "file; expected at most 5%"
-    )
+        pipeline.make_datasets(
+            "files", folder, cache_path=tmp_path / "cache", frame_size=8,
+            chunk=4, batch_size=2, seed=0,
+        )  # fmt: skip
+    assert str(caught.value).startswith("3 of 3 videos (100.0%) cannot be read")
+    assert f"{where}: there is no such file; " in str(caught.value)
 
 
 HEAD = "video,frame,label\n"
@@ -131,21 +131,23 @@ PARTS = "video,start,end,label\n"
         (HEAD + "a.mp4,0, \n", ":2: the label is empty"),
         (
             HEAD + "a.mp4,-1,x\n",
-            ":2: the frame is '-1'; expected the number of a frame, 0 or more",
+            ":2: the frame is '-1'; expected the number of a frame, 0 to "
+            "2,147,483,647",
         ),
         (
             PARTS + "a.mp4,0,1.5,x\n",
-            ":2: the end is '1.5'; expected the number of a frame, 0 or more",
+            ":2: the end is '1.5'; expected the number of a frame, 0 to "
+            "2,147,483,647",
         ),
         (
             PARTS + "a.mp4,0,99999999999999999999999,x\n",
-            ":2: the end is 99999999999999999999999; expected a number of at "
-            "most 2,147,483,647",
+            ":2: the end is '99999999999999999999999'; expected the number of "
+            "a frame, 0 to 2,147,483,647",
         ),
         (
             HEAD + "a.mp4,2147483648,x\n",
-            ":2: the frame is 2147483648; expected a number of at most "
-            "2,147,483,647",
+            ":2: the frame is '2147483648'; expected the number of a frame, 0 "
+            "to 2,147,483,647",
         ),
         (
             "video,start,end,label,label\na.mp4,0,1,x,y\n",
@@ -162,7 +164,7 @@ PARTS = "video,start,end,label\n"
         ),
         (
             HEAD + "a.mp4,0,x\na.mp4,1,x\na.mp4,0,y\n",
-            ":4: a.mp4: the frame 0 is there in line 2 already",
+            ":4: a.mp4: frame 0 is in line 2 already",
         ),
         (
             HEAD + "a.mp4,0,x\na.mp4,1,x\na.mp4,3,x\n",
@@ -265,7 +267,7 @@ def test_names_that_only_look_alike(tmp_path):
     (folder / "videos" / "l.mp4").symlink_to(folder / "videos" / "v0.mp4")
     found = labels_csv.read(folder).clips
     assert [clip.name for clip in found] == [*names, "l.mp4"]
-    assert all(clip.exists for clip in found)
+    assert all(clip.path.exists() for clip in found)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,9 @@ def test_names_that_only_look_alike(tmp_path):
 def test_names_that_no_file_can_have(tmp_path, name):
     content = f"{PARTS}{name},0,1,x\n"
     found = labels_csv.read(table(tmp_path, content, []))
-    assert list(found.missing.reasons.values()) == ["there is no such file"]
+    known = FileIndex(tmp_path / "videos.jsonl")
+    with pytest.raises(VideoError, match=": there is no such file"):
+        found.medium.content(found.clips[0].path, known)
 
 
 # Videos that no row names.
@@ -293,13 +297,13 @@ def test_videos_without_labels_are_noted(tmp_path):
     assert notes(folder) == []
     (folder / "videos" / "day" / "c.AVI").touch()
     assert notes(folder) == [
-        f"1 video in {folder} has no labels: videos/day/c.AVI"
+        f"videos in {folder} without labels: 1 (videos/day/c.AVI)"
     ]
     # Beside the table, too; numbers in names count as such.
     for name in ("v10.mp4", "v9.webm", "v11.mkv"):
         (folder / name).touch()
     assert notes(folder) == [
-        f"4 videos in {folder} have no labels: v9.webm, v10.mp4, v11.mkv, ..."
+        f"videos in {folder} without labels: 4 (v9.webm, v10.mp4, v11.mkv, ...)"
     ]
 
 
@@ -307,7 +311,7 @@ def test_a_note_is_one_line(tmp_path):
     folder = table(tmp_path, HEAD + "a.mp4,0,x\n")
     (folder / "videos" / "b\nc.mp4").touch()
     assert notes(folder) == [
-        f"1 video in {folder} has no labels: videos/b\\nc.mp4"
+        f"videos in {folder} without labels: 1 (videos/b\\nc.mp4)"
     ]
 
 
@@ -317,7 +321,7 @@ def test_folders_of_pictures_without_labels(tmp_path):
         (folder / "videos" / name).mkdir()
     for name in ("a/1.png", "b/1.png", "texts/a.txt"):
         (folder / "videos" / name).touch()
-    assert notes(folder) == [f"1 video in {folder} has no labels: videos/b"]
+    assert notes(folder) == [f"videos in {folder} without labels: 1 (videos/b)"]
     # Where videos are files a folder of pictures is none of them.
     (folder / "labels.csv").write_text(HEAD + "a.mp4,0,x\n")
     (folder / "videos" / "a.mp4").touch()
@@ -330,7 +334,7 @@ def test_only_the_folder_itself_is_looked_through(tmp_path):
         (tmp_path / "pool" / name).touch()
     folder = table(tmp_path / "data", HEAD + "../../pool/a.mp4,0,x\n", [])
     found = labels_csv.read(folder)
-    assert found.clips[0].exists
+    assert found.clips[0].path.exists()
     assert not found.notes
 
 

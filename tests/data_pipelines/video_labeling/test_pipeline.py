@@ -175,11 +175,11 @@ def test_report(tmp_path, videos):
     data = make(folder(tmp_path, videos, per_frame()), tmp_path)
     assert data.report() == [
         f"labels   {tmp_path / 'data' / 'labels.csv'}",
-        "train    2 videos of 3 to 10 frames, 13 in all, 1 s (background "
+        "train    2 videos of 3 to 10 frames, 13 in all, 0:00:01 (background "
         "15.4%, run 38.5%, walk 46.2%)",
-        "valid    1 videos of 5 to 5 frames, 5 in all, 0 s (background 0.0%, "
-        "run 80.0%, walk 20.0%)",
-        "test     1 videos of 12 to 12 frames, 12 in all, 1 s (background "
+        "valid    1 videos of 5 to 5 frames, 5 in all, 0:00:00 (background "
+        "0.0%, run 80.0%, walk 20.0%)",
+        "test     1 videos of 12 to 12 frames, 12 in all, 0:00:01 (background "
         "0.0%, run 0.0%, walk 100.0%)",
         "batches  2 x 4 frames, 2 a pass, 81.2% of their positions are frames",
     ]

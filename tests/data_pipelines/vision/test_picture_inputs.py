@@ -11,6 +11,7 @@ from PIL import Image
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import images, picture_inputs
+from data_pipelines.vision.frame_store import FrameStore
 from data_pipelines.vision.images import BadFiles, PictureError
 from data_pipelines.vision.picture_inputs import extract_features, read_pixels
 
@@ -66,15 +67,15 @@ def features(number):
     return halves(pixels(number)[None])[0].astype(np.float16)
 
 
-def extract(tmp_path, files, encoder=None, missing=None, **options):
-    return extract_features(
-        files,
-        encoder or Encoder(),
-        "stretch",
-        tmp_path / "store",
-        missing,
-        **{"batch_size": 4, **options},
-    )
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    monkeypatch.setattr(FrameStore, "batch_size", 4)
+
+
+def extract(tmp_path, files, encoder=None, missing=None):
+    encoder = encoder or Encoder()
+    folder = tmp_path / "store"
+    return extract_features(files, encoder, "stretch", folder, missing)
 
 
 def read(tmp_path, files, missing=None, size=SIDE):
@@ -298,7 +299,7 @@ def test_the_list_of_files_may_be_lost(tmp_path, lost):
     assert not encoder.batches
 
 
-def test_a_failure_loses_no_whole_shard(tmp_path):
+def test_a_failure_loses_no_whole_shard(tmp_path, monkeypatch):
     class Failing(Encoder):
         def __call__(self, frames):
             if len(self.batches) == 5:
@@ -306,11 +307,11 @@ def test_a_failure_loses_no_whole_shard(tmp_path):
             return super().__call__(frames)
 
     files = pictures(tmp_path / "p", 30)
-    eight = 8 * features(0).nbytes
+    monkeypatch.setattr(FrameStore, "shard_bytes", 8 * features(0).nbytes)
     with pytest.raises(KeyboardInterrupt):
-        extract(tmp_path, files, Failing(), shard_bytes=eight)
+        extract(tmp_path, files, Failing())
     encoder = Encoder()
-    extract(tmp_path, files, encoder, shard_bytes=eight)
+    extract(tmp_path, files, encoder)
     assert encoder.pictures == 30 - 16
 
 
@@ -332,7 +333,7 @@ def test_what_is_said(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_many_are_opened_at_once(tmp_path):
+def test_many_are_opened_at_once(tmp_path, monkeypatch):
     count = 2000
     content = io.BytesIO()
     Image.new("RGB", (1, 1)).save(content, "PNG")
@@ -348,7 +349,8 @@ def test_many_are_opened_at_once(tmp_path):
         def __call__(self, frames):
             return np.ones((len(frames), 1, 1), np.float32)
 
-    extract(tmp_path, files, Ones(), batch_size=100)
+    monkeypatch.setattr(FrameStore, "batch_size", 100)
+    extract(tmp_path, files, Ones())
     started = time.process_time()  # others may be at work, too
     found = extract(tmp_path, files, Ones())
     assert time.process_time() - started < 0.2
