@@ -191,8 +191,8 @@ def choose_labels(
         indices: `(T,)` of each video.
     """
     used = np.unique(np.concatenate([np.unique(row) for row in indices]))
-    labels = sorted(names[index] for index in used)
-    return tuple(sorted(labels, key=lambda label: label != BACKGROUND))
+    labels = (names[index] for index in used)
+    return tuple(sorted(labels, key=lambda name: (name != BACKGROUND, name)))
 
 
 def relabel(

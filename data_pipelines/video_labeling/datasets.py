@@ -1,11 +1,7 @@
 """Splits of labelled videos: which frames stand in which batch, report.
 
-Batch     ({"frames": uint8 (B, K, H, W, 3) or float16 (B, K, R, C),
-            "begins": bool (B,)}, labels int32 (B, K), weights float32 (B, K))
-
-Batches are strips of videos, see `batching.strips`; weights are 1 for frames
-and 0 for padding, which is on the right, in the last chunk of a video. With
-K = 0 rows are whole videos.
+Batches, as `pipeline` describes them, are strips of videos, see
+`batching.strips`. With K = 0 rows are whole videos.
 
 With `mirror` each video of a pass of training is shown as it is or mirrored,
 left to right, as a function of the seed and the pass, all its chunks alike.

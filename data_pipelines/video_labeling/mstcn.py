@@ -33,13 +33,7 @@ from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
-_SPLITS = {
-    "train": "train",
-    "valid": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "test": "test",
-}
+_OTHER_NAMES = {"val": "valid", "dev": "valid"}
 
 # Frames that are read at a time.
 _BLOCK = 1024
@@ -119,7 +113,7 @@ def _lists(folder: Path, chosen: str) -> tuple[dict[str, Path], list[str]]:
     for path in sorted(parent.iterdir()) if parent.is_dir() else ():
         if match := _BUNDLE.fullmatch(path.name):
             lists = every.setdefault(match[2], {})
-            split = _SPLITS[match[1]]
+            split = _OTHER_NAMES.get(match[1], match[1])
             if split in lists:
                 raise DataError(
                     f"{parent}: holds {lists[split].name} and {path.name}; "

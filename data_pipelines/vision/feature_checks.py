@@ -74,32 +74,14 @@ class Statistics:
         sums["maximum"] = max(self.maximum, other.maximum)
         return Statistics(**sums)
 
-    @property
-    def mean(self) -> float:
-        """Mean of all values."""
-        return self.total / self.values
-
-    @property
-    def std(self) -> float:
-        """Standard deviation of all values."""
-        return math.sqrt(max(0.0, self.squares / self.values - self.mean**2))
-
-    @property
-    def zero_share(self) -> float:
-        """Share of the values that are zero, 0 to 1."""
-        return self.zeros / self.values
-
-    @property
-    def std_over_pictures(self) -> float:
-        """How much a value differs from picture to picture."""
-        return math.sqrt(self.between / self.pictures)
-
     def __str__(self) -> str:
+        mean = self.total / self.values
+        variance = max(0.0, self.squares / self.values - mean**2)
         return (
-            f"mean {self.mean:.4g}, std {self.std:.4g}, min "
+            f"mean {mean:.4g}, std {math.sqrt(variance):.4g}, min "
             f"{self.minimum:.4g}, max {self.maximum:.4g}, zeros "
-            f"{self.zero_share:.1%}, std over pictures "
-            f"{self.std_over_pictures:.4g}"
+            f"{self.zeros / self.values:.1%}, std over pictures "
+            f"{math.sqrt(self.between / self.pictures):.4g}"
         )
 
 

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import filelock
 import numpy as np
+from tqdm import tqdm
 
 from data_pipelines.files import atomic, cache, checksums
 from data_pipelines.files.checksums import DamageError
@@ -432,7 +433,8 @@ class FrameStore:
         free = shutil.disk_usage(self.path).free
         if free < frames * block[0].nbytes:
             raise DataError(
-                f"{self.path}: no room for {size}; free are {_bytes(free)}"
+                f"{self.path}: no room for {size}; free are "
+                f"{tqdm.format_sizeof(free, 'B')}"
             )
         print(f"{action}: {size}, {self.path}", file=sys.stderr)
 
@@ -449,11 +451,5 @@ def described(
         dtype: Of a frame.
     """
     size = frames * int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return (
-        f"{counted}, {' x '.join(map(str, shape))} {dtype} each, {_bytes(size)}"
-    )
-
-
-def _bytes(count: int) -> str:
-    unit, name = (1e9, "GB") if count >= 1e9 else (1e6, "MB")
-    return f"{count / unit:.3g} {name}"
+    each = f"{' x '.join(map(str, shape))} {dtype} each"
+    return f"{counted}, {each}, {tqdm.format_sizeof(size, 'B')}"

@@ -40,29 +40,26 @@ def numbered(folder: Path) -> list[Path]:
         raise PictureError(
             name, f"the folder has no pictures ({', '.join(SUFFIXES)})"
         )
+    names = [printable(path.name) for path in paths]
     series = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in paths]
     if not any(series):
         return paths
-    if not all(series) or len({match[1] for match in series}) > 1:
-        odd = next(
-            path.name
-            for path, match in zip(paths, series, strict=True)
-            if not match or match[1] != (series[-1] or [0, 0])[1]
-        )
-        raise PictureError(
-            name,
-            f"{printable(odd)} and {printable(paths[-1].name)} are not of one "
-            "series; expected names that differ in their last number alone",
-        )
-    numbers = [int(match[2]) for match in series]
-    names = [printable(path.name) for path in paths]
-    for index, (number, following) in enumerate(itertools.pairwise(numbers)):
-        one, other = names[index : index + 2]
-        if following == number:
-            raise PictureError(name, f"{one} and {other} have the same number")
-        if following != number + 1:
+    prefixes = [match and match[1] for match in series]
+    for one, prefix in zip(names, prefixes, strict=True):
+        if prefix is None or prefix != prefixes[-1]:
             raise PictureError(
                 name,
-                f"frame {number + 1} is missing: {one} is followed by {other}",
+                f"{one} and {names[-1]} are not of one series; expected names "
+                "that differ in their last number alone",
+            )
+    numbers = [int(match[2]) for match in series]
+    numbered_names = zip(names, numbers, strict=True)
+    for (one, before), (other, number) in itertools.pairwise(numbered_names):
+        if number == before:
+            raise PictureError(name, f"{one} and {other} have the same number")
+        if number != before + 1:
+            raise PictureError(
+                name,
+                f"frame {before + 1} is missing: {one} is followed by {other}",
             )
     return paths

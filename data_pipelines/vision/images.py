@@ -117,26 +117,20 @@ def content(path: str | Path) -> bytes:
     name = printable(path)
     try:
         status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise PictureError(name, "is a folder, not a file")
         # To open a pipe would wait for its other end.
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureError(name, "is no ordinary file")
-        if status.st_size > MOST_BYTES:
-            raise PictureError(
-                name,
-                f"the file has {status.st_size:,} bytes; expected at most "
-                f"{MOST_BYTES:,}",
-            )
-        return Path(path).read_bytes()
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and status.st_size <= MOST_BYTES:
+            return Path(path).read_bytes()
     except FileNotFoundError:
         raise PictureError(name, "there is no such file") from None
     except OSError as error:
         raise PictureError(name, f"cannot be read: {error.strerror}") from None
     except ValueError as error:
-        if isinstance(error, PictureError):
-            raise
         raise PictureError(name, f"is no file name: {error}") from None
+    if not is_file:
+        raise PictureError(name, "is a folder or a device, not a file")
+    size = f"{status.st_size:,} bytes; expected at most {MOST_BYTES:,}"
+    raise PictureError(name, f"the file has {size}")
 
 
 def thumbnail(content: bytes, side: int) -> Image.Image:
@@ -220,16 +214,12 @@ def _opened(content: bytes, name: str) -> tuple[Image.Image, int | None]:
     # The second picture in a JPEG is the same for the other eye, or smaller.
     if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise PictureError(name, "is animated; expected a single picture")
-    return picture, _orientation(picture)
-
-
-def _orientation(picture: Image.Image) -> int | None:
     # Not ImageOps.exif_transpose: it fails on EXIF data that are broken, and
     # a picture with broken EXIF data is a good picture.
     try:
-        return picture.getexif().get(_ORIENTATION)
+        return picture, picture.getexif().get(_ORIENTATION)
     except Exception:
-        return None
+        return picture, None
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -4,7 +4,7 @@ Video     mp4, avi, mov, webm, mkv, gif, ... known by content, not by name; or
           a folder of pictures, in the order of the numbers in their names
 Frame     RGB, 0 to 255, of the size that was asked for; H height, W width
 
-    probe("walk.mp4")                     # About(frames, fps, size, seconds)
+    probe("walk.mp4")                     # About(frames, fps, seconds)
     for pixels in frames("walk.mp4", (64, 64), fps=10): ...   # (64, 64, 3)
     write("copy.mp4", pixels, fps=10)
 
@@ -37,7 +37,6 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.files import atomic
-from data_pipelines.files.errors import DataError
 from data_pipelines.vision import image_sequence, images
 from data_pipelines.vision.images import PictureError, printable
 
@@ -69,12 +68,7 @@ _SAME = 1e-6
 
 
 class VideoError(PictureError):
-    """A video that cannot be read, in one line.
-
-    Attributes:
-        name: Which video.
-        reason: What is wrong with it.
-    """
+    """A video that cannot be read, in one line; see `PictureError`."""
 
 
 class _BrokenError(ValueError):
@@ -87,13 +81,11 @@ class About(NamedTuple):
     Attributes:
         frames: How many; an estimate if the header has none (webm, gif).
         fps: The average rate.
-        size: Height and width, before it is turned.
         seconds: How long it is.
     """
 
     frames: int
     fps: float
-    size: tuple[int, int]
     seconds: float
 
 
@@ -115,14 +107,9 @@ def probe(path: str | Path) -> About:
         if not Path(path).is_dir():
             with _opened(path) as container:
                 return _header(container)
-        paths = image_sequence.numbered(Path(path))
-        try:
-            with Image.open(paths[0]) as picture:
-                width, height = picture.size
-        except Exception as error:
-            raise _BrokenError(f"{printable(paths[0].name)}: {error}") from None
+        count = len(image_sequence.numbered(Path(path)))
         rate = image_sequence.FPS
-        return About(len(paths), rate, (height, width), len(paths) / rate)
+        return About(count, rate, count / rate)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -136,7 +123,8 @@ def upright_size(path: Path) -> tuple[int, int]:
         columns, rows = images.thumbnail(first, 96).size
         return rows, columns
     with _named(path), _opened(path) as container:
-        rows, columns = _header(container).size
+        context = container.streams.video[0].codec_context
+        rows, columns = context.height, context.width
         # What is wrong with its frames is said when they are read.
         with contextlib.suppress(av.FFmpegError):
             frame = next(container.decode(video=0), None)
@@ -151,25 +139,15 @@ def frames(
     fps: float = 0.0,
     mode: str = "stretch",
 ) -> Iterator[np.ndarray]:
-    """Yield the frames of a video, uint8 `(H, W, 3)`.
-
-    Args:
-        path: A file, or a folder of pictures.
-        size: Height and width of the frames.
-        fps: What the video is resampled to; 0: all frames as they are.
-        mode: How frames get their size, one of `images.MODES`.
-
-    Raises:
-        VideoError: Whatever is wrong with the video; perhaps not before its
-            end.
-    """
+    """Yield the frames of a video, uint8 `(H, W, 3)`; see `Reader`."""
     return (frame.pixels for frame in Reader(path, size, fps, mode))
 
 
 class Reader:
     """The frames of a video with their numbers and times.
 
-    Iterating yields `Frame`s.
+    Iterating yields `Frame`s, and raises a `VideoError` for whatever is wrong
+    with the video; perhaps not before its end.
 
     Args:
         path: A file, or a folder of pictures.
@@ -220,10 +198,7 @@ class Reader:
     def _read_pictures(self) -> Iterator[Frame]:
         self.fps = self.wanted_fps or image_sequence.FPS
         paths = image_sequence.numbered(self.path)
-
-        def read(path: Path) -> np.ndarray:
-            return images.read(path, self.size, self.mode)
-
+        read = partial(images.read, size=self.size, mode=self.mode)
         with contextlib.closing(images.in_order(read, paths)) as decoded:
             for number, pixels in enumerate(decoded):
                 if isinstance(pixels, PictureError):
@@ -328,8 +303,6 @@ def _named(path: str | Path) -> Iterator[None]:
         raise VideoError(name, f"cannot be read: {error.strerror}") from None
     except PictureError as error:
         raise VideoError(name, error.reason) from None
-    except DataError as error:
-        raise VideoError(name, str(error)) from None
 
 
 # Files, by FFmpeg's libraries.
@@ -409,17 +382,11 @@ def _why(path: str | Path) -> str:
 def _header(container: Any) -> About:
     """Return what the header of an open file says."""
     stream = container.streams.video[0]
-    context = stream.codec_context
     rate = float(stream.average_rate or stream.guessed_rate or _RATE)
     seconds = _seconds(container, rate)
     if seconds is None:
         seconds = stream.frames / rate
-    return About(
-        stream.frames or round(seconds * rate),
-        rate,
-        (context.height, context.width),
-        seconds,
-    )
+    return About(stream.frames or round(seconds * rate), rate, seconds)
 
 
 def _seconds(container: Any, rate: float) -> float | None:
@@ -541,7 +508,12 @@ def write(
         for pixels in frames:
             if size is None:
                 size = pixels.shape
-                stream.height, stream.width = _even(size)
+                height, width = size[:2]
+                if height % 2 or width % 2:
+                    raise ValueError(
+                        f"H.264 wants even sizes, not {height} x {width}"
+                    )
+                stream.height, stream.width = height, width
             if pixels.shape != size or pixels.dtype != np.uint8:
                 raise ValueError(f"expected uint8 {size}, got {pixels.shape}")
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -549,10 +521,3 @@ def write(
         if size is None:
             raise ValueError("there are no frames to write")
         container.mux(stream.encode())
-
-
-def _even(shape: tuple[int, ...]) -> tuple[int, int]:
-    height, width = shape[:2]
-    if height % 2 or width % 2:
-        raise ValueError(f"H.264 wants even sizes, not {height} x {width}")
-    return height, width

@@ -102,15 +102,13 @@ def test_statistics_of_shards_add_up():
     statistics = sum(others, first)
     wide = features.astype(np.float64)
     assert statistics.pictures == 9
-    assert statistics.mean == pytest.approx(wide.mean())
-    assert statistics.std == pytest.approx(wide.std())
-    assert statistics.minimum == wide.min()
-    assert statistics.maximum == wide.max()
-    assert statistics.zero_share == pytest.approx((wide == 0).mean())
     # The mean over shards of the variance over the pictures of each.
     variance = sum(
         len(part) * part.astype(np.float64).var(0).mean() for part in parts
     )
-    assert statistics.std_over_pictures == pytest.approx((variance / 9) ** 0.5)
-    one = Statistics.of(features[:1])
-    assert one.std_over_pictures == pytest.approx(0, abs=1e-6)
+    assert str(statistics) == (
+        f"mean {wide.mean():.4g}, std {wide.std():.4g}, min {wide.min():.4g}, "
+        f"max {wide.max():.4g}, zeros {(wide == 0).mean():.1%}, std over "
+        f"pictures {(variance / 9) ** 0.5:.4g}"
+    )
+    assert str(Statistics.of(features[:1])).endswith("std over pictures 0")

@@ -414,10 +414,10 @@ def test_the_size_is_said_once_before_it_is_written(tmp_path, capsys):
         store.add_video("b", Clip(4), "b.mp4")
     assert capsys.readouterr().err == (
         "reading videos: 2 videos, about 7 frames, 6 x 6 x 3 uint8 each, "
-        f"0.000756 MB, {store.path}\n"
+        f"756B, {store.path}\n"
     )
     size = frame_store.described("1 picture", 10**6, (2, 960), "float16")
-    assert size == "1 picture, 2 x 960 float16 each, 3.84 GB"
+    assert size == "1 picture, 2 x 960 float16 each, 3.84GB"
 
 
 def test_no_room(tmp_path, monkeypatch):
@@ -429,7 +429,7 @@ def test_no_room(tmp_path, monkeypatch):
             store.add_video("a", Clip(10), "a.mp4")
     assert str(caught.value) == (
         f"{store.path}: no room for 1 videos, about 9 frames, 6 x 6 x 3 uint8 "
-        "each, 0.00108 MB; free are 0.001 MB"
+        "each, 1.08kB; free are 1.00kB"
     )
     assert not shards(tmp_path)
 

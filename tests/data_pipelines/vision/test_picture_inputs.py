@@ -322,7 +322,7 @@ def test_no_pictures(tmp_path):
 
 def test_what_is_said(tmp_path, capsys):
     found = extract(tmp_path, pictures(tmp_path / "p", 5))
-    line = "5 pictures, 2 x 3 float16 each, 6e-05 MB"
+    line = "5 pictures, 2 x 3 float16 each, 60.0B"
     printed = capsys.readouterr().err
     assert printed == f"computing features: {line}, {found.path}\n"
     first, second = found.report()

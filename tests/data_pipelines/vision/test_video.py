@@ -98,7 +98,7 @@ def test_kinds_are_known_by_content(tmp_path, kind):
     assert numbers(found) == list(range(30))
     assert all(f.shape == (24, 32, 3) and f.dtype == np.uint8 for f in found)
     about = video.probe(path)
-    assert about == video.About(30, 10.0, (H, W), 3.0)
+    assert about == video.About(30, 10.0, 3.0)
 
 
 def test_names_that_look_like_addresses(tmp_path):
@@ -405,7 +405,7 @@ def test_pictures_in_the_order_of_their_numbers(tmp_path):
     assert [f.seconds for f in found] == [n / 5 for n in range(14)]
     assert reader.count == reader.expected() == 14
     assert reader.fps == 5
-    assert video.probe(path) == (14, image_sequence.FPS, (H, W), 14 / 25)
+    assert video.probe(path) == (14, image_sequence.FPS, 14 / 25)
 
 
 def test_bad_picture_in_a_folder(tmp_path):
