@@ -45,13 +45,11 @@ class Statistics:
 
     @classmethod
     def of(cls, features: np.ndarray) -> "Statistics":
-        """Return those of `(N, R, C)`, in float64, a picture at a time."""
-        total = np.zeros(features.shape[1:])
+        """Return those of `(N, R, C)`, in float64, without a copy of them."""
+        total = features.sum(0, dtype=np.float64)  # (R, C)
         squares = np.zeros(features.shape[1:])
         for picture in features:
-            wide = picture.astype(np.float64)  # (R, C)
-            total += wide
-            squares += np.square(wide)
+            squares += np.square(picture, dtype=np.float64)
         count = len(features)
         variance = squares / count - np.square(total / count)
         return cls(
@@ -121,7 +119,9 @@ def to_float16(
         )
     if (half != half[:1]).any():
         return half
-    different = _distance(pictures) > apart
+    wide = pictures.astype(np.float32)
+    apart_by = np.abs(wide - wide[:1]).mean(axis=tuple(range(1, wide.ndim)))
+    different = apart_by.max() > apart
     if not half.any() and (different or first):
         raise _nonsense("all zero", values, names[0])
     if different:
@@ -132,13 +132,6 @@ def to_float16(
             names[0],
         )
     return half
-
-
-def _distance(pictures: np.ndarray) -> float:
-    """Return how far the first is from the one that is least like it."""
-    wide = pictures.astype(np.float32)
-    axes = tuple(range(1, wide.ndim))
-    return float(np.abs(wide - wide[:1]).mean(axis=axes).max())
 
 
 def _nonsense(what: str, values: np.ndarray, name: str) -> DataError:

@@ -273,12 +273,13 @@ def test_renamed_copied_and_changed_pictures(tmp_path):
     np.testing.assert_array_equal(found.get("2.png"), features(2))
 
 
-def test_equal_pictures_are_encoded_once(tmp_path):
+def test_equal_pictures_are_encoded_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(FrameStore, "batch_size", 2)
     files = pictures(tmp_path / "p", 3)
     copy = shutil.copy(files[0][1], tmp_path / "p" / "copy.png")
     files += [("copy", copied := Path(copy)), ("same file", files[0][1])]
     encoder = Encoder()
-    found = extract(tmp_path, files, encoder, batch_size=2)
+    found = extract(tmp_path, files, encoder)
     assert copied.exists()
     assert encoder.pictures == 3
     for name in ("0.png", "copy", "same file"):
