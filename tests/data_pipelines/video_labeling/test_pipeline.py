@@ -208,7 +208,7 @@ def test_a_second_time_no_video_is_read(tmp_path, videos, monkeypatch, capsys):
     first = make(place, tmp_path)
     printed = capsys.readouterr().err
     assert printed.startswith("reading videos: 4 videos, about 30 frames, ")
-    assert "8 x 6 x 3 uint8 each, 0.00432 MB, " in printed
+    assert "8 x 6 x 3 uint8 each, 4.32kB, " in printed
     # Neither frames nor files are opened again.
     monkeypatch.setattr(video.Reader, "__iter__", None)
     monkeypatch.setattr(video.Reader, "expected", None)
