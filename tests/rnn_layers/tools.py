@@ -1,7 +1,10 @@
 """What the tests of the layers share: cases, weights, gradients."""
 
+import zlib
+
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 import rnn_layers
@@ -20,6 +23,23 @@ CASES = [
     for options in ({}, *numpy_cells.FORMS.get(name, []))
 ]
 CASE_IDS = ["-".join([n, *map(str, o.values())]) for n, o in CASES]
+
+# Cells of which `make test` runs every test; of the others it runs a third.
+SAMPLE = ("lstm", "peephole_lstm", "slstm", "gru")
+
+
+def every_case(test):
+    """Run a test on every cell in each of its forms.
+
+    Which of them are slow depends on nothing but the names of test and case.
+    """
+    cases = []
+    for (name, options), case in zip(CASES, CASE_IDS, strict=True):
+        draw = zlib.crc32(f"{test.__name__} {case}".encode()) % 3
+        marks = pytest.mark.slow if draw and name not in SAMPLE else ()
+        cases.append(pytest.param(name, options, id=case, marks=marks))
+    return pytest.mark.parametrize(("name", "options"), cases)(test)
+
 
 # One row each: right, left, holes, whole row, none.
 MASK = np.array(

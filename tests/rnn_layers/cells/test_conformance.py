@@ -11,8 +11,6 @@ import rnn_layers
 from tests.rnn_layers import numpy_cells
 from tests.rnn_layers.tools import (
     BATCH,
-    CASE_IDS,
-    CASES,
     EXACT,
     FEATURES,
     MASK,
@@ -23,6 +21,7 @@ from tests.rnn_layers.tools import (
     array,
     arrays,
     close,
+    every_case,
     gradients,
     initial_states,
     make,
@@ -32,7 +31,6 @@ from tests.rnn_layers.tools import (
     weights_by_name,
 )
 
-every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
 ALL = {"return_sequences": True, "return_state": True}
 RECURRENT = {  # weights that multiply a state
     "recurrent_kernel",

@@ -17,13 +17,12 @@ from tests.rnn_layers.loops import (
     results_and_gradients,
 )
 from tests.rnn_layers.tools import (
-    CASE_IDS,
-    CASES,
     MASK,
     SEQUENCES,
     TIME,
     array,
     close,
+    every_case,
     initial_states,
     make,
 )
@@ -31,14 +30,14 @@ from tests.rnn_layers.tools import (
 pytestmark = pytest.mark.usefixtures("short_chunks")
 
 
-@pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
+@every_case
 def test_graph_loop_is_exact(name, options):
     check(name, options, *LOOPS["graph-any-length"], masked=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize(("name", "options"), CASES, ids=CASE_IDS)
+@every_case
 def test_compiled_loop_is_exact(name, options, masked):
     check(name, options, *LOOPS["compiled-in-chunks"], masked=masked)
 

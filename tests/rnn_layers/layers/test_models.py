@@ -15,6 +15,7 @@ from tests.rnn_layers.tools import (
     CASES,
     FEATURES,
     MASK,
+    SAMPLE,
     SEQUENCES,
     TIME,
     UNITS,
@@ -25,7 +26,17 @@ from tests.rnn_layers.tools import (
 )
 
 
-def model_of_all(**kwargs):
+@pytest.fixture(params=["sample", pytest.param("all", marks=pytest.mark.slow)])
+def cases(request):
+    """Case -> name of the cell and its options."""
+    return {
+        case: (name, options)
+        for (name, options), case in zip(CASES, CASE_IDS, strict=True)
+        if request.param == "all" or name in SAMPLE
+    }
+
+
+def model_of(cases, **kwargs):
     """A functional model of unknown length with one output per case."""
     inputs = keras.Input((None, FEATURES), name="sequences")
     masked = keras.layers.Masking()(inputs)
@@ -33,7 +44,7 @@ def model_of_all(**kwargs):
         case: keras.layers.Dense(1, name=case)(
             rnn_layers.rnn(name, UNITS, **options, **kwargs)(masked)
         )
-        for (name, options), case in zip(CASES, CASE_IDS, strict=True)
+        for case, (name, options) in cases.items()
     }
     return keras.Model(inputs, outputs)
 
@@ -48,9 +59,9 @@ def model_of_all(**kwargs):
     ],
     ids=["usual", "compiled", "half"],
 )
-def test_a_step_of_fit_lowers_every_loss(dtype, jit_compile):
+def test_a_step_of_fit_lowers_every_loss(cases, dtype, jit_compile):
     keras.utils.set_random_seed(0)
-    model = model_of_all(compiled=False, dtype=dtype)
+    model = model_of(cases, compiled=False, dtype=dtype)
     model.compile(
         keras.optimizers.Adam(0.02), loss="mse", jit_compile=jit_compile
     )
@@ -58,11 +69,11 @@ def test_a_step_of_fit_lowers_every_loss(dtype, jit_compile):
         "float32"
     )
     target = np.arange(BATCH, dtype="float32")[:, None] / BATCH
-    targets = dict.fromkeys(CASE_IDS, target)
+    targets = dict.fromkeys(cases, target)
     history = model.fit(
         sequences, targets, batch_size=BATCH, epochs=2, verbose=0
     ).history
-    for case in CASE_IDS:
+    for case in cases:
         first, second = history[f"{case}_loss"]
         assert second < first, case
 
@@ -78,9 +89,9 @@ np.savez(sys.argv[3], **results)
 """
 
 
-def test_saved_model_loads_in_a_new_process(tmp_path):
+def test_saved_model_loads_in_a_new_process(cases, tmp_path):
     """There it sees other lengths, and here a batch of one."""
-    model = model_of_all(dropout=0.1, compiled=False)
+    model = model_of(cases, dropout=0.1, compiled=False)
     for layer in model.layers:
         randomize(layer)
     sequences = random(2, 9, FEATURES).astype("float32")
