@@ -88,12 +88,7 @@ def strip(picture: np.ndarray, words: list[str], weights: np.ndarray) -> bytes:
 def titled(picture: np.ndarray, text: str) -> bytes:
     """Draw a picture with a text below it, in as many lines as it needs.
 
-    Args:
-        picture: `(H, W, 3)`, uint8.
-        text: String.
-
-    Returns:
-        PNG bytes, two tiles wide.
+    Return PNG bytes, two tiles wide.
     """
     width = 2 * TILE
     small = Image.fromarray(picture)

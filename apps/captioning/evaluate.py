@@ -32,19 +32,11 @@ BATCH = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(generation.BeamSearch):
+class Options(generation.BeamSearch, runs.ScoringOptions):
     """Score a finished run."""
 
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    dataset: str = cli.flag(
-        "",
-        "data set to score on; empty: the run's own",
-        choices=["", *pipeline.SOURCES],
-    )
-    data_path: str = cli.flag("", "folder of that data set")
-    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
+    dataset: str = runs.scored_dataset(pipeline.SOURCES)
     meteor: bool = cli.flag(False, "add METEOR; needs Java")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 def datasets(
@@ -185,9 +177,7 @@ def main(options: Options) -> None:
         options, run.record["config"], pipeline.SOURCES
     )
     data = datasets(captioner, dataset, data_path)
-    split = getattr(data, options.split)
-    if not len(split):
-        raise cli.UserError(f"{data.name} has no picture in {options.split}")
+    split = runs.split_to_score(data, options)
     search = options.search(captioner.config)
     metrics, _ = score(captioner, split, search, options.meteor)
     rows = {f"{run.name} ({options.split})": metrics}

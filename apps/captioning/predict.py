@@ -42,14 +42,12 @@ EXPLANATION = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(generation.Generation):
+class Options(generation.Generation, runs.Options):
     """Describe pictures."""
 
     pictures: tuple = cli.positional("files and folders of pictures")
     page: str = cli.flag("", "HTML page to write, with the pictures")
     json: str = cli.flag("", "JSON file to write")
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Predictor:
@@ -158,10 +156,6 @@ class Predictor:
         self, inputs: np.ndarray, captions: Sequence[Hypothesis]
     ) -> list[tuple[list[str], np.ndarray] | None]:
         """Return what the decoder attends to at each word of a caption.
-
-        Args:
-            inputs: Features or pictures `(B, ...)`.
-            captions: One of each.
 
         Returns:
             List of words and weights `(T, rows, columns)`; of `None` if this

@@ -217,10 +217,7 @@ class _Live(typing.NamedTuple):
 class _Finished(typing.NamedTuple):
     """Hypotheses that have ended, the best first."""
 
-    tokens: keras.KerasTensor  # (B, K, L)
-    lengths: keras.KerasTensor  # (B, K)
-    scores: keras.KerasTensor  # (B, K)
-    log_probabilities: keras.KerasTensor  # (B, K)
+    hypotheses: Decoded  # (B, K, ...)
     count: keras.KerasTensor  # (B,)
 
 
@@ -259,11 +256,8 @@ class _Beam:
             coverage=ops.zeros((batch, beam, width)),
         )
         finished = _Finished(
-            tokens=ops.zeros((batch, beam, length), "int32"),
-            lengths=nothing,
-            scores=never,
-            log_probabilities=never,
-            count=ops.zeros((batch,), "int32"),
+            Decoded(live.tokens, nothing, never, never),
+            ops.zeros((batch,), "int32"),
         )
         return 0, live, finished, state
 
@@ -299,26 +293,24 @@ class _Beam:
         finished = self._finish(
             finished, candidates, ops.logical_and(ends, likely), position + 1
         )
-        chances, chosen = ops.top_k(ops.where(ends, NEVER, values), self.beam)
-        live = _Live(
-            self._pick(candidates.tokens, chosen),
-            self._pick(tokens, chosen),
-            chances,
-            self._pick(candidates.coverage, chosen),
+        live = candidates._replace(
+            log_probabilities=ops.where(ends, NEVER, values)
         )
+        _, chosen = ops.top_k(live.log_probabilities, self.beam)
+        live = _Live(*(self._pick(x, chosen) for x in live))
         parents = self._pick(parents, chosen)
         return live, finished, self._reorder(state, parents)
 
     def best(self, position, live, finished, n_best):
         """Return the best hypotheses, those cut at `max_length` among them."""
         every = ops.ones_like(live.log_probabilities, dtype="bool")
-        finished = self._finish(finished, live, every, position)
-        exists = finished.scores > NEVER / 2
+        best, _ = self._finish(finished, live, every, position)
+        exists = best.scores > NEVER / 2
         decoded = Decoded(
-            finished.tokens,
-            ops.where(exists, finished.lengths, 0),
-            ops.where(exists, finished.scores, -float("inf")),
-            ops.where(exists, finished.log_probabilities, -float("inf")),
+            best.tokens,
+            ops.where(exists, best.lengths, 0),
+            ops.where(exists, best.scores, -float("inf")),
+            ops.where(exists, best.log_probabilities, -float("inf")),
         )
         return Decoded(*(x[:, :n_best] for x in decoded))
 
@@ -328,24 +320,16 @@ class _Beam:
         real = candidates.log_probabilities > NEVER / 2
         ended = ops.logical_and(ops.logical_and(ended, real), open_rows)
         scores = ops.where(ended, self._scores(candidates, length), NEVER)
-        joined = _Finished(
-            ops.concatenate([finished.tokens, candidates.tokens], 1),
-            ops.concatenate(
-                [finished.lengths, ops.full_like(candidates.last, length)], 1
-            ),
-            ops.concatenate([finished.scores, scores], 1),
-            ops.concatenate(
-                [finished.log_probabilities, candidates.log_probabilities], 1
-            ),
-            finished.count + ops.sum(ops.cast(ended, "int32"), axis=1),
+        lengths = ops.full_like(candidates.last, length)
+        new = Decoded(
+            candidates.tokens, lengths, scores, candidates.log_probabilities
         )
-        scores, chosen = ops.top_k(joined.scores, self.beam)
+        pairs = zip(finished.hypotheses, new, strict=True)
+        joined = Decoded(*(ops.concatenate(pair, 1) for pair in pairs))
+        _, chosen = ops.top_k(joined.scores, self.beam)
         return _Finished(
-            self._pick(joined.tokens, chosen),
-            self._pick(joined.lengths, chosen),
-            scores,
-            self._pick(joined.log_probabilities, chosen),
-            joined.count,
+            Decoded(*(self._pick(x, chosen) for x in joined)),
+            finished.count + ops.sum(ops.cast(ended, "int32"), axis=1),
         )
 
     def _scores(self, candidates, length):

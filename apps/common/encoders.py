@@ -93,11 +93,6 @@ class Encoder:
         """Rows and columns of regions."""
         return tuple(self.model.get_layer("regions").input.shape[1:3])
 
-    @property
-    def channels(self) -> int:
-        """C."""
-        return self.model.output_shape[-1]
-
     @functools.cached_property
     def key(self) -> str:
         """A short name for all that its results depend on."""
@@ -222,32 +217,27 @@ def load(path: str | Path) -> Encoder:
 
 
 def small_cnn(
-    size: tuple[int, int],
-    channels: int = 16,
-    smallest: int = 8,
-    extra: tuple[int, ...] = (),
+    size: tuple[int, int], extra: tuple[int, ...] = ()
 ) -> keras.Model:
     """Return a small convolutional network, not trained yet.
 
     Each layer halves the height and width and doubles the channels, until the
-    grid has at most `smallest` rows and columns.
+    grid has at most eight rows and columns.
 
     Args:
         size: Height and width of the pictures.
-        channels: Of the first layer.
-        smallest: Most rows and columns of the grid.
         extra: Numbers of layers, from 0 on, that are followed by another one
             of stride 1: early ones tell small shapes apart, the last one widens
             the receptive field of a region.
     """
     pictures = keras.Input((*size, 3), name="pictures")
     x = layers.Rescaling(1 / 127.5, -1)(pictures)
-    halvings = max(1, math.ceil(math.log2(max(size) / smallest)))
+    halvings = max(1, math.ceil(math.log2(max(size) / 8)))
     for number in range(halvings):
         name = f"convolution_{number + 1}"
-        x = _convolution(channels * 2**number, 2, name)(x)
+        x = _convolution(16 * 2**number, 2, name)(x)
         if number in extra:
-            wider = channels * 2 ** min(number + 1, halvings - 1)
+            wider = 16 * 2 ** min(number + 1, halvings - 1)
             x = _convolution(wider, 1, f"{name}b")(x)
     return keras.Model(pictures, _flatten_grid(x), name="encoder")
 

@@ -17,16 +17,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from apps.common import cli, runs
+from apps.common import runs
 from apps.common.cli import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(runs.Options):
     """Writes the SavedModel of a finished run."""
-
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Endpoint(typing.NamedTuple):

@@ -219,12 +219,7 @@ def _beam_search(step, state, rules, search, attention):
 def hypotheses(
     decoded: decoding.Decoded, tokenizer: Tokenizer
 ) -> list[list[Hypothesis]]:
-    """Return the hypotheses of each input as text, the best first.
-
-    Args:
-        decoded: What `generate` returned.
-        tokenizer: Of the outputs.
-    """
+    """Return the hypotheses of each input as text, the best first."""
     tokens, lengths, scores, _ = map(np.asarray, decoded)  # B K L, B K, B K
     return [
         [

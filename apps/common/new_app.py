@@ -33,11 +33,6 @@ class Options:
 def copy(source: str, name: str, root: Path = ROOT) -> list[Path]:
     """Copy an app with its data pipeline and tests; return the new folders.
 
-    Args:
-        source: Name of the app.
-        name: Name of the copy.
-        root: Folder of the checkout.
-
     Raises:
         UserError: There is no such app, or the name is none for an app.
     """

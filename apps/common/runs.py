@@ -31,9 +31,32 @@ import filelock
 import keras
 
 from apps.common import provenance
-from apps.common.cli import UserError, with_new_names
+from apps.common.cli import UserError, flag, with_new_names
 from data_pipelines.files.atomic import build_folder, replacing
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of every command that uses a run."""
+
+    run: str = flag("", "name or folder of a run; empty: the newest")
+    runs_path: str = flag("runs", "folder of all runs")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringOptions(Options):
+    """The flags of every `evaluate`, which adds a `scored_dataset`."""
+
+    data_path: str = flag("", "folder of that data set")
+    split: str = flag("test", "split to score", choices=SPLITS)
+
+
+def scored_dataset(sources: Iterable[str]) -> str:
+    """Return the flag that names one of an app's data sets."""
+    help = "data set to score on; empty: the run's own"
+    return flag("", help, choices=["", *sources])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +211,14 @@ def data_to_score(
     return config["dataset"], config["data_path"] or None
 
 
+def split_to_score(datasets, options: ScoringOptions):
+    """Return the split that the flags name, or refuse an empty one."""
+    split = getattr(datasets, options.split)
+    if not len(split):
+        raise UserError(f"--split {options.split}: the data have none of it")
+    return split
+
+
 def load_model(path: str | Path) -> keras.Model:
     """Load a `model.keras`, or say in one line why that is impossible.
 
@@ -197,26 +228,17 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         UserError: The file is truncated, corrupt, or not to be trusted.
     """
-    path = Path(path)
-    members = {"config.json", "metadata.json", "model.weights.h5"}
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-            missing = sorted(members - set(archive.namelist()))
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is truncated or not a Keras model ({error})"
-        ) from None
-    if damaged or missing:
-        fault = (
-            f"{damaged} is damaged" if damaged else f"{missing[0]} is missing"
-        )
-        raise UserError(f"{path} is corrupt: {fault}")
-    try:
+        if damaged:
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         line = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} cannot be loaded: {line}") from None
+        raise UserError(
+            f"{path} cannot be loaded as a Keras model: {line}"
+        ) from None
 
 
 def make_deterministic(seed: int, jit_compile: bool = False) -> None:
@@ -264,13 +286,7 @@ def read_lines(path: str | Path) -> list[str]:
 def finish(run: Run, config, result: Result) -> dict:
     """Write `metrics.json`, the only source of a published number.
 
-    Args:
-        run: The `Run`.
-        config: Its configuration.
-        result: What it came to.
-
-    Returns:
-        The record written.
+    Return the record written.
     """
     record = {
         "app": run.app,

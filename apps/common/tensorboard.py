@@ -75,13 +75,7 @@ class TensorBoard(keras.callbacks.Callback):
 def write_projector(
     run: Run, vectors: np.ndarray, words: Sequence[str]
 ) -> None:
-    """Show vectors under their words in TensorBoard's projector.
-
-    Args:
-        run: The `runs.Run`.
-        vectors: `(N, D)` array.
-        words: N strings.
-    """
+    """Show vectors `(N, D)` under N words in TensorBoard's projector."""
     # TensorBoard looks for the projector's files only in a folder that holds
     # event files, and reads tab-separated values; checkpoints of Keras 3 it
     # cannot read.

@@ -65,10 +65,6 @@ def _open(path, noun):
 def check_output(flag: str, path: str | Path) -> None:
     """Refuse a file that cannot be written, before anything is computed.
 
-    Args:
-        flag: The flag that names it, such as `--page`.
-        path: The file.
-
     Raises:
         UserError: It is a folder, or the folder it is in does not exist.
     """

@@ -28,18 +28,10 @@ MOST_TEXTS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(runs.ScoringOptions):
     """Scores a finished run."""
 
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    dataset: str = cli.flag(
-        "",
-        "another data set than that of the run",
-        choices=["", *pipeline.SOURCES],
-    )
-    data_path: str = cli.flag("", "folder of the other data set")
-    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
-    runs_path: str = cli.flag("runs", "folder of all runs")
+    dataset: str = runs.scored_dataset(pipeline.SOURCES)
 
 
 def score(
@@ -129,9 +121,7 @@ def main(options: Options) -> None:
         vocabulary=predictor.vocabulary,
         labels=predictor.labels,
     )
-    split = getattr(data, options.split)
-    if not len(split):
-        raise cli.UserError(f"these data have no text in {options.split}")
+    split = runs.split_to_score(data, options)
     scores, probabilities = score(predictor.classifier, split)
     rows = {f"{run.name} ({options.split})": scores}
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:

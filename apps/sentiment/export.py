@@ -31,10 +31,6 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     Signature `serve`: `text (N,)` strings to a dict of `label (N,)` strings,
     `probability (N,)` of that label, `probabilities (N, C)` and the names of
     its columns, `labels (C,)`.
-
-    Args:
-        run: The `runs.Run`.
-        predictor: Its `Predictor`.
     """
     names = tf.constant(predictor.labels)
 

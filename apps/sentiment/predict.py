@@ -40,7 +40,7 @@ EXPLANATION = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(runs.Options):
     """Labels texts."""
 
     texts: tuple = cli.positional("texts to label; none: standard input")
@@ -49,8 +49,6 @@ class Options:
     page: str = cli.flag(
         "", "HTML page of --explain; empty: explanations.html in the run folder"
     )
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Prediction(typing.NamedTuple):

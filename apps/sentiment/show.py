@@ -47,12 +47,7 @@ def write_report(
 ) -> None:
     """Write `report.html` with its pictures, and the words' projector.
 
-    Args:
-        run: The `runs.Run`.
-        predictor: Its `Predictor`.
-        data: The `Datasets`.
-        result: The `runs.Result`; its predictions are the `(N, C)`
-            probabilities of the test split.
+    The predictions of the result are the `(N, C)` probabilities of test.
     """
     words = slice(2, 2 + PROJECTED_WORDS)  # without padding and unknown
     vectors = predictor.classifier.get_layer("words").get_weights()[0]

@@ -27,18 +27,10 @@ BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(generation.BeamSearch):
+class Options(generation.BeamSearch, runs.ScoringOptions):
     """Scores a finished run."""
 
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    dataset: str = cli.flag(
-        "",
-        "another data set than that of the run",
-        choices=["", *pipeline.SOURCES],
-    )
-    data_path: str = cli.flag("", "folder of the other data set")
-    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
-    runs_path: str = cli.flag("runs", "folder of all runs")
+    dataset: str = runs.scored_dataset(pipeline.SOURCES)
 
 
 def translate(
@@ -62,11 +54,7 @@ def score(
 ) -> tuple[dict, list[Hypothesis]]:
     """Return the scores of a split and its translations by beam search.
 
-    Args:
-        predictor: The `Predictor`.
-        split: A split of the data.
-        language: Two letters, that of the targets.
-        search: The `Search`.
+    The language is that of the targets, in two letters.
     """
     greedy = [t.text for t in translate(predictor, split, GREEDY)]
     translations = translate(predictor, split, search)
@@ -139,9 +127,7 @@ def main(options: Options) -> None:
         seed=config.seed,
         tokenizers=(predictor.source, predictor.target),
     )
-    split, language = getattr(data, options.split), data.languages[1]
-    if not len(split):
-        raise cli.UserError(f"these data have no pair in {options.split}")
+    split, language = runs.split_to_score(data, options), data.languages[1]
     metrics, _ = score(predictor, split, language, options.search(config))
     rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):

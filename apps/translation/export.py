@@ -33,10 +33,6 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     Signature `serve`: `text (N,)` strings, `beam ()` int32 and
     `length_penalty ()` float32 to a dict of `text (N, beam)` strings, the best
     first, and their `score (N, beam)`, -inf where there are fewer.
-
-    Args:
-        run: The `runs.Run`.
-        predictor: Its `Predictor`.
     """
     source, target = predictor.source, predictor.target
     config = predictor.config

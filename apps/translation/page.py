@@ -10,14 +10,7 @@ TEMPLATE = "translation/report.html.jinja"
 def example(
     predictor, source: str, hypotheses: list, reference: str | None = None
 ) -> dict:
-    """Return a sentence and its translations for the page.
-
-    Args:
-        predictor: The `Predictor`.
-        source: The sentence.
-        hypotheses: `Hypothesis` of it, the best first.
-        reference: What people translate, if it is known.
-    """
+    """Return a sentence and its translations for the page, the best first."""
     attention = None
     if predictor.has_attention:
         weights = predictor.attention([source], hypotheses[:1])[0]

@@ -37,14 +37,12 @@ EXPLANATION = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(generation.Generation):
+class Options(generation.Generation, runs.Options):
     """Translates sentences."""
 
     texts: tuple = cli.positional("sentences; none: standard input")
     input: str = cli.flag("", "file with one sentence a line")
     page: str = cli.flag("", "HTML page to write, which shows the attention")
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Predictor:
@@ -103,12 +101,7 @@ class Predictor:
     def __call__(
         self, texts: Sequence[str], search: Search | None = None
     ) -> list[list[Hypothesis]]:
-        """Return the best translations of each text.
-
-        Args:
-            texts: The sentences.
-            search: The `Search`; as in training if `None`.
-        """
+        """Return the best translations of each, by default as in training."""
         search = search or generation.BeamSearch().search(self.config)
         rows = self.encode(texts)
         order = np.argsort([len(row) for row in rows], kind="stable")
@@ -150,10 +143,6 @@ class Predictor:
         self, texts: Sequence[str], translations: Sequence[Hypothesis]
     ) -> list[tuple[list[str], list[str], np.ndarray]]:
         """Return what each token of a translation attends to.
-
-        Args:
-            texts: The sentences.
-            translations: One of each.
 
         Returns:
             List of source tokens, target tokens and weights `(T, S)`.

@@ -17,12 +17,7 @@ TOKENIZERS = {"zh": "zh", "ja": "char", "ko": "char", "th": "char"}
 def scores(
     outputs: Sequence[str], references: Sequence[str], language: str
 ) -> dict[str, float]:
-    """Score outputs against as many references.
-
-    Args:
-        outputs: The translations.
-        references: Those by people.
-        language: Two letters, the language of both.
+    """Score outputs against as many references in a language, say "de".
 
     Returns:
         Dict of `bleu`, `chrf` and `exact_match`.
@@ -60,13 +55,7 @@ def baselines(
     train_targets: Iterable[str],
     language: str,
 ) -> dict[str, dict]:
-    """Score what knows nothing of translation.
-
-    Args:
-        sources: Sentences of the test split.
-        references: Their translations.
-        train_targets: Sentences of the training split.
-        language: Two letters, of the references.
+    """Score what knows nothing of translation, on sentences of test.
 
     Returns:
         Dict of `copy_source`, which gives back the source, and

@@ -53,15 +53,7 @@ def write_report(
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and the tokens' projector.
-
-    Args:
-        run: The `runs.Run`.
-        predictor: The `Predictor` with the best weights.
-        data: The `Datasets`.
-        result: The `runs.Result`; its predictions are the `Hypothesis` of
-            every test sentence.
-    """
+    """Write `report.html` with its pictures, and the tokens' projector."""
     tokens = slice(4, 4 + PROJECTED_TOKENS)  # without the special ones
     vectors = predictor.decoder.embedding.get_weights()[0]
     write_projector(run, vectors[tokens], predictor.target.pieces[tokens])

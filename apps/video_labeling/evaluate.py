@@ -25,23 +25,15 @@ from .predict import Predictor
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(runs.ScoringOptions):
     """Score a finished run."""
 
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    dataset: str = cli.flag(
-        "",
-        "data set to score on; empty: the run's own",
-        choices=["", *pipeline.SOURCES],
-    )
-    data_path: str = cli.flag("", "folder of that data set")
-    split: str = cli.flag("test", "split to score", choices=pipeline.SPLITS)
+    dataset: str = runs.scored_dataset(pipeline.SOURCES)
     background: str = cli.flag(
         "",
         "labels, separated by commas, whose segments are not scored; empty: as"
         " in training",
     )
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 def label(inference: VideoInference, split: pipeline.Split) -> list[np.ndarray]:
@@ -146,9 +138,7 @@ def main(options: Options) -> None:
     dataset, data_path = runs.data_to_score(options, config, pipeline.SOURCES)
     labeler = Predictor.of_run(run)
     data = datasets(labeler, config, dataset, data_path)
-    split = getattr(data, options.split)
-    if not len(split):
-        raise cli.UserError(f"{data.name} has no video in {options.split}")
+    split = runs.split_to_score(data, options)
     if data.shape != labeler.shape:
         raise cli.UserError(
             f"{data.name}: frames are {_kind(data.shape)}; the run was trained"

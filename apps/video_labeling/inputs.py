@@ -4,8 +4,6 @@ A folder with videos in it is a folder of videos; one with nothing but pictures
 is a video of its own. Content decides what is a video, as in training, not the
 name; a GIF is one if it moves, and a picture if not. A run that was trained on
 precomputed features reads `.npy` files of such.
-
-Letters of shapes: T frames, R regions, C features of a region.
 """
 
 import os
@@ -16,7 +14,6 @@ from pathlib import Path
 from PIL import Image
 
 from apps.common.cli import UserError
-from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import image_sequence, video
 from data_pipelines.vision.images import printable
 
@@ -117,45 +114,3 @@ def name(path: str | Path) -> str:
 def stem(path: str | Path) -> str:
     """Return the same without the suffix of a file."""
     return name(path) if Path(path).is_dir() else Path(name(path)).stem
-
-
-class Features:
-    """The frames of a file of features, read as in training.
-
-    Iterating yields `video.Frame`s whose pixels are float16 `(R, C)`.
-
-    Args:
-        path: The `.npy` file.
-        shape: (R, C), what the run was trained on.
-        fps: The rate that they are taken to have; 0: `image_sequence.FPS`.
-
-    Attributes:
-        fps: That rate.
-        count: How many frames there are, once all have been read.
-    """
-
-    def __init__(self, path, shape, fps):
-        self.path = Path(path)
-        self.shape = shape
-        # Neither has a size nor is cut to any.
-        self.source = mstcn.FeatureSource(self.path, fps)
-        self.fps = self.source.fps
-        self.count = 0
-
-    def __iter__(self):
-        if self.path.suffix != ".npy":
-            raise video.VideoError(
-                printable(self.path),
-                "is no .npy file; the run was trained on features of frames,"
-                " and can label nothing else",
-            )
-        for frame in self.source:
-            if frame.pixels.shape != self.shape:
-                raise video.VideoError(
-                    printable(self.path),
-                    f"has {frame.pixels.shape[-1]:,} features a frame; expected"
-                    f" an array of ({self.shape[-1]:,}, frames), as the run was"
-                    " trained on",
-                )
-            yield frame
-        self.count = self.source.count

@@ -164,13 +164,9 @@ def _chunk(config, shape):
 def compile_model(
     trained: keras.Model, config: Config, steps: int, frequencies: np.ndarray
 ) -> None:
-    """Set optimizer, loss and metric.
+    """Set optimizer, loss and metric; `steps` is the length of training.
 
-    Args:
-        trained: The model to train.
-        config: The `Config`.
-        steps: The length of training, in batches.
-        frequencies: `(L,)`, the share of each label in training.
+    `frequencies` are `(L,)` the shares of the labels in training.
     """
     trained.compile(
         AdamW(

@@ -44,10 +44,7 @@ class Motion:
         `(B, T, ..., 2 C)` of regions and `(B, T, ..., C)` of pixels. Where
         there was none, nothing has changed since.
 
-        Args:
-            kind: One of `MOTIONS`.
-            frame: Shape of a frame.
-            regions: Shape of its regions.
+        `frame` and `regions` are the shapes of a frame and of its regions.
 
         Raises:
             UserError: There are no pixels.

@@ -23,6 +23,7 @@ import numpy as np
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import cli, encoders, runs
 from data_pipelines.files.errors import DataError
+from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import video
 from data_pipelines.vision.images import printable
 
@@ -32,15 +33,13 @@ from .segments import Labelled
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(runs.Options):
     """Label videos."""
 
     videos: tuple = cli.positional("videos, or folders of them")
     output: str = cli.flag(
         "", "folder to write to; empty: predictions/ of the run"
     )
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Predictor:
@@ -127,10 +126,10 @@ class Predictor:
             np.array([*times, stop]),
         )
 
-    def reader(self, path: Path) -> video.Reader | inputs.Features:
+    def reader(self, path: Path) -> video.Reader | mstcn.FeatureSource:
         """Return what reads a video as the run was trained."""
         if self.takes_features:
-            return inputs.Features(path, self.shape, self.fps)
+            return mstcn.FeatureSource(path, self.fps, self.shape[-1])
         return video.Reader(path, self.size, self.fps, self.framing)
 
     def frames(self, pictures: np.ndarray) -> np.ndarray:

@@ -20,22 +20,19 @@ import numpy as np
 import tensorflow as tf
 
 from apps.common import cli, export, runs
+from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import video
-
-from . import inputs
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(runs.Options):
     """Label a video frame by frame."""
 
     source: tuple = cli.positional(
         "the video, a folder of pictures, or a file of features"
     )
-    run: str = cli.flag("", "name or folder of a run; empty: the newest")
     frames: int = cli.flag(1, "frames to label at once", at_least=1)
     every: bool = cli.flag(False, "print every frame, not only changes")
-    runs_path: str = cli.flag("runs", "folder of all runs")
 
 
 class Stream:
@@ -95,8 +92,8 @@ def main(options: Options) -> None:
     config = run.record["config"]
     stream = Stream(run)
     if stream.features is not None:
-        shape = tuple(stream.features.shape[1:])
-        reader = inputs.Features(path, shape, config["fps"])
+        channels = stream.features.shape[-1]
+        reader = mstcn.FeatureSource(path, config["fps"], channels)
     else:
         size = config["frame_height"], config["frame_width"]
         reader = video.Reader(path, size, config["fps"], config["framing"])

@@ -170,12 +170,7 @@ def _legend(figure, entries):
 
 
 def _rows(heights, above):
-    """Return a figure and its rows.
-
-    Args:
-        heights: Of the rows, in inches.
-        above: Inches that stay free above them.
-    """
+    """Return a figure and its rows, some inches free above them."""
     below = 0.35  # inches, for seconds
     total = sum(heights) + above + below
     figure = Figure(figsize=(WIDTH, total))

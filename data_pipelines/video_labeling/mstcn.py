@@ -194,20 +194,26 @@ class FeatureSource:
     Args:
         path: The .npy file.
         fps: Their rate; 0: `image_sequence.FPS`.
+        channels: C, if it has to be a certain number.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(
+        self, path: Path, fps: float, channels: int | None = None
+    ) -> None:
         self.path = path
+        self.channels = channels
         self.fps = fps or image_sequence.FPS
         self.count = 0
 
     def _load(self) -> np.ndarray:
         name = printable(self.path)
         try:
-            features = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            features = np.lib.format.open_memmap(self.path, mode="r")
         except (OSError, ValueError, EOFError) as error:
             why = str(error).splitlines()[0]
-            raise VideoError(name, f"is no .npy file ({why})") from None
+            raise VideoError(
+                name, f"is no .npy file of features ({why})"
+            ) from None
         if (
             features.ndim != 2
             or features.dtype.kind != "f"
@@ -217,6 +223,12 @@ class FeatureSource:
                 name,
                 f"is an array of {features.dtype} {features.shape}; expected "
                 "floats (channels, frames)",
+            )
+        if self.channels not in (None, features.shape[0]):
+            raise VideoError(
+                name,
+                f"has {features.shape[0]:,} features a frame; expected an "
+                f"array of ({self.channels:,}, frames), as in training",
             )
         return features
 

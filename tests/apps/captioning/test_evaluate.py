@@ -44,7 +44,7 @@ def test_evaluate_on_valid_and_on_other_data(trained, quick, tmp_path, capsys):
     out = evaluated(trained, capsys, beam=1, **more)
     assert len(table_row(out, "x (test)")) > 6
     assert "most_frequent" not in out  # there is no train to take it from
-    with pytest.raises(cli.UserError, match="no picture in valid"):
+    with pytest.raises(cli.UserError, match="--split valid: the data"):
         evaluated(trained, capsys, split="valid", **more)
 
 

@@ -29,7 +29,7 @@ def test_regions_are_the_networks_output_row_by_row(tmp_path):
     network = keras.models.load_model(path)
     expected = network.predict(PICTURES.astype("float32"), verbose=0)
     assert encoder.grid == (12, 18)
-    assert encoder.channels == 5
+    assert encoder.model.output_shape[-1] == 5
     np.testing.assert_allclose(
         encoder(PICTURES), expected.reshape(4, 12 * 18, 5), atol=1e-4
     )

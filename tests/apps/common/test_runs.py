@@ -236,11 +236,11 @@ def test_a_torn_or_damaged_model_is_one_clear_line(tmp_path):
     place = data.index(b"model.weights.h5") + 400
     damaged[place] ^= 0xFF
     for content, message in [
-        (b"", "truncated or not a Keras model"),
-        (data[: len(data) // 2], "truncated or not a Keras model"),
-        (data[:-1], "truncated or not a Keras model"),
-        (b"hello", "truncated or not a Keras model"),
-        (bytes(damaged), "is corrupt"),
+        (b"", "cannot be loaded as a Keras model: File is not a zip"),
+        (data[: len(data) // 2], "cannot be loaded as a Keras model"),
+        (data[:-1], "cannot be loaded as a Keras model"),
+        (b"hello", "cannot be loaded as a Keras model"),
+        (bytes(damaged), "is damaged"),
     ]:
         path = tmp_path / "bad.keras"
         path.write_bytes(content)
@@ -256,7 +256,7 @@ def test_a_model_without_weights_is_named(tmp_path):
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(bare, "w") as target:
         target.writestr("config.json", source.read("config.json"))
         target.writestr("metadata.json", source.read("metadata.json"))
-    with pytest.raises(UserError, match=r"model\.weights\.h5 is missing"):
+    with pytest.raises(UserError, match=r"loaded .*model\.weights\.h5"):
         runs.load_model(bare)
 
 
