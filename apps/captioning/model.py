@@ -17,8 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
-from apps.common import schedules
-from apps.common.optimizer import AdamW
+from apps.common.optimizer import adamw
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines.text.tokenizers import Tokenizer
 
@@ -172,13 +171,12 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
         picture = trained.get_layer("picture")
         slow = picture.get_layer("encoder").trainable_variables
     trained.compile(
-        AdamW(
-            schedules.warmup_cosine(
-                config.learning_rate, steps, warmup=steps // 20, floor=0.02
-            ),
+        adamw(
+            config,
+            steps,
+            warmup=steps // 20,
+            floor=0.02,
             beta_2=0.98,
-            weight_decay=config.weight_decay,
-            global_clipnorm=config.clip_norm or None,
             averaging=config.averaging,
             slow=slow,
             slowness=config.finetune_rate,

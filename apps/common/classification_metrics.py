@@ -46,6 +46,12 @@ def classification(targets: np.ndarray, probabilities: np.ndarray) -> dict:
     }
 
 
+def nll(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean of -log p of the target classes."""
+    of_targets = probabilities[np.arange(len(targets)), targets]
+    return float(-np.log(np.maximum(of_targets, 1e-7)).mean())
+
+
 def confusion(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return `(C, C)` counts: rows the target, columns the prediction."""
     from sklearn import metrics

@@ -8,7 +8,8 @@ of the last tokens `(N,)` and a nest of tensors that begin with N, to logits
 `(N, V)` and the new state. In beam search N is B times K, the hypotheses of
 one sentence side by side, and the state is reordered after every step: keep
 constants, like the memory that a decoder attends to, in the closure of the
-step, not in the state.
+step, not in the state. The `state` that decoding begins with is a nest of
+tensors `(B, ...)`, at least one.
 
 Each function here is one loop of `keras.ops`, over a whole batch, that ends
 when every row has ended; call it inside a `tf.function` to compile it. It
@@ -74,13 +75,7 @@ class Decoded(typing.NamedTuple):
 def greedy(step: Step, state, rules: Rules) -> Decoded:
     """Take the most probable token at every step.
 
-    Args:
-        step: See above.
-        state: Nest of tensors `(B, ...)`, at least one.
-        rules: The `Rules`.
-
-    Returns:
-        `Decoded`; the scores are the log-probabilities.
+    The scores are the log-probabilities.
     """
     return _walk(
         step, state, rules, lambda allowed, _: ops.argmax(allowed, axis=-1)

@@ -3,16 +3,7 @@
     pictures (B, H, W, 3), RGB, 0 to 255 -> regions (B, R, C)
 
 R regions lie in a grid of rows and columns, C channels of each. The model holds
-the network's own preprocessing, so that nobody can feed it other pixels:
-
-    encoder = encoders.open_encoder("weights.keras", size=192, grid=6)
-    encoder = encoders.open_encoder("resnet50", size=224, download=True)
-    encoder(pictures)             # uint8 (B, H, W, 3) -> float32 (B, R, C)
-    encoder.model                 # the `keras.Model` of it
-    encoder.grid                  # (rows, columns)
-    encoder.key                   # names all that its results depend on
-    encoders.small_cnn((96, 96))  # one to be trained with the rest
-
+the network's own preprocessing, so that nobody can feed it other pixels.
 The networks by name are those of `keras.applications` with the weights of
 ImageNet, without their last layers.
 """

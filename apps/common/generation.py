@@ -25,18 +25,12 @@ class Search:
 
     Attributes:
         beam: Beam size, 1 for greedy decoding; an integer or a scalar tensor.
-        length_penalty: See `decoding.beam_search`.
         mbr_samples: If not 0 the beam is reranked by minimum Bayes risk, on so
             many samples; see `minimum_bayes_risk`.
-        coverage_penalty: See `decoding.beam_search`.
         n_best: How many hypotheses are returned; an integer or a scalar tensor.
-        min_length: Fewest tokens.
-        no_repeat_ngram: See `decoding.Rules`.
         sample: Whether to sample one output instead of searching.
-        temperature: See `decoding.sample`.
-        top_k: See `decoding.sample`.
-        top_p: See `decoding.sample`.
-        seed: Of the samples.
+
+    The others are as in `decoding`: `beam_search`, `sample` and `Rules`.
     """
 
     beam: int = 1

@@ -1,4 +1,4 @@
-"""The optimizer of every app: AdamW with a gradient norm and averages."""
+"""The optimizer of every app: AdamW, its learning rate, its averages."""
 
 import contextlib
 from collections.abc import Iterator
@@ -62,6 +62,34 @@ class AdamW(keras.optimizers.AdamW):
         for variable, average in self.pairs:
             change = (1 - decay) * (variable - average)
             average.assign_add(ops.cast(change, average.dtype))
+
+
+def adamw(config, steps: int, *, warmup: int, floor: float, **options) -> AdamW:
+    """Return the optimizer of a configuration.
+
+    The learning rate rises linearly to `config.learning_rate`, and falls along
+    a cosine.
+
+    Args:
+        config: With `learning_rate`, `weight_decay` and `clip_norm`.
+        steps: Length of the whole training, in batches.
+        warmup: Batches until the peak is reached.
+        floor: Share of the peak that is left after the last step.
+        **options: Of `AdamW`.
+    """
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(steps - warmup, 1),
+        alpha=floor,
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
+    )
+    return AdamW(
+        rate,
+        weight_decay=config.weight_decay,
+        global_clipnorm=config.clip_norm or None,
+        **options,
+    )
 
 
 @contextlib.contextmanager

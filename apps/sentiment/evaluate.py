@@ -64,10 +64,9 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         scores, self.probabilities = score(self.classifier, self.split)
-        targets = self.probabilities[
-            np.arange(len(self.split)), self.split.labels
-        ]
-        logs["val_loss"] = float(-np.log(np.maximum(targets, 1e-7)).mean())
+        logs["val_loss"] = classification_metrics.nll(
+            self.split.labels, self.probabilities
+        )
         logs.update({f"val_{k}": v for k, v in scores.items() if v is not None})
 
 

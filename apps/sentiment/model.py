@@ -13,9 +13,8 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
-from apps.common import schedules
 from apps.common.classification_metrics import MacroF1
-from apps.common.optimizer import AdamW
+from apps.common.optimizer import adamw
 
 from .config import Config
 from .ratios import Ratios
@@ -94,13 +93,7 @@ def _network(config, vocabulary_size, classes, vectors):
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer, loss and metrics; `steps` is the length of training."""
     trained.compile(
-        AdamW(
-            schedules.warmup_cosine(
-                config.learning_rate, steps, warmup=steps // 10, floor=0.05
-            ),
-            weight_decay=config.weight_decay,
-            global_clipnorm=config.clip_norm or None,
-        ),
+        adamw(config, steps, warmup=steps // 10, floor=0.05),
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy", MacroF1()],
         jit_compile=config.jit_compile,

@@ -16,8 +16,7 @@ import keras
 from keras import layers, ops
 
 import rnn_layers
-from apps.common import schedules
-from apps.common.optimizer import AdamW
+from apps.common.optimizer import adamw
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 
 from .config import Config
@@ -168,13 +167,12 @@ class OwnTokens(layers.Layer):
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer, loss and metric; `steps` is the length of training."""
     trained.compile(
-        AdamW(
-            schedules.warmup_cosine(
-                config.learning_rate, steps, warmup=steps // 20, floor=0.02
-            ),
+        adamw(
+            config,
+            steps,
+            warmup=steps // 20,
+            floor=0.02,
             beta_2=0.98,
-            weight_decay=config.weight_decay,
-            global_clipnorm=config.clip_norm or None,
             averaging=config.averaging,
         ),
         loss=TokenCrossentropy(config.smoothing),

@@ -156,13 +156,8 @@ class Predictor:
         weights = []
         for start in range(0, len(rows), BATCH):
             batch = slice(start, start + BATCH)
-            weights += list(
-                np.asarray(
-                    self.compiled["attention"](
-                        padded(rows[batch]), padded(targets[batch])
-                    )
-                )
-            )
+            ids = padded(rows[batch]), padded(targets[batch])
+            weights += list(np.asarray(self.compiled["attention"](*ids)))
         return [
             (
                 [self.source.pieces[token] for token in row],

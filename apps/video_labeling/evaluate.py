@@ -82,29 +82,27 @@ class Validation(keras.callbacks.Callback):
                 f"--monitor {self.monitor} needs two labels, and frames of both"
                 " in valid; take another one, say macro_f1"
             )
-        logs["val_loss"] = frame_nll(self.split, self.probabilities)
+        logs["val_loss"] = classification_metrics.nll(
+            *frames_of(self.split, self.probabilities)
+        )
         logs.update(
             {f"val_{k}": v for k, v in metrics.items() if v is not None}
         )
+
+
+def frames_of(
+    split: pipeline.Split, probabilities: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets and probabilities of the frames of all videos together."""
+    targets = np.concatenate([video.labels for video in split.videos])
+    return targets, np.concatenate(probabilities)
 
 
 def confusion(
     split: pipeline.Split, probabilities: list[np.ndarray]
 ) -> np.ndarray:
     """Return the counts of frames: rows are targets, columns predictions."""
-    return classification_metrics.confusion(
-        np.concatenate([video.labels for video in split.videos]),
-        np.concatenate(probabilities),
-    )
-
-
-def frame_nll(split: pipeline.Split, probabilities: list[np.ndarray]) -> float:
-    """Return the mean of -log p of the target labels, over all frames."""
-    of_targets = [
-        p[np.arange(len(p)), video.labels]
-        for p, video in zip(probabilities, split.videos, strict=True)
-    ]
-    return float(-np.log(np.maximum(np.concatenate(of_targets), 1e-7)).mean())
+    return classification_metrics.confusion(*frames_of(split, probabilities))
 
 
 def datasets(

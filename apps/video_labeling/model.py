@@ -20,8 +20,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 import rnn_layers
-from apps.common import encoders, schedules
-from apps.common.optimizer import AdamW
+from apps.common import encoders
+from apps.common.optimizer import adamw
 
 from .config import Config
 from .loss import FrameLoss, label_weights
@@ -169,12 +169,11 @@ def compile_model(
     `frequencies` are `(L,)` the shares of the labels in training.
     """
     trained.compile(
-        AdamW(
-            schedules.warmup_cosine(
-                config.learning_rate, steps, warmup=steps // 10, floor=0.05
-            ),
-            weight_decay=config.weight_decay,
-            global_clipnorm=config.clip_norm or None,
+        adamw(
+            config,
+            steps,
+            warmup=steps // 10,
+            floor=0.05,
             averaging=config.averaging,
         ),
         loss=FrameLoss(

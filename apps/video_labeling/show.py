@@ -1,5 +1,7 @@
 """What a training shows: timelines, the report, the summary."""
 
+import functools
+
 import numpy as np
 
 from apps.common import report, runs, samples, tables
@@ -8,7 +10,7 @@ from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision.images import PictureError
 
 from . import scores, timeline
-from .evaluate import Validation, confusion
+from .evaluate import confusion
 from .predict import Predictor
 from .scores import METRICS
 
@@ -23,13 +25,10 @@ class Samples(samples.Samples):
     columns = ("video", "", "segments")
     count = SAMPLES
 
-    def __init__(
-        self, run: runs.Run, data: pipeline.Datasets, validation: Validation
-    ):
-        super().__init__(run, data, validation)
-        self.thumbnails = [
-            thumbnails(data.valid.videos[row]) for row in self.rows
-        ]
+    @functools.cached_property
+    def thumbnails(self):
+        """Pictures of each of the videos."""
+        return [thumbnails(self.split.videos[row]) for row in self.rows]
 
     def lines(self, epoch):
         lines = []

@@ -1,11 +1,13 @@
-"""The optimizer's memory: the gradient's length, the averages of weights."""
+"""The learning rate, the gradient's length, the averages of the weights."""
+
+import types
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.common.optimizer import AdamW, averaged
+from apps.common.optimizer import AdamW, adamw, averaged
 
 
 def small_model(**options):
@@ -84,3 +86,29 @@ def test_rows_of_one_word_are_added_up_in_the_gradient_norm(graph):
     (tf.function(step) if graph else step)()
     # Row 3 has the gradient (2, 2), row 1 has (1, 1).
     assert float(optimizer.gradient_norm) == pytest.approx(np.sqrt(10))
+
+
+def learning_rate(step, peak, steps, **options):
+    config = types.SimpleNamespace(
+        learning_rate=peak, weight_decay=0.0, clip_norm=0.0
+    )
+    optimizer = adamw(config, steps, **options)
+    optimizer.iterations.assign(step)
+    return float(optimizer.learning_rate)
+
+
+def test_warm_up_is_linear_and_the_decay_a_cosine():
+    options = dict(peak=2.0, steps=100, warmup=20, floor=0.1)
+    for step in range(21):
+        rate = learning_rate(step, **options)
+        assert rate == pytest.approx(2.0 * step / 20)
+    for step in range(20, 101, 7):
+        share = (1 + np.cos(np.pi * (step - 20) / 80)) / 2
+        expected = 2.0 * (0.1 + 0.9 * share)
+        rate = learning_rate(step, **options)
+        assert rate == pytest.approx(expected, rel=1e-5)
+    assert learning_rate(100, **options) == pytest.approx(0.2)
+
+
+def test_the_shortest_training_has_a_schedule():
+    assert learning_rate(0, 1.0, 1, warmup=0, floor=0.05) == 1
