@@ -174,7 +174,7 @@ def test_networks_that_do_not_fit(tmp_path):
     with pytest.raises(UserError, match="expected pictures, \\(batch, height"):
         encoders.open_encoder(path)
     (tmp_path / "text.keras").write_text("no model")
-    with pytest.raises(UserError, match="not a Keras model"):
+    with pytest.raises(UserError, match="loaded as a Keras model"):
         encoders.open_encoder(str(tmp_path / "text.keras"))
 
 
@@ -185,7 +185,7 @@ def test_the_small_network_halves_until_the_grid_is_small(size):
     assert max(encoder.grid) <= 8
     assert encoder(np.zeros((2, *size, 3), np.uint8)).shape == (
         *(2, encoder.grid[0] * encoder.grid[1]),
-        encoder.channels,
+        encoder.model.output_shape[-1],
     )
 
 
