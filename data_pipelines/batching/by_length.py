@@ -81,14 +81,14 @@ class ByLength:
         if full < len(rows) and not (self.drop_remainder and full):
             batches.append(rows[full:])
         return [
-            self._batch(batches[i]) for i in random.permutation(len(batches))
+            self.batch(batches[i]) for i in random.permutation(len(batches))
         ]
 
     def once(self) -> list[Batch]:
         """Return the batches of a pass by length; the last may be smaller."""
         order = self.order
         return [
-            self._batch(order[start : start + self.batch_size])
+            self.batch(order[start : start + self.batch_size])
             for start in range(0, len(order), self.batch_size)
         ]
 
@@ -97,5 +97,6 @@ class ByLength:
         longest = self.lengths[rows].max()
         return int(self.widths[np.searchsorted(self.widths, longest)])
 
-    def _batch(self, rows: np.ndarray) -> Batch:
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Return the batch of some examples."""
         return Batch(rows, self.width(rows))

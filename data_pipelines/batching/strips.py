@@ -81,18 +81,12 @@ class Strips:
         return [Batch(batch, self.chunk) for batch in rows]
 
 
-@dataclasses.dataclass(frozen=True)
-class WholeSequences:
+class WholeSequences(ByLength):
     """Whole sequences of similar lengths, in batches like those of `Strips`.
 
-    Every row begins anew, and a batch is padded to one of few widths.
-
-    Attributes:
-        by_length: Which sequences stand in which batch; the last one may have
-            fewer than B.
+    Every row begins anew, and a batch is padded to one of few widths; the last
+    one may have fewer than B.
     """
-
-    by_length: ByLength
 
     @classmethod
     def of(cls, lengths: np.ndarray, rows: int) -> "WholeSequences":
@@ -100,25 +94,13 @@ class WholeSequences:
         widths = lengths
         if len(lengths):
             widths = bucket_widths.boundaries(lengths, _WIDTHS)
-        return cls(ByLength(lengths, widths, rows, drop_remainder=False))
+        return cls(lengths, widths, rows, drop_remainder=False)
 
-    @property
-    def steps_per_pass(self) -> int:
-        """Number of batches in each pass."""
-        return self.by_length.steps_per_pass
-
-    def plan(self, seed: int, epoch: int) -> list[Batch]:
-        """Return the batches of one training pass."""
-        return list(map(self._rows, self.by_length.plan(seed, epoch)))
-
-    def once(self) -> list[Batch]:
-        """Return the batches of a pass by length."""
-        return list(map(self._rows, self.by_length.once()))
-
-    def _rows(self, batch: Batch) -> Batch:
-        rows = np.tile([NONE, 0, 1], (self.by_length.batch_size, 1))  # (B, 3)
-        rows[: len(batch.rows), 0] = batch.rows
-        return batch._replace(rows=rows)
+    def batch(self, sequences: np.ndarray) -> Batch:
+        """Return the batch of some sequences."""
+        rows = np.tile([NONE, 0, 1], (self.batch_size, 1))  # (B, 3)
+        rows[: len(sequences), 0] = sequences
+        return Batch(rows, self.width(sequences))
 
 
 def take(batch: Batch, sequences: Sequence[np.ndarray]) -> np.ndarray:

@@ -27,9 +27,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -191,13 +191,7 @@ def _collect(sources: Sequence["Source"], name: str) -> dict:
 
 
 class _Collector:
-    """Collects captions by picture, and refuses what cannot be right.
-
-    Attributes:
-        captions: Picture -> captions, each once, in the order of the files.
-        split: Picture -> split, or "".
-        source: Picture -> number of the file that has it.
-    """
+    """Collects captions by picture, each once, with its split and file."""
 
     def __init__(self) -> None:
         self.captions: dict[str, dict[str, None]] = {}
@@ -246,14 +240,7 @@ class _Collector:
 
 
 class Caption(NamedTuple):
-    """What stands in a file, white space and all.
-
-    Attributes:
-        picture: Name of its file.
-        text: The caption.
-        split: train, valid, test or "" if the file does not say it.
-        where: `file:line` of the caption.
-    """
+    """What stands in a file, white space and all; `split` may be empty."""
 
     picture: str
     text: str
@@ -261,36 +248,34 @@ class Caption(NamedTuple):
     where: str
 
 
-class Source(Protocol):
+class Source:
     """A file of captions; iterating yields `Caption`s.
 
     Attributes:
         path: The file.
-        paths: All files that are read.
         folders: Where its pictures can be.
         splits: Those it has, once it has been read; none if it does not say.
+        paths: All files that are read.
     """
 
-    path: Path
-    paths: list[Path]
-    folders: list[Path]
-    splits: set[str]
-
-    def __iter__(self) -> Iterator[Caption]:
-        """Yield its captions."""
+    def __init__(
+        self, path: Path, folders: list[Path], splits: Iterable[str] = ()
+    ) -> None:
+        self.path = path
+        self.folders = folders
+        self.splits = set(splits)
+        self.paths = [path]
 
     def notes(self) -> list[str]:
         """Return what to tell of what was left out or repaired."""
+        return []
 
 
-class CaptionTable:
-    """captions.csv: a `Source` with columns image, caption, perhaps split."""
+class CaptionTable(Source):
+    """captions.csv: columns image, caption, perhaps split."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "captions.csv"
-        self.paths = [self.path]
-        self.folders = [folder / "images", folder]
-        self.splits: set[str] = set()
+        super().__init__(folder / "captions.csv", [folder / "images", folder])
         self.table = Table(self.path, ("image", "caption"), ("split",))
 
     def __iter__(self) -> Iterator[Caption]:
@@ -308,23 +293,16 @@ class CaptionTable:
         return self.table.notes()
 
 
-class Coco:
-    """captions_train2017.json: a `Source` of images and annotations."""
+class Coco(Source):
+    """captions_train2017.json: images and annotations."""
 
     NAME = re.compile(r"captions_(train|val|test)(\w*)\.json")
 
     def __init__(self, folder: Path, path: Path) -> None:
         split, year = self.NAME.fullmatch(path.name).groups()
-        part = f"{split}{year}"
-        self.path = path
-        self.paths = [path]
-        self.folders = [
-            folder / part,
-            folder / "images" / part,
-            folder / "images",
-            folder,
-        ]
-        self.splits = {_SPLITS[split]}
+        names = (f"{split}{year}", f"images/{split}{year}", "images", "")
+        folders = [folder / name for name in names]
+        super().__init__(path, folders, [_SPLITS[split]])
 
     def __iter__(self) -> Iterator[Caption]:
         try:
@@ -358,14 +336,7 @@ class Coco:
     def _items(
         self, content: object, key: str, number: str, text: str
     ) -> Iterator[tuple[dict, str]]:
-        """Yield each item of a list, and where it is.
-
-        Args:
-            content: Of the file.
-            key: Of the list.
-            number: Key of items that is a number, or a name in its place.
-            text: Key of items that is a text.
-        """
+        """Yield each item of the list `key`, and where it is."""
         items = content.get(key) if isinstance(content, dict) else None
         if not items or not isinstance(items, list):
             raise DataError(
@@ -384,13 +355,9 @@ class Coco:
                     raise DataError(f"{where}: {name!r} is {item[name]!r}")
             yield item, where
 
-    def notes(self) -> list[str]:
-        """Return nothing: all of it is read as it stands."""
-        return []
 
-
-class Flickr:
-    """Flickr8k.token.txt: a `Source` of `name.jpg#0`, a tab, a caption.
+class Flickr(Source):
+    """Flickr8k.token.txt: lines of `name.jpg#0`, a tab, a caption.
 
     Lists such as Flickr_8k.trainImages.txt beside it say what is train, dev
     (our valid) and test; if there are any, pictures in none of them are left
@@ -400,16 +367,15 @@ class Flickr:
     _LIST = re.compile(r".*\.(train|dev|test)Images\.txt")
 
     def __init__(self, folder: Path, path: Path) -> None:
-        self.path = path
-        # The first one is misspelt in the set as it is published.
-        names = ("Flicker8k_Dataset", "Flickr8k_Dataset", "images", "Images")
-        self.folders = [*(folder / name for name in names), folder]
         self.lists = {}
         for file in sorted(path.parent.iterdir()):
             if match := self._LIST.fullmatch(file.name):
                 self.lists[file] = _SPLITS[match[1]]
-        self.paths = [path, *self.lists]
-        self.splits = set(self.lists.values())
+        # The first one is misspelt in the set as it is published.
+        names = ("Flicker8k_Dataset", "Flickr8k_Dataset", "images", "Images")
+        folders = [*(folder / name for name in names), folder]
+        super().__init__(path, folders, self.lists.values())
+        self.paths += self.lists
         self._lines = Lines(path)
         self._unlisted: set[str] = set()
         self._uncaptioned: set[str] = set()

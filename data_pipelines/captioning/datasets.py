@@ -225,22 +225,14 @@ class Split(BatchedSplit):
             self.batch_size,
         )
 
-    @functools.cached_property
-    def tokens_per_pass(self) -> int:
-        """Tokens to predict in the first training pass.
-
-        The others have nearly as many: other pairs are left over.
-        """
-        plan = self.training_planner.plan(self.seed, 0)
-        return int(sum(self.lengths[rows].sum() for rows, _ in plan))
-
     @property
     def padding(self) -> float:
         """Share of padding among the tokens of a training pass."""
         plan = self.training_planner.plan(self.seed, 0)
         positions = sum(width * rows.size for rows, width in plan)
-        begins = sum(rows.size for rows, _ in plan)
-        return 1 - (self.tokens_per_pass + begins) / positions
+        # A row has a beginning as well.
+        tokens = sum((self.lengths[rows] + 1).sum() for rows, _ in plan)
+        return 1 - tokens / positions
 
     @property
     def unknown_rate(self) -> float:

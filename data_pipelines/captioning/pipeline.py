@@ -56,27 +56,15 @@ from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.vision import images, picture_inputs
 from data_pipelines.vision.frame_store import Encoder
 
-__all__ = [
-    "SOURCES",
-    "SPLITS",
-    "Datasets",
-    "Split",
-    "facts",
-    "make_datasets",
-    "normalize_caption",
-]
-
 # What a caption says of a scene of the demo: lines, in any order; None if it
 # is no sentence of the demo's grammar. Case and punctuation do not count.
 facts = demo.facts
 
 
 class _Captioned(NamedTuple):
-    """Pictures of one split with at least one caption that has a word.
+    """Pictures of one split that have a caption with a word, and these.
 
     Attributes:
-        pictures: The pictures.
-        references: Their captions.
         wordless: Number of captions that were left out.
     """
 

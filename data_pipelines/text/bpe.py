@@ -22,6 +22,8 @@ import sentencepiece
 import tensorflow as tf
 from sentencepiece import sentencepiece_model_pb2
 
+from data_pipelines.text.words import lookup_table
+
 SPACE = "▁"
 PADDING, UNKNOWN, BEGIN, END = range(4)
 SPECIALS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]")
@@ -218,8 +220,8 @@ class Merges:
             left * self.size + right: i
             for (left, right), i in joins(pieces).items()
         }
-        self._characters = table(characters or {"": UNKNOWN}, UNKNOWN)
-        self._pairs = table(pairs or {-1: 0}, self.size)
+        self._characters = lookup_table(characters or {"": UNKNOWN}, UNKNOWN)
+        self._pairs = lookup_table(pairs or {-1: 0}, self.size)
         self.tables = [self._characters, self._pairs]
 
     def encode(self, words: tf.Tensor) -> tf.RaggedTensor:
@@ -256,15 +258,3 @@ class Merges:
         joined = tf.where(tf.equal(position, index), piece, moved)
         ids = tf.where(done | (position < index), ids, joined)  # (W, C)
         return ids, self._ranks(ids)
-
-
-def table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:
-    """Return a lookup table of int32, built outside of any graph."""
-    with tf.init_scope():
-        keys = list(values)
-        dtype = tf.string if isinstance(keys[0], str) else tf.int64
-        initializer = tf.lookup.KeyValueTensorInitializer(
-            tf.constant(keys, dtype),
-            tf.constant(list(values.values()), tf.int32),
-        )
-        return tf.lookup.StaticHashTable(initializer, default)

@@ -37,7 +37,7 @@ import tensorflow as tf
 from data_pipelines.files.errors import DataError
 from data_pipelines.text import bpe
 from data_pipelines.text.bpe import SPACE, SPECIALS
-from data_pipelines.text.words import read_words, write_words
+from data_pipelines.text.words import lookup_table, read_words, write_words
 
 KINDS = ("subwords", "words", "characters")
 
@@ -160,7 +160,7 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the ids of each text, int32."""
         if self.kind == "subwords":
-            return _whole(self._processor_encode, texts)
+            return self._encode_whole(texts)
         rows = []
         for batch in _batches(texts):
             rows += _rows(self.encode_tensor(_tensor(batch)))
@@ -237,8 +237,22 @@ class Tokenizer:
         spaced = tf.strings.regex_replace(words, _WORD, r"\0 ")
         return tf.strings.split(spaced)
 
-    def _processor_encode(self, texts: list[str]) -> list[np.ndarray]:
-        return self._processor.encode(texts, out_type="numpy", num_threads=-1)
+    def _encode_whole(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Encode texts whole, those with too long words in chunks."""
+        parts = []
+        sizes = []
+        for text in map(_mark, texts):
+            chunks = _CHUNK.findall(text) if _TOO_LONG.search(text) else [text]
+            parts += chunks
+            sizes.append(len(chunks))
+        rows = self._processor.encode(parts, out_type="numpy", num_threads=-1)
+        if len(parts) == len(sizes):
+            return rows
+        ends = np.cumsum(sizes)
+        return [
+            np.concatenate(rows[end - size : end])
+            for size, end in zip(sizes, ends, strict=True)
+        ]
 
     @functools.cached_property
     def _processor(self):
@@ -255,7 +269,7 @@ class Tokenizer:
     @functools.cached_property
     def _table(self) -> tf.lookup.StaticHashTable:
         ids = {piece: i for i, piece in enumerate(self.pieces) if i > self.END}
-        return bpe.table(ids or {"": self.UNKNOWN}, self.UNKNOWN)
+        return lookup_table(ids or {"": self.UNKNOWN}, self.UNKNOWN)
 
 
 def _mark(text: str) -> str:
@@ -273,24 +287,6 @@ def _mark_tensor(texts: tf.Tensor) -> tf.Tensor:
     texts = tf.strings.strip(replace(texts, _SPACES, " "))
     texts = replace(replace(texts, "^(.)", r" \1"), " ", f" {SPACE}")
     return replace(texts, f"[^ {SPACE}]{{{_LONGEST}}}", r"\0 ")
-
-
-def _whole(encode, texts: Sequence[str]) -> list[np.ndarray]:
-    """Encode marked texts whole, those with too long words in chunks."""
-    parts = []
-    sizes = []
-    for text in map(_mark, texts):
-        chunks = _CHUNK.findall(text) if _TOO_LONG.search(text) else [text]
-        parts += chunks
-        sizes.append(len(chunks))
-    rows = encode(parts)
-    if len(parts) == len(sizes):
-        return rows
-    ends = np.cumsum(sizes)
-    return [
-        np.concatenate(rows[end - size : end])
-        for size, end in zip(sizes, ends, strict=True)
-    ]
 
 
 def _tensor(texts: Sequence[str]) -> tf.Tensor:

@@ -172,12 +172,7 @@ class Vocabulary:
     @functools.cached_property
     def table(self) -> tf.lookup.StaticHashTable:
         """The lookup table behind `encode`, built at its first use."""
-        with tf.init_scope():
-            initializer = tf.lookup.KeyValueTensorInitializer(
-                tf.constant(self.words, tf.string),
-                tf.range(len(self.words), dtype=tf.int32),
-            )
-            return tf.lookup.StaticHashTable(initializer, UNKNOWN)
+        return lookup_table(self._ids, UNKNOWN)
 
     def save(self, path: str | Path) -> None:
         """Write one word per line; a torn file is never left at `path`."""
@@ -187,6 +182,18 @@ class Vocabulary:
     def load(cls, path: str | Path) -> "Vocabulary":
         """Read what `save` wrote; a bad file is a `DataError`."""
         return cls(read_words(path, SPECIALS))
+
+
+def lookup_table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:
+    """Return a lookup table of int32, built outside of any graph."""
+    with tf.init_scope():
+        keys = list(values)
+        dtype = tf.string if isinstance(keys[0], str) else tf.int64
+        initializer = tf.lookup.KeyValueTensorInitializer(
+            tf.constant(keys, dtype),
+            tf.constant(list(values.values()), tf.int32),
+        )
+        return tf.lookup.StaticHashTable(initializer, default)
 
 
 def encode_texts(
