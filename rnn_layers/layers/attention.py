@@ -155,7 +155,9 @@ class Attention(keras.layers.Layer):
             query: `(B, T, Q)`, or `(B, Q)` for one query.
             memory: `(B, S, M)`.
             query_mask: Taken for Keras's sake; each query stands alone.
-            memory_mask: Boolean `(B, S)`, or `None`.
+            memory_mask: Boolean `(B, S)`; by default the mask that it carries.
+                A masked position weighs exactly zero; a memory that is masked
+                as a whole gives zeros.
 
         Returns:
             The contexts `(B, T, M)` and the weights `(B, T, S)`, both without T
@@ -202,21 +204,11 @@ class AdditiveAttention(Attention):
         units: Positive integer U, width of the hidden layer.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
-    Call arguments:
-        query: `(B, T, Q)` or `(B, Q)`.
-        memory: `(B, S, M)`.
-        memory_mask: Boolean `(B, S)`; by default the mask that it carries.
-
-    Returns:
-        Contexts `(B, T, M)` and weights `(B, T, S)`, or without T.
+    For a call see `Attention.call`.
 
     Weights:
         query_kernel `(Q, U)`, memory_kernel `(M, U)`, bias `(U,)`, score
         `(U,)`; together `U * (Q + M + 2)` parameters.
-
-    Masking:
-        A masked position weighs exactly zero; a memory that is masked as a
-        whole gives zeros.
 
     Example:
         >>> query, memory = np.ones((2, 3, 4)), np.ones((2, 7, 5))
@@ -273,20 +265,10 @@ class DotAttention(Attention):
         general: Whether there is W.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
-    Call arguments:
-        query: `(B, T, Q)` or `(B, Q)`.
-        memory: `(B, S, M)`.
-        memory_mask: Boolean `(B, S)`; by default the mask that it carries.
-
-    Returns:
-        Contexts `(B, T, M)` and weights `(B, T, S)`, or without T.
+    For a call see `Attention.call`.
 
     Weights:
         kernel `(M, Q)`, or none.
-
-    Masking:
-        A masked position weighs exactly zero; a memory that is masked as a
-        whole gives zeros.
 
     Example:
         >>> query, memory = np.ones((2, 3, 4)), np.ones((2, 7, 4))

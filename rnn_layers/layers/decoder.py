@@ -11,12 +11,7 @@ from keras import ops
 
 from rnn_layers.cells.base import Tensor, carried_mask, option, positive_int
 from rnn_layers.layers.attention import AdditiveAttention, DotAttention
-from rnn_layers.layers.recurrent import (
-    check_options,
-    known_options,
-    rnn,
-    seeded,
-)
+from rnn_layers.layers.recurrent import check_options, rnn, seeded
 
 # What a decoder says itself, and what makes no sense in it.
 REFUSED = (
@@ -93,9 +88,7 @@ class AttentionDecoder(keras.layers.Layer):
         self.cell = cell
         self.units = positive_int("units", units)
         self.options = dict(options or {})
-        check_options(
-            f"A decoder of {cell}", self.options, known_options(cell, REFUSED)
-        )
+        check_options(f"A decoder of {cell}", self.options, cell, REFUSED)
         self.attention = option(
             "attention", attention, ("additive", "general", "dot")
         )

@@ -34,7 +34,7 @@ def rnn(name: str, /, units: int, **kwargs: Any) -> "Recurrent":
     Returns:
         A `rnn_layers.Recurrent`.
     """
-    check_options(name, kwargs, known_options(name))
+    check_options(name, kwargs, name)
 
     def pick(keys):
         return {key: kwargs[key] for key in kwargs if key in keys}
@@ -51,8 +51,11 @@ def known_options(name: str, refused: tuple = ()) -> list[str]:
     return [key for key in options if key not in refused]
 
 
-def check_options(owner: str, options: dict, known: list[str]) -> None:
-    """Refuse an option that is not known in one line."""
+def check_options(
+    owner: str, options: dict, name: str, refused: tuple = ()
+) -> None:
+    """Refuse in one line an option that is not among `known_options`."""
+    known = known_options(name, refused)
     for key in options:
         if key not in known:
             raise ValueError(
@@ -225,20 +228,7 @@ class Recurrent(keras.layers.RNN):
                 "`batch_shape=(batch, time, features)` to `keras.Input`."
             )
         self._expected_batch_size = batch_size
-        self.states = [
-            self.add_weight(
-                name=f"state_{index}",
-                shape=(batch_size, size),
-                initializer=functools.partial(self._first_state, index),
-                dtype=self.cell.state_dtype,
-                trainable=False,
-                autocast=False,
-            )
-            for index, size in enumerate(self.cell.state_size)
-        ]
-
-    def _first_state(self, index, shape, dtype=None):
-        return self.cell.get_initial_state(shape[0])[index]
+        self.states = carried_states(self, "state", self.cell, batch_size)
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -457,6 +447,27 @@ class Recurrent(keras.layers.RNN):
             "compiled": self.compiled,
             "use_cudnn": self.use_cudnn,
         }
+
+
+def carried_states(
+    layer: keras.layers.Layer, name: str, cell: Cell, batch_size: int
+) -> list[keras.Variable]:
+    """Return new variables `(B, U)` of a layer for the states of a cell."""
+
+    def first(index, shape, dtype=None):
+        return cell.get_initial_state(shape[0])[index]
+
+    return [
+        layer.add_weight(
+            name=f"{name}_{index}",
+            shape=(batch_size, size),
+            initializer=functools.partial(first, index),
+            dtype=cell.state_dtype,
+            trainable=False,
+            autocast=False,
+        )
+        for index, size in enumerate(cell.state_size)
+    ]
 
 
 def share_loops(layers: Iterable) -> None:

@@ -150,9 +150,7 @@ class Stack(keras.layers.Layer):
         self.residual = residual
         self.return_sequences = return_sequences
         self.return_state = return_state
-        check_options(
-            f"A stack of {cell}", options, known_options(cell, REFUSED)
-        )
+        check_options(f"A stack of {cell}", options, cell, REFUSED)
         self.options = options
         self.layers = [self._layer(index) for index in range(self.depth)]
         share_loops(

@@ -9,13 +9,13 @@ recurrent network trajectories".
 Letters of shapes: B batch, T time of a chunk, F features, U units.
 """
 
-import functools
 from typing import Any
 
 import keras
 from keras import ops
 
 from rnn_layers.cells.base import Tensor, as_tensors, carried_mask, positive_int
+from rnn_layers.layers.recurrent import carried_states
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -73,21 +73,13 @@ class StatefulStack(keras.layers.Layer):
         self.stack = stack
         self.batch_size = positive_int("batch_size", batch_size)
         self.states = [
-            [
-                self.add_weight(
-                    name=f"state_{number}_{index}",
-                    shape=(batch_size, size),
-                    initializer=functools.partial(_first_state, cell, index),
-                    dtype=cell.state_dtype,
-                    trainable=False,
-                    autocast=False,
-                )
-                for index, size in enumerate(cell.state_size)
-            ]
-            for number, cell in enumerate(
-                getattr(layer, "forward_layer", layer).cell
-                for layer in stack.layers
+            carried_states(
+                self,
+                f"state_{number}",
+                getattr(layer, "forward_layer", layer).cell,
+                batch_size,
             )
+            for number, layer in enumerate(stack.layers)
         ]
 
     def build(
@@ -162,7 +154,3 @@ class StatefulStack(keras.layers.Layer):
         """Make the layer and its stack."""
         stack = keras.saving.deserialize_keras_object(config["stack"])
         return cls(**{**config, "stack": stack})
-
-
-def _first_state(cell, index, shape, dtype=None):
-    return cell.get_initial_state(shape[0])[index]
