@@ -51,7 +51,7 @@ from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.text.token_rows import FORMAT, TokenRows
+from data_pipelines.text import token_rows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.vision import images, picture_inputs
 from data_pipelines.vision.frame_store import Encoder
@@ -177,10 +177,20 @@ def make_datasets(
     if tokenizer is None:
         if not parts["train"].texts:
             raise DataError(f"{read.name}: no caption of train has a word")
-        tokenizer = _learn(
-            cache_path, parts["train"], vocabulary_size, minimum_count
-        )
-    tokens = _encode(cache_path, parts, tokenizer, max_length)
+        settings = (vocabulary_size, minimum_count)
+        key = cache.key(VERSION, parts["train"].digest, *settings)
+        path = cache_path / f"{key}-caption-words"
+        texts = {"vocabulary.txt": parts["train"].texts}
+        (tokenizer,) = token_rows.learn(path, texts, "words", *settings)
+    digests = [part.digest for part in parts.values()]
+    key = cache.key(
+        token_rows.FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces
+    )
+    tokens = token_rows.encode(
+        cache_path / f"{key}-caption-ids",
+        {split: (part.texts, tokenizer) for split, part in parts.items()},
+        max_length - 1,
+    )
     datasets = {
         split: Split(
             part.pictures,
@@ -215,41 +225,6 @@ def _captioned(pictures: Iterable[Picture], normalize: bool) -> _Captioned:
             captioned.append(picture)
             references.append(texts)
     return _Captioned(captioned, references, wordless)
-
-
-def _learn(
-    cache_path: Path, train: _Captioned, size: int, minimum_count: int
-) -> Tokenizer:
-    """Return the tokenizer of train's captions."""
-
-    def learn(folder: Path) -> None:
-        learned = Tokenizer.learn(train.texts, "words", size, minimum_count)
-        learned.save(folder / "vocabulary.txt")
-
-    key = cache.key(VERSION, train.digest, size, minimum_count)
-    folder = cache.folder(cache_path / f"{key}-caption-words", learn)
-    return Tokenizer.load(folder / "vocabulary.txt", "words")
-
-
-def _encode(
-    cache_path: Path,
-    parts: dict[str, _Captioned],
-    tokenizer: Tokenizer,
-    max_length: int,
-) -> dict[str, TokenRows]:
-    """Return the captions of each split as ids."""
-
-    def encode(folder: Path) -> None:
-        for split, part in parts.items():
-            TokenRows.write(folder / split, part.texts, tokenizer)
-
-    digests = [part.digest for part in parts.values()]
-    key = cache.key(FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces)
-    folder = cache.folder(cache_path / f"{key}-caption-ids", encode)
-    return {
-        split: TokenRows.load(folder / split, part.texts, max_length - 1)
-        for split, part in parts.items()
-    }
 
 
 def _files(

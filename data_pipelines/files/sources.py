@@ -1,12 +1,15 @@
-"""What every task is asked for, and the folder of its demo."""
+"""What every task is asked for, the folder of its demo, and what it reads."""
 
+import dataclasses
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from data_pipelines.files import cache
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.tables import Row
 
 
 class Request(NamedTuple):
@@ -44,3 +47,20 @@ class Request(NamedTuple):
             functools.partial(generator.write, sizes=sizes),
         )
         return self._replace(data_path=folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One file, or the like, and the splits it goes to.
+
+    Attributes:
+        name: What messages call it.
+        rows: Its records; may have a count `repaired`.
+        shares: Split -> its share; the shares add up to 1.
+        names: What messages call the sides of a pair.
+    """
+
+    name: str
+    rows: Iterable[Row]
+    shares: dict[str, float]
+    names: tuple[str, ...] = ()

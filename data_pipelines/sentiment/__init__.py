@@ -1,12 +1,8 @@
 """Labelled texts as batches for sentiment, or any text classification."""
 
-from data_pipelines.sentiment.pipeline import (
-    KEEP,
-    SOURCES,
-    SPLITS,
-    Datasets,
-    Split,
-    make_datasets,
-)
+from data_pipelines.files.splits import SPLITS
+from data_pipelines.sentiment.datasets import Datasets, Split
+from data_pipelines.sentiment.pipeline import SOURCES, make_datasets
+from data_pipelines.text.words import KEEP
 
 __all__ = ["KEEP", "SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]

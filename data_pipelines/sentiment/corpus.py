@@ -28,8 +28,9 @@ from data_pipelines.files import ragged, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
+from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.files.tables import Row, clean_label
+from data_pipelines.files.tables import clean_label
 from data_pipelines.sentiment.word_counter import WordCounter
 from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
@@ -48,21 +49,6 @@ _MOST_LABELS = 10_000
 
 # Labels named in one line.
 _MOST_SHOWN = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """One file, or the like, and the splits it goes to.
-
-    Attributes:
-        name: What messages call it.
-        rows: Rows with a `text` and a `label`; may have a count `repaired`.
-        shares: Split name -> its share; the shares add up to 1.
-    """
-
-    name: str
-    rows: Iterable[Row]
-    shares: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,7 +208,7 @@ def build(folder: Path, sources: Sequence[Source]) -> None:
 
     Args:
         folder: An existing empty folder.
-        sources: What to read.
+        sources: What to read, rows with a `text` and a `label`.
     """
     words = WordCounter()
     labels: dict[str, int] = {}

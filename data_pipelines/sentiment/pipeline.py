@@ -36,17 +36,14 @@ import numpy as np
 from data_pipelines.batching.bucket_widths import boundaries
 from data_pipelines.batching.by_length import ByLength
 from data_pipelines.files import cache, splits, tfds_records
-from data_pipelines.files.sources import Request
-from data_pipelines.files.splits import SPLITS
+from data_pipelines.files.sources import Request, Source
 from data_pipelines.files.tables import SUFFIXES, Table
 from data_pipelines.files.tfds_records import TfdsRows
 from data_pipelines.sentiment import corpus
-from data_pipelines.sentiment.corpus import Corpus, LabelledTexts, Source
+from data_pipelines.sentiment.corpus import Corpus, LabelledTexts
 from data_pipelines.sentiment.datasets import Datasets, Split
 from data_pipelines.sentiment.demo import generator as demo
-from data_pipelines.text.words import KEEP, VERSION, Vocabulary, crop_lengths
-
-__all__ = ["KEEP", "SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
+from data_pipelines.text.words import VERSION, Vocabulary, crop_lengths
 
 
 def make_datasets(

@@ -4,11 +4,12 @@ Letters of shapes: N texts, B batch, T tokens.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from data_pipelines.files import cache
 from data_pipelines.files.ragged import (
     ArrayWriter,
     RaggedArray,
@@ -89,6 +90,55 @@ class TokenRows:
     def ids(self, row: int) -> np.ndarray:
         """Return the ids of one text after the cut, without its end."""
         return self.tokens[row][: self.limit]
+
+
+def learn(
+    path: Path,
+    texts: Mapping[str, Iterable[str]],
+    kind: str,
+    size: int,
+    minimum_count: int,
+) -> list[Tokenizer]:
+    """Return tokenizers from a cache; see `Tokenizer.learn`.
+
+    Args:
+        path: Folder of the cache.
+        texts: Name of the file of each -> the texts it is learned from.
+        kind: How texts are cut.
+        size: Most pieces of each.
+        minimum_count: Rarer words, or characters, are unknown.
+    """
+
+    def build(folder: Path) -> None:
+        for name, own in texts.items():
+            Tokenizer.learn(own, kind, size, minimum_count).save(folder / name)
+
+    folder = cache.folder(path, build)
+    return [Tokenizer.load(folder / name, kind) for name in texts]
+
+
+def encode(
+    path: Path,
+    texts: Mapping[str, tuple[Sequence[str], Tokenizer]],
+    limit: int,
+) -> dict[str, TokenRows]:
+    """Return texts as ids from a cache.
+
+    Args:
+        path: Folder of the cache.
+        texts: Name -> texts, and the tokenizer that encodes them.
+        limit: Most ids of a text; longer ones are cut.
+    """
+
+    def build(folder: Path) -> None:
+        for name, (own, tokenizer) in texts.items():
+            TokenRows.write(folder / name, own, tokenizer)
+
+    folder = cache.folder(path, build)
+    return {
+        name: TokenRows.load(folder / name, own, limit)
+        for name, (own, _) in texts.items()
+    }
 
 
 def pad_rows(rows: Sequence, width: int, begin: bool) -> np.ndarray:

@@ -1,11 +1,7 @@
 """Pairs of sentences as batches for translation."""
 
-from data_pipelines.translation.pipeline import (
-    SOURCES,
-    SPLITS,
-    Datasets,
-    Split,
-    make_datasets,
-)
+from data_pipelines.files.splits import SPLITS
+from data_pipelines.translation.datasets import Datasets, Split
+from data_pipelines.translation.pipeline import SOURCES, make_datasets
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]

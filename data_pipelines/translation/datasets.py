@@ -112,15 +112,6 @@ class Split(BatchedSplit):
         return self.sides[1].lengths
 
     @functools.cached_property
-    def tokens_per_pass(self) -> int:
-        """Target tokens to predict in the first training pass.
-
-        The others have nearly as many: other rows are left over.
-        """
-        plan = self.training_planner.plan(self.seed, 0)
-        return int(sum(self.lengths[batch.rows].sum() for batch in plan))
-
-    @functools.cached_property
     def planner(self) -> Buckets:
         """The batches of the evaluation pass."""
         return self._buckets([side.lengths for side in self.sides])

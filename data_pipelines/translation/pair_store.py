@@ -10,11 +10,10 @@ Letters of shapes: N pairs.
 import collections
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,8 @@ from data_pipelines.files import ragged, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import ArrayWriter, RaggedWriter, Texts
+from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.files.tables import Row
 from data_pipelines.text.tokenizers import normalize
 
 # Part of the key of every folder: raise it with any change of it, or of the
@@ -39,23 +38,6 @@ _LOOKED_AT = 20_000
 _WORDS = 200
 # A smaller file tells too little.
 _FEWEST = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """One file, or two, and the splits they go to.
-
-    Attributes:
-        name: What messages call it.
-        names: What messages call each side.
-        rows: Rows with a `source` and a `target`; has a count `repaired`.
-        shares: Split name -> its share; the shares add up to 1.
-    """
-
-    name: str
-    names: tuple[str, str]
-    rows: Iterable[Row]
-    shares: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +92,8 @@ def build(folder: Path, sources: Sequence[Source]) -> None:
 
     Args:
         folder: An existing empty folder.
-        sources: What to read; train, if it is there, first.
+        sources: What to read, rows with a `source` and a `target`, and a count
+            `repaired`; train, if it is there, first.
     """
     readers = list(map(_Reader, sources))
     for number, reader in enumerate(readers):
@@ -152,13 +135,7 @@ def _write(folder: Path, number: int, reader: "_Reader") -> None:
 
 
 class _Reader:
-    """Read the pairs of one source, and looks at the first of them.
-
-    Attributes:
-        words: Counts of the words of each side.
-        about: What is known about the source, once it is read.
-        count: How many pairs have text on both sides.
-    """
+    """Read the pairs of one source, and count words of the first of them."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -177,20 +154,17 @@ class _Reader:
         for row in self.source.rows:
             texts = (normalize(row["source"]), normalize(row["target"]))
             if all(texts):
-                self._look(texts)
+                self.count += 1
+                self._same += texts[0] == texts[1]
+                if self.count <= _LOOKED_AT:
+                    for words, text in zip(self.words, texts, strict=True):
+                        words.update(text.lower().split())
                 yield texts[0].encode("utf-8"), texts[1].encode("utf-8")
             else:
                 self.about["skipped"] += 1
                 first = self.about["first_skipped"] or row.line
                 self.about["first_skipped"] = first
         self.about["repaired"] = self.source.rows.repaired
-
-    def _look(self, texts: tuple[str, str]) -> None:
-        self.count += 1
-        self._same += texts[0] == texts[1]
-        if self.count <= _LOOKED_AT:
-            for words, text in zip(self.words, texts, strict=True):
-                words.update(text.lower().split())
 
     def check(self) -> None:
         """Refuse a source without any pair, or of one language."""
@@ -218,7 +192,11 @@ def _refuse_swapped(train: _Reader, other: _Reader) -> None:
     frequent = [
         {word for word, _ in words.most_common(_WORDS)} for words in train.words
     ]
-    share = functools.partial(_share, frequent)
+
+    def share(words: collections.Counter, side: int) -> float:
+        known = sum(n for word, n in words.items() if word in frequent[side])
+        return known / words.total()
+
     if all(
         share(other.words[side], 1 - side)
         > share(other.words[side], side) + 0.2
@@ -229,9 +207,3 @@ def _refuse_swapped(train: _Reader, other: _Reader) -> None:
             f"{other.source.names[1]} like {train.source.names[0]}; exchange "
             "the two"
         )
-
-
-def _share(frequent: list[set], words: collections.Counter, side: int) -> float:
-    """Return how many of the words are frequent on a side of train."""
-    known = sum(n for word, n in words.items() if word in frequent[side])
-    return known / words.total()

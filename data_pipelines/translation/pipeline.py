@@ -35,18 +35,14 @@ from pathlib import Path
 
 from data_pipelines.files import cache, splits, tfds_records
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.ragged import Texts
-from data_pipelines.files.sources import Request
+from data_pipelines.files.sources import Request, Source
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tfds_records import TfdsRows
-from data_pipelines.text.token_rows import FORMAT, TokenRows
+from data_pipelines.text import token_rows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.translation import pair_store, parallel_files
 from data_pipelines.translation.datasets import Datasets, Dropout, Split
 from data_pipelines.translation.demo import generator as demo
-from data_pipelines.translation.pair_store import Pairs, Source
-
-__all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
 
 
 def make_datasets(
@@ -113,15 +109,24 @@ def make_datasets(
     rows = pair_store.rows_of_splits(stored, sources, seed)
     if tokenizers is None:
         number, train = rows["train"]
-        texts = [side.chosen(train) for side in stored[number].sides]
+        texts = {
+            f"{side}.txt": every.chosen(train)
+            for side, every in enumerate(stored[number].sides)
+        }
         # The rows of train depend on the seed if something is cut from it.
         settings = (tokens, vocabulary_size, minimum_count)
         words = cache.key(*settings, cache.digest(train))
         path = cache_path / f"{key}-words-{words}"
-        tokenizers = _learn(path, texts, *settings)
-    ids = cache.key(FORMAT, [(t.kind, t.pieces) for t in tokenizers])
-    encoded = _encode(
-        cache_path / f"{key}-ids-{ids}", stored, tokenizers, max_length
+        tokenizers = tuple(token_rows.learn(path, texts, *settings))
+    ids = cache.key(token_rows.FORMAT, [(t.kind, t.pieces) for t in tokenizers])
+    encoded = token_rows.encode(
+        cache_path / f"{key}-ids-{ids}",
+        {
+            f"{number}.{side}": (texts, tokenizers[side])
+            for number, pairs in enumerate(stored)
+            for side, texts in enumerate(pairs.sides)
+        },
+        max_length - 1,
     )
     dropout = None
     if subword_dropout:
@@ -129,7 +134,9 @@ def make_datasets(
     return Datasets(
         **{
             split: Split(
-                tuple(side.chosen(own) for side in encoded[number]),
+                tuple(
+                    encoded[f"{number}.{side}"].chosen(own) for side in (0, 1)
+                ),
                 stored[number].digests[own],
                 batch_tokens,
                 seed,
@@ -143,52 +150,6 @@ def make_datasets(
     )
 
 
-def _learn(
-    path: Path,
-    sides: list[Texts],
-    kind: str,
-    size: int,
-    minimum_count: int,
-) -> tuple[Tokenizer, Tokenizer]:
-    """Return tokenizers of both sides of train."""
-
-    def learn(folder: Path) -> None:
-        for side, texts in enumerate(sides):
-            tokenizer = Tokenizer.learn(texts, kind, size, minimum_count)
-            tokenizer.save(folder / f"{side}.txt")
-
-    folder = cache.folder(path, learn)
-    first, second = (
-        Tokenizer.load(folder / f"{side}.txt", kind) for side in (0, 1)
-    )
-    return first, second
-
-
-def _encode(
-    path: Path,
-    stored: list[Pairs],
-    tokenizers: tuple[Tokenizer, Tokenizer],
-    max_length: int,
-) -> list[tuple[TokenRows, TokenRows]]:
-    """Return both sides of the pairs of each source as ids."""
-
-    def encode(folder: Path) -> None:
-        for number, pairs in enumerate(stored):
-            for side, texts in enumerate(pairs.sides):
-                TokenRows.write(
-                    folder / f"{number}.{side}", texts, tokenizers[side]
-                )
-
-    folder = cache.folder(path, encode)
-    return [
-        tuple(
-            TokenRows.load(folder / f"{number}.{side}", texts, max_length - 1)
-            for side, texts in enumerate(pairs.sides)
-        )
-        for number, pairs in enumerate(stored)
-    ]
-
-
 def _files(
     request: Request, languages: str
 ) -> tuple[tuple[str, str], list[Source], list]:
@@ -197,7 +158,7 @@ def _files(
         request.data_path, languages, request.training
     )
     sources = [
-        Source(own.name, own.names, own, splits.shares(split, pairs))
+        Source(own.name, own, splits.shares(split, pairs), own.names)
         for split, own in pairs.items()
     ]
     paths = [path for own in pairs.values() for path in own.paths]
@@ -231,7 +192,7 @@ def _public(
     ):
         rows = TfdsRows(builder, part, columns)
         names = tuple(f"{rows.name}, {language}" for language in chosen)
-        sources.append(Source(rows.name, names, rows, {split: 1.0}))
+        sources.append(Source(rows.name, rows, {split: 1.0}, names))
     return chosen, sources, tfds_records.builder_fingerprint(builder)
 
 
