@@ -1,18 +1,18 @@
 """The one batch contract: batch k is a function of the data, the seed and k.
 
-A planner tells which rows stand in which batch, a fetch turns the rows of a
-batch into arrays, and `dataset` makes a `tf.data.Dataset` of the two. From
-that follow, for every task: training is resumed at any step at no cost, the
-order is the same on every backend, and several processes share the batches.
+A planner tells which rows stand in which batch, a split's `fetch` turns the
+rows of a batch into arrays, and its `dataset` makes a `tf.data.Dataset` of the
+two. From that follow, for every task: training is resumed at any step at no
+cost, the order is the same on every backend, and several processes share the
+batches.
 
-    planner = ByLength(lengths, widths, batch_size=64)
-    dataset(planner, fetch, SPEC, training=True, seed=0, start_step=1_000)
-    dataset(planner, fetch, SPEC, training=False)       # one pass, in order
+    split.dataset(training=True, start_step=1_000)
+    split.dataset()                                     # one pass, in order
 
 Letters of shapes: B rows of a batch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -49,9 +49,6 @@ class Planner(Protocol):
 
     def once(self) -> Sequence[Batch]:
         """Return the batches of one pass over every row, in a fixed order."""
-
-
-Fetch = Callable[[Batch, int], Any]
 
 
 def stream(
@@ -92,70 +89,12 @@ def part(batch: Batch, shard: tuple[int, int]) -> Batch:
     )
 
 
-def dataset(
-    planner: Planner,
-    fetch: Fetch,
-    spec: Any,
-    *,
-    training: bool,
-    seed: int = 0,
-    start_step: int = 0,
-    shard: tuple[int, int] = (0, 1),
-    prefetch: int = tf.data.AUTOTUNE,
-) -> tf.data.Dataset:
-    """Make the batches of a planner.
-
-    Args:
-        planner: Which rows stand in which batch.
-        fetch: Takes a batch and its step, from 0 on, and returns arrays.
-        spec: Shapes and types of these arrays, as `tf.TensorSpec`.
-        training: True for an endless stream of passes; False for one pass in
-            the order of `planner.once`.
-        seed: Random seed of the order of training.
-        start_step: Batches of the stream to leave out, for resuming; this
-            costs no more than starting at 0. Training only.
-        shard: (process, number of processes); see `part`.
-        prefetch: Batches made ahead.
-
-    Returns:
-        A dataset. Each iteration of it starts anew at `start_step`, so pass
-        `steps_per_epoch` to `fit`, which then goes on through one iteration.
-
-    Raises:
-        DataError: If a batch cannot be shared by so many processes.
-    """
-    if not planner.steps_per_pass:
-        raise ValueError("there are no examples to make batches of")
-    process, processes = shard
-    if not 0 <= process < processes:
-        raise ValueError(f"there is no process {process} of {processes}")
-    if processes > 1:
-        # Every pass has the same sizes: what is wrong shows before training.
-        epoch = start_step // planner.steps_per_pass
-        for batch in planner.plan(seed, epoch) if training else planner.once():
-            part(batch, shard)
-
-    def batches() -> Iterator[Any]:
-        if training:
-            numbered = stream(planner, seed, start_step)
-        else:
-            numbered = enumerate(planner.once())
-        for step, batch in numbered:
-            yield fetch(part(batch, shard), step)
-
-    size = tf.data.INFINITE_CARDINALITY if training else len(planner.once())
-    return (
-        tf.data.Dataset.from_generator(batches, output_signature=spec)
-        .apply(tf.data.experimental.assert_cardinality(size))
-        .prefetch(prefetch)
-    )
-
-
 class BatchedSplit:
     """What every split has: batches of its rows.
 
     Subclasses have a `seed`, a `planner`, `fetch` and `spec`; where training
-    is not like evaluation, also `training_planner` and `fetch_training`.
+    is not like evaluation, also `training_planner` and `fetch_training`; where
+    evaluation is not in the order of the file, `order`, the row numbers.
     """
 
     seed: int
@@ -172,12 +111,23 @@ class BatchedSplit:
         """Number of batches in each training pass."""
         return self.training_planner.steps_per_pass
 
+    def in_order(self, rows: list | np.ndarray) -> list | np.ndarray:
+        """Put what was made in the split's `order` into that of the file.
+
+        Args:
+            rows: One item for each row.
+        """
+        positions = np.argsort(self.order)
+        if isinstance(rows, np.ndarray):
+            return rows[positions]
+        return [rows[position] for position in positions]
+
     def spec(self, processes: int) -> Any:
         """Return shapes and types of a batch's part for each process."""
         raise NotImplementedError
 
     def fetch(self, batch: Batch, step: int) -> Any:
-        """Return the arrays of a batch."""
+        """Return the arrays of a batch; `step` counts from 0 on."""
         raise NotImplementedError
 
     def fetch_training(self, batch: Batch, step: int) -> Any:
@@ -194,16 +144,46 @@ class BatchedSplit:
 
         Args:
             training: Whether to make the stream.
-            start_step: Batches of the stream to leave out, for resuming.
-            shard: (process, number of processes) that share each batch.
+            start_step: Batches of the stream to leave out, for resuming; this
+                costs no more than starting at 0.
+            shard: (process, number of processes) that share each batch; see
+                `part`.
+
+        Returns:
+            A dataset. Each iteration of it starts anew at `start_step`, so pass
+            `steps_per_epoch` to `fit`, which then goes on through one.
+
+        Raises:
+            DataError: If a batch cannot be shared by so many processes.
         """
-        return dataset(
-            self.training_planner if training else self.planner,
-            self.fetch_training if training else self.fetch,
-            self.spec(shard[1]),
-            training=training,
-            seed=self.seed,
-            start_step=start_step,
-            shard=shard,
-            prefetch=self.prefetch,
+        planner = self.training_planner if training else self.planner
+        fetch = self.fetch_training if training else self.fetch
+        if not planner.steps_per_pass:
+            raise ValueError("there are no examples to make batches of")
+        process, processes = shard
+        if not 0 <= process < processes:
+            raise ValueError(f"there is no process {process} of {processes}")
+        if processes > 1:
+            # Every pass has the same sizes: what is wrong shows before it.
+            epoch = start_step // planner.steps_per_pass
+            plan = (
+                planner.plan(self.seed, epoch) if training else planner.once()
+            )
+            for batch in plan:
+                part(batch, shard)
+
+        def batches() -> Iterator[Any]:
+            if training:
+                numbered = stream(planner, self.seed, start_step)
+            else:
+                numbered = enumerate(planner.once())
+            for step, batch in numbered:
+                yield fetch(part(batch, shard), step)
+
+        spec = self.spec(processes)
+        size = tf.data.INFINITE_CARDINALITY if training else len(planner.once())
+        return (
+            tf.data.Dataset.from_generator(batches, output_signature=spec)
+            .apply(tf.data.experimental.assert_cardinality(size))
+            .prefetch(self.prefetch)
         )

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.lib import format as npy
 
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.checksums import damage
 
 
 def mapped(path: Path) -> np.ndarray:
@@ -24,10 +24,8 @@ def mapped(path: Path) -> np.ndarray:
         # As a plain array: slices of a memmap are slow.
         return np.asarray(np.load(path, mmap_mode="r"))
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"{path}: damaged ({error}); delete the folder {path.parent}, it "
-            "is built again"
-        ) from None
+        what = f"cannot be read ({error})"
+        raise damage(path.parent, path.name, what) from None
 
 
 class ArrayWriter:
@@ -124,11 +122,8 @@ class RaggedArray:
         values = mapped(_named(path, ".npy"))
         lengths = mapped(_named(path, ".lengths.npy"))
         if lengths.sum(dtype=np.int64) != len(values):
-            raise DataError(
-                f"{_named(path, '.npy')}: damaged: {len(values):,} values, "
-                f"and rows of {lengths.sum(dtype=np.int64):,}; delete the "
-                f"folder {path.parent}, it is built again"
-            )
+            what = f"has {len(values):,} values, which its lengths do not fit"
+            raise damage(path.parent, f"{path.name}.npy", what)
         return cls.of(values, lengths)
 
     def __len__(self) -> int:

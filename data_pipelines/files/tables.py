@@ -105,7 +105,7 @@ class Row(dict):
         self.line = line
 
 
-class Table:
+class Table(Lines):
     """The rows of one file, read anew by every iteration.
 
     Args:
@@ -122,13 +122,12 @@ class Table:
         required: Sequence[str],
         optional: Sequence[str] = (),
     ) -> None:
-        self.path = Path(path)
+        super().__init__(path)
         self.required = tuple(required)
         self.optional = tuple(optional)
-        self._lines = Lines(path)
 
     def __iter__(self) -> Iterator[Row]:
-        with contextlib.closing(iter(self._lines)) as lines:
+        with contextlib.closing(super().__iter__()) as lines:
             rows = self._rows(lines)
             first = next(rows, None)
             if first is None:
@@ -139,7 +138,7 @@ class Table:
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The required and optional names in the header, or the first row."""
-        with contextlib.closing(iter(self._lines)) as lines:
+        with contextlib.closing(super().__iter__()) as lines:
             if self._suffix == ".jsonl":
                 return tuple(next(self._jsonl(lines), ()))
             header, line = next(self._fields(lines), ([], 1))
@@ -154,15 +153,6 @@ class Table:
                 f"{', '.join(SUFFIXES)}, or one of these with .gz"
             )
         return suffix
-
-    @property
-    def repaired(self) -> int:
-        """See `Lines`."""
-        return self._lines.repaired
-
-    def notes(self) -> list[str]:
-        """See `Lines`."""
-        return self._lines.notes()
 
     def _csv(self, lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
         """Yield fields and line of each row, the header first."""

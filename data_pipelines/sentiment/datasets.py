@@ -89,12 +89,6 @@ class Split(BatchedSplit):
         """Return all ids of one text, not cropped."""
         return self.word_ids[self.part.words[row]]
 
-    def in_order(self, predictions: np.ndarray) -> np.ndarray:
-        """Put rows made from `dataset()` back into the order of the file."""
-        sorted_back = np.empty_like(predictions)
-        sorted_back[self.order] = predictions
-        return sorted_back
-
     @property
     def texts(self) -> Texts:
         """The texts as they stand in the file, in its order."""

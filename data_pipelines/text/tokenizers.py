@@ -163,7 +163,9 @@ class Tokenizer:
             return self._encode_whole(texts)
         rows = []
         for batch in _batches(texts):
-            rows += _rows(self.encode_tensor(_tensor(batch)))
+            # Not all strings of Python are UTF-8.
+            raw = [text.encode("utf-8", "replace") for text in batch]
+            rows += _rows(self.encode_tensor(tf.constant(raw, tf.string)))
         return rows
 
     def sample(
@@ -287,12 +289,6 @@ def _mark_tensor(texts: tf.Tensor) -> tf.Tensor:
     texts = tf.strings.strip(replace(texts, _SPACES, " "))
     texts = replace(replace(texts, "^(.)", r" \1"), " ", f" {SPACE}")
     return replace(texts, f"[^ {SPACE}]{{{_LONGEST}}}", r"\0 ")
-
-
-def _tensor(texts: Sequence[str]) -> tf.Tensor:
-    # Not all strings of Python are UTF-8.
-    raw = [text.encode("utf-8", "replace") for text in texts]
-    return tf.constant(raw, tf.string, (len(raw),))
 
 
 def _rows(ids: tf.RaggedTensor) -> list[np.ndarray]:

@@ -186,17 +186,6 @@ class Split(BatchedSplit):
             index = np.searchsorted(widths, len(rows[-1]) + 1)
             yield pad_rows(rows, int(widths[index]), begin=False)
 
-    def in_order(self, rows: list | np.ndarray) -> list | np.ndarray:
-        """Put what was made from `sources` into the order of the file.
-
-        Args:
-            rows: One item for each row.
-        """
-        positions = np.argsort(self.order)
-        if isinstance(rows, np.ndarray):
-            return rows[positions]
-        return [rows[position] for position in positions]
-
     @property
     def unknown_rate(self) -> dict[str, float]:
         """Share of unknown tokens on either side."""

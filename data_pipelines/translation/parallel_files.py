@@ -54,7 +54,7 @@ class Aligned:
         )
 
 
-class PairTable:
+class PairTable(Lines):
     """Pairs of a .tsv file.
 
     Its first line may name the two languages; without it the columns are in
@@ -63,21 +63,18 @@ class PairTable:
     Attributes:
         name: What messages call it.
         names: What they call each side.
-        repaired: Broken sequences that the last iteration replaced.
     """
 
     def __init__(self, path: Path, languages: tuple[str, str]) -> None:
+        super().__init__(path)
         self.paths = (path,)
         self.languages = languages
         self.name = str(path)
         self.names = tuple(f"{path} ({language})" for language in languages)
-        self.repaired = 0
 
     def __iter__(self) -> Iterator[Row]:
-        (path,) = self.paths
-        lines = Lines(path)
         order = (0, 1)
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(super().__iter__(), 1):
             fields = [field.strip() for field in line.split("\t")]
             if number == 1 and self._is_header(fields):
                 order = tuple(map(fields.index, self.languages))
@@ -88,11 +85,10 @@ class PairTable:
                 yield Row({"source": "", "target": ""}, number)
             else:
                 raise DataError(
-                    f"{path}:{number}: expected 2 columns, found "
+                    f"{self.path}:{number}: expected 2 columns, found "
                     f"{len(fields)}; a line is a sentence, one tab, and its "
                     "translation"
                 )
-        self.repaired = lines.repaired
 
     def _is_header(self, fields: list[str]) -> bool:
         if sorted(fields) == sorted(self.languages):
@@ -115,15 +111,10 @@ def _are_codes(fields: list[str]) -> bool:
 def parse(languages: str) -> tuple[str, str]:
     """Return ("en", "de") for "en-de"."""
     parts = languages.split("-")
-    if len(parts) != 2 or not all(parts):
+    if len(set(parts)) != 2 or len(parts) != 2 or not all(parts):
         raise DataError(
-            f"--languages {languages}: expected source and target as the "
-            "files' endings with a hyphen between, such as en-de"
-        )
-    if parts[0] == parts[1]:
-        raise DataError(
-            f"--languages {languages}: source and target are the same; "
-            "expected two languages, such as en-de"
+            f"--languages {languages}: expected two languages, source and "
+            "target, as the files' endings with a hyphen between, such as en-de"
         )
     return parts[0], parts[1]
 

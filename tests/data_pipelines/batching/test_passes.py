@@ -46,12 +46,23 @@ def planner(request):
     return PLANNERS[request.param]
 
 
-def fetch(batch, step):
+def arrays(batch, step):
     return batch.rows, np.array(batch.width), step
 
 
-def make(planner, **options):
-    return passes.dataset(planner, fetch, SPEC, **options)
+class Split(passes.BatchedSplit):
+    def __init__(self, planner, seed):
+        self.planner, self.seed = planner, seed
+
+    def spec(self, processes):
+        return SPEC
+
+    def fetch(self, batch, step):
+        return arrays(batch, step)
+
+
+def make(planner, seed=0, **options):
+    return Split(planner, seed).dataset(**options)
 
 
 def take(dataset, count=-1):
@@ -82,7 +93,7 @@ def test_the_stream_is_the_plans_one_after_another(planner):
     plans = [batch for epoch in range(3) for batch in planner.plan(5, epoch)]
     assert len(plans) == 3 * steps
     stream = take(make(planner, training=True, seed=5), 3 * steps)
-    expected = [fetch(batch, step) for step, batch in enumerate(plans)]
+    expected = [arrays(batch, step) for step, batch in enumerate(plans)]
     same(stream, expected)
 
 
@@ -115,7 +126,7 @@ def test_the_stream_is_endless_and_evaluation_is_one_pass(name):
     once = make(planner, training=False)
     batches = take(once)
     assert once.cardinality() == len(batches) == len(planner.once())
-    same(batches, [fetch(b, step) for step, b in enumerate(planner.once())])
+    same(batches, [arrays(b, step) for step, b in enumerate(planner.once())])
     assert stream.element_spec == once.element_spec == SPEC
     # Each iteration is the same one again.
     same(take(once), batches)

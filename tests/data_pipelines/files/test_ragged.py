@@ -92,13 +92,13 @@ def test_damage_is_named(path, ending):
         with pytest.raises(DataError) as caught:
             RaggedArray.load(path)
         message = str(caught.value)
-        assert message.startswith(f"{file}: damaged (")
+        assert message.startswith(f"{file}: damaged: it cannot be read (")
         assert message.endswith(
             f"; delete the folder {path.parent}, it is built again"
         )
         assert "\n" not in message
     file.unlink()
-    with pytest.raises(DataError, match=r": damaged \(.*No such file"):
+    with pytest.raises(DataError, match=r": damaged: .*\(.*No such file"):
         RaggedArray.load(path)
 
 
@@ -107,6 +107,6 @@ def test_lengths_that_do_not_fit_the_values_are_named(path):
     with pytest.raises(DataError) as caught:
         RaggedArray.load(path)
     assert str(caught.value) == (
-        f"{path}.npy: damaged: 8 values, and rows of 7; delete the folder "
-        f"{path.parent}, it is built again"
+        f"{path}.npy: damaged: it has 8 values, which its lengths do not fit; "
+        f"delete the folder {path.parent}, it is built again"
     )

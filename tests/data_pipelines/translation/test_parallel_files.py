@@ -87,14 +87,11 @@ def test_missing_files_and_languages(folder):
         "FOLDER: which way to translate? add --languages with one of de-en, "
         "en-de"
     )
-    assert fails(folder, languages="ende") == (
-        "--languages ende: expected source and target as the files' endings "
-        "with a hyphen between, such as en-de"
-    )
-    assert fails(folder, languages="en-en") == (
-        "--languages en-en: source and target are the same; expected two "
-        "languages, such as en-de"
-    )
+    for languages in ("ende", "en-en", "en-", "en-de-fr"):
+        assert fails(folder, languages=languages) == (
+            f"--languages {languages}: expected two languages, source and "
+            "target, as the files' endings with a hyphen between, such as en-de"
+        )
 
 
 def test_folders(folder, tmp_path):
