@@ -41,7 +41,10 @@ def boundaries(lengths: np.ndarray, count: int) -> np.ndarray:
         total = np.concatenate([[np.inf], best])[:, None] + cost
         choices.append(total.argmin(axis=0))
         best = total.min(axis=0)
-    return widths[_trace(choices, len(widths))]
+    chosen = [len(widths) - 1]
+    for choice in reversed(choices):
+        chosen.append(int(choice[chosen[-1]]) - 1)
+    return widths[chosen[::-1]]
 
 
 def _costs(widths: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -57,11 +60,3 @@ def _costs(widths: np.ndarray, rows: np.ndarray) -> np.ndarray:
     earlier = np.arange(size + 1)[:, None] > np.arange(size)[None, :]
     cost[earlier] = np.inf
     return cost
-
-
-def _trace(choices: list[np.ndarray], last: int) -> list[int]:
-    """Return indices of the chosen lengths, from the last one backwards."""
-    chosen = [last - 1]
-    for choice in reversed(choices):
-        chosen.append(int(choice[chosen[-1]]) - 1)
-    return chosen[::-1]

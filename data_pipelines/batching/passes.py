@@ -12,13 +12,15 @@ batches.
 Letters of shapes: B rows of a batch.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
 
 
 class Batch(NamedTuple):
@@ -158,9 +160,10 @@ class BatchedSplit:
         """
         planner = self.training_planner if training else self.planner
         fetch = self.fetch_training if training else self.fetch
+        process, processes = shard
+        spec = self.spec(processes)
         if not planner.steps_per_pass:
             raise ValueError("there are no examples to make batches of")
-        process, processes = shard
         if not 0 <= process < processes:
             raise ValueError(f"there is no process {process} of {processes}")
         if processes > 1:
@@ -180,10 +183,34 @@ class BatchedSplit:
             for step, batch in numbered:
                 yield fetch(part(batch, shard), step)
 
-        spec = self.spec(processes)
         size = tf.data.INFINITE_CARDINALITY if training else len(planner.once())
         return (
             tf.data.Dataset.from_generator(batches, output_signature=spec)
             .apply(tf.data.experimental.assert_cardinality(size))
             .prefetch(self.prefetch)
         )
+
+
+AnySplit = TypeVar("AnySplit", bound=BatchedSplit)
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchedDatasets(Generic[AnySplit]):
+    """The splits of a task.
+
+    Attributes:
+        train: The split that vocabularies and labels come from; empty if an
+            old run is to be evaluated on data without it, as then valid or
+            test may be.
+        valid: For every choice.
+        test: To be read once, at the end.
+    """
+
+    train: AnySplit
+    valid: AnySplit
+    test: AnySplit
+
+    @property
+    def examples(self) -> dict[str, int]:
+        """Split -> how many examples it has."""
+        return {name: len(getattr(self, name)) for name in SPLITS}

@@ -23,7 +23,12 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batching import bucket_widths
-from data_pipelines.batching.passes import Batch, BatchedSplit, Planner
+from data_pipelines.batching.passes import (
+    Batch,
+    BatchedDatasets,
+    BatchedSplit,
+    Planner,
+)
 from data_pipelines.captioning.captions import Picture
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import TokenRows, pad_rows
@@ -269,23 +274,15 @@ class Split(BatchedSplit):
 
 
 @dataclasses.dataclass(frozen=True)
-class Datasets:
+class Datasets(BatchedDatasets[Split]):
     """What the pipeline of captioning returns.
 
     Attributes:
-        train: The split that the vocabulary comes from; empty if an old run
-            is to be evaluated on data without it, as then valid or test may
-            be.
-        valid: For every choice.
-        test: To be read once, at the end.
         tokenizer: Of the captions.
         name: The files of the captions.
         notes: What else may be of interest, in lines.
     """
 
-    train: Split
-    valid: Split
-    test: Split
     tokenizer: Tokenizer
     name: str
     notes: list[str]

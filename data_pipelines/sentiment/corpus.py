@@ -322,13 +322,9 @@ def _graph(texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 def _analyze(chunk: tuple[list[bytes], np.ndarray]) -> tuple:
     """Return different words, index of each word, lengths and digests."""
-    words, index, lengths, digests = _graph(tf.constant(chunk[0], tf.string))
-    return (
-        words.numpy().tolist(),
-        index.numpy(),
-        lengths.numpy(),
-        digests.numpy(),
-    )
+    results = _graph(tf.constant(chunk[0], tf.string))
+    words, *others = (tensor.numpy() for tensor in results)
+    return words.tolist(), *others
 
 
 def _ahead(work: Callable, items: Iterable) -> Iterator[tuple]:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batching.by_length import ByLength
-from data_pipelines.batching.passes import Batch, BatchedSplit
+from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.sentiment.corpus import LabelledTexts
@@ -104,31 +104,18 @@ class Split(BatchedSplit):
 
 
 @dataclasses.dataclass(frozen=True)
-class Datasets:
+class Datasets(BatchedDatasets[Split]):
     """What the pipeline of text classification returns.
 
     Attributes:
-        train: The split that vocabulary, widths and labels come from; empty
-            if an old run is to be evaluated on data without it, as then
-            valid or test may be.
-        valid: For every choice.
-        test: To be read once, at the end.
         vocabulary: Words and ids.
         labels: Names of the classes; numbers in their order, else sorted.
         sources: What was read, see `corpus.Corpus`.
     """
 
-    train: Split
-    valid: Split
-    test: Split
     vocabulary: Vocabulary
     labels: list[str]
     sources: list[dict]
-
-    @property
-    def examples(self) -> dict[str, int]:
-        """Split -> its number of examples."""
-        return {name: len(getattr(self, name)) for name in SPLITS}
 
     @property
     def unknown_rate(self) -> dict[str, float]:

@@ -19,7 +19,6 @@ _SPREAD = 0.05
 def load_vectors(
     path: str | Path,
     vocabulary: Vocabulary,
-    size: int | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, int]:
     """Read the vectors of the words in a vocabulary, line by line.
@@ -31,7 +30,6 @@ def load_vectors(
     Args:
         path: The file, gzipped or not.
         vocabulary: Whose words are looked up, as they are written in it.
-        size: Length of the vectors, if it has to be a certain one.
         seed: Random seed of the small vectors of all other words.
 
     Returns:
@@ -39,7 +37,7 @@ def load_vectors(
         the file has.
     """
     vectors: dict[int, np.ndarray] = {}
-    with contextlib.closing(_rows(path, size)) as rows:
+    with contextlib.closing(_rows(path)) as rows:
         for word, numbers, number in rows:
             width = len(numbers)
             index = vocabulary.ids([word])[0]
@@ -68,22 +66,16 @@ def load_token_vectors(
     return load_vectors(path, Vocabulary([*SPECIALS, *words]), seed=seed)
 
 
-def _rows(
-    path: str | Path, size: int | None
-) -> Iterator[tuple[str, list[str], int]]:
+def _rows(path: str | Path) -> Iterator[tuple[str, list[str], int]]:
     """Yield word, its numbers as strings, and the number of the line."""
-    width = size
     number = 0
     for number, line in enumerate(Lines(path), 1):
         parts = line.rstrip("\r\n ").split(" ")
         if number == 1:
             header = len(parts) == 2 and all(p.isdecimal() for p in parts)
             width = int(parts[1]) if header else len(parts) - 1
-            if width < 1 or (size is not None and width != size):
-                raise DataError(
-                    f"{path}:1: vectors of {width} numbers; expected "
-                    f"{size or 'a word and its numbers'}"
-                )
+            if width < 1:
+                raise DataError(f"{path}:1: expected a word and its numbers")
             if header:
                 continue
         # A few words of well-known files have spaces in them, so a line may

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batching import bucket_widths
-from data_pipelines.batching.passes import Batch, BatchedSplit
+from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import TokenRows, pad_rows
@@ -204,23 +204,15 @@ def _padded(
 
 
 @dataclasses.dataclass(frozen=True)
-class Datasets:
+class Datasets(BatchedDatasets[Split]):
     """What the pipeline of translation returns.
 
     Attributes:
-        train: The split that the vocabularies come from; empty if an old run
-            is to be evaluated on data without it, as then valid or test may
-            be.
-        valid: For every choice.
-        test: To be read once, at the end.
         tokenizers: Of the source language and of the target language.
         languages: Names of source and target.
         sources: What was read, see `pair_store.Pairs.about`.
     """
 
-    train: Split
-    valid: Split
-    test: Split
     tokenizers: tuple[Tokenizer, Tokenizer]
     languages: tuple[str, str]
     sources: list[dict]
@@ -234,11 +226,6 @@ class Datasets:
     def target_tokenizer(self) -> Tokenizer:
         """Of the target language."""
         return self.tokenizers[1]
-
-    @property
-    def examples(self) -> dict[str, int]:
-        """Split -> how many pairs it has."""
-        return {name: len(getattr(self, name)) for name in SPLITS}
 
     @property
     def unknown_rate(self) -> dict[str, dict[str, float]]:

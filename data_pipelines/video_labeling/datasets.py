@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batching import strips
-from data_pipelines.batching.passes import Batch, BatchedSplit
+from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.batching.strips import Strips, WholeSequences
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision.frame_store import Stored
@@ -188,32 +188,20 @@ class Split(BatchedSplit):
 
 
 @dataclasses.dataclass(frozen=True)
-class Datasets:
+class Datasets(BatchedDatasets[Split]):
     """What the pipeline returns.
 
     Attributes:
-        train: The split that the labels come from; empty if an old run is to
-            be evaluated on data without it, as then valid or test may be.
-        valid: For every choice.
-        test: To be read once, at the end.
         labels: "background" first if it is one, the others sorted.
         bad: Videos that cannot be read.
         name: Where the labels were read.
         notes: What else may be of interest, in lines.
     """
 
-    train: Split
-    valid: Split
-    test: Split
     labels: tuple[str, ...]
     bad: BadFiles
     name: str
     notes: list[str]
-
-    @property
-    def examples(self) -> dict[str, int]:
-        """Split -> how many videos it has."""
-        return {name: len(getattr(self, name)) for name in SPLITS}
 
     @property
     def shape(self) -> tuple[int, ...]:

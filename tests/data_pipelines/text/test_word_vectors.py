@@ -33,24 +33,22 @@ def test_with_and_without_header_and_gzip(tmp_path, header, name):
 
 
 @pytest.mark.parametrize(
-    ("content", "size", "message"),
+    ("content", "message"),
     [
-        ("a 1 2\nb 1\n", None, ":2: expected a word and 2 numbers, found 2"),
-        ("a 1 2\nb 1 2 3\n", None, ":2: expected a word and 2 numbers"),
-        ("a 1 2\ngood 1 x\n", None, ":2: a vector holds what is no number"),
-        ("a 1 2\ngood 1 nan\n", None, ":2: a vector holds an infinite"),
-        ("a 1 2\ngood 1 2\n", 3, ":1: vectors of 2 numbers; expected 3"),
-        ("9 2\ngood 1 2\n", 3, ":1: vectors of 2 numbers; expected 3"),
-        ("word\nword\n", None, ":1: vectors of 0 numbers; expected a word"),
-        ("9 2\n", None, ": has fewer than two lines"),
-        ("", None, ": the file is empty"),
+        ("a 1 2\nb 1\n", ":2: expected a word and 2 numbers, found 2"),
+        ("a 1 2\nb 1 2 3\n", ":2: expected a word and 2 numbers"),
+        ("a 1 2\ngood 1 x\n", ":2: a vector holds what is no number"),
+        ("a 1 2\ngood 1 nan\n", ":2: a vector holds an infinite"),
+        ("word\nword\n", ":1: expected a word and its numbers"),
+        ("9 2\n", ": has fewer than two lines"),
+        ("", ": the file is empty"),
     ],
 )
-def test_bad_files(tmp_path, content, size, message):
+def test_bad_files(tmp_path, content, message):
     path = tmp_path / "v.txt"
     path.write_text(content)
     with pytest.raises(DataError) as caught:
-        load_vectors(path, VOCABULARY, size)
+        load_vectors(path, VOCABULARY)
     assert str(caught.value).startswith(f"{path}{message}")
 
 
