@@ -174,6 +174,12 @@ def _collect(sources: Sequence["Source"], name: str) -> dict:
             collector.add(caption, number)
     if not collector.captions:
         raise DataError(f"{name}: has no captions")
+    notes = []
+    if collector.twice:
+        notes.append(
+            f"{len(collector.twice):,} captions that their picture has already "
+            f"are left out, the first in {collector.twice[0]}"
+        )
     present = sorted({split for source in sources for split in source.splits})
     split = collector.split
     if not present:  # No file says anything of splits.
@@ -183,10 +189,7 @@ def _collect(sources: Sequence["Source"], name: str) -> dict:
         "split": split,
         "source": collector.source,
         "splits": present,
-        "notes": [
-            *collector.notes(),
-            *(note for source in sources for note in source.notes()),
-        ],
+        "notes": notes + [n for source in sources for n in source.notes()],
     }
 
 
@@ -198,7 +201,7 @@ class _Collector:
         self.split: dict[str, str] = {}
         self.source: dict[str, int] = {}
         self._first: dict[str, str] = {}
-        self._twice: list[str] = []
+        self.twice: list[str] = []
 
     def add(self, caption: "Caption", source: int) -> None:
         """Take a caption of a file."""
@@ -223,17 +226,8 @@ class _Collector:
                 "be in one split only"
             )
         if text in self.captions[name]:
-            self._twice.append(where)
+            self.twice.append(where)
         self.captions[name][text] = None
-
-    def notes(self) -> list[str]:
-        """Return what to tell of captions that were left out."""
-        if not self._twice:
-            return []
-        return [
-            f"{len(self._twice):,} captions that their picture has already "
-            f"are left out, the first in {self._twice[0]}"
-        ]
 
 
 # Files of each kind.

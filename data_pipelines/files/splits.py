@@ -43,19 +43,15 @@ def find(
     """
     folder = data_folder(data_path)
     paths: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        split, _, rest = path.name.partition(".")
-        if (
-            split not in SPLITS
-            or f".{rest.removesuffix('.gz')}" not in suffixes
-        ):
-            continue
-        if split in paths:
+    for split, endings in scan(folder).items():
+        own = [p for ending, p in endings.items() if f".{ending}" in suffixes]
+        if len(own) > 1:
             raise DataError(
-                f"{folder}: holds {paths[split].name} and {path.name}; "
-                f"expected one {split} file"
+                f"{folder}: holds {own[0].name} and {own[1].name}; expected "
+                f"one {split} file"
             )
-        paths[split] = path
+        if own:
+            paths[split] = own[0]
     needed = ("train",) if training else SPLITS
     if not any(split in paths for split in needed):
         names = [f"{needed[-1]}{suffix}" for suffix in suffixes]
@@ -63,7 +59,24 @@ def find(
             f"{folder}: has no {' or '.join(needed)} file; expected "
             f"{', '.join(names[:-1])} or {names[-1]}, or one of these with .gz"
         )
-    return {split: paths[split] for split in SPLITS if split in paths}
+    return paths
+
+
+def scan(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return split -> ending -> path of every file named like a split."""
+    files: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        split, _, ending = path.name.removesuffix(".gz").partition(".")
+        if split not in SPLITS or not ending:
+            continue
+        endings = files.setdefault(split, {})
+        if ending in endings:
+            raise DataError(
+                f"{folder}: holds {endings[ending].name} and {path.name}; "
+                f"expected one {split}.{ending}"
+            )
+        endings[ending] = path
+    return {split: files[split] for split in SPLITS if split in files}
 
 
 def check(split: str, where: str) -> str:

@@ -277,12 +277,10 @@ def _write(
 def _chunks(
     source: Source, labels: dict[str, int], first: dict[str, int]
 ) -> Iterator[tuple[list[bytes], np.ndarray]]:
-    """Yield texts and labels; fill in all labels and those of the source.
+    """Yield texts and labels.
 
-    Args:
-        source: What to read.
-        labels: Label -> its number, over all sources.
-        first: Label -> its first line in this source.
+    The numbers of new labels are added to `labels`, which is of all sources,
+    and the line on which each label first stands in this one to `first`.
     """
     texts: list[bytes] = []
     numbers: list[int] = []

@@ -69,21 +69,11 @@ class Split(BatchedSplit):
 
     def fetch(self, batch: Batch, step: int) -> tuple[np.ndarray, np.ndarray]:
         """See `BatchedSplit`."""
-        return self.padded(batch.rows, batch.width), self.labels[batch.rows]
-
-    def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
-        """Return the ids of some texts, cropped, int32 `(B, T)`.
-
-        Args:
-            rows: `(B,)` which texts.
-            width: T; by default the width that a batch of them would have.
-        """
-        width = width or self.planner.width(rows)
-        batch = np.full((len(rows), width), PADDING, np.int32)
-        for line, row in zip(batch, rows, strict=True):
+        padded = np.full((len(batch.rows), batch.width), PADDING, np.int32)
+        for line, row in zip(padded, batch.rows, strict=True):
             ids = crop_row(self.ids(row), *self.ends)
             line[: len(ids)] = ids
-        return batch
+        return padded, self.labels[batch.rows]
 
     def ids(self, row: int) -> np.ndarray:
         """Return all ids of one text, not cropped."""

@@ -41,25 +41,6 @@ class TokenRows:
     unknown: np.ndarray
     limit: int
 
-    @staticmethod
-    def write(path: Path, texts: Sequence[str], tokenizer: Tokenizer) -> None:
-        """Encode texts into files whose names begin with `path`."""
-        with (
-            RaggedWriter(path, np.int32) as tokens,
-            ArrayWriter(_unknown(path), np.int32) as unknown,
-        ):
-            for start in range(0, len(texts), _CHUNK):
-                rows = tokenizer.encode_batch(texts[start : start + _CHUNK])
-                tokens.append(np.concatenate(rows), list(map(len, rows)))
-                unknown.append(
-                    [(row == tokenizer.UNKNOWN).sum() for row in rows]
-                )
-
-    @classmethod
-    def load(cls, path: Path, texts: Sequence[str], limit: int) -> "TokenRows":
-        """Map what `write` wrote."""
-        return cls(texts, RaggedArray.load(path), mapped(_unknown(path)), limit)
-
     def chosen(self, rows: np.ndarray) -> "TokenRows":
         """Return some of the texts, in the order of `rows`."""
         return TokenRows(
@@ -132,11 +113,25 @@ def encode(
 
     def build(folder: Path) -> None:
         for name, (own, tokenizer) in texts.items():
-            TokenRows.write(folder / name, own, tokenizer)
+            with (
+                RaggedWriter(folder / name, np.int32) as tokens,
+                ArrayWriter(folder / f"{name}.unknown.npy", np.int32) as counts,
+            ):
+                for start in range(0, len(own), _CHUNK):
+                    rows = tokenizer.encode_batch(own[start : start + _CHUNK])
+                    tokens.append(np.concatenate(rows), list(map(len, rows)))
+                    counts.append(
+                        [(row == tokenizer.UNKNOWN).sum() for row in rows]
+                    )
 
     folder = cache.folder(path, build)
     return {
-        name: TokenRows.load(folder / name, own, limit)
+        name: TokenRows(
+            own,
+            RaggedArray.load(folder / name),
+            mapped(folder / f"{name}.unknown.npy"),
+            limit,
+        )
         for name, (own, _) in texts.items()
     }
 
@@ -156,7 +151,3 @@ def pad_rows(rows: Sequence, width: int, begin: bool) -> np.ndarray:
         line[: len(ids)] = ids
         line[len(ids)] = Tokenizer.END
     return batch
-
-
-def _unknown(path: Path) -> Path:
-    return path.with_name(f"{path.name}.unknown.npy")

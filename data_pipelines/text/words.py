@@ -136,9 +136,6 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self._ids
-
     @classmethod
     def build(
         cls, counts: Mapping[str, int], size: int, minimum_count: int = 1

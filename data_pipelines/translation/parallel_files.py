@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.splits import SPLITS, data_folder
+from data_pipelines.files.splits import data_folder, scan
 from data_pipelines.files.tables import Lines, Row
 
 _TABLE = "tsv"
@@ -134,7 +134,7 @@ def find(
         The languages, and split -> its pairs, for the splits with files.
     """
     folder = data_folder(data_path)
-    files = _scan(folder)
+    files = scan(folder)
     pair = parse(languages) if languages else _inferred(folder, files)
     every = {
         split: _pairs(folder, split, endings, pair)
@@ -144,23 +144,6 @@ def find(
     if not pairs or (training and "train" not in pairs):
         raise _no_train(folder, files, pair, training)
     return pair, pairs
-
-
-def _scan(folder: Path) -> dict[str, dict[str, Path]]:
-    """Return split -> ending -> path of every file named like a split."""
-    files: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.iterdir()):
-        split, _, ending = path.name.removesuffix(".gz").partition(".")
-        if split not in SPLITS or not ending:
-            continue
-        endings = files.setdefault(split, {})
-        if ending in endings:
-            raise DataError(
-                f"{folder}: holds {endings[ending].name} and {path.name}; "
-                f"expected one {split}.{ending}"
-            )
-        endings[ending] = path
-    return {split: files[split] for split in SPLITS if split in files}
 
 
 def _inferred(folder: Path, files: dict) -> tuple[str, str]:
@@ -203,7 +186,8 @@ def _pairs(
         (missing,) = set(languages) - set(present)
         raise DataError(
             f"{folder}: has {endings[present[0]].name} but no "
-            f"{split}.{missing}; found {_listed(endings)}"
+            f"{split}.{missing}; found "
+            f"{', '.join(path.name for path in endings.values())}"
         )
     if not present:
         return None
@@ -221,7 +205,3 @@ def _no_train(
         f"{folder}: has no {split} files; expected {split}.{source} and "
         f"{split}.{target}, or {split}.tsv, or these with .gz{present}"
     )
-
-
-def _listed(endings: dict[str, Path]) -> str:
-    return ", ".join(path.name for path in endings.values())

@@ -30,12 +30,12 @@ def test_three_files(folder):
 
 def test_vocabulary_is_from_train_only(folder):
     data = make(folder)
-    assert "0" in data.vocabulary
-    assert "59" in data.vocabulary
+    assert "0" in data.vocabulary.words
+    assert "59" in data.vocabulary.words
     only_in_test = table(folder / "test.csv", [("zebra film", "pos")] * 3)
     assert only_in_test.exists()
     data = make(folder)
-    assert "zebra" not in data.vocabulary
+    assert "zebra" not in data.vocabulary.words
     assert data.unknown_rate["train"] == 0
     assert data.unknown_rate["test"] == pytest.approx(0.5)
 

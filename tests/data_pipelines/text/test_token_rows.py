@@ -3,7 +3,7 @@ import pytest
 
 from data_pipelines.files.ragged import RaggedWriter, Texts
 from data_pipelines.text import token_rows
-from data_pipelines.text.token_rows import TokenRows, pad_rows
+from data_pipelines.text.token_rows import pad_rows
 from data_pipelines.text.tokenizers import Tokenizer
 
 WORDS = ["a b a c", "b", "a z z b a", "c a"]
@@ -17,8 +17,8 @@ def rows(request, tmp_path, monkeypatch):
     with RaggedWriter(tmp_path / "texts", np.uint8) as writer:
         writer.append_texts([text.encode() for text in WORDS])
     texts = Texts.load(tmp_path / "texts")
-    TokenRows.write(tmp_path / "ids", texts, TOKENIZER)
-    return TokenRows.load(tmp_path / "ids", texts, limit=3)
+    encoded = {"a": (texts, TOKENIZER)}
+    return token_rows.encode(tmp_path / "ids", encoded, limit=3)["a"]
 
 
 def test_ids_are_those_of_the_tokenizer_cut(rows):

@@ -200,8 +200,8 @@ def test_encode_in_a_graph_without_a_table_made_before():
 
 def test_membership():
     vocabulary = Vocabulary.build(COUNTS, 100)
-    assert "a" in vocabulary
-    assert "c" not in vocabulary
+    assert "a" in vocabulary.words
+    assert "c" not in vocabulary.words
 
 
 def test_round_trip(tmp_path):
