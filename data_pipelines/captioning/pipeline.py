@@ -28,9 +28,7 @@ on, a `size` (H, W), and a call that makes float `(B, R, C)` of uint8
 `(B, H, W, 3)`; it sees each picture once, see `vision.picture_inputs`.
 
 Pictures that cannot be read are in no split; they are counted and listed, and
-an error if they are many. The vocabulary comes from train only. To evaluate
-an old run on new data pass its `tokenizer`; then valid or test alone will do,
-and the splits that are missing are empty.
+an error if they are many.
 """
 
 import functools
@@ -122,7 +120,7 @@ def make_datasets(
         mode: How pictures get that size, one of `images.MODES`.
         normalize_captions: Whether captions are learned in lower case, without
             punctuation; else as they are written.
-        vocabulary_size: Size of the vocabulary at most.
+        vocabulary_size: Most words of the vocabulary, which is that of train.
         minimum_count: Words rarer in train are unknown.
         max_length: Most tokens of a caption, its end counted; longer ones are
             cut.
@@ -130,12 +128,11 @@ def make_datasets(
         captions_per_picture: How many captions of a picture share a batch of
             training; its inputs have each picture once, row n of the tokens
             belongs to picture `n // captions_per_picture`.
-        seed: Random seed of the order of training, and of the cut of missing
-            splits.
+        seed: Of the order of training, and of the cut of missing splits.
         download: Whether a public set may be downloaded.
         tokenizer: Of an old run, instead of a new one. No picture needs to be
-            in train then; `vocabulary_size` and `minimum_count` are without
-            effect.
+            in train then, and splits that are missing are empty;
+            `vocabulary_size` and `minimum_count` are without effect.
 
     Returns:
         The splits and what belongs to them.

@@ -21,10 +21,6 @@ Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right,
     data.vocabulary.save(path), data.labels, data.unknown_rate["test"]
     data.examples                            # {"train": ..., "valid": ..., ...}
     print(*data.report(), sep="\n")
-
-The vocabulary comes from train only. To evaluate an old run on new data pass
-its `vocabulary` and `labels`; then valid or test alone will do, and the other
-splits are empty.
 """
 
 import functools
@@ -72,7 +68,8 @@ def make_datasets(
         cache_path: Folder of the caches. It may be deleted at any time.
         batch_size: Examples in a batch.
         max_length: Longer texts are cropped.
-        vocabulary_size: Most words the vocabulary may have.
+        vocabulary_size: Most words the vocabulary, which is that of train, may
+            have.
         seed: Of the order of training, and of the cut of missing splits.
         minimum_count: Words rarer in train are unknown.
         keep: What `words.crop` leaves, "ends" or "head".

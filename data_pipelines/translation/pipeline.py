@@ -23,10 +23,6 @@ Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
     data.test.source_texts[i], data.test.target_texts, len(data.test)
     data.source_tokenizer.save(path), data.languages, data.examples
     print(*data.report(), sep="\n")
-
-The vocabularies come from train only. To evaluate an old run on new data pass
-its `tokenizers`; then valid or test alone will do, and the other splits are
-empty.
 """
 
 import functools
@@ -71,7 +67,8 @@ def make_datasets(
         languages: Source and target, "en-de"; empty: as the data say, if
             they do.
         tokens: What a sentence is cut into, one of `tokenizers.KINDS`.
-        vocabulary_size: Most tokens that either vocabulary may have.
+        vocabulary_size: Most tokens that either vocabulary, which is that of
+            train, may have.
         batch_tokens: Most positions of either side in a batch.
         max_length: Most tokens of a sentence, its end counted; longer ones
             are cut.
