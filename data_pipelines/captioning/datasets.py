@@ -239,11 +239,6 @@ class Split(BatchedSplit):
         tokens = sum((self.lengths[rows] + 1).sum() for rows, _ in plan)
         return 1 - tokens / positions
 
-    @property
-    def unknown_rate(self) -> float:
-        """Share of unknown tokens."""
-        return self.tokens.unknown_rate
-
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""
         return self.inputs.spec, tf.TensorSpec((None, None), tf.int32)
@@ -312,11 +307,6 @@ class Datasets(BatchedDatasets[Split]):
         counts[Tokenizer.END] += self.train.pairs
         return counts
 
-    @property
-    def unknown_rate(self) -> dict[str, float]:
-        """Split -> share of unknown tokens."""
-        return {name: getattr(self, name).unknown_rate for name in SPLITS}
-
     def report(self) -> list[str]:
         """Return a few lines for the terminal."""
         lines = [self._about(name) for name in SPLITS]
@@ -345,7 +335,7 @@ class Datasets(BatchedDatasets[Split]):
         return (
             f"{name:8} {len(split):,} pictures, {split.pairs:,} captions of "
             f"{split.tokens.tokens.lengths.mean():.1f} tokens "
-            f"({split.unknown_rate:.2%} unknown)"
+            f"({split.tokens.unknown_rate:.2%} unknown)"
         )
 
     def _about_batches(self) -> str:

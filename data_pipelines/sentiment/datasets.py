@@ -107,11 +107,6 @@ class Datasets(BatchedDatasets[Split]):
     labels: list[str]
     sources: list[dict]
 
-    @property
-    def unknown_rate(self) -> dict[str, float]:
-        """Split -> share of its words that are not in the vocabulary."""
-        return {name: getattr(self, name).unknown_rate for name in SPLITS}
-
     @functools.cached_property
     def repeated(self) -> int:
         """Number of test texts that have the very words of a training text."""

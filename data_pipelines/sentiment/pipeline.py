@@ -18,7 +18,7 @@ Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right,
     data.valid.dataset()        # one pass, in the order of data.valid.order
     data.test.in_order(predictions)          # back in the order of the file
     data.test.labels[i], data.test.texts[i], len(data.test)
-    data.vocabulary.save(path), data.labels, data.unknown_rate["test"]
+    data.vocabulary.save(path), data.labels, data.test.unknown_rate
     data.examples                            # {"train": ..., "valid": ..., ...}
     print(*data.report(), sep="\n")
 """

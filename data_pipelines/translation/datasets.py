@@ -186,12 +186,6 @@ class Split(BatchedSplit):
             index = np.searchsorted(widths, len(rows[-1]) + 1)
             yield pad_rows(rows, int(widths[index]), begin=False)
 
-    @property
-    def unknown_rate(self) -> dict[str, float]:
-        """Share of unknown tokens on either side."""
-        source, target = self.sides
-        return {"source": source.unknown_rate, "target": target.unknown_rate}
-
 
 def _padded(
     source: list[np.ndarray], target: list[np.ndarray], batch: Batch
@@ -226,11 +220,6 @@ class Datasets(BatchedDatasets[Split]):
     def target_tokenizer(self) -> Tokenizer:
         """Of the target language."""
         return self.tokenizers[1]
-
-    @property
-    def unknown_rate(self) -> dict[str, dict[str, float]]:
-        """Split -> share of unknown tokens of `source` and of `target`."""
-        return {name: getattr(self, name).unknown_rate for name in SPLITS}
 
     @functools.cached_property
     def repeated(self) -> int:

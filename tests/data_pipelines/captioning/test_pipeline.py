@@ -83,14 +83,16 @@ def test_vocabulary_is_of_train_and_of_frequent_words(mine, shared_cache):
     assert "0" in known
     assert "59" in known
     assert not known & {str(number) for number in range(60, 76)}
-    assert every.unknown_rate["train"] == 0
-    assert every.unknown_rate["test"] > 0
+    assert every.train.tokens.unknown_rate == 0
+    assert every.test.tokens.unknown_rate > 0
     frequent = make(mine, shared_cache, minimum_count=6)
     assert "▁59" not in frequent.tokenizer.pieces
     assert "▁picture" in frequent.tokenizer.pieces
     few = make(mine, shared_cache, vocabulary_size=8)
     assert len(few.tokenizer) == 8
-    assert few.unknown_rate["train"] > frequent.unknown_rate["train"] > 0
+    assert (
+        few.train.tokens.unknown_rate > frequent.train.tokens.unknown_rate > 0
+    )
 
 
 def test_tokenizer_of_an_old_run(mine, shared_cache, tmp_path):
@@ -235,10 +237,10 @@ def test_report(mine, shared_cache):
         "(0.00% unknown)",
         f"valid    9 pictures, 45 captions of "
         f"{data.valid.tokens.tokens.lengths.mean():.1f} tokens "
-        f"({data.valid.unknown_rate:.2%} unknown)",
+        f"({data.valid.tokens.unknown_rate:.2%} unknown)",
         f"test     7 pictures, 35 captions of "
         f"{data.test.tokens.tokens.lengths.mean():.1f} tokens "
-        f"({data.test.unknown_rate:.2%} unknown)",
+        f"({data.test.tokens.unknown_rate:.2%} unknown)",
         f"pieces   {4 + 60 + 5 + 5 + 1} (words)",
         f"batches  37 a pass of 8 rows, 5 different widths, "
         f"{data.train.padding:.1%} padding",

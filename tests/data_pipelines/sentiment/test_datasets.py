@@ -3,7 +3,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.sentiment import pipeline as sentiment
+from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.words import encode_texts
 from tests.data_pipelines.sentiment.tools import make, table, texts
 
@@ -88,7 +88,7 @@ def test_report_of_many_classes(folder):
 def test_report_names_up_to_ten_classes(folder):
     for count in (10, 11):
         rows = [(t, i % count) for i, (t, _) in enumerate(texts(33))]
-        for split in sentiment.SPLITS:
+        for split in SPLITS:
             table(folder / f"{split}.csv", rows)
         line = make(folder).report()[0]
         assert ("(0 4, 1 4, 2 4, 3 3" in line) == (count == 10)

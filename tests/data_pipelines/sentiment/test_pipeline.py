@@ -5,6 +5,7 @@ import os
 import pytest
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment import pipeline as sentiment
 from data_pipelines.text.words import Vocabulary
@@ -36,8 +37,8 @@ def test_vocabulary_is_from_train_only(folder):
     assert only_in_test.exists()
     data = make(folder)
     assert "zebra" not in data.vocabulary.words
-    assert data.unknown_rate["train"] == 0
-    assert data.unknown_rate["test"] == pytest.approx(0.5)
+    assert data.train.unknown_rate == 0
+    assert data.test.unknown_rate == pytest.approx(0.5)
 
 
 def test_vocabulary_settings(folder):
@@ -168,20 +169,20 @@ def test_ten_texts_run_through(folder):
 
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_an_old_run_on_data_without_train(folder, split):
-    for other in {*sentiment.SPLITS} - {split}:
+    for other in {*SPLITS} - {split}:
         (folder / f"{other}.csv").unlink()
     vocabulary = Vocabulary(["[PAD]", "[UNK]", "film", "plot"])
     options = dict(vocabulary=vocabulary, labels=["neg", "pos"])
     data = make(folder, **options)
     count = {"valid": 20, "test": 30}[split]
-    empty = dict.fromkeys(sentiment.SPLITS, 0)
+    empty = dict.fromkeys(SPLITS, 0)
     assert data.examples == {**empty, split: count}
     found = getattr(data, split)
     assert sum(len(labels) for _, labels in found.dataset()) == count
     assert found.planner.once()[-1].width == found.lengths.max()
     with pytest.raises(ValueError, match="there are no examples"):
         data.train.dataset(training=True)
-    assert data.unknown_rate["train"] == 0
+    assert data.train.unknown_rate == 0
     lines = data.report()
     assert lines[0] == "train    no texts"
     assert lines[-1].startswith(("test     30 texts", "test     no texts"))

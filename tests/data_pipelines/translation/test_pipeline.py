@@ -30,7 +30,7 @@ def test_demo(tmp_path):
     assert data.examples == demo.SIZES
     expected = [(pair.english, pair.french) for pair in demo.splits()["test"]]
     assert written(data.test) == expected
-    assert data.unknown_rate["test"] == {"source": 0, "target": 0}
+    assert [side.unknown_rate for side in data.test.sides] == [0, 0]
     with pytest.raises(DataError, match=r"^demo: takes no --data-path FOLDER"):
         make(tmp_path, "demo")
 
@@ -42,10 +42,10 @@ def test_vocabulary_is_from_train_only(folder):
         for tokenizer in (data.source_tokenizer, data.target_tokenizer):
             pieces = "".join(tokenizer.pieces[4:])
             assert not {"b", "Z", "\u65e5"} & set(pieces)
-        assert data.unknown_rate["train"] == {"source": 0, "target": 0}
-        assert data.unknown_rate["test"]["source"] > 0
+        assert [side.unknown_rate for side in data.train.sides] == [0, 0]
+        assert data.test.sides[0].unknown_rate > 0
     words = make(folder, tokens="words")
-    assert words.unknown_rate["test"] == {"source": 2 / 3, "target": 2 / 3}
+    assert [side.unknown_rate for side in words.test.sides] == [2 / 3, 2 / 3]
 
 
 def test_tokens_and_sizes(folder):
