@@ -111,7 +111,7 @@ def _are_codes(fields: list[str]) -> bool:
 def parse(languages: str) -> tuple[str, str]:
     """Return ("en", "de") for "en-de"."""
     parts = languages.split("-")
-    if len(set(parts)) != 2 or len(parts) != 2 or not all(parts):
+    if len(parts) != 2 or not all(parts) or parts[0] == parts[1]:
         raise DataError(
             f"--languages {languages}: expected two languages, source and "
             "target, as the files' endings with a hyphen between, such as en-de"
