@@ -180,8 +180,8 @@ def _read(
     with FrameStore(folder, about, encoder) as store:
         sources = {
             clip.name: medium.source(clip.path, size, fps, mode)
-            for clip in clips.clips
-            if clip.name in contents and contents[clip.name] not in store
+            for clip, content in contents
+            if content not in store
         }
         frames = 0
         for source in sources.values():
@@ -191,10 +191,7 @@ def _read(
         counted = f"{len(sources):,} videos, about {frames:,} frames"
         store.expect("reading videos", counted, frames)
         with progress_bar("reading videos", "frames", total=frames) as bar:
-            for clip in clips.clips:
-                if clip.name not in contents:
-                    continue
-                content = contents[clip.name]
+            for clip, content in contents:
                 try:
                     # Two videos may have the same content.
                     if content not in store:
@@ -211,13 +208,16 @@ def _read(
     return readable, bad
 
 
-def _contents(clips: Clips, folder: Path, bad: BadFiles) -> dict[str, str]:
-    """Return name -> content of the videos that can be read."""
+def _contents(
+    clips: Clips, folder: Path, bad: BadFiles
+) -> list[tuple[Clip, str]]:
+    """Return the videos that can be read, and their content."""
     known = FileIndex(folder / "videos.jsonl")
-    contents = {}
+    contents = []
     for clip in progress_bar("looking at videos", "videos", clips.clips):
         try:
-            contents[clip.name] = clips.medium.content(clip.path, known)
+            content = clips.medium.content(clip.path, known)
+            contents.append((clip, content))
         except VideoError as error:
             bad.add(error)
     known.save()

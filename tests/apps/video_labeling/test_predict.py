@@ -55,8 +55,9 @@ def test_what_was_found_can_be_read_as_labels(trained, labeler, one, tmp_path):
     shutil.copy(tmp_path / "test_00.csv", tmp_path / "labels.csv")
     shutil.copy(one, tmp_path)
     clips = labels_csv.read(tmp_path)
-    (clip,) = clips.found
-    read = [clips.names[number] for number in clip.labels.indices(30)]
+    (clip,) = clips.clips
+    indices = clip.annotation.label_indices(30)
+    read = [clips.label_names[number] for number in indices]
     best = labeler.label(one).probabilities.argmax(axis=1)
     assert read == [labeler.labels[number] for number in best]
 
