@@ -249,11 +249,10 @@ class FeatureSource:
         self.count = features.shape[1]
 
 
-def _source(
-    path: Path, size: tuple[int, int], fps: float, mode: str
-) -> FeatureSource:
-    """Return features of a file; `size` and `mode` are without effect."""
-    return FeatureSource(path, fps)
-
-
-FEATURE_FILES = Medium("features 1", True, file_content, _source)
+# Features neither have a size nor are cut to any.
+FEATURE_FILES = Medium(
+    "features 1",
+    True,
+    file_content,
+    lambda path, size, fps, mode: FeatureSource(path, fps),
+)

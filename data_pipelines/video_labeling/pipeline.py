@@ -35,8 +35,7 @@ computed once, and mapped from disk (`vision.frame_store`). Videos that cannot
 be read are left out, counted and listed; more than 5 % of them are an error.
 
 Labels come from train only, two at least, and each split needs a video that
-can be read. To evaluate an old run on new data pass its `labels`; then valid
-or test alone will do.
+can be read.
 
 Letters of shapes: B rows of a batch, K frames of a chunk, H height, W width, R
 regions, C channels.

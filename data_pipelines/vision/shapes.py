@@ -50,9 +50,9 @@ def paths(
     ]
 
 
-def filled(found: list[np.ndarray]) -> list[float]:
+def filled(outline: list[np.ndarray]) -> list[float]:
     """One polygon, x and y in turn, that leaves the hole out."""
-    closed = [np.concatenate([path, path[:1]]) for path in found]
+    closed = [np.concatenate([path, path[:1]]) for path in outline]
     # There and back along a line between the two paths.
     backwards = [path[::-1] for path in closed[1:]]
     return np.concatenate([closed[0], *backwards]).ravel().tolist()
