@@ -11,7 +11,6 @@ from .scores import METRICS
 
 SAMPLES = 24
 PICTURES = 6
-PROJECTED_TOKENS = 3000
 
 
 class Samples(samples.Samples):
@@ -59,9 +58,8 @@ def write_report(
     result: runs.Result,
 ) -> None:
     """Write `report.html` with its pictures, and the words' projector."""
-    tokens = slice(4, 4 + PROJECTED_TOKENS)  # without the special ones
     vectors = captioner.decoder.embedding.get_weights()[0]
-    write_projector(run, vectors[tokens], captioner.tokenizer.pieces[tokens])
+    write_projector(run, vectors, captioner.tokenizer.pieces, special=4)
     curve = report.curve(result.progress.rows, ["loss", "perplexity", "cider"])
     run.file("curve.png").write_bytes(curve)
     explanation = (

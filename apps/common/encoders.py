@@ -12,7 +12,6 @@ import functools
 import importlib
 import math
 import os
-import typing
 from pathlib import Path
 
 import keras
@@ -66,10 +65,11 @@ class Encoder:
     Args:
         model: `keras.Model` of float pictures `(B, H, W, 3)` to `(B, R, C)`,
             whose last layer, `regions`, flattens the grid.
-        probe: `_Probe` of a network with batch normalization, or `None`.
+        probe: The model of the inputs of its first batch normalization, and
+            that layer; `None` if it has none.
     """
 
-    def __init__(self, model: keras.Model, probe: "_Probe | None" = None):
+    def __init__(self, model: keras.Model, probe: tuple | None = None):
         self.model = model
         self.probe = probe
         self.checked = False
@@ -136,13 +136,6 @@ class Encoder:
                 f" training; try another --encoder-pixels: {', '.join(PIXELS)}"
             )
         return ratio
-
-
-class _Probe(typing.NamedTuple):
-    """The first batch normalization, and the model of its inputs."""
-
-    before: keras.Model
-    norm: layers.BatchNormalization
 
 
 def names() -> list[str]:
@@ -351,7 +344,7 @@ def _encoder(network, size, grid, module, name):
 
 
 def _probe(network, pictures, pixels):
-    """Return the `_Probe` of a network that has batch normalization."""
+    """Return the probe of an `Encoder`."""
     for layer in network.layers:
         if (
             isinstance(layer, layers.BatchNormalization)
@@ -361,7 +354,7 @@ def _probe(network, pictures, pixels):
                 values = layers.Identity()(pixels)
             else:
                 values = keras.Model(network.input, layer.input)(pixels)
-            return _Probe(keras.Model(pictures, values), layer)
+            return keras.Model(pictures, values), layer
     return None
 
 

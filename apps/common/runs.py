@@ -137,7 +137,10 @@ def start(app: str, config) -> Iterator[Run]:
     run, lock = _find(app, folder, config)
     print(f"{'resuming' if _begun(run) else 'run'} {run.path}")
     for stale in run.path.rglob(".tmp-*"):
-        _remove(stale)
+        if stale.is_dir():
+            shutil.rmtree(stale)
+        else:
+            stale.unlink(missing_ok=True)
     try:
         yield run
     except (UserError, DataError):
@@ -405,10 +408,6 @@ def _differences(run, config):
         for key in old
         if old[key] != new.get(key)
     ]
-
-
-def _remove(path):
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _write_json(path, value):

@@ -16,6 +16,9 @@ from tensorboard.plugins import projector
 
 from apps.common.runs import Run
 
+# The projector gets slow with more; the first words are the most frequent.
+MOST_WORDS = 3000
+
 
 class TensorBoard(keras.callbacks.Callback):
     """Write event files under `tensorboard/` of a run.
@@ -73,9 +76,15 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def write_projector(
-    run: Run, vectors: np.ndarray, words: Sequence[str]
+    run: Run, vectors: np.ndarray, words: Sequence[str], special: int = 0
 ) -> None:
-    """Show vectors `(N, D)` under N words in TensorBoard's projector."""
+    """Show vectors `(N, D)` under N words in TensorBoard's projector.
+
+    The first ones, which are special, and those behind `MOST_WORDS` are not
+    shown.
+    """
+    shown = slice(special, special + MOST_WORDS)
+    vectors, words = vectors[shown], words[shown]
     # TensorBoard looks for the projector's files only in a folder that holds
     # event files, and reads tab-separated values; checkpoints of Keras 3 it
     # cannot read.

@@ -10,7 +10,6 @@ from .evaluate import METRICS
 from .predict import EXPLANATION, Predictor
 
 SAMPLES = 12
-PROJECTED_WORDS = 3000
 EXAMPLES = 8  # correct ones in the report, and as many wrong ones
 
 
@@ -49,9 +48,8 @@ def write_report(
 
     The predictions of the result are the `(N, C)` probabilities of test.
     """
-    words = slice(2, 2 + PROJECTED_WORDS)  # without padding and unknown
     vectors = predictor.classifier.get_layer("words").get_weights()[0]
-    write_projector(run, vectors[words], data.vocabulary.words[words])
+    write_projector(run, vectors, data.vocabulary.words, special=2)
     matrix = classification_metrics.confusion(
         data.test.labels, result.predictions
     )

@@ -8,6 +8,8 @@ exact_match  share of outputs that are the reference, white space aside
 import collections
 from collections.abc import Iterable, Sequence
 
+from sacrebleu.metrics import BLEU, CHRF
+
 METRICS = ("bleu", "chrf", "bleu_greedy", "perplexity", "exact_match")
 
 # Tokenizers of sacreBLEU for languages that put no spaces between words.
@@ -28,7 +30,7 @@ def scores(
     ]
     return {
         "bleu": bleu(outputs, references, language),
-        "chrf": _chrf().corpus_score(outputs, [references]).score,
+        "chrf": CHRF().corpus_score(outputs, [references]).score,
         "exact_match": sum(same) / len(same),
     }
 
@@ -43,7 +45,7 @@ def bleu(
 def signatures(language: str) -> dict[str, str]:
     """Return sacreBLEU's signatures of both scores."""
     signatures = {}
-    for name, metric in (("bleu", _bleu(language)), ("chrf", _chrf())):
+    for name, metric in (("bleu", _bleu(language)), ("chrf", CHRF())):
         metric.corpus_score(["a"], [["a"]])
         signatures[name] = str(metric.get_signature())
     return signatures
@@ -73,12 +75,4 @@ def baselines(
 
 
 def _bleu(language):
-    from sacrebleu.metrics import BLEU
-
     return BLEU(tokenize=TOKENIZERS.get(language, "13a"))
-
-
-def _chrf():
-    from sacrebleu.metrics import CHRF
-
-    return CHRF()

@@ -10,7 +10,6 @@ from .scores import METRICS
 
 SAMPLES = 12
 PICTURES = 3
-PROJECTED_TOKENS = 3000
 
 
 class Samples(samples.Samples):
@@ -54,9 +53,8 @@ def write_report(
     result: runs.Result,
 ) -> None:
     """Write `report.html` with its pictures, and the tokens' projector."""
-    tokens = slice(4, 4 + PROJECTED_TOKENS)  # without the special ones
     vectors = predictor.decoder.embedding.get_weights()[0]
-    write_projector(run, vectors[tokens], predictor.target.pieces[tokens])
+    write_projector(run, vectors, predictor.target.pieces, special=4)
     curve = report.curve(result.progress.rows, ["loss", "bleu"])
     run.file("curve.png").write_bytes(curve)
     examples = [
