@@ -183,11 +183,7 @@ def nearest_captions(
 
 
 def consensus(captions: Sequence[str]) -> str:
-    """Return the caption with the highest ROUGE-L against the others.
-
-    Args:
-        captions: Sequence of strings, one or more; of equals the first wins.
-    """
+    """Return the caption with the highest ROUGE-L against the others."""
     if len(captions) == 1:
         return captions[0]
     texts = [tokenized(caption) for caption in captions]

@@ -26,23 +26,20 @@ def classification(targets: np.ndarray, probabilities: np.ndarray) -> dict:
 
     count = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
-    both = count == 2 and len(np.unique(targets)) == 2
+    macro_f1 = metrics.f1_score(
+        targets,
+        predicted,
+        labels=range(count),
+        average="macro",
+        zero_division=0.0,
+    )
+    roc_auc = None
+    if count == 2 and len(np.unique(targets)) == 2:
+        roc_auc = float(metrics.roc_auc_score(targets, probabilities[:, 1]))
     return {
         "accuracy": float(metrics.accuracy_score(targets, predicted)),
-        "macro_f1": float(
-            metrics.f1_score(
-                targets,
-                predicted,
-                labels=range(count),
-                average="macro",
-                zero_division=0.0,
-            )
-        ),
-        "roc_auc": (
-            float(metrics.roc_auc_score(targets, probabilities[:, 1]))
-            if both
-            else None
-        ),
+        "macro_f1": float(macro_f1),
+        "roc_auc": roc_auc,
     }
 
 

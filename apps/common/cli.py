@@ -113,12 +113,7 @@ def parse(
 
 
 def with_new_names(app: str, config: dict) -> dict:
-    """Return the stored configuration of an app under the names of today.
-
-    Args:
-        app: Name of the app, as in `apps/<app>`.
-        config: Dict of settings, as `config.json` has it.
-    """
+    """Return the stored configuration of an app under the names of today."""
     names = RENAMED.get(app, {})
     return {names.get(name, name): value for name, value in config.items()}
 

@@ -61,13 +61,7 @@ def _environment():
 
 
 def image(picture: bytes, description: str, kind: str = "png") -> str:
-    """Return a picture as HTML that holds it.
-
-    Args:
-        picture: Bytes of its file.
-        description: For those who cannot see it.
-        kind: Of the file: `png` or `jpeg`.
-    """
+    """Return the bytes of a picture, `png` or `jpeg`, as HTML."""
     data = base64.b64encode(picture).decode()
     address = f"data:image/{kind};base64,{data}"
     return f'<img src="{address}" alt="{html.escape(description)}">'
@@ -124,12 +118,7 @@ def curve(rows: Sequence[dict], metrics: Sequence[str]) -> bytes:
 
 
 def confusion_picture(matrix: np.ndarray, labels: Sequence[str]) -> bytes:
-    """Draw a confusion matrix `(C, C)`; return PNG bytes.
-
-    Args:
-        matrix: Counts: targets are rows, predictions columns.
-        labels: Names of the classes.
-    """
+    """Draw a confusion matrix `(C, C)`, targets as rows; return PNG bytes."""
     matrix = np.asarray(matrix)
     named = len(labels) <= MOST_NAMED
     size = min(2.6 + 0.45 * len(labels), 12)

@@ -322,7 +322,8 @@ def _find(app, folder, config):
     name = config.name or f"{config.dataset}-{config.cell}".replace("/", "-")
     if "/" in name or name.startswith("."):
         raise UserError(f"--name {name}: expected a plain folder name")
-    for path in _numbered(folder / name):
+    others = (f"{name}-{number}" for number in itertools.count(2))
+    for path in map(folder.joinpath, itertools.chain([name], others)):
         _create(app, path, config)
         try:
             run = Run(app, path, _read_record(path))
@@ -341,13 +342,6 @@ def _find(app, folder, config):
                 f" ({'; '.join(differences)}); repeat its command or give"
                 " another --name"
             )
-
-
-def _numbered(path):
-    """Yield x, x-2, x-3 and so on."""
-    yield path
-    for number in itertools.count(2):
-        yield path.with_name(f"{path.name}-{number}")
 
 
 def _create(app, path, config):

@@ -18,11 +18,7 @@ class Samples(keras.callbacks.Callback):
 
     They go to `samples.txt` and to TensorBoard. Each app says what its lines
     are, their columns and number, and which pictures TensorBoard gets.
-
-    Args:
-        run: The `runs.Run`.
-        data: The `Datasets` of the app.
-        validation: The callback that has just scored the validation split.
+    `validation` is the callback that has just scored the split.
     """
 
     columns: tuple[str, ...]

@@ -23,12 +23,7 @@ def text(
 
 
 def confusion(matrix: np.ndarray, labels: Sequence[str]) -> str:
-    """Return a confusion matrix `(C, C)` for the terminal.
-
-    Args:
-        matrix: Counts: targets are rows, predictions columns.
-        labels: Names of the classes.
-    """
+    """Return a confusion matrix `(C, C)`, targets as rows, as text."""
     rows = {
         label: dict(zip(labels, row, strict=True))
         for label, row in zip(labels, matrix.tolist(), strict=True)
@@ -44,12 +39,7 @@ def html(
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Return a table as GitHub's Markdown.
-
-    Args:
-        head: Names of the columns.
-        rows: Cells of each row; see `number` for those that are no strings.
-    """
+    """Return a table as GitHub's Markdown; see `number` for its cells."""
     rows = [[number(c).replace("|", "\\|") for c in row] for row in rows]
     return _table(head, rows, "github")
 

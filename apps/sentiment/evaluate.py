@@ -48,10 +48,6 @@ def score(
 class Validation(keras.callbacks.Callback):
     """Each epoch: loss and scores of the validation split.
 
-    Args:
-        classifier: The model to score, which shares the trained weights.
-        split: The validation split.
-
     Attributes:
         probabilities: `(N, C)`, after the last epoch.
     """

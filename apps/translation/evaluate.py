@@ -83,10 +83,6 @@ class Validation(keras.callbacks.Callback):
     `val_bleu` is of the model's own greedy translations; the loss and the
     perplexity are of the references.
 
-    Args:
-        data: The `Datasets`.
-        predictor: The `Predictor` that shares the trained weights.
-
     Attributes:
         translations: Those of the split after the last epoch, in order.
     """

@@ -19,11 +19,7 @@ from data_pipelines.vision.images import printable
 
 
 def listed(paths: Iterable[str], features: bool = False) -> Iterator[Path]:
-    """Yield the videos among files and folders.
-
-    Args:
-        paths: Of files and folders.
-        features: Whether features are wanted, not videos.
+    """Yield the videos, or the files of features, among files and folders.
 
     Raises:
         UserError: There is nothing of that name, or no video in it.

@@ -154,11 +154,19 @@ def main(options: Options) -> None:
     for path in paths:
         try:
             labelled = labeler.label(path)
-            picture = _draw(labeler, path, labelled)
+            thumbnails = None
+            if not labeler.takes_features:
+                thumbnails = timeline.thumbnails(path)
         except DataError as error:
             bad.append(str(error))
             print(f"note: left out: {error}", file=sys.stderr)
             continue
+        picture = timeline.draw(
+            labeler.labels,
+            labelled.times,
+            labelled.probabilities,
+            thumbnails=thumbnails,
+        )
         rows = segments.rows(labeler.labels, labelled)
         target = folder / _unused(inputs.stem(path), taken)
         segments.write(target, labeler.labels, labelled, rows, picture)
@@ -194,16 +202,6 @@ def _unused(name, taken):
     unused = next(n for n in itertools.chain([name], more) if n not in taken)
     taken.add(unused)
     return unused
-
-
-def _draw(labeler, path, labelled):
-    pictures = None if labeler.takes_features else timeline.thumbnails(path)
-    return timeline.draw(
-        labeler.labels,
-        labelled.times,
-        labelled.probabilities,
-        thumbnails=pictures,
-    )
 
 
 if __name__ == "__main__":

@@ -168,11 +168,7 @@ def score(
 
 
 def background(names: str, labels: Sequence[str]) -> tuple[int, ...]:
-    """Return the numbers of the labels that are background.
-
-    Args:
-        names: Of these labels, with commas between.
-        labels: The names of all labels.
+    """Return the numbers of the labels in `names`, with commas between.
 
     Raises:
         UserError: There is no such label.
@@ -191,10 +187,7 @@ def signatures(
 ) -> dict[str, str]:
     """Return what defines each score, as dict of name -> line.
 
-    Args:
-        labels: The names of all labels.
-        background: Numbers of those whose segments do not count.
-        width: Frames of the baseline's median filter.
+    `width` is that of the baseline's median filter, in frames.
     """
     left_out = ", ".join(labels[n] for n in background) or "none"
     return {
