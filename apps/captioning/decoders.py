@@ -67,15 +67,9 @@ class AttentionConditioning:
         return cls(model.get_layer("decoder"))
 
     def __call__(self, words, memory, vector):
-        """Run over captions.
+        """Run over captions, `(B, T, D)` to `(B, T, U)`.
 
-        Args:
-            words: `(B, T, D)`.
-            memory: `(B, R, U)`, the regions.
-            vector: `(B, U)`.
-
-        Returns:
-            `(B, T, U)`.
+        `memory` are the regions `(B, R, U)`, `vector` is `(B, U)`.
         """
         return self.layer(words, memory, initial_state=[vector])
 

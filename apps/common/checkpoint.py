@@ -27,14 +27,9 @@ from data_pipelines.files.atomic import replacing
 
 
 def resume(run: Run, model: keras.Model) -> Progress:
-    """Bring a compiled model to where the run stood.
+    """Bring a compiled model, built as when the run began, to where it stood.
 
-    Args:
-        run: The `runs.Run`.
-        model: The compiled `keras.Model`, built as when the run began.
-
-    Returns:
-        The `Progress`: all zero for a new run.
+    Return the `Progress`: all zero for a new run.
     """
     path = run.file("backup/state.npz")
     if not path.exists():

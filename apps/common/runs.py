@@ -196,11 +196,6 @@ def data_to_score(
 ) -> tuple[str, str | None]:
     """Return the data set and its path: those of the flags, or of the run.
 
-    Args:
-        options: What `evaluate` was called with.
-        config: The configuration of the run, a dict.
-        sources: Names of the data sets that there are.
-
     Raises:
         UserError: There is a path, but not of which data set.
     """

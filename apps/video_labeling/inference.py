@@ -59,14 +59,10 @@ class VideoInference:
         return self.stack is None or not self.stack.bidirectional
 
     def __call__(self, chunks: Iterable[np.ndarray]) -> np.ndarray:
-        """Label a video.
+        """Return the probabilities `(T, L)` of a video.
 
-        Args:
-            chunks: Frames `(K, ...)`, as the labeler takes them; the last may
-                be shorter.
-
-        Returns:
-            `(T, L)` probabilities.
+        Its chunks are frames `(K, ...)`, as the labeler takes them; the last
+        may be shorter.
         """
         if self.live:
             return np.concatenate(list(self.follow(chunks)))
@@ -143,13 +139,8 @@ class VideoInference:
     def encode(self, frames, previous):
         """Take frames `(K, ...)` to their vectors `(K, V)`.
 
-        Args:
-            frames: `(K, ...)`.
-            previous: What `encode` returned of the chunk before, or
-                `initial_frame`.
-
-        Returns:
-            The vectors, and the last frame for the next chunk, `(1, P)`.
+        Return the last frame, too, `(1, P)`: for the next chunk it is
+        `previous`, before the first one that is `initial_frame`.
         """
         x, compared = self.motion(
             ops.cast(frames, "float32")[None],
