@@ -83,5 +83,5 @@ def frozen_captioner(frozen):
 def quick(captioner, monkeypatch):
     """Opens the run once for all tests."""
     monkeypatch.setattr(
-        predict.Predictor, "of_run", lambda run, eager: captioner
+        predict.Predictor, "of_run", lambda run, eager=False: captioner
     )

@@ -23,4 +23,4 @@ def predictor(trained):
 @pytest.fixture
 def loaded(predictor, monkeypatch):
     """Saves the tests the seconds of loading and compiling the model again."""
-    monkeypatch.setattr(Predictor, "of_run", lambda run, eager: predictor)
+    monkeypatch.setattr(Predictor, "of_run", lambda run, eager=False: predictor)
