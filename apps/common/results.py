@@ -34,7 +34,7 @@ def read(folders: Iterable[str | Path]) -> Iterator[tuple[dict, dict]]:
         try:
             record = json.loads((folder / "metrics.json").read_text())
             config = json.loads((folder / "config.json").read_text())["config"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         yield cli.with_new_names(record["app"], config), record
 

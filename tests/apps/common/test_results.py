@@ -34,6 +34,16 @@ def printed(capsys, *folders, **options):
     ]
 
 
+def test_files_beside_the_runs_are_no_runs(tmp_path, capsys):
+    """As the lock of an app's runs, and what a benchmark writes."""
+    write(tmp_path, "a", 0.8)
+    (tmp_path / "sentiment/.lock").touch()
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "layers/rows.json").write_text("{}")
+    rows = printed(capsys, runs_path=str(tmp_path))
+    assert [row[0] for row in rows if row[0] == "a"] == ["a"]
+
+
 def test_seeds_share_a_row_and_settings_do_not(tmp_path, capsys):
     write(tmp_path, "a", 0.8, seed=0)
     write(tmp_path, "b", 0.9, seed=1, cache_path="elsewhere")
