@@ -33,6 +33,7 @@ from PIL import Image
 
 from data_pipelines.files import atomic
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import printable
 
 # Changes when the same file would give other pixels.
 VERSION = 1
@@ -251,14 +252,6 @@ def resized(
         picture = picture.crop((left, top, left + columns, top + rows))
     # The filter that tf.image.resize(antialias=True) has by default, too.
     return picture.resize((width, height), Image.Resampling.BILINEAR)
-
-
-def printable(text: str | Path) -> str:
-    """Return a path, or another text, as it can be printed on one line."""
-    return "".join(
-        letter if letter.isprintable() else ascii(letter)[1:-1]
-        for letter in str(text)
-    )
 
 
 def in_order(
