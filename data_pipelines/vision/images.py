@@ -239,13 +239,25 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def resized(
-    picture: Image.Image, height: int, width: int, mode: str
+    picture: Image.Image,
+    height: int,
+    width: int,
+    mode: str,
+    aspect: float = 1.0,
 ) -> Image.Image:
-    """Return a picture of another size; see `read` for the modes."""
+    """Return a picture of another size.
+
+    Args:
+        picture: The picture.
+        height: Of the result.
+        width: Of the result.
+        mode: See `read`.
+        aspect: How wide a pixel of the picture is shown for its height.
+    """
     if mode == "crop":
         across, down = picture.size
-        scale = min(across / width, down / height)
-        columns = max(1, round(scale * width))
+        scale = min(across * aspect / width, down / height)
+        columns = max(1, round(scale * width / aspect))
         rows = max(1, round(scale * height))
         left, top = (across - columns) // 2, (down - rows) // 2
         # Not `box` of resize, which looks at pixels outside of it.

@@ -9,7 +9,9 @@ Frame     RGB, 0 to 255, of the size that was asked for; H height, W width
     write("copy.mp4", pixels, fps=10)
 
 A few frames are in memory at a time, however long the video is. Frames are
-turned as the metadata of the video say, and resized as `images.py` does.
+turned and mirrored as the metadata of the video say, taken in the shape that
+they are shown in, whose pixels may not be square, and resized as `images.py`
+does.
 
 With `fps` above 0 the video is resampled: frame k of the result is the frame
 of the video whose time is nearest to k / fps seconds after its first one, the
@@ -26,6 +28,7 @@ A folder of pictures has no times: its rate is taken to be `fps`, or
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import partial
@@ -34,6 +37,8 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.format import Flags
+from av.sidedata.sidedata import Type as SideData
 from PIL import Image
 
 from data_pipelines.files import atomic
@@ -41,7 +46,7 @@ from data_pipelines.vision import image_sequence, images
 from data_pipelines.vision.images import PictureError, printable
 
 # Changes when the same file would give other pixels or times.
-VERSION = 2
+VERSION = 3
 
 # Endings of what is taken for a video without a look into it; a GIF may be a
 # picture.
@@ -59,6 +64,9 @@ _FORMATS = (
 
 # Where neither header nor stream say it.
 _RATE = 25.0
+
+# Codecs whose frames FFmpeg cannot give the time that AVI does not say.
+_REORDERED = ("h264", "hevc")
 
 # How many frames a video may end before its header says it does.
 _EARLY = 1.5
@@ -105,15 +113,15 @@ def probe(path: str | Path) -> About:
     """
     with _named(path):
         if not Path(path).is_dir():
-            with _opened(path) as container:
-                return _header(container)
+            with _opened(path) as stream:
+                return _header(stream)
         count = len(image_sequence.numbered(Path(path)))
         rate = image_sequence.FPS
         return About(count, rate, count / rate)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Return height and width of a video's frames once they are turned.
+    """Return height and width of a video's frames as they are shown.
 
     Raises:
         VideoError: If it is no video.
@@ -122,13 +130,14 @@ def upright_size(path: Path) -> tuple[int, int]:
         first = images.content(image_sequence.pictures(path)[0])
         columns, rows = images.thumbnail(first, 96).size
         return rows, columns
-    with _named(path), _opened(path) as container:
-        context = container.streams.video[0].codec_context
-        rows, columns = context.height, context.width
+    with _named(path), _opened(path) as stream:
+        context = stream.codec_context
+        rows = context.height
+        columns = max(1, round(context.width * _pixel_aspect(stream)))
         # What is wrong with its frames is said when they are read.
         with contextlib.suppress(av.FFmpegError):
-            frame = next(container.decode(video=0), None)
-            if frame is not None and round(frame.rotation / 90) % 2:
+            frame = next(stream.container.decode(stream), None)
+            if frame is not None and _turn(frame).swaps:
                 return columns, rows
     return rows, columns
 
@@ -208,19 +217,19 @@ class Reader:
         self.count = len(paths)
 
     def _read_file(self) -> Iterator[Frame]:
-        with _opened(self.path) as container:
-            rate = _header(container).fps
+        with _opened(self.path) as stream:
+            rate, aspect = _header(stream).fps, _pixel_aspect(stream)
             self.fps = self.wanted_fps or rate
-            timed = _timed(self._counted(_decoded(container, self.path)), rate)
-            duration = partial(_duration, container, fps=rate)
+            timed = _timed(self._counted(_decoded(stream, self.path)), rate)
+            duration = partial(_duration, stream, fps=rate)
             last, pixels = -1, None
             for frame, number, seconds in resampled(
                 timed, self.wanted_fps, duration
             ):
                 if number != last:
-                    picture = Image.fromarray(_upright(frame))
+                    picture, upright = _upright(frame, aspect)
                     pixels = np.array(
-                        images.resized(picture, *self.size, self.mode)
+                        images.resized(picture, *self.size, self.mode, upright)
                     )
                 last = number
                 yield Frame(pixels, number, seconds)
@@ -310,7 +319,7 @@ def _named(path: str | Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[Any]:
-    """Open a file that has a video stream of a size that can be."""
+    """Open the video stream of a file that a player would show."""
     if not Path(path).is_file():
         Path(path).stat()
         raise _BrokenError("is no ordinary file")
@@ -320,16 +329,18 @@ def _opened(path: str | Path) -> Iterator[Any]:
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
         # The prefix, because a name with a colon looks like an address.
-        container = av.open(f"file:{path}", options=options)
+        # Tags need not be UTF-8, and nobody reads them here.
+        container = av.open(
+            f"file:{path}", options=options, metadata_errors="replace"
+        )
     except av.ArgumentError:
         raise _BrokenError("is not a video") from None
     except av.InvalidDataError:
         raise _BrokenError(_why(path)) from None
     with container:
-        streams = container.streams.video
-        if not streams:
+        stream = container.streams.best("video")
+        if stream is None:
             raise _BrokenError("has no video stream")
-        stream = streams[0]
         context = stream.codec_context
         if context is None:
             raise _BrokenError("its video is coded in a way nobody knows here")
@@ -340,7 +351,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
                 f"{images.MOST_PIXELS:,}"
             )
         stream.thread_type = "AUTO"
-        yield container
+        yield stream
 
 
 def _check_parts(path: str | Path) -> None:
@@ -379,19 +390,21 @@ def _why(path: str | Path) -> str:
     return "is not a video"
 
 
-def _header(container: Any) -> About:
+def _header(stream: Any) -> About:
     """Return what the header of an open file says."""
-    stream = container.streams.video[0]
-    rate = float(stream.average_rate or stream.guessed_rate or _RATE)
-    seconds = _seconds(container, rate)
+    rates = stream.average_rate, stream.guessed_rate
+    if Flags.no_timestamps in Flags(stream.container.format.flags):
+        rates = rates[::-1]  # by the codec, whatever FFmpeg takes for usual
+    rate = float(rates[0] or rates[1] or _RATE)
+    seconds = _seconds(stream, rate)
     if seconds is None:
         seconds = stream.frames / rate
     return About(stream.frames or round(seconds * rate), rate, seconds)
 
 
-def _seconds(container: Any, rate: float) -> float | None:
+def _seconds(stream: Any, rate: float) -> float | None:
     """Return how long the video should be, if anything says it."""
-    stream = container.streams.video[0]
+    container = stream.container
     # An AVI file that is cut off still says how many frames it had.
     if container.format.name == "avi" and stream.frames:
         return stream.frames / rate
@@ -407,7 +420,7 @@ def _seconds(container: Any, rate: float) -> float | None:
 
 
 def _decoded(
-    container: Any, path: str | Path
+    stream: Any, path: str | Path
 ) -> Iterator[tuple[av.VideoFrame, float | None]]:
     """Yield the frames and their time stamps in seconds.
 
@@ -415,23 +428,40 @@ def _decoded(
         _BrokenError: If a frame is damaged, or the video ends before its
             header says so.
     """
-    about = _header(container)
+    about = _header(stream)
     end, count = None, 0
-    for frame in container.decode(video=0):
+    for frame, seconds in _stamped(stream):
         if frame.is_corrupt:
             raise _BrokenError(f"is cut off or damaged in frame {count:,}")
         if frame.width * frame.height > images.MOST_PIXELS:
             raise _BrokenError(f"frame {count:,} has too many pixels")
         count += 1
-        if frame.time is not None:
-            end = frame.time + _duration(container, frame, about.fps)
-        yield frame, frame.time
-    expected = container.streams.video[0].frames
+        if seconds is not None:
+            end = seconds + _duration(stream, frame, about.fps)
+        yield frame, seconds
+    expected = stream.frames
     if not count and not (expected or about.seconds):
         raise _BrokenError("has no frames")
-    if _ends_early(about, end, count, expected) or _open_gif(container, path):
+    if _ends_early(about, end, count, expected) or _open_gif(stream, path):
         more = f" of {expected:,}" if expected > count else ""
         raise _BrokenError(f"is cut off after {count:,}{more} frames")
+
+
+def _stamped(stream: Any) -> Iterator[tuple[av.VideoFrame, float | None]]:
+    """Yield the frames as they are shown, and when, by their time stamps."""
+    container = stream.container
+    codec = stream.codec_context.codec.name
+    if container.format.name != "avi" or codec not in _REORDERED:
+        for frame in container.decode(stream):
+            yield frame, frame.time
+        return
+    # AVI says when a frame is decoded; in the same order they are shown.
+    times: deque[float] = deque()
+    for packet in container.demux(stream):
+        if packet.size and packet.dts is not None:
+            times.append(float(packet.dts * packet.time_base))
+        for frame in packet.decode():
+            yield frame, times.popleft() if times else None
 
 
 def _ends_early(
@@ -445,34 +475,72 @@ def _ends_early(
     return end + _EARLY / about.fps < about.seconds
 
 
-def _duration(container: Any, frame: av.VideoFrame, fps: float) -> float:
+def _duration(stream: Any, frame: av.VideoFrame, fps: float) -> float:
     """Return for how long a frame is shown: as the file says, or 1 / fps."""
     usual, base = 1 / fps, frame.time_base
     if not frame.duration or not base:
         return usual
     # In mp4 it is the time until the next frame in the file, which is another
     # one if the decoder puts them in order.
-    reordered = container.streams.video[0].codec_context.has_b_frames
-    if reordered and "mp4" in container.format.name:
+    reordered = stream.codec_context.has_b_frames
+    if reordered and "mp4" in stream.container.format.name:
         return usual
     seconds = float(frame.duration * base)
     # What differs by less than the file can say is a rounded frame of the rate.
     return usual if abs(seconds - usual) <= base else seconds
 
 
-def _open_gif(container: Any, path: str | Path) -> bool:
+def _open_gif(stream: Any, path: str | Path) -> bool:
     """Return whether it is a GIF without its end."""
-    if container.format.name != "gif":
+    if stream.container.format.name != "gif":
         return False
     with open(path, "rb") as file:
         file.seek(-min(Path(path).stat().st_size, 64), 2)
         return not file.read().rstrip(b"\0\r\n").endswith(b";")
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """Return a frame as RGB `(H, W, 3)`, turned as its metadata say."""
+class _Turn(NamedTuple):
+    """How a frame is to be shown.
+
+    Attributes:
+        swaps: Whether rows and columns change places, before all else.
+        mirrors: Whether left and right do then.
+        flips: Whether top and bottom do then.
+    """
+
+    swaps: bool
+    mirrors: bool
+    flips: bool
+
+
+def _turn(frame: av.VideoFrame) -> _Turn:
+    """Return what the display matrix of a frame says.
+
+    It takes the pixel in column p and row q to `(a p + c q, b p + d q)`, up to
+    a shift; of angles between the quarters of a turn the nearest is taken.
+    """
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    if matrix is None:
+        return _Turn(False, False, False)
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return _Turn(True, c < 0, b < 0)
+    return _Turn(False, a < 0, d < 0)
+
+
+def _pixel_aspect(stream: Any) -> float:
+    """Return how wide a pixel is shown for its height."""
+    return float(stream.sample_aspect_ratio or 1)
+
+
+def _upright(frame: av.VideoFrame, aspect: float) -> tuple[Image.Image, float]:
+    """Return a frame in RGB as it is shown, and the aspect of its pixels."""
     pixels = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+    turn = _turn(frame)
+    if turn.swaps:
+        pixels, aspect = pixels.swapaxes(0, 1), 1 / aspect
+    pixels = pixels[:: -1 if turn.flips else 1, :: -1 if turn.mirrors else 1]
+    return Image.fromarray(np.ascontiguousarray(pixels)), aspect
 
 
 def write(

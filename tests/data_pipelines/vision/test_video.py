@@ -1,4 +1,5 @@
 import re
+import struct
 import tracemalloc
 from fractions import Fraction
 
@@ -20,6 +21,12 @@ KINDS = {
     "webm": ("libvpx-vp9", "yuv420p"),
     "gif": ("gif", "rgb8"),
     "mkv": ("libx264", "yuv420p"),
+    "flv": ("flv", "yuv420p"),
+    "mpg": ("mpeg2video", "yuv420p"),
+    "ts": ("mpeg2video", "yuv420p"),
+    "asf": ("wmv2", "yuv420p"),
+    "m4v": ("mpeg4", "yuv420p"),
+    "h264": ("libx264", "yuv420p"),
 }
 
 
@@ -37,18 +44,36 @@ def frame(number):
 
 
 def encode(
-    path, count=30, *, rate=10, times=None, last=None, rotation=None, **options
+    path,
+    count=30,
+    *,
+    rate=10,
+    times=None,
+    last=None,
+    rotation=None,
+    matrix=None,
+    aspect=None,
+    codec=None,
+    coding=None,
+    tags=None,
+    **options,
 ):
     """Writes a file of `frame`s, so many a second or at these times (in ms).
 
-    With `last` each frame lasts until the next one, and the last so many ms.
+    With `last` each frame lasts until the next one, and the last so many ms;
+    `coding` are options of the codec.
     """
-    codec, pixels = KINDS[path.suffix[1:]]
+    usual, pixels = KINDS[path.suffix[1:]]
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=rate)
+        container.metadata.update(tags or {})
+        stream = container.add_stream(codec or usual, rate, coding or {})
         stream.height, stream.width, stream.pix_fmt = H, W, pixels
         if rotation is not None:
             stream.set_display_rotation(rotation)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         if times is not None:
             # A GIF counts hundredths.
             base = Fraction(1, 100 if path.suffix == ".gif" else 1000)
@@ -91,7 +116,10 @@ def fails(path, **options):
 # Kinds.
 
 
-@pytest.mark.parametrize("kind", KINDS)
+WHOLE = ["mp4", "mov", "avi", "webm", "gif", "mkv"]
+
+
+@pytest.mark.parametrize("kind", WHOLE)
 def test_kinds_are_known_by_content(tmp_path, kind):
     path = encode(tmp_path / f"a.{kind}").rename(tmp_path / "no_ending")
     found = list(video.frames(path, (24, 32)))
@@ -134,6 +162,86 @@ def test_rotation(tmp_path, rotation, turns):
     expected = np.rot90(frame(1), turns)  # counterclockwise, as FFmpeg says
     *_, found = video.frames(path, expected.shape[:2])
     assert np.abs(found.astype(int) - expected).mean() < 6
+
+
+ORIENTATIONS = [
+    (a, 0, 0, d) if upright else (0, a, d, 0)
+    for upright in (True, False)
+    for a in (1, -1)
+    for d in (1, -1)
+]
+
+
+def shown(pixels, a, b, c, d):
+    """Moves the pixel in column p and row q to (a p + c q, b p + d q)."""
+    rows, columns = pixels.shape[:2]
+    places = {
+        (b * p + d * q, a * p + c * q): pixels[q, p]
+        for q in range(rows)
+        for p in range(columns)
+    }
+    top, left = min(r for r, _ in places), min(p for _, p in places)
+    moved = np.zeros((columns, rows, 3) if b else pixels.shape, np.uint8)
+    for (row, column), pixel in places.items():
+        moved[row - top, column - left] = pixel
+    return moved
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_display_matrices(tmp_path, kind, orientation):
+    a, b, c, d = (number << 16 for number in orientation)
+    matrix = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path = encode(tmp_path / f"a.{kind}", 2, matrix=matrix)
+    expected = shown(frame(1), *orientation)
+    *_, pixels = video.frames(path, expected.shape[:2])
+    assert np.abs(pixels.astype(int) - expected).mean() < 6
+    assert video.upright_size(path) == expected.shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "turned"),
+    [("mp4", False), ("mp4", True), ("mkv", True), ("avi", False)],
+)
+def test_pixels_that_are_not_square(tmp_path, kind, turned):
+    path = tmp_path / f"a.{kind}"
+    aspect, turn = Fraction(3, 1), 90 if turned else None
+    encode(path, 2, aspect=aspect, rotation=turn, codec="mpeg4")
+    wide = np.rot90(np.repeat(frame(1), 3, axis=1), int(turned))
+    assert video.upright_size(path) == wide.shape[:2]
+    for mode in images.MODES:
+        picture = Image.fromarray(np.ascontiguousarray(wide))
+        expected = np.array(images.resized(picture, 20, 20, mode), int)
+        *_, pixels = video.frames(path, (20, 20), mode=mode)
+        assert np.abs(pixels - expected).mean() < 6
+
+
+def test_a_cover_is_no_frame(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        stream = container.add_stream("libx264", rate=10)
+        cover.disposition = av.stream.Disposition.attached_pic
+        for part, pixels in ((cover, "yuvj420p"), (stream, "yuv420p")):
+            part.height, part.width, part.pix_fmt = H, W, pixels
+        for part, count in ((cover, 1), (stream, 5)):
+            for number in range(count):
+                picture = frame(29 - number if part is cover else number)
+                picture = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(part.encode(picture))
+            container.mux(part.encode())
+    assert numbers(video.frames(path, (24, 32))) == list(range(5))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "avi"])
+def test_tags_that_are_not_utf8(tmp_path, kind):
+    path = encode(tmp_path / f"a.{kind}", 3, tags={"title": "a camera of old"})
+    content = path.read_bytes()
+    assert b"camera" in content
+    path.write_bytes(content.replace(b"camera", b"cam\xe9r\xff"))
+    assert numbers(video.frames(path, (24, 32))) == [0, 1, 2]
+    assert video.probe(path).frames == 3
+    assert video.upright_size(path) == (H, W)
 
 
 def test_memory_does_not_grow_with_length(tmp_path):
@@ -208,6 +316,74 @@ def test_variable_rate(tmp_path, kind):
     )
     found = [f.number for f in video.Reader(path, (24, 32), fps=4)]
     assert found[:9] == [0, 2, 3, 4, 5, 5, 6, 6, 6]
+
+
+SHARP = {"bf": "2", "qmax": "2"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "coding"),
+    [
+        *[(kind, "libx264", {"bf": "3"}) for kind in ("mp4", "mkv", "mov")],
+        *[(kind, "libx264", {"bf": "3"}) for kind in ("avi", "flv", "h264")],
+        *[(kind, "mpeg4", SHARP) for kind in ("avi", "mp4", "asf")],
+        *[(kind, "mpeg2video", SHARP) for kind in ("ts", "mpg")],
+        ("m4v", "mpeg4", SHARP),
+        ("mkv", "libx264", {"flags": "+ildct+ilme", "bf": "2"}),
+    ],
+)
+def test_frames_that_are_coded_in_another_order(tmp_path, kind, codec, coding):
+    path = tmp_path / f"a.{kind}"
+    rate = 25 if codec == "mpeg2video" else 10
+    encode(path, rate=rate, codec=codec, coding=coding)
+    for fps in (0, rate / 2):
+        reader = video.Reader(path, (24, 32), fps)
+        result = list(reader)
+        step = 2 if fps else 1
+        expected = list(range(0, 30, step))
+        assert [f.number for f in result] == expected
+        assert numbers(f.pixels for f in result) == expected
+        times = [n / rate for n in expected]
+        assert [f.seconds for f in result] == pytest.approx(times, abs=0.002)
+        assert reader.count == 30
+
+
+def test_avi_with_frames_left_out(tmp_path):
+    # A frame that is left out is one of no bytes, which repeats that before.
+    shows = [0, 1, 2, 5, 6, 10, 11, 12]
+    times = [100 * n for n in shows]
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 10, {"bf": "2"})
+        stream.height, stream.width, stream.pix_fmt = H, W, "yuv420p"
+        packets = []
+        for number in range(len(shows)):
+            picture = av.VideoFrame.from_ndarray(frame(number), format="rgb24")
+            packets += stream.encode(picture)
+        packets += stream.encode()
+        for packet, number in zip(packets, shows, strict=True):
+            packet.pts = packet.dts = number
+        container.mux(packets)
+    result = list(video.Reader(path, (24, 32)))
+    assert numbers(f.pixels for f in result) == list(range(len(shows)))
+    assert [1000 * f.seconds for f in result] == pytest.approx(times)
+
+
+@pytest.mark.parametrize("edit", [(3000, 0), (1000, 5 * 1024), (500, 1024)])
+@pytest.mark.parametrize("coding", [{"bf": "0"}, {"bf": "2"}])
+def test_edit_lists(tmp_path, edit, coding):
+    path = encode(tmp_path / "a.mp4", coding=coding)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"elst") + 12
+    length, first = edit
+    (begins,) = struct.unpack(">i", content[start + 4 : start + 8])
+    content[start : start + 8] = struct.pack(">ii", length, begins + first)
+    path.write_bytes(content)
+    result = list(video.Reader(path, (24, 32)))
+    expected = list(range(first // 1024, first // 1024 + length // 100))
+    assert numbers(f.pixels for f in result) == expected
+    times = [n / 10 for n in range(len(expected))]
+    assert [f.seconds for f in result] == pytest.approx(times)
 
 
 def test_the_last_frame_is_asked_how_long_it_is_shown():
@@ -304,7 +480,7 @@ def test_what_cannot_be_written(tmp_path, made, message):
 # What is wrong.
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WHOLE)
 def test_cut_off(tmp_path, kind):
     path = encode(tmp_path / f"a.{kind}")
     content = path.read_bytes()
