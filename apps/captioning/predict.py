@@ -12,6 +12,7 @@ reported and left out; the exit status is 2 if none can.
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import sys
@@ -26,6 +27,7 @@ from apps.common import cli, generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis, Search
 from data_pipelines.files.atomic import replacing
+from data_pipelines.files.names import is_hidden, is_litter, printable
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
 from data_pipelines.vision.image_sequence import SUFFIXES
@@ -203,23 +205,27 @@ def picture_files(paths: Iterable[str]) -> Iterator[Path]:
     Raises:
         UserError: One of them does not exist, or a folder has no picture.
     """
-    for path in map(Path, paths):
-        if not path.exists():
-            raise cli.UserError(f"{path}: there is no such file or folder")
+    for path in map(Path, itertools.filterfalse(is_litter, paths)):
+        if not os.path.exists(path):  # of a `Path` it fails on long names
+            raise cli.UserError(
+                f"{printable(path)}: there is no such file or folder"
+            )
         if not path.is_dir():
             yield path
             continue
-        pictures = sorted(
-            Path(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if name.lower().endswith(SUFFIXES)
-        )
+        pictures = []
+        for folder, folders, names in os.walk(path):
+            folders[:] = itertools.filterfalse(is_hidden, folders)
+            pictures += [
+                Path(folder, name)
+                for name in itertools.filterfalse(is_hidden, names)
+                if name.lower().endswith(SUFFIXES)
+            ]
         if not pictures:
             raise cli.UserError(
                 f"{path}: no picture in it; expected {', '.join(SUFFIXES)}"
             )
-        yield from pictures
+        yield from sorted(pictures)
 
 
 def batches(
@@ -271,7 +277,7 @@ def main(options: Options) -> None:
         for path, hypotheses in zip(files, captions, strict=True):
             for caption in hypotheses:
                 score = f"{caption.score:.3f}\t" if options.scores else ""
-                print(f"{images.printable(path)}\t{score}{caption.text}")
+                print(f"{printable(path)}\t{score}{caption.text}")
             records.append(
                 {
                     "image": str(path),

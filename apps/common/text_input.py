@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from apps.common.cli import UserError
+from data_pipelines.files.names import refuse_special
 
 # How lines of the user's are opened: nothing but "\n" ends one, as in the data,
 # and bytes that are not UTF-8 are replaced.
@@ -50,6 +51,7 @@ def read_lines(
 def _open(path, noun):
     """Return a context of the lines of a file or of standard input."""
     if path:
+        refuse_special(path)
         try:
             return open(path, **LINES)
         except OSError as error:

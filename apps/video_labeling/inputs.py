@@ -6,6 +6,7 @@ name; a GIF is one if it moves, and a picture if not. A run that was trained on
 precomputed features reads `.npy` files of such.
 """
 
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,8 +15,9 @@ from pathlib import Path
 from PIL import Image
 
 from apps.common.cli import UserError
+from data_pipelines.files.names import is_litter, printable
+from data_pipelines.files.names import listed as visible
 from data_pipelines.vision import image_sequence, video
-from data_pipelines.vision.images import printable
 
 
 def listed(paths: Iterable[str], features: bool = False) -> Iterator[Path]:
@@ -24,7 +26,7 @@ def listed(paths: Iterable[str], features: bool = False) -> Iterator[Path]:
     Raises:
         UserError: There is nothing of that name, or no video in it.
     """
-    for path in map(Path, paths):
+    for path in map(Path, itertools.filterfalse(is_litter, paths)):
         if not os.path.exists(path):  # of a `Path` it fails on long names
             raise UserError(
                 f"{printable(path)}: there is no such file or folder"
@@ -38,7 +40,7 @@ def listed(paths: Iterable[str], features: bool = False) -> Iterator[Path]:
 
 
 def _features(folder):
-    inside = sorted(folder.glob("*.npy"))
+    inside = [path for path in visible(folder) if path.suffix == ".npy"]
     if not inside:
         raise UserError(
             f"{printable(folder)}: has no .npy files; the run was trained on"
@@ -51,7 +53,7 @@ def _videos(folder):
     pictures = image_sequence.pictures(folder)
     moving = {path for path in pictures if _moves(path)}
     still = [path for path in pictures if path not in moving]
-    others = sorted(set(folder.iterdir()) - set(pictures))
+    others = sorted(set(visible(folder)) - set(pictures))
     videos = [*moving, *(path for path in others if _is_video(path))]
     folders = [p for p in others if p.is_dir() and image_sequence.pictures(p)]
     if still and not videos:

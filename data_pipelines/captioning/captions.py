@@ -35,9 +35,10 @@ import numpy as np
 
 from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import listed, printable, refuse_special
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.tables import Lines, Table
-from data_pipelines.vision.images import BadFiles, PictureError, printable
+from data_pipelines.vision.images import BadFiles, PictureError
 
 # Part of the key of what was read: raise it with any change of it.
 _FORMAT = 2
@@ -300,6 +301,7 @@ class Coco(Source):
 
     def __iter__(self) -> Iterator[Caption]:
         try:
+            refuse_special(self.path)
             text = self.path.read_text("utf-8-sig", "replace")
             content = json.loads(text)
         except OSError as error:
@@ -362,7 +364,7 @@ class Flickr(Source):
 
     def __init__(self, folder: Path, path: Path) -> None:
         self.lists = {}
-        for file in sorted(path.parent.iterdir()):
+        for file in listed(path.parent):
             if match := self._LIST.fullmatch(file.name):
                 self.lists[file] = _SPLITS[match[1]]
         # The first one is misspelt in the set as it is published.
@@ -429,7 +431,7 @@ def _sources(folder: Path) -> Sequence[Source]:
     """Return the files of captions in a user's folder."""
     kinds: dict[str, list[Source]] = {}
     for parent in (folder, folder / "annotations", folder / "Flickr8k_text"):
-        for path in sorted(parent.iterdir()) if parent.is_dir() else ():
+        for path in listed(parent) if parent.is_dir() else ():
             if path.name == "captions.csv" and parent == folder:
                 kinds[path.name] = [CaptionTable(folder)]
             elif Coco.NAME.fullmatch(path.name):

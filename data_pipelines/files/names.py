@@ -199,19 +199,25 @@ def listed(folder: str | Path) -> list[Path]:
     )
 
 
-def refuse_special(path: str | Path) -> None:
-    """Refuse a pipe, a socket or a device: to open one may never end.
+def special(path: str | Path) -> str:
+    """Return what is wrong with a pipe, a socket or a device; else "".
 
-    Raises:
-        DataError: If it is one, and not the user's own standard input.
+    To open one may never end. What the user's shell has opened is a file.
     """
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return  # Opening it will say why.
+        return ""  # Opening it will say why.
     kind = _KINDS.get(stat.S_IFMT(mode))
-    if kind and not os.path.abspath(path).startswith(_OPENED):
-        raise DataError(f"{printable(path)}: is {kind}; expected a file")
+    if not kind or os.path.abspath(path).startswith(_OPENED):
+        return ""
+    return f"is {kind}; expected a file"
+
+
+def refuse_special(path: str | Path) -> None:
+    """Raise a `DataError` about what is `special`."""
+    if wrong := special(path):
+        raise DataError(f"{printable(path)}: {wrong}")
 
 
 def printable(text: str | Path) -> str:

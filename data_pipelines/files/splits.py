@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import listed
 
 SPLITS = ("train", "valid", "test")
 
@@ -65,7 +66,7 @@ def find(
 def scan(folder: Path) -> dict[str, dict[str, Path]]:
     """Return split -> ending -> path of every file named like a split."""
     files: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in listed(folder):
         split, _, ending = path.name.removesuffix(".gz").partition(".")
         if split not in SPLITS or not ending:
             continue

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import refuse_special
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -260,6 +261,7 @@ def clean_label(label: str, where: str) -> str:
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
+    refuse_special(path)
     try:
         file = path.open("rb")
     except FileNotFoundError:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.files import cache
+from data_pipelines.files import cache, names
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.tables import Row, decode
 
@@ -42,7 +42,7 @@ def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:
 def builder_fingerprint(builder: Any) -> list:
     """Return what changes when the prepared set changes."""
     folder = Path(builder.data_dir)
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = names.listed(folder) if folder.is_dir() else []
     return [builder.info.full_name, *map(cache.file_fingerprint, files)]
 
 

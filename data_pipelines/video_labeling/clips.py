@@ -16,9 +16,9 @@ import numpy as np
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import FileIndex, file_identity
+from data_pipelines.files.names import printable, special
 from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.frame_store import Source
-from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import VideoError
 
 # The label of frames that nobody has labelled.
@@ -63,6 +63,8 @@ def file_content(path: Path, known: FileIndex) -> str:
     fingerprint = file_identity(path)
     if fingerprint is None:
         raise VideoError(printable(path), "there is no such file")
+    if wrong := special(path):
+        raise VideoError(printable(path), wrong)
     if fingerprint not in known.entries:
         try:
             with path.open("rb") as file:

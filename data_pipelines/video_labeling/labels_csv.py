@@ -20,6 +20,7 @@ import numpy as np
 
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import listed, printable
 from data_pipelines.files.tables import Table, clean_label
 from data_pipelines.video_labeling.clips import (
     BACKGROUND,
@@ -28,7 +29,6 @@ from data_pipelines.video_labeling.clips import (
     Clips,
 )
 from data_pipelines.vision import image_sequence, video
-from data_pipelines.vision.images import printable
 
 NAME = "labels.csv"
 
@@ -263,13 +263,13 @@ def _notes(folder: Path, labelled: list[Path]) -> list[str]:
     for parent in sorted(folders):
         # What may not be listed can still hold videos that may be read.
         with contextlib.suppress(OSError, ValueError):
-            for path in parent.iterdir():
+            for path in listed(parent):
                 is_video = (
                     path.suffix.lower() in video.SUFFIXES and path.is_file()
                 )
                 if of_pictures and path.is_dir() and _real(path) not in parents:
                     is_video = bool(image_sequence.pictures(path))
-                if is_video and not path.name.startswith("."):
+                if is_video:
                     names.setdefault(_real(path), str(path.relative_to(folder)))
     unlabelled = [name for path, name in names.items() if path not in known]
     if not unlabelled:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import listed, printable, special
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Lines
 from data_pipelines.video_labeling.clips import (
@@ -29,7 +30,6 @@ from data_pipelines.video_labeling.clips import (
 )
 from data_pipelines.vision import image_sequence
 from data_pipelines.vision.feature_checks import to_float16
-from data_pipelines.vision.images import printable
 from data_pipelines.vision.video import Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
@@ -110,7 +110,7 @@ def _lists(folder: Path, chosen: str) -> tuple[dict[str, Path], list[str]]:
     """Return split -> its list, and what to tell about the others."""
     parent = folder / "splits"
     every: dict[str, dict[str, Path]] = {}
-    for path in sorted(parent.iterdir()) if parent.is_dir() else ():
+    for path in listed(parent) if parent.is_dir() else ():
         if match := _BUNDLE.fullmatch(path.name):
             lists = every.setdefault(match[2], {})
             split = _OTHER_NAMES.get(match[1], match[1])
@@ -207,6 +207,8 @@ class FeatureSource:
 
     def _load(self) -> np.ndarray:
         name = printable(self.path)
+        if wrong := special(self.path):
+            raise VideoError(name, wrong)
         try:
             features = np.lib.format.open_memmap(self.path, mode="r")
         except (OSError, ValueError, EOFError) as error:

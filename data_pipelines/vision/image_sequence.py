@@ -4,7 +4,8 @@ import itertools
 import re
 from pathlib import Path
 
-from data_pipelines.vision.images import PictureError, printable
+from data_pipelines.files.names import listed, printable
+from data_pipelines.vision.images import PictureError
 
 # What a folder is taken to have if nobody says it, in frames a second.
 FPS = 25.0
@@ -14,9 +15,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 def pictures(folder: Path) -> list[Path]:
     """Return the pictures of a folder in the order of their numbers."""
-    paths = [
-        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES
-    ]
+    paths = [p for p in listed(folder) if p.suffix.lower() in SUFFIXES]
     return sorted(paths, key=lambda path: (natural(path.name), path.name))
 
 

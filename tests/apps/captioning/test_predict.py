@@ -31,6 +31,21 @@ def test_predict_finds_pictures_in_folders(tmp_path):
     assert found == [single, *(tmp_path / name for name in sorted_names)]
 
 
+def test_predict_reads_no_hidden_files(tmp_path):
+    for name in ("a.png", "b/._c.png", ".d/e.png", "__MACOSX/f.png", ".g.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "Thumbs.db").touch()
+    assert list(predict.picture_files([str(tmp_path)])) == [tmp_path / "a.png"]
+    # As a shell would, which leaves out what begins with a dot.
+    inside = [
+        str(tmp_path / name) for name in ("__MACOSX", "a.png", "Thumbs.db")
+    ]
+    assert list(predict.picture_files(inside)) == [tmp_path / "a.png"]
+    named = str(tmp_path / ".g.png")
+    assert list(predict.picture_files([named])) == [tmp_path / ".g.png"]
+
+
 def test_predict_describes_files_and_folders(trained, quick, tmp_path, capsys):
     (single,) = written(tmp_path, [100])
     inside = written(tmp_path / "more", [105, 111])

@@ -8,6 +8,7 @@ import pytest
 
 from apps.common import text_input
 from apps.common.cli import UserError
+from data_pipelines.files.errors import DataError
 
 
 def lines(texts=(), path="", **options):
@@ -41,6 +42,9 @@ def test_what_cannot_be_read_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "empty.txt").touch()
     with pytest.raises(UserError, match="no text; give one, or --input FILE"):
         lines(path=tmp_path / "empty.txt")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe: is a pipe; expected a file"):
+        lines(path=tmp_path / "pipe")
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(UserError, match="no text, and no standard input"):
         lines()
@@ -58,3 +62,11 @@ def test_bytes_that_are_no_utf8_are_marked():
     assert text_input.repaired("é") == "é"
     broken = os.fsdecode(b"caf\xe9")
     assert text_input.repaired(broken) == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_what_a_shell_pipes_into_a_file_is_one():
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        file.write("a\nb\n")
+    assert lines(path=f"/dev/fd/{reading}") == ["a", "b"]
+    os.close(reading)

@@ -24,6 +24,22 @@ def test_a_folder_with_videos_is_a_folder_of_videos(tmp_path, capsys):
     assert "pictures (1, such as cover.png) are not read" in said
 
 
+def test_what_systems_leave_behind_is_not_read(tmp_path, capsys):
+    write(tmp_path / "a.mkv", 3)
+    write(tmp_path / ".b.mkv", 3)
+    for name in ("._a.mkv", ".DS_Store", "Thumbs.db", "._c.mp4", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"attributes")
+    pictures(tmp_path / "__MACOSX")
+    assert listed(tmp_path, capsys) == (["a.mkv"], "")
+    # A shell makes a list of all that is in a folder.
+    every = list(inputs.listed(map(str, sorted(tmp_path.iterdir()))))
+    assert every == [tmp_path / ".b.mkv", tmp_path / "a.mkv"]
+    for name in ("._a.npy", "a.npy", ".b.npy"):
+        (tmp_path / name).touch()
+    features = inputs.listed([str(tmp_path)], features=True)
+    assert list(features) == [tmp_path / "a.npy"]
+
+
 def test_a_gif_that_moves_is_a_video(tmp_path, capsys):
     gif(tmp_path / "a.gif", 3)
     gif(tmp_path / "b.gif", 3)

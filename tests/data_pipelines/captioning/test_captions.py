@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -451,6 +452,18 @@ def test_wrong_coco(tmp_path, content, expected):
     message = fails(tmp_path)
     start = "/annotations/captions_train2017.json:"
     assert message.removeprefix(start).startswith(expected)
+
+
+def test_pipes_and_hidden_files(tmp_path):
+    path = coco(tmp_path, "captions_train2017.json", SAID, "images")
+    path.with_name("._captions_train2017.json").write_text("attributes")
+    (tmp_path / "._captions.csv").write_text("attributes")
+    assert said(read(tmp_path)) == SAID
+    path.unlink()
+    os.mkfifo(path)
+    assert fails(tmp_path) == (
+        "/annotations/captions_train2017.json: is a pipe; expected a file"
+    )
 
 
 # Flickr8k.

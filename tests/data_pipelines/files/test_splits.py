@@ -121,3 +121,9 @@ def test_train_is_needed_to_train(tmp_path):
         splits.find(tmp_path / "none", (".csv",))
     with pytest.raises(DataError, match="--data-path FOLDER is needed"):
         splits.find(None, (".csv",))
+
+
+def test_hidden_files_are_no_splits(tmp_path):
+    for name in ("train.csv", "._train.csv", ".train.tsv", "Thumbs.db"):
+        (tmp_path / name).touch()
+    assert splits.scan(tmp_path) == {"train": {"csv": tmp_path / "train.csv"}}

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import json
+import os
 import tracemalloc
 
 import pytest
@@ -168,6 +169,11 @@ def test_missing_file(tmp_path):
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "a.csv").mkdir()
     assert fails(tmp_path / "a.csv") == ": Is a directory"
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    assert fails(tmp_path / "a.csv") == ": is a pipe; expected a file"
 
 
 @pytest.mark.parametrize("suffix", CONTENT)

@@ -1,8 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.video_labeling import mstcn
 from data_pipelines.video_labeling import pipeline as video_labeling
+from data_pipelines.vision.video import VideoError
 
 C = 5
 WORDS = ("cut", "background", "pour")
@@ -149,6 +153,15 @@ def test_bad_features(folder, array, reason):
     else:
         np.save(path, array)
     assert f"{path}: {reason}" in fails(folder)
+
+
+def test_a_pipe_of_features(folder):
+    path = folder / "features" / "v1.npy"
+    path.unlink()
+    os.mkfifo(path)
+    assert f"{path}: is a pipe; expected a file" in fails(folder)
+    with pytest.raises(VideoError, match="is a pipe; expected a file"):
+        mstcn.FeatureSource(path, 25.0).expected()
 
 
 def test_features_that_are_no_numbers(folder):

@@ -13,7 +13,10 @@ def folder(path, names):
 
 def test_pictures_in_the_order_of_their_numbers(tmp_path):
     names = [f"frame_{n}.png" for n in range(8, 22)]
-    path = folder(tmp_path / "clip", [*reversed(names), "notes.txt"])
+    path = folder(
+        tmp_path / "clip",
+        [*reversed(names), "notes.txt", "._frame_8.png", ".x.png"],
+    )
     expected = [path / name for name in names]
     assert image_sequence.pictures(path) == expected
     assert image_sequence.numbered(path) == expected
