@@ -20,7 +20,8 @@ times are the time stamps of the frames, so this is right for variable frame
 rates, too; a frame whose time stamp is missing or not after the one before is
 taken to follow it by one frame of the average rate. The video ends when its
 last frame does, by that frame's own duration or, where the file does not say
-it, one frame of the average rate.
+it, one frame of the average rate. A header of a few bytes can give a frame a
+year: a video that would become far more frames than it has is refused.
 
 A folder of pictures has no times: its rate is taken to be `fps`, or
 `image_sequence.FPS` if that is 0. Everything that is wrong with a video is a
@@ -28,6 +29,7 @@ A folder of pictures has no times: its rate is taken to be `fps`, or
 """
 
 import contextlib
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -70,6 +72,14 @@ _REORDERED = ("h264", "hevc")
 
 # How many frames a video may end before its header says it does.
 _EARLY = 1.5
+
+# What a resampled video may have of more frames than the video itself: an hour
+# of 25 a second, and a minute for each frame.
+_REPEATED = 90_000
+_REPEATED_EACH = 1500
+
+# No format has a frame in fewer bytes.
+_LEAST_BYTES = 8
 
 # Seconds; two times that are closer are the same.
 _SAME = 1e-6
@@ -198,11 +208,22 @@ class Reader:
                 yield from self._read_file()
 
     def expected(self) -> int:
-        """Return about how many frames there will be, by the header."""
+        """Return about how many frames there will be, by the header.
+
+        Raises:
+            VideoError: If it is no video, or would be far too many frames.
+        """
         about = probe(self.path)
-        if self.wanted_fps and not self.path.is_dir():
-            return max(1, round(about.seconds * self.wanted_fps))
-        return about.frames
+        if self.path.is_dir():
+            return about.frames
+        # A header can say anything.
+        most = self.path.stat().st_size // _LEAST_BYTES
+        frames = min(about.frames, most)
+        if not self.wanted_fps:
+            return frames
+        with _named(self.path):
+            self._check(about.seconds, frames)
+        return max(1, round(about.seconds * self.wanted_fps))
 
     def _read_pictures(self) -> Iterator[Frame]:
         self.fps = self.wanted_fps or image_sequence.FPS
@@ -220,11 +241,16 @@ class Reader:
         with _opened(self.path) as stream:
             rate, aspect = _header(stream).fps, _pixel_aspect(stream)
             self.fps = self.wanted_fps or rate
-            timed = _timed(self._counted(_decoded(stream, self.path)), rate)
-            duration = partial(_duration, stream, fps=rate)
+            timed = _timed(_decoded(stream, self.path), rate)
+
+            def lasts(frame: av.VideoFrame) -> float:
+                seconds = _duration(stream, frame, rate)
+                self._check(seconds, self.count)
+                return seconds
+
             last, pixels = -1, None
             for frame, number, seconds in resampled(
-                timed, self.wanted_fps, duration
+                self._checked(timed), self.wanted_fps, lasts
             ):
                 if number != last:
                     picture, upright = _upright(frame, aspect)
@@ -234,10 +260,22 @@ class Reader:
                 last = number
                 yield Frame(pixels, number, seconds)
 
-    def _counted(self, decoded: Iterable) -> Iterator:
-        for item in decoded:
+    def _checked(self, timed: Iterable[tuple[Any, float]]) -> Iterator:
+        """Count frames, and check how long the ones before are shown."""
+        for frame, seconds in timed:
             self.count += 1
-            yield item
+            self._check(seconds, self.count)
+            yield frame, seconds
+
+    def _check(self, seconds: float, frames: int) -> None:
+        """Refuse to make far more frames of some that last so long."""
+        most = _REPEATED + _REPEATED_EACH * frames
+        if seconds * self.wanted_fps > most:
+            raise _BrokenError(
+                f"shows {frames:,} frames for {seconds:,.0f} seconds; at "
+                f"{self.wanted_fps:g} frames a second these would be more "
+                f"than {most:,}"
+            )
 
 
 def resampled(
@@ -410,10 +448,9 @@ def _seconds(stream: Any, rate: float) -> float | None:
         return stream.frames / rate
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    if written := stream.metadata.get("DURATION"):
-        with contextlib.suppress(ValueError):
-            hours, minutes, seconds = map(float, written.split(":"))
-            return 3600 * hours + 60 * minutes + seconds
+    written = stream.metadata.get("DURATION", "")
+    if parts := re.match(r"(\d{1,9}):(\d\d?):(\d\d?(\.\d*)?)", written, re.A):
+        return 3600 * int(parts[1]) + 60 * int(parts[2]) + float(parts[3])
     if container.duration and len(container.streams) == 1:
         return container.duration / av.time_base
     return None

@@ -1,5 +1,8 @@
+import collections
+import itertools
 import re
 import struct
+import time
 import tracemalloc
 from fractions import Fraction
 
@@ -384,6 +387,60 @@ def test_edit_lists(tmp_path, edit, coding):
     assert numbers(f.pixels for f in result) == expected
     times = [n / 10 for n in range(len(expected))]
     assert [f.seconds for f in result] == pytest.approx(times)
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_a_frame_of_years_is_not_repeated_for_years(tmp_path, run):
+    # In runs of frames that last alike: 3, one of a second, and the last one.
+    times = [0, 100, 200, 300, 1300]
+    coding = {"bf": "0"}
+    path = tmp_path / "a.mp4"
+    encode(path, 5, times=times, coding=coding, use_editlist="0")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"stts") + 12 + 8 * run
+    content[place : place + 8] = struct.pack(">II", 1, 2**31 - 5)
+    path.write_bytes(content)
+    assert len(list(video.frames(path, (8, 8)))) == 5
+    started = time.monotonic()
+    frames = iter(video.Reader(path, (8, 8), 10))
+    assert next(frames).number == 0
+    with pytest.raises(VideoError, match=r"a\.mp4: shows \d frames for 13\d,"):
+        collections.deque(itertools.islice(frames, 100), 0)
+    assert time.monotonic() - started < 5
+
+
+def test_headers_that_say_years(tmp_path):
+    # Matroska says when a frame is shown, AVI how many are in so long.
+    path = encode(tmp_path / "a.mkv", 3, times=[0, 100, 10**9])
+    assert "seconds; at 10 frames a second" in fails(path, fps=10)
+    assert video.Reader(path, (8, 8)).expected() < 1000
+    path = encode(tmp_path / "a.avi")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"strh") + 28
+    content[start : start + 8] = struct.pack("<II", 2**31 - 1, 1)
+    path.write_bytes(content)
+    reader = video.Reader(path, (8, 8), 10)
+    with pytest.raises(VideoError, match="shows 30 frames for 64,424,509,410"):
+        reader.expected()
+    assert "shows 2 frames for" in fails(path, fps=10)
+    path = encode(tmp_path / "a.gif", 9, times=[655_000 * n for n in range(9)])
+    assert "seconds; at 25 frames a second" in fails(path, fps=25)
+
+
+@pytest.mark.parametrize("words", [b"nan", b"inf", b"1e9", b"-1:", b"9" * 4])
+def test_a_length_that_is_none(tmp_path, words):
+    path = encode(tmp_path / "a.mkv", 3)
+    content = path.read_bytes()
+    assert b"00:00:00.300000000" in content
+    tag = (words + b":" + words + b":" + words).ljust(18, b"0")[:18]
+    path.write_bytes(content.replace(b"00:00:00.300000000", tag))
+    assert numbers(video.frames(path, (24, 32))) == [0, 1, 2]
+
+
+def test_a_slide_show_is_no_bomb(tmp_path):
+    path = encode(tmp_path / "a.mkv", 3, times=[0, 600_000, 1_200_000])
+    result = list(video.frames(path, (1, 1), fps=5))
+    assert len(result) == 5 * 1200 + 1
 
 
 def test_the_last_frame_is_asked_how_long_it_is_shown():
