@@ -85,23 +85,33 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
+def lock(parent: Path) -> FileLock:
+    """Return the lock under which folders in `parent` come and go."""
+    return FileLock(parent / ".lock")
+
+
+def temporary_folder(path: Path) -> Path:
+    """Create a folder beside `path` that the next builder may sweep away."""
+    prefix = f"{_TEMPORARY}{path.name}-"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+
+
 @contextlib.contextmanager
 def _workplace(path: Path) -> Iterator[Path]:
     # One lock over sweeping and creating: a new folder that is not locked
     # yet must not look like an abandoned one.
-    with FileLock(path.parent / ".lock"):
+    with lock(path.parent):
         _sweep(path.parent)
-        prefix = f"{_TEMPORARY}{path.name}-"
-        workplace = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+        workplace = temporary_folder(path)
         workplace.chmod(0o755)
-        lock = _lock(workplace)
-        lock.acquire()
+        building = _lock(workplace)
+        building.acquire()
     try:
         yield workplace
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+        building.release()
+        Path(building.lock_file).unlink(missing_ok=True)
 
 
 def _lock(workplace: Path) -> FileLock:
@@ -113,7 +123,7 @@ def _sweep(parent: Path) -> None:
     for abandoned in parent.glob(f"{_TEMPORARY}*"):
         if not abandoned.is_dir():
             continue
-        lock = _lock(abandoned)
-        with contextlib.suppress(Timeout), lock.acquire(blocking=False):
+        building = _lock(abandoned)
+        with contextlib.suppress(Timeout), building.acquire(blocking=False):
             shutil.rmtree(abandoned, ignore_errors=True)
-            Path(lock.lock_file).unlink(missing_ok=True)
+            Path(building.lock_file).unlink(missing_ok=True)

@@ -1,20 +1,22 @@
 """Cache folders: complete or absent, and checked for damage.
 
-Sizes and checksums of the files of a folder are in its `.checksums.json`; a
-file that is not what was built is an error that names it.
+Sizes and checksums of the files of a folder are in its `.checksums.json`. All
+files are verified when a folder is opened; one that is not what was built is
+named, and the folder built again.
 """
 
-import contextlib
 import hashlib
 import json
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.files import checksums
-from data_pipelines.files.atomic import build_folder, replacing
+from data_pipelines.files import atomic, checksums
+from data_pipelines.files.checksums import DamageError
 
 _CHECKSUMS = ".checksums.json"
 
@@ -38,41 +40,48 @@ def file_fingerprint(path: Path) -> list:
 
 
 def folder(path: Path, build: Callable[[Path], None]) -> Path:
-    """Return a folder of a cache, built first if it does not exist.
+    """Return a folder of a cache, built first if it is missing or damaged.
 
     Args:
         path: The folder.
         build: See `atomic.build_folder`. Every process builds the same
             content.
-
-    Raises:
-        DamageError: If a file in it is not what was built.
     """
 
     def build_with_checksums(workplace: Path) -> None:
         build(workplace)
-        files = (file for file in workplace.rglob("*") if file.is_file())
-        names = sorted(str(file.relative_to(workplace)) for file in files)
-        recorded = checksums.record(workplace, names)
-        (workplace / _CHECKSUMS).write_text(json.dumps(recorded), "utf-8")
+        files = sorted(f for f in workplace.rglob("*") if f.is_file())
+        names = [str(file.relative_to(workplace)) for file in files]
+        measured = checksums.in_threads(checksums.measure, files)
+        recorded = dict(zip(names, measured, strict=True))
+        checksums.write_json(workplace / _CHECKSUMS, recorded)
 
     if path.exists():
-        _verify(path)
-    build_folder(path, build_with_checksums)
+        try:
+            _verify(path)
+        except DamageError as error:
+            print(f"{error}; it is built again", file=sys.stderr)
+            _discard(path)
+    atomic.build_folder(path, build_with_checksums)
     return path
 
 
 def _verify(path: Path) -> None:
-    """Compare the files of a folder with their checksums, if it has any."""
-    written = path / _CHECKSUMS
-    try:
-        recorded = json.loads(written.read_text("utf-8"))
-    except FileNotFoundError:
-        return  # Built before there were checksums.
-    except ValueError:
-        raise checksums.damage(path, _CHECKSUMS, "is not JSON") from None
-    now = checksums.verify(path, recorded)
-    if now != recorded:
-        # A good copy need not be read again the next time.
-        with contextlib.suppress(OSError), replacing(written) as temporary:
-            temporary.write_text(json.dumps(now), "utf-8")
+    """Compare the files of a folder with their checksums."""
+    recorded = checksums.read_json(path / _CHECKSUMS)
+
+    def verify(name: str) -> None:
+        checksums.verify(path / name, recorded[name])
+
+    checksums.in_threads(verify, recorded)
+
+
+def _discard(path: Path) -> None:
+    """Remove a damaged folder, unless another process has built a new one."""
+    with atomic.lock(path.parent):
+        try:
+            _verify(path)
+        except DamageError:
+            damaged = atomic.temporary_folder(path)
+            path.rename(damaged / path.name)
+            shutil.rmtree(damaged)

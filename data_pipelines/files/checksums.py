@@ -1,79 +1,99 @@
-"""Sizes and checksums of files, so that damage is named and not computed on."""
+"""Sizes and checksums of files, so that damage is named and not computed on.
 
+A file is read as a whole to verify it, whatever its time of change says: a bit
+that flips on a disk leaves that as it was.
+"""
+
+import errno
+import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
+from data_pipelines.files.atomic import replacing
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.progress import progress_bar
 
 _BLOCK = 2**20
 _THREADS = 16
 
-# Name of a file -> bytes, time of change in nanoseconds, CRC-32.
-Record = dict[str, list[int]]
+# What a disk says of a file that is no longer what it was.
+_GONE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
+
+Result = TypeVar("Result")
 
 
 class DamageError(DataError):
     """A file that is not what was written."""
 
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: damaged: it {what}")
 
-def record(folder: Path, names: Iterable[str]) -> Record:
-    """Return what `verify` compares files of a folder with."""
-    names = list(names)
 
-    def one(name: str) -> list[int]:
-        status = (folder / name).stat()
-        checksum = _checksum(folder / name)
-        return [status.st_size, status.st_mtime_ns, checksum]
-
+def in_threads(
+    function: Callable[[Path], Result], paths: Iterable[Path]
+) -> list[Result]:
+    """Return `function` of each path, for functions that read files."""
+    paths = list(paths)
     with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+        results = pool.map(function, paths)
+        bar = progress_bar("verifying", "files", results, len(paths))
+        return list(bar)
 
 
-def verify(folder: Path, recorded: Record) -> Record:
-    """Refuse files that are not what they were when they were recorded.
-
-    A file is read only if its time has changed, as in a copy.
-
-    Args:
-        folder: The folder of the files.
-        recorded: From `record`.
-
-    Returns:
-        `recorded` with the times of today.
-
-    Raises:
-        DamageError: If a file is missing, or has other content.
-    """
-    times = {}
-    for name, (size, time, checksum) in recorded.items():
-        path = folder / name
-        try:
-            status = path.stat()
-        except OSError:
-            raise damage(folder, name, "is missing") from None
-        if status.st_size != size:
-            what = f"has {status.st_size:,} bytes, expected {size:,}"
-            raise damage(folder, name, what)
-        changed = status.st_mtime_ns != time
-        if changed and _checksum(path) != checksum:
-            raise damage(folder, name, "has a wrong checksum")
-        times[name] = [size, status.st_mtime_ns, checksum]
-    return times
-
-
-def damage(folder: Path, name: str, what: str) -> DamageError:
-    """Return the error that names a damaged file of a folder."""
-    return DamageError(
-        f"{folder / name}: damaged: it {what}; delete the folder {folder}, it "
-        "is built again"
-    )
-
-
-def _checksum(path: Path) -> int:
-    checksum = 0
+def measure(path: Path) -> list[int]:
+    """Return size and CRC-32 of a file."""
+    size = checksum = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
+            size += len(block)
             checksum = zlib.crc32(block, checksum)
-    return checksum
+    return [size, checksum]
+
+
+def verify(path: Path, measured: list[int]) -> None:
+    """Compare a file with what `measure` returned when it was written.
+
+    Raises:
+        DamageError: If it is missing, or has other content.
+    """
+    size, checksum = measured
+    try:
+        if (now := path.stat().st_size) != size:
+            raise DamageError(path, f"has {now:,} bytes, expected {size:,}")
+        if measure(path)[1] != checksum:
+            raise DamageError(path, "has a wrong checksum")
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        raise DamageError(path, f"cannot be read ({error.strerror})") from None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with its own checksum."""
+    sealed = {"checksum": _of_json(content), "content": content}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(sealed), "utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote.
+
+    Raises:
+        DamageError: If it is something else, or missing.
+    """
+    try:
+        sealed = json.loads(path.read_bytes())
+        if sealed["checksum"] == _of_json(sealed["content"]):
+            return sealed["content"]
+    except FileNotFoundError:
+        raise DamageError(path, "is missing") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise DamageError(path, "has a wrong checksum")
+
+
+def _of_json(content: Any) -> int:
+    return zlib.crc32(json.dumps(content).encode())

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import zlib
 from pathlib import Path
 
 FileIdentity = tuple[str, int, int]
@@ -22,6 +23,8 @@ def file_identity(path: str | Path) -> FileIdentity | None:
 class FileIndex:
     """A string about each of many files, in a file of lines.
 
+    A line has its own checksum; one that is damaged is passed over.
+
     Attributes:
         path: The file of lines.
         entries: `file_identity` of a file -> its string.
@@ -30,19 +33,21 @@ class FileIndex:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.entries: dict[FileIdentity, str] = {}
-        self._new: list[str] = []
+        self._new: list[bytes] = []
         with contextlib.suppress(FileNotFoundError):
             for line in path.read_bytes().splitlines():
                 # A kill can leave a part of a line.
-                with contextlib.suppress(ValueError, TypeError):
-                    *key, entry = json.loads(line)
+                raw, _, checksum = line.rpartition(b"\t")
+                if checksum == _checksum(raw):
+                    *key, entry = json.loads(raw)
                     self.entries[tuple(key)] = entry
 
     def add(self, key: FileIdentity, entry: str) -> None:
         """Remember a string; `save` writes it."""
         if self.entries.get(key) != entry:
             self.entries[key] = entry
-            self._new.append(json.dumps([*key, entry]) + "\n")
+            raw = json.dumps([*key, entry]).encode()
+            self._new.append(raw + b"\t" + _checksum(raw) + b"\n")
 
     def save(self) -> None:
         """Append what is new, in one piece that others do not break up."""
@@ -50,5 +55,9 @@ class FileIndex:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab", buffering=0) as file:
                 # Perhaps the last line there has no end.
-                file.write(("\n" + "".join(self._new)).encode())
+                file.write(b"\n" + b"".join(self._new))
             self._new = []
+
+
+def _checksum(raw: bytes) -> bytes:
+    return f"{zlib.crc32(raw):08x}".encode()

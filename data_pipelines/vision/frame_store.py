@@ -23,7 +23,6 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -42,7 +41,7 @@ from data_pipelines.vision.feature_checks import Statistics
 from data_pipelines.vision.video import Frame
 
 # Changes when the files do.
-_FORMAT = 2
+_FORMAT = 3
 
 # Frames that are encoded at a time.
 BATCH = 32
@@ -123,32 +122,21 @@ class Shard:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Check and map a shard, given its .bin file.
-
-        It is read only if its time is another than when it was written.
+        """Verify and map a shard, given its .bin file.
 
         Raises:
             DamageError: If it is not what was written.
         """
-        json_path = path.with_suffix(".json")
-        try:
-            written = json.loads(json_path.read_text("utf-8"))
-            statistics = written["statistics"]
-            shard = cls(
-                path,
-                tuple(written["shape"]),
-                written["dtype"],
-                [tuple(item) for item in written["items"]],
-                statistics and Statistics(**statistics),
-            )
-            recorded = written["checksums"]
-        except (ValueError, KeyError, TypeError):
-            raise DamageError(json_path) from None
-        now = checksums.verify(path.parent, recorded)
-        if now != recorded:
-            # A good copy need not be read again the next time.
-            _write_json(path, {**written, "checksums": now})
-        return shard
+        written = checksums.read_json(path.with_suffix(".json"))
+        checksums.verify(path, written["measured"])
+        statistics = written["statistics"]
+        return cls(
+            path,
+            tuple(written["shape"]),
+            written["dtype"],
+            [tuple(item) for item in written["items"]],
+            statistics and Statistics(**statistics),
+        )
 
     def save(self, about: dict) -> None:
         """Write the .json, when all frames are in the .bin file.
@@ -163,14 +151,9 @@ class Shard:
             "items": self.items,
             "statistics": self.statistics
             and dataclasses.asdict(self.statistics),
-            "checksums": checksums.record(self.path.parent, [self.path.name]),
+            "measured": checksums.measure(self.path),
         }
-        _write_json(self.path, written)
-
-
-def _write_json(path: Path, written: dict) -> None:
-    with atomic.replacing(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(written), "utf-8")
+        checksums.write_json(self.path.with_suffix(".json"), written)
 
 
 class Stored(NamedTuple):
@@ -261,8 +244,12 @@ class FrameStore:
             self._lock.acquire()
         for abandoned in self.path.glob(".tmp-*"):
             abandoned.unlink()
-        for json_path in sorted(self.path.glob("[0-9]*.json")):
-            self._open(json_path.with_suffix(".bin"))
+        described = sorted(self.path.glob("[0-9]*.json"))
+        paths = [path.with_suffix(".bin") for path in described]
+        for path, shard in zip(
+            paths, checksums.in_threads(_load, paths), strict=True
+        ):
+            self._open(path, shard)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -373,15 +360,10 @@ class FrameStore:
         }
         self._append(*written, [(content, len(numbers), details)])
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, shard: Shard | DamageError) -> None:
         self._next = max(self._next, int(path.stem) + 1)
-        try:
-            shard = Shard.load(path)
-        except DamageError:
-            print(
-                f"{path} is damaged; its frames are computed again",
-                file=sys.stderr,
-            )
+        if isinstance(shard, DamageError):
+            print(f"{shard}; its frames are computed again", file=sys.stderr)
             # First that without which it is not there.
             path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink(missing_ok=True)
@@ -437,6 +419,13 @@ class FrameStore:
                 f"{tqdm.format_sizeof(free, 'B')}"
             )
         print(f"{action}: {size}, {self.path}", file=sys.stderr)
+
+
+def _load(path: Path) -> Shard | DamageError:
+    try:
+        return Shard.load(path)
+    except DamageError as error:
+        return error
 
 
 def described(

@@ -1,11 +1,8 @@
 import os
-import shutil
+import re
 import time
 
-import pytest
-
-from data_pipelines.files import cache, checksums
-from data_pipelines.files.checksums import DamageError
+from data_pipelines.files import atomic, cache
 
 
 def nested(place):
@@ -29,37 +26,50 @@ def test_built_once(tmp_path):
     ]
 
 
-def test_damage_is_named(tmp_path):
+def test_a_damaged_folder_is_named_and_built_again(tmp_path, capsys):
+    path = cache.folder(tmp_path / "b", nested)
+    file, index = path / "a" / "one", path / ".checksums.json"
+
+    def flip():
+        # The time stays, as when a disk loses a bit.
+        times = file.stat()
+        file.write_text("contenT")
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    for damage, name, what in [
+        (flip, "a/one", "has a wrong checksum"),
+        (lambda: file.write_text("c"), "a/one", "has 1 bytes, expected 7"),
+        (file.unlink, "a/one", r"cannot be read \(No such file.*\)"),
+        (lambda: index.write_text("{"), ".checksums.json", "has a wrong.*"),
+        (index.unlink, ".checksums.json", "is missing"),
+    ]:
+        damage()
+        assert cache.folder(path, nested) == path
+        line = f"{path}/{name}: damaged: it {what}; it is built again\n"
+        assert re.fullmatch(line, capsys.readouterr().err)
+        assert file.read_text() == "content"
+        names = {p.name for p in tmp_path.iterdir()}
+        assert names == {"b", ".lock"}
+        cache.folder(path, nested)
+        assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_another_process_has_built_again_stays(
+    tmp_path, monkeypatch
+):
     path = cache.folder(tmp_path / "b", nested)
     (path / "a" / "one").write_text("CONTENT")
-    with pytest.raises(DamageError) as caught:
-        cache.folder(path, nested)
-    assert str(caught.value) == (
-        f"{path}/a/one: damaged: it has a wrong checksum; delete the folder "
-        f"{path}, it is built again"
-    )
-    shutil.rmtree(path)
-    assert (cache.folder(path, nested) / "a" / "one").read_text() == "content"
-    (path / ".checksums.json").write_text("{")
-    with pytest.raises(DamageError, match="damaged: it is not JSON; delete"):
-        cache.folder(path, nested)
+    lock = atomic.lock
 
+    def late(parent):
+        # While this one waits, another one is done.
+        (path / "a" / "one").write_text("content")
+        return lock(parent)
 
-def test_a_copy_is_as_good(tmp_path, monkeypatch):
-    path = cache.folder(tmp_path / "b", nested)
-    copy = tmp_path / "copy"
-    shutil.copytree(path, copy, copy_function=shutil.copyfile)
-    assert cache.folder(copy, nested) == copy
-    # Its times are known now: its files are not read again.
-    monkeypatch.setattr(checksums, "zlib", None)
-    assert cache.folder(copy, nested) == copy
-
-
-def test_a_folder_of_before_there_were_checksums(tmp_path):
-    path = tmp_path / "old"
-    path.mkdir()
-    (path / "one").write_text("whatever")
-    assert cache.folder(path, nested) == path
+    monkeypatch.setattr(atomic, "lock", late)
+    before = path.stat().st_ino
+    cache.folder(path, nested)
+    assert path.stat().st_ino == before
 
 
 def test_keys_tell_files_and_settings_apart(tmp_path):

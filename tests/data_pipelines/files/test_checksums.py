@@ -1,5 +1,9 @@
+import contextlib
+import errno
+import json
 import os
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -9,60 +13,98 @@ from data_pipelines.files.errors import DataError
 
 
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "one").write_bytes(b"1" * 3_000_000)
-    (tmp_path / "two").write_bytes(b"")
-    return tmp_path
+def path(tmp_path):
+    path = tmp_path / "one"
+    path.write_bytes(b"1" * 3_000_000)
+    return path
 
 
-NAMES = ["a/one", "two"]
-
-
-def fails(folder, recorded):
+def fails(path, measured):
     with pytest.raises(DamageError) as caught:
-        checksums.verify(folder, recorded)
+        checksums.verify(path, measured)
     assert isinstance(caught.value, DataError)
-    return str(caught.value).replace(str(folder), "FOLDER")
+    return str(caught.value).replace(str(path), "FILE")
 
 
-def test_what_is_recorded(folder):
-    recorded = checksums.record(folder, NAMES)
-    assert list(recorded) == NAMES
-    size, time, checksum = recorded["a/one"]
-    assert size == 3_000_000
-    assert time == (folder / "a" / "one").stat().st_mtime_ns
-    assert checksum == zlib.crc32(b"1" * 3_000_000)
-    assert checksums.verify(folder, recorded) == recorded
+def test_what_is_measured(path):
+    measured = checksums.measure(path)
+    assert measured == [3_000_000, zlib.crc32(b"1" * 3_000_000)]
+    os.utime(path, ns=(1, 1))
+    checksums.verify(path, measured)
+    path.write_bytes(b"")
+    assert checksums.measure(path) == [0, 0]
 
 
-def test_a_copy_is_read_once_and_has_new_times(folder):
-    recorded = checksums.record(folder, NAMES)
-    os.utime(folder / "two", ns=(1, 1))
-    now = checksums.verify(folder, recorded)
-    assert now["a/one"] == recorded["a/one"]
-    assert now["two"] == [0, 1, 0]
-
-
-def test_damage_is_named(folder):
-    recorded = checksums.record(folder, NAMES)
-    end = "; delete the folder FOLDER, it is built again"
-    path = folder / "a" / "one"
+def test_damage_is_named(path):
+    measured = checksums.measure(path)
     time = path.stat().st_mtime_ns
     raw = bytearray(path.read_bytes())
-    raw[1_500_000] = 0
+    raw[1_500_000] ^= 1
     path.write_bytes(raw)
-    wrong = f"FOLDER/a/one: damaged: it has a wrong checksum{end}"
-    assert fails(folder, recorded) == wrong
-    # With the time it had, it is not read.
     os.utime(path, ns=(time, time))
-    assert checksums.verify(folder, recorded) == recorded
+    assert fails(path, measured) == "FILE: damaged: it has a wrong checksum"
     path.write_bytes(raw[:-1])
-    assert fails(folder, recorded) == (
-        "FOLDER/a/one: damaged: it has 2,999,999 bytes, expected 3,000,000"
-        + end
+    assert fails(path, measured) == (
+        "FILE: damaged: it has 2,999,999 bytes, expected 3,000,000"
     )
     path.unlink()
-    assert fails(folder, recorded) == (
-        f"FOLDER/a/one: damaged: it is missing{end}"
+    assert fails(path, measured) == (
+        "FILE: damaged: it cannot be read (No such file or directory)"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EIO, DamageError), (errno.EMFILE, OSError)]
+)
+def test_a_bad_block_is_damage_too_few_handles_are_not(
+    path, monkeypatch, number, kind
+):
+    measured = checksums.measure(path)
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(kind):
+        checksums.verify(path, measured)
+
+
+def test_files_are_read_in_threads_in_order(tmp_path):
+    paths = [tmp_path / str(number) for number in range(50)]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"x" * number)
+    sizes = [s for s, _ in checksums.in_threads(checksums.measure, paths)]
+    assert sizes == list(range(50))
+
+
+@pytest.mark.parametrize(
+    "content", [None, 0.1, ["\u00e9\ud800", -3, 1e300], {"b": [{}], "a": True}]
+)
+def test_json_comes_back(tmp_path, content):
+    checksums.write_json(tmp_path / "a", content)
+    again = checksums.read_json(tmp_path / "a")
+    assert json.dumps(again) == json.dumps(content)
+
+
+def test_no_bit_of_json_can_change(tmp_path):
+    path = tmp_path / "a"
+    content = {"size": 12, "names": ["a", "b c"], "rate": 1.5, "no": None}
+    checksums.write_json(path, content)
+    raw = path.read_bytes()
+    for place in range(len(raw)):
+        changed = bytearray(raw)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        # Of white space any will do.
+        with contextlib.suppress(DamageError):
+            assert checksums.read_json(path) == content
+    for end in range(0, len(raw), 5):
+        path.write_bytes(raw[:end])
+        with pytest.raises(DamageError):
+            checksums.read_json(path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(DamageError):
+        checksums.read_json(path)
+    path.unlink()
+    with pytest.raises(DamageError, match="damaged: it is missing"):
+        checksums.read_json(path)

@@ -55,3 +55,19 @@ def test_lines_that_are_cut_or_no_entries_are_passed_over(tmp_path):
     index.add(("/c", 1, 2), "z")
     index.save()
     assert list(FileIndex(path).entries) == [("/a", 1, 2), ("/c", 1, 2)]
+
+
+def test_no_bit_of_an_entry_can_change(tmp_path):
+    path = tmp_path / "index.jsonl"
+    index = FileIndex(path)
+    index.add(("/a", 1, 2), "x")
+    index.add(("/b\ud800", 3, 4), "y")
+    index.save()
+    entries = FileIndex(path).entries
+    assert len(entries) == 2
+    raw = path.read_bytes()
+    for place in range(len(raw)):
+        changed = bytearray(raw)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        assert FileIndex(path).entries.items() <= entries.items()

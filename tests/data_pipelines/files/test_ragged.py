@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from data_pipelines.files.errors import DataError
 from data_pipelines.files.ragged import (
     ArrayWriter,
     RaggedArray,
@@ -81,32 +80,3 @@ def test_texts(tmp_path):
     assert list(loaded.chosen(np.array([2, 0]))) == [texts[2], texts[0]]
     with pytest.raises(IndexError):
         loaded[4]
-
-
-@pytest.mark.parametrize("ending", ["npy", "lengths.npy"])
-def test_damage_is_named(path, ending):
-    file = path.with_name(f"a.{ending}")
-    whole = file.read_bytes()
-    for raw in (whole[:-4], whole[:50], b""):
-        file.write_bytes(raw)
-        with pytest.raises(DataError) as caught:
-            RaggedArray.load(path)
-        message = str(caught.value)
-        assert message.startswith(f"{file}: damaged: it cannot be read (")
-        assert message.endswith(
-            f"; delete the folder {path.parent}, it is built again"
-        )
-        assert "\n" not in message
-    file.unlink()
-    with pytest.raises(DataError, match=r": damaged: .*\(.*No such file"):
-        RaggedArray.load(path)
-
-
-def test_lengths_that_do_not_fit_the_values_are_named(path):
-    np.save(path.with_name("a.lengths.npy"), np.array([3, 4], np.int32))
-    with pytest.raises(DataError) as caught:
-        RaggedArray.load(path)
-    assert str(caught.value) == (
-        f"{path}.npy: damaged: it has 8 values, which its lengths do not fit; "
-        f"delete the folder {path.parent}, it is built again"
-    )

@@ -1,5 +1,6 @@
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -360,8 +361,15 @@ def damage_size(path):
 
 def damage_bits(path):
     content = bytearray(path.read_bytes())
+    times = path.stat()
     content[-7] ^= 1
     path.write_bytes(content)
+    # The time stays, as when a disk loses a bit.
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def damage_json_bits(path):
+    damage_bits(path.with_suffix(".json"))
 
 
 def damage_index(path):
@@ -373,7 +381,14 @@ def damage_missing(path):
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_size, damage_bits, damage_index, damage_missing]
+    "damage",
+    [
+        damage_size,
+        damage_bits,
+        damage_json_bits,
+        damage_index,
+        damage_missing,
+    ],
 )
 def test_damaged_shards_are_named_and_computed_again(tmp_path, capsys, damage):
     fill(tmp_path, 24)
@@ -382,8 +397,10 @@ def test_damaged_shards_are_named_and_computed_again(tmp_path, capsys, damage):
     damage(path)
     encoder = Means()
     fill(tmp_path, 24, encoder)
-    assert capsys.readouterr().err == (
-        f"{path} is damaged; its frames are computed again\n"
+    assert re.fullmatch(
+        f"{path.with_suffix('')}.(bin|json): damaged: it .*; its frames are "
+        r"computed again\n",
+        capsys.readouterr().err,
     )
     assert len(encoder.batches) == 2
     encoder = Means()
