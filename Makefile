@@ -14,6 +14,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 BACKENDS := .venv-backends
+NIGHTLY := .venv-nightly
 ARGS ?=
 # The tests of a file stay on one core: some share one training.  The apps come
 # first, as their files do: few tests that take long would make a core wait.
@@ -114,6 +115,19 @@ test-backends: $(BACKENDS)/.installed ## Run the layers' tests on JAX and torch 
 		KERAS_BACKEND=$$backend JAX_ENABLE_X64=1 JAX_DISABLE_MOST_OPTIMIZATIONS=1 \
 		$(BACKENDS)/bin/python -m pytest -m "not slow" tests/rnn_layers \
 		-n auto --maxprocesses 4 $(ARGS) || failed=1; done; test -z "$$failed"
+
+$(NIGHTLY)/.installed: requirements.txt | $(INSTALLED)
+	$(RUN) -m venv $(NIGHTLY)
+	$(NIGHTLY)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r $(VENV)/requirements.txt -c $(VENV)/constraints.txt
+	$(NIGHTLY)/bin/python -m pip uninstall --quiet --yes keras
+	$(NIGHTLY)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps keras-nightly
+	@touch $@
+
+.PHONY: test-nightly
+test-nightly: $(NIGHTLY)/.installed ## Run the layers' tests on Keras's nightly build
+	@$(NIGHTLY)/bin/python -m pytest -m "not slow" tests/rnn_layers $(WORKERS) $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style and format

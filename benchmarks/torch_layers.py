@@ -66,6 +66,8 @@ def serve(kind, shape, training, bidirectional):
     """Run a layer once for every line on the standard input."""
     import torch
 
+    on_gpu = torch.cuda.is_available()
+    torch.set_default_device("cuda" if on_gpu else "cpu")
     batch, steps, inputs, units = shape
     layer = getattr(torch.nn, kind)(
         inputs, units, batch_first=True, bidirectional=bidirectional
@@ -79,6 +81,8 @@ def serve(kind, shape, training, bidirectional):
         else:
             with torch.no_grad():
                 layer(x)
+        if on_gpu:
+            torch.cuda.synchronize()
         print(flush=True)
 
 

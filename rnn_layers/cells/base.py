@@ -174,6 +174,25 @@ class Cell(keras.layers.Layer):
             role="recurrent",
         )
 
+    def add_diagonal(
+        self, name: str, shape: tuple, role: str = "kernel"
+    ) -> keras.Variable:
+        """Add diagonals of matrices, such as peepholes, `(..., U)`.
+
+        A constraint takes each entry for a column, as that of a diagonal
+        matrix is: it never joins the gates or the units.
+        """
+        initializer = self._drawn(getattr(self, f"{role}_initializer"))
+        constraint = getattr(self, f"{role}_constraint")
+
+        def constrained(weight):
+            columns = ops.reshape(weight, (1, -1))
+            return ops.reshape(constraint(columns), weight.shape)
+
+        weight = self._add(name, shape, initializer, role=role)
+        weight.constraint = constrained if constraint else None
+        return weight
+
     def add_bias(self, name: str, shape: tuple) -> keras.Variable:
         """Add a weight that is added to a sum."""
         kind = self.state_dtype

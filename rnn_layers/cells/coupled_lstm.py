@@ -67,7 +67,7 @@ class CoupledLSTMCell(LSTMCell):
         """Make the weights of the LSTM and the peepholes, if any."""
         super().build(input_shape)
         if self.peephole:
-            self.peepholes = self.add_kernel("peephole", (2, self.units))
+            self.peepholes = self.add_diagonal("peephole", (2, self.units))
 
     def step(self, projected, states, matmul):
         """Take one time step, equations (1) to (5)."""

@@ -21,8 +21,9 @@ class FullGateLSTMCell(LSTMCell):
         (6)  h' = o' * tanh(c')
 
     Greff et al., 2017, "LSTM: A search space odyssey",
-    https://arxiv.org/abs/1503.04069, variant FGR.
-    The gates before the first step are zero.
+    https://arxiv.org/abs/1503.04069, variant FGR: nine matrices from the last
+    gates beside the vanilla LSTM, whose output gate looks at the new cell state
+    (section 2), and so does this one. The gates before the first step are zero.
 
     Args:
         units: Positive integer, the size U of the state.
@@ -59,7 +60,7 @@ class FullGateLSTMCell(LSTMCell):
         self.gate_kernel = self.add_recurrent(
             "gate_kernel", (3 * self.units, 3 * self.units)
         )
-        self.peepholes = self.add_kernel("peephole", (3, self.units))
+        self.peepholes = self.add_diagonal("peephole", (3, self.units))
 
     def step(self, projected, states, matmul):
         """Take one time step, equations (1) to (6)."""

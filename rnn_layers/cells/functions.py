@@ -9,10 +9,12 @@ from rnn_layers.cells.base import Tensor
 
 
 def gate_share(activation: Callable, a: Tensor, b: Tensor) -> Tensor:
-    """Return g(a) / (g(a) + g(b)), also where both of a sigmoid g are zero."""
+    """Return g(a) / (g(a) + g(b)), and 1/2 where both of them are zero."""
     if activation is keras.activations.sigmoid:
         return ops.sigmoid(ops.log_sigmoid(a) - ops.log_sigmoid(b))
-    return activation(a) / (activation(a) + activation(b))
+    a, total = activation(a), activation(a) + activation(b)
+    shut = ops.equal(total, 0)
+    return ops.where(shut, 0.5, a / ops.where(shut, 1.0, total))
 
 
 def normalized(x: Tensor, epsilon: float = 1e-5) -> Tensor:

@@ -62,8 +62,8 @@ class IndRNNCell(Cell):
     def build(self, input_shape: tuple) -> None:
         """Make the weights."""
         self.kernel = self.add_kernel("kernel", (input_shape[-1], self.units))
-        self.recurrent_kernel = self.add_recurrent(
-            "recurrent_kernel", (self.units,)
+        self.recurrent_kernel = self.add_diagonal(
+            "recurrent_kernel", (self.units,), role="recurrent"
         )
         self.bias = (
             self.add_bias("bias", (self.units,)) if self.use_bias else None

@@ -15,17 +15,19 @@ class LayerNormGRUCell(GatedCell):
     shift and scale of a vector to mean 0 and variance 1:
 
         (1)  [z, r] = sigmoid(p * N(x @ W_zr) + q * N(h @ R_zr) + b_zr)
-        (2)  n  = tanh(p_h * N(x @ W_h) + b_h + r * (q_h * N(h @ R_h)))
+        (2)  n  = tanh(p_h * N(x @ W_h) + b_h + r * (q_h * N(h @ R_h) + s))
         (3)  h' = z * h + (1 - z) * n                  new state
 
     Ba, Kiros and Hinton, 2016, "Layer normalization",
     https://arxiv.org/abs/1607.06450, section 3.1 and the equations of the GRU
     in the supplement: N in (1) is over both gates together. As in `gru`, and
     unlike there, a gate z of one keeps the old state; the two shifts of each
-    sum are one, b.
+    sum are one, b, but for s, which the reset gate scales. Without
+    `recurrent_shift`, s is zero.
 
     Args:
         units: Positive integer, the size U of the state.
+        recurrent_shift: Whether there is a shift s, as in the paper.
         **kwargs: The arguments of `rnn_layers.cells.base.GatedCell`.
 
     Call arguments:
@@ -38,7 +40,8 @@ class LayerNormGRUCell(GatedCell):
     Weights:
         kernel `(F, 3 * U)`, columns in the order z, r, h; recurrent_kernel
         `(U, 3 * U)` and bias `(3 * U,)`, same order; gain `(2, 3 * U)`, rows
-        p, q; together `3 * U * (F + U + 1) + 6 * U` parameters.
+        p, q; together `3 * U * (F + U + 1) + 6 * U` parameters; with
+        `recurrent_shift` recurrent_shift `(U,)`.
 
     Masking:
         By `rnn_layers.Recurrent`: a masked step copies the state.
@@ -51,10 +54,16 @@ class LayerNormGRUCell(GatedCell):
 
     gates = 3
 
+    def __init__(self, units, recurrent_shift=False, **kwargs):
+        super().__init__(units, **kwargs)
+        self.recurrent_shift = recurrent_shift
+
     def build(self, input_shape: tuple) -> None:
         """Make the weights of the GRU and of the normalization."""
         super().build(input_shape)
         self.gain = self.add_scale("gain", (2, 3 * self.units))
+        if self.recurrent_shift:
+            self.shift = self.add_shift("recurrent_shift", (self.units,))
 
     def project(self, inputs: Tensor) -> Tensor:
         """Return `p * N(inputs @ W) + b`, for gates and candidate apart."""
@@ -73,8 +82,17 @@ class LayerNormGRUCell(GatedCell):
         h_z, h_r, h_n = ops.split(self.gain[1] * recurrent, 3, axis=-1)
         z = sigma(x_z + h_z)
         r = sigma(x_r + h_r)
+        if self.recurrent_shift:
+            h_n = h_n + self.shift
         n = tanh(x_n + r * h_n)
         return [z * h + (1 - z) * n]
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "recurrent_shift": self.recurrent_shift,
+        }
 
     def _normalized(self, x):
         gates, candidate = ops.split(x, [2 * self.units], axis=-1)

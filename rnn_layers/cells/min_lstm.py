@@ -24,7 +24,8 @@ class MinLSTMCell(ForgetCell):
     https://arxiv.org/abs/2410.01201, section 3.2; g is from its appendix. Only
     the elementwise (4) runs step by step, over products that were taken for
     the whole sequence at once; there is no recurrent product, and so no
-    recurrent dropout.
+    recurrent dropout. Where both gates are zero, as a `hard_sigmoid` can be,
+    (4) takes the mean of h and n.
 
     Args:
         units: Positive integer, the size U of the state.

@@ -53,7 +53,7 @@ class NoForgetGateLSTMCell(GatedCell):
     def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
-        self.peepholes = self.add_kernel("peephole", (2, self.units))
+        self.peepholes = self.add_diagonal("peephole", (2, self.units))
 
     def step(self, projected, states, matmul):
         """Take one time step, equations (1) to (5)."""

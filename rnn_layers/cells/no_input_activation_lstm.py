@@ -50,7 +50,7 @@ class NoInputActivationLSTMCell(LSTMCell):
     def build(self, input_shape: tuple) -> None:
         """Make the weights of the LSTM and the peepholes."""
         super().build(input_shape)
-        self.peepholes = self.add_kernel("peephole", (3, self.units))
+        self.peepholes = self.add_diagonal("peephole", (3, self.units))
 
     def step(self, projected, states, matmul):
         """Take one time step, equations (1) to (6)."""

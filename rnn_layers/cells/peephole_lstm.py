@@ -29,7 +29,9 @@ class PeepholeLSTMCell(LSTMCell):
     form `f_t = sigmoid(W_f [c_{t-1}, h_{t-1}, x_t] + b_f)` found in tutorials,
     such as Olah, 2015, "Understanding LSTM networks", section "Variants on
     long short-term memory"; with diagonal matrices it is the diagonal one.
-    Unlike the paper of 2000 the gradient is not truncated.
+    Unlike in the paper of 2000 the gradient is not truncated, and, as in Greff
+    et al., the output squashes the cell state (6); that of
+    `no_output_activation_lstm` does not.
 
     Args:
         units: Positive integer, the size U of both states.
@@ -71,7 +73,7 @@ class PeepholeLSTMCell(LSTMCell):
                 "peephole_kernel", (self.units, 3 * self.units)
             )
         else:
-            self.peepholes = self.add_kernel("peephole", (3, self.units))
+            self.peepholes = self.add_diagonal("peephole", (3, self.units))
 
     def step(self, projected, states, matmul):
         """Take one time step, equations (1) to (6)."""

@@ -28,6 +28,8 @@ class SLSTMCell(ForgetCell):
 
     Args:
         units: Positive integer, the size U of the state.
+        recurrent_activation: That of the output gate in (7) alone: the other
+            gates are exponential.
         **kwargs: The arguments of `rnn_layers.cells.base.ForgetCell`.
 
     Call arguments:

@@ -58,7 +58,7 @@ class SRUCell(ForgetCell):
         """Make the weights."""
         u = self.units
         self.kernel = self.add_kernel("kernel", (input_shape[-1], 4 * u))
-        self.peepholes = self.add_kernel("peephole", (2, u))
+        self.peepholes = self.add_diagonal("peephole", (2, u))
         self.bias = self.add_bias("bias", (2 * u,)) if self.use_bias else None
 
     def input_bias(self) -> Tensor:

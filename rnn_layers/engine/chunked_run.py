@@ -64,7 +64,7 @@ class LoopCache:
         projection = Projection(cell, inputs[0])
         rows = rows_of_ones(projection, inputs, states, constants)
         kernels = kernels_of(step, rows)
-        key = step.form, len(constants)
+        key = step.form, step.traits, len(constants)
         if key not in self.loops:
             analysis = StepAnalysis(step, rows, kernels)
             self.loops[key] = CompiledLoop(step, analysis, self.compiled)

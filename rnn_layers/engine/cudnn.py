@@ -2,9 +2,10 @@
 
 cuDNN runs a whole sequence in one call. It knows no peepholes, no other
 activations and no zoneout, so it serves two cells of this library, and only as
-they are by default (`fits`); it is given no masks, of which it knows only those
-at the end. Everything else runs in `chunked_run.py`, and so does what is not
-training: what was saved on a machine with a GPU must run on one without.
+they are by default (`fits`), and masks that leave one block of steps of each
+row (`has_one_block`), such as padding. Everything else runs in
+`chunked_run.py`, and so does what is not training: what was saved on a machine
+with a GPU must run on one without. cuDNN has no gradient of its gradient.
 
 The equations, the order of gates and that of weights are those of NVIDIA's
 cuDNN API reference under `cudnnRNNMode_t` and `cudnnGetRNNWeightParams`.
@@ -49,8 +50,48 @@ def mode(cell: Cell) -> str | None:
     return vars(type(cell)).get("cudnn_mode")
 
 
+def has_one_block(mask: tf.Tensor) -> tf.Tensor:
+    """Return whether a mask `(T, B)` leaves each row one block of steps."""
+    before = tf.pad(mask[:-1], [[1, 0], [0, 0]])
+    begins = tf.logical_and(mask, tf.logical_not(before))
+    return tf.reduce_all(tf.math.count_nonzero(begins, axis=0) == 1)
+
+
+def run_masked(
+    cell: Cell, sequences: tf.Tensor, states: list, mask: tf.Tensor
+) -> tuple[tf.Tensor, list]:
+    """Run a cell that `fits` over the one block of each row, as `run` does.
+
+    Behind the block the output is its last one, as at all masked steps; what
+    stands before it nobody sees.
+
+    Args:
+        cell: The built cell.
+        sequences: `(T, B, F)`.
+        states: List of the states before the first step, `(B, U)`.
+        mask: Boolean `(T, B)` that `has_one_block`.
+    """
+    mask = tf.cast(mask, "int32")
+    first, lengths = (
+        tf.argmax(mask, output_type="int32"),
+        tf.reduce_sum(mask, 0),
+    )
+    steps = tf.range(tf.shape(mask)[0])[:, None]  # (T, 1)
+    rows = tf.range(tf.shape(mask)[1])[None] + 0 * steps
+
+    def at(x, step):
+        return tf.gather_nd(x, tf.stack([step, rows], axis=-1))
+
+    moved = at(sequences, tf.math.floormod(steps + first, tf.shape(mask)[0]))
+    outputs, last = run(cell, moved, states, lengths)
+    return at(outputs, tf.clip_by_value(steps - first, 0, lengths - 1)), last
+
+
 def run(
-    cell: Cell, sequences: tf.Tensor, states: list
+    cell: Cell,
+    sequences: tf.Tensor,
+    states: list,
+    lengths: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, list]:
     """Run a cell that `fits` over sequences.
 
@@ -58,9 +99,11 @@ def run(
         cell: The built cell.
         sequences: `(T, B, F)`.
         states: List of the states before the first step, `(B, U)`.
+        lengths: Integers `(B,)` of at least 1, by default all T.
 
     Returns:
-        The first state of every step `(T, B, U)`, and the last states.
+        The first state of every step `(T, B, U)`, zero from a row's length on,
+        and the last states.
     """
     length, batch = tf.shape(sequences)[0], tf.shape(sequences)[1]
     lstm = mode(cell) == "lstm"
@@ -69,7 +112,9 @@ def run(
         input_h=states[0][None],
         input_c=states[1][None] if lstm else 0,
         params=parameters(cell),
-        sequence_lengths=tf.fill([batch], length),
+        sequence_lengths=tf.fill([batch], length)
+        if lengths is None
+        else lengths,
         rnn_mode=mode(cell),
         is_training=True,
         time_major=True,

@@ -41,6 +41,11 @@ class Bidirectional(keras.layers.Bidirectional):
         backward_layer=None,
         **kwargs,
     ):
+        if getattr(layer, "return_all_states", False):
+            raise ValueError(
+                "`return_all_states` is for one direction: the steps of the "
+                "two do not come in one order."
+            )
         super().__init__(layer, merge_mode, weights, backward_layer, **kwargs)
         # While a model is loaded Keras knows layers by their id(), which the
         # next layer may get once this one is gone: so it stays, in a function,

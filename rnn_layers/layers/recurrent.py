@@ -6,6 +6,7 @@ Letters of shapes: B batch, T time, F features, U units.
 """
 
 import functools
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -66,7 +67,7 @@ def check_options(
 
 def _layer_options():
     own = [key for key in keywords(Recurrent) if key != "cell"]
-    return ["name", *SHARED_OPTIONS, *own]
+    return ["name", "activity_regularizer", *SHARED_OPTIONS, *own]
 
 
 def seeded(options: dict, index: int) -> dict:
@@ -74,6 +75,11 @@ def seeded(options: dict, index: int) -> dict:
     if options.get("seed") is None:
         return options
     return {**options, "seed": options["seed"] + index}
+
+
+def _of_cell(name):
+    """Return a property of a layer that its cell has."""
+    return property(lambda layer: getattr(layer.cell, name))
 
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
@@ -89,6 +95,9 @@ class Recurrent(keras.layers.RNN):
         cell: A `rnn_layers.cells.base.Cell`.
         return_sequences: Whether to return all outputs or only the last one.
         return_state: Whether to return the last states too.
+        return_all_states: Whether to return the states of all steps,
+            `(B, T, U)` each, in place of the last ones, `(B, U)`. TensorFlow
+            then runs a plain loop.
         go_backwards: Whether to run from the last step to the first; the
             outputs then come in the order in which they were computed.
         stateful: Whether a batch starts from the last states of the one
@@ -106,11 +115,18 @@ class Recurrent(keras.layers.RNN):
         seed: Integer, seed of dropout and zoneout, or `None`.
         compiled: Whether XLA compiles the loop, on TensorFlow in a graph.
         use_cudnn: Whether cuDNN runs the sequence where it can: an LSTM or a
-            GRU with its default activations and bias, without mask, zoneout,
+            GRU with its default activations and bias, without zoneout,
             recurrent dropout and mixed precision, in training, on TensorFlow
-            with a GPU, outside of XLA. Keras then compiles a model with XLA
-            only when told to.
-        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+            with a GPU, outside of XLA; if masked, where the mask of a batch
+            leaves each row one block of steps, as padding does. Keras then
+            compiles a model with XLA only when told to.
+        **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` of
+            `keras.layers.Layer`.
+
+    Attributes:
+        units, activation, recurrent_activation, use_bias, unit_forget_bias and
+            the initializers, regularizers and constraints: Those of the cell,
+            if it has them.
 
     Call arguments:
         sequences: `(B, T, F)`.
@@ -123,7 +139,8 @@ class Recurrent(keras.layers.RNN):
 
     Returns:
         The outputs `(B, T, U)`, or the last output `(B, U)`; with
-        `return_state=True` a tuple of that and the last states.
+        `return_state=True` or `return_all_states=True` a tuple of that and the
+        states.
 
     Masking:
         A masked step copies the states. Its output is the output before it,
@@ -153,6 +170,7 @@ class Recurrent(keras.layers.RNN):
         seed=None,
         compiled=True,
         use_cudnn=True,
+        return_all_states=False,
         **kwargs,
     ):
         if not isinstance(cell, Cell):
@@ -184,6 +202,7 @@ class Recurrent(keras.layers.RNN):
             )
         if keras.backend.backend() == "tensorflow":
             self.loop_cache = chunked_run.LoopCache(compiled)
+        self.return_all_states = return_all_states
         self.loops_at_once = 1  # its own, and those that run beside it
         self.use_cudnn = use_cudnn
         if self._fits_cudnn():
@@ -197,14 +216,25 @@ class Recurrent(keras.layers.RNN):
             keras.backend.backend() == "tensorflow"
             and self.use_cudnn
             and not (self.unroll or self.recurrent_dropout or self.zoneout)
+            and not self.return_all_states
             and cudnn.fits(self.cell)
             and cudnn.available()
         )
 
-    @property
-    def units(self) -> int:
-        """Size of the state."""
-        return self.cell.units
+    units = _of_cell("units")
+    activation = _of_cell("activation")
+    recurrent_activation = _of_cell("recurrent_activation")
+    use_bias = _of_cell("use_bias")
+    unit_forget_bias = _of_cell("unit_forget_bias")
+    kernel_initializer = _of_cell("kernel_initializer")
+    recurrent_initializer = _of_cell("recurrent_initializer")
+    bias_initializer = _of_cell("bias_initializer")
+    kernel_regularizer = _of_cell("kernel_regularizer")
+    recurrent_regularizer = _of_cell("recurrent_regularizer")
+    bias_regularizer = _of_cell("bias_regularizer")
+    kernel_constraint = _of_cell("kernel_constraint")
+    recurrent_constraint = _of_cell("recurrent_constraint")
+    bias_constraint = _of_cell("bias_constraint")
 
     def build(
         self, sequences_shape: tuple, initial_state_shape: tuple | None = None
@@ -298,12 +328,18 @@ class Recurrent(keras.layers.RNN):
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=0)
             mask = None if mask is None else ops.flip(mask, axis=0)
-        outputs, states = self._loop(sequences, states, mask, training)
+        history, states = self._loop(sequences, states, mask, training)
         if self.stateful:
             for variable, state in zip(self.states, states, strict=True):
                 variable.assign(state)
-        result = self._result(outputs, states, mask)
-        return (result, *states) if self.return_state else result
+        result = self._result(history[0], states, mask)
+        if self.return_all_states:
+            states = [ops.transpose(state, (1, 0, 2)) for state in history]
+        return (result, *states) if self._returns_states else result
+
+    @property
+    def _returns_states(self):
+        return self.return_state or self.return_all_states
 
     def _first_states(self, sequences, initial_state):
         batch_size = ops.shape(sequences)[0]
@@ -327,14 +363,32 @@ class Recurrent(keras.layers.RNN):
             )
 
     def _loop(self, sequences, states, mask, training):
-        """Return the outputs `(T, B, U)` of all steps and the last states."""
+        """Return the states `(T, B, U)` of all steps and the last states.
+
+        Of all steps the fast loops return the first state, the output.
+        """
         if training and self.dropout:
             sequences = sequences * self._dropout_mask(
                 sequences[0], self.dropout
             )
-        can_use_cudnn = training and mask is None and self._fits_cudnn()
-        if can_use_cudnn and not xla.under_xla():
-            return cudnn.run(self.cell, sequences, states)
+        can_use_cudnn = training and self._fits_cudnn()
+        if not can_use_cudnn or xla.under_xla():
+            return self._own_loop(sequences, states, mask, training)
+        if mask is None:
+            outputs, states = cudnn.run(self.cell, sequences, states)
+            return [outputs], states
+
+        def on_cudnn():
+            outputs, last = cudnn.run_masked(self.cell, sequences, states, mask)
+            return [outputs], last
+
+        return ops.cond(
+            cudnn.has_one_block(mask),
+            on_cudnn,
+            lambda: self._own_loop(sequences, states, mask, training),
+        )
+
+    def _own_loop(self, sequences, states, mask, training):
         form = Form(mask is not None, bool(training and self.zoneout))
         inputs = [sequences]
         if form.masked:
@@ -349,12 +403,15 @@ class Recurrent(keras.layers.RNN):
             ]
         step = TimeStep(self.cell, self.zoneout, form)
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        if on_tensorflow and not self.unroll and xla.in_graph():
-            return self.loop_cache.run(
+        in_graph = on_tensorflow and xla.in_graph()
+        if in_graph and not (self.unroll or self.return_all_states):
+            outputs, states = self.loop_cache.run(
                 step, inputs, states, constants, training, self.loops_at_once
             )
+            return [outputs], states
         inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)
-        run = _unrolled if self.unroll or on_tensorflow else _scanned
+        eager = on_tensorflow and not in_graph
+        run = _unrolled if self.unroll or eager else _scanned
         return run(step, inputs, states, constants)
 
     def _dropout_mask(self, like, drop):
@@ -416,12 +473,26 @@ class Recurrent(keras.layers.RNN):
         """Return shapes and types without running the loop."""
         self._check_length(sequences)
         shape = self.compute_output_shape(sequences.shape)
-        if not self.return_state:
+        if not self._returns_states:
             return keras.KerasTensor(shape, self.compute_dtype)
         output, *states = shape
         return (
             keras.KerasTensor(output, self.compute_dtype),
             *(keras.KerasTensor(s, self.cell.state_dtype) for s in states),
+        )
+
+    def compute_output_shape(
+        self, sequences_shape: tuple, initial_state_shape: Any = None
+    ) -> Any:
+        """Return the shape of the outputs, and those of the states."""
+        if not self.return_all_states:
+            return super().compute_output_shape(sequences_shape)
+        batch_size, length, _ = sequences_shape
+        output, *last = self.cell.output_size, *self.cell.state_size
+        steps = (length,) if self.return_sequences else ()
+        return (
+            (batch_size, *steps, output),
+            *((batch_size, length, size) for size in last),
         )
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
@@ -432,9 +503,14 @@ class Recurrent(keras.layers.RNN):
             mask = None
         elif mask is not None and self.go_backwards:
             mask = ops.flip(mask, axis=1)
-        if self.return_state:
+        if self._returns_states:
             return [mask] + [None] * len(self.cell.state_size)
         return mask
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Any = None) -> Any:
+        """Return the layer of a configuration, which stays as it is."""
+        return super().from_config(dict(config), custom_objects)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
@@ -446,6 +522,7 @@ class Recurrent(keras.layers.RNN):
             "seed": self.seed,
             "compiled": self.compiled,
             "use_cudnn": self.use_cudnn,
+            "return_all_states": self.return_all_states,
         }
 
 
@@ -488,7 +565,7 @@ def share_loops(layers: Iterable) -> None:
 
 def rate(name: str, value: Any) -> float:
     """Return `value` as a float in [0, 1), or refuses it in one line."""
-    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+    if not isinstance(value, numbers.Real) or not 0 <= value < 1:
         raise ValueError(
             f"`{name}` must be a number of at least 0 and less than 1, not "
             f"{value!r}."
@@ -532,14 +609,14 @@ def _check_batch(sequences, expected):
 
 def _unrolled(step, inputs, states, constants):
     """Run the loop in Python."""
-    outputs = []
+    history = []
     for t in range(inputs[0].shape[0]):
         now = [x[t] for x in inputs]
         states = step(now, states, constants, step.cell.product)
-        outputs.append(states[0])
-    if not outputs:
-        return ops.zeros((0, *states[0].shape), states[0].dtype), states
-    return ops.stack(outputs), states
+        history.append(states)
+    if not history:
+        return [ops.zeros((0, *s.shape), s.dtype) for s in states], states
+    return [ops.stack(steps) for steps in zip(*history, strict=True)], states
 
 
 def _scanned(step, inputs, states, constants):
@@ -550,4 +627,4 @@ def _scanned(step, inputs, states, constants):
         return new, list(new)
 
     states, history = ops.scan(body, states, inputs)
-    return history[0], states
+    return history, states

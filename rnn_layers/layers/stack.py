@@ -27,7 +27,13 @@ from rnn_layers.layers.recurrent import (
 
 MAXIMUM_DEPTH = 4
 # What a stack says itself, and what makes no sense in it.
-REFUSED = ("return_sequences", "return_state", "go_backwards", "name")
+REFUSED = (
+    "return_sequences",
+    "return_state",
+    "return_all_states",
+    "go_backwards",
+    "name",
+)
 
 
 def stack(

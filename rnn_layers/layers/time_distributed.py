@@ -3,6 +3,7 @@
 Letters of shapes: B batch, T time.
 """
 
+import inspect
 from typing import Any
 
 import keras
@@ -24,14 +25,16 @@ class TimeDistributed(keras.layers.TimeDistributed):
     Call arguments:
         sequences: `(B, T, ...)`; all but B and T have to be known.
         training: The layer knows it, too, if it takes it.
-        mask: Boolean `(B, T)`, or `None`.
+        mask: Boolean `(B, T)` or `(B, T, S)`, or `None`.
 
     Returns:
         `(B, T, ...)`, what the layer gives for each step.
 
     Masking:
-        The mask is passed on to what comes behind, not to the layer, which
-        sees one step.
+        A mask of steps `(B, T)` is passed on to what comes behind, not to the
+        layer, which sees one step. A mask of sequences inside the steps,
+        `(B, T, S)`, goes to the layer, and behind it if those are still there;
+        if not, steps are masked of which nothing was left.
 
     Example:
         >>> layer = rnn_layers.TimeDistributed(keras.layers.Conv2D(4, 3))
@@ -46,9 +49,30 @@ class TimeDistributed(keras.layers.TimeDistributed):
     def call(self, sequences, training=None, mask=None):
         """Run the layer on all steps of all rows as one batch."""
         rows, length = ops.shape(sequences)[:2]
-        steps = ops.reshape(sequences, (-1, *sequences.shape[2:]))
-        y = self.layer(steps)
-        return ops.reshape(y, (rows, length, *y.shape[1:]))
+        _check_mask(mask, sequences)
+        inside = {}
+        if mask is not None and len(mask.shape) > 2 and self._takes_mask():
+            inside["mask"] = _joined(mask)
+        y = self.layer(_joined(sequences), **inside)
+        return ops.reshape(y, (rows, length, *ops.shape(y)[1:]))
+
+    def _takes_mask(self):
+        return "mask" in inspect.signature(self.layer.call).parameters
+
+    def compute_mask(self, sequences: Any, mask: Any = None) -> Any:
+        """Pass the mask on, or which steps have anything left."""
+        if mask is None or len(mask.shape) == 2:
+            return mask
+        shape = self.compute_output_shape(tuple(sequences.shape))
+        if len(shape) > len(mask.shape) and self.layer.supports_masking:
+            backwards = getattr(self.layer, "go_backwards", False)
+            return ops.flip(mask, axis=2) if backwards else mask
+        return ops.any(mask, axis=tuple(range(2, len(mask.shape))))
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Any = None) -> Any:
+        """Return the layer of a configuration, which stays as it is."""
+        return super().from_config(dict(config), custom_objects)
 
     def compute_output_spec(
         self, sequences: Any, training: bool | None = None, mask: Any = None
@@ -57,3 +81,22 @@ class TimeDistributed(keras.layers.TimeDistributed):
         steps = keras.KerasTensor((None, *sequences.shape[2:]), sequences.dtype)
         y = self.layer.compute_output_spec(steps)
         return keras.KerasTensor((*sequences.shape[:2], *y.shape[1:]), y.dtype)
+
+
+def _joined(x):
+    """Make one batch of all steps of all rows."""
+    return ops.reshape(x, (-1, *ops.shape(x)[2:]))
+
+
+def _check_mask(mask, sequences):
+    """Refuse a mask that is not one of these steps."""
+    if mask is None:
+        return
+    pairs = zip(mask.shape[:2], sequences.shape[:2], strict=False)
+    if len(mask.shape) < 2 or any(
+        None not in pair and pair[0] != pair[1] for pair in pairs
+    ):
+        raise ValueError(
+            "`mask` must have the shape (batch, time, ...) of the sequences, "
+            f"{tuple(sequences.shape[:2])}, not {tuple(mask.shape)}."
+        )

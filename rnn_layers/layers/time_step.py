@@ -3,13 +3,14 @@
 Letters of shapes: B batch, U units.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import keras
 from keras import ops
 
 from rnn_layers.cells.base import Cell
+from rnn_layers.cells.catalogue import keywords
 
 
 class Form(NamedTuple):
@@ -38,6 +39,14 @@ class TimeStep:
         self.cell = cell
         self.zoneout = zoneout
         self.form = form
+
+    @property
+    def traits(self) -> tuple:
+        """What the step computes by, tensors aside, and what may be changed."""
+        cell = self.cell
+        options = [key for base in type(cell).__mro__ for key in keywords(base)]
+        values = (getattr(cell, key, None) for key in options)
+        return (self.zoneout, *map(_hashable, values))
 
     def __call__(self, inputs, states, constants, matmul):
         """Take the step.
@@ -82,6 +91,10 @@ class TimeStep:
         mapping = list(zip(self.cell.variables, values, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             return self(inputs, states, constants, matmul)
+
+
+def _hashable(value):
+    return value if isinstance(value, Hashable) else id(value)
 
 
 def _dropping(matmul, masks):

@@ -7,6 +7,8 @@ code it checks: gates are computed one by one from their own columns.
 
 import numpy as np
 
+from rnn_layers import names
+
 
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))
@@ -203,7 +205,7 @@ def gru(w, x, states, reset_after=True):
     return [z * h + (1 - z) * n]
 
 
-def layer_norm_gru(w, x, states):
+def layer_norm_gru(w, x, states, recurrent_shift=False):
     (h,) = states
     w_z, w_r, w_h = np.split(w["kernel"], 3, axis=1)
     r_z, r_r, r_h = np.split(w["recurrent_kernel"], 3, axis=1)
@@ -214,7 +216,8 @@ def layer_norm_gru(w, x, states):
     h_z, h_r = np.split(norm(h @ np.concatenate([r_z, r_r], 1)), 2, axis=1)
     z = sigmoid(p_z * x_z + q_z * h_z + b_z)
     r = sigmoid(p_r * x_r + q_r * h_r + b_r)
-    n = np.tanh(p_h * norm(x @ w_h) + b_h + r * (q_h * norm(h @ r_h)))
+    s = w["recurrent_shift"] if recurrent_shift else 0
+    n = np.tanh(p_h * norm(x @ w_h) + b_h + r * (q_h * norm(h @ r_h) + s))
     return [z * h + (1 - z) * n]
 
 
@@ -320,40 +323,8 @@ def sru(w, x, states):
     return [r * c + (1 - r) * (x @ w_x), c]
 
 
-TWINS = {
-    twin.__name__: twin
-    for twin in (
-        simple_rnn,
-        jordan,
-        ind_rnn,
-        lstm,
-        lstm_1997,
-        peephole_lstm,
-        coupled_lstm,
-        no_input_gate_lstm,
-        no_forget_gate_lstm,
-        no_output_gate_lstm,
-        no_input_activation_lstm,
-        no_output_activation_lstm,
-        full_gate_lstm,
-        janet,
-        projection_lstm,
-        layer_norm_lstm,
-        slstm,
-        gru,
-        layer_norm_gru,
-        mgu,
-        light_gru,
-        ugrnn,
-        mut1,
-        mut2,
-        mut3,
-        slim_gru,
-        min_gru,
-        min_lstm,
-        sru,
-    )
-}
+# A cell has the name of its twin.
+TWINS = {name: globals()[name] for name in names()}
 
 # Options beside the defaults under which a cell is tested too.
 FORMS = {
@@ -361,6 +332,7 @@ FORMS = {
     "coupled_lstm": [{"peephole": "diagonal"}],
     "projection_lstm": [{"projection": 3}],
     "gru": [{"reset_after": False}],
+    "layer_norm_gru": [{"recurrent_shift": True}],
     "slim_gru": [{"form": 2}, {"form": 3}],
 }
 

@@ -18,6 +18,33 @@ def test_trap_initializers_draw_anew_for_every_weight():
     assert np.abs(weights[0] - weights[1]).max() > 1e-3
 
 
+@pytest.mark.parametrize("name", ["peephole_lstm", "sru", "ind_rnn"])
+def test_a_constraint_takes_each_entry_of_a_diagonal_for_a_column(name):
+    """As it does for the matrix with this diagonal."""
+    role = "recurrent" if name == "ind_rnn" else "kernel"
+    rule = keras.constraints.MaxNorm(0.5)
+    layer = rnn_layers.rnn(name, UNITS, **{f"{role}_constraint": rule})
+    layer.build((None, None, UNITS))
+    cell = layer.cell
+    (vector,) = (
+        getattr(cell, name)
+        for name in ("peepholes", "recurrent_kernel")
+        if len(getattr(cell, name, np.zeros(())).shape) in (1, 2)
+        and getattr(cell, name).shape[-1] == UNITS
+        and getattr(cell, name).shape != (UNITS, UNITS)
+    )
+    values = np.linspace(-1, 1, int(np.prod(vector.shape)), dtype="float32")
+    vector.assign(values.reshape(vector.shape))
+    expected = [
+        np.diag(array(rule(np.diag(row))))
+        for row in array(vector).reshape(-1, UNITS)
+    ]
+    constrained = array(vector.constraint(vector.value))
+    np.testing.assert_allclose(
+        constrained.reshape(-1, UNITS), expected, atol=1e-6
+    )
+
+
 def test_trap_numpy_integers_are_units():
     layer = rnn_layers.rnn("lstm", np.int64(UNITS))
     assert type(layer.units) is int

@@ -36,6 +36,20 @@ def test_shares_of_shut_gates_are_finite():
     np.testing.assert_allclose(share, [0, 0.5, 1], atol=1e-6)
 
 
+def test_gates_that_are_both_shut_share_alike_and_pass_a_gradient():
+    layer = make("min_lstm", {"recurrent_activation": "hard_sigmoid"})
+    layer.set_weights(
+        [0 * w for w in layer.get_weights()[:1]]
+        + [-9 + 0 * b for b in layer.get_weights()[1:]]
+    )
+    states = [random(5, 4)]
+    result = array(layer(SEQUENCES[:, :1], initial_state=states))
+    content = sigmoid(-9.0)
+    close(result, (states[0] + content) / 2)
+    slopes = gradients(lambda x: ops.sum(layer(x)), layer, [SEQUENCES])
+    assert all(np.isfinite(slope).all() for slope in slopes)
+
+
 def test_normalized_rows_have_mean_0_and_variance_1():
     x = 3 * random(5, 40) + 2
     y = array(normalized(ops.convert_to_tensor(x)))

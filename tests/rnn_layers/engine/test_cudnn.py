@@ -47,7 +47,7 @@ def stand_in(
     W = [tf.reshape(p, (units, features)) for p in pieces[:gates]]
     R = [tf.reshape(p, (units, units)) for p in pieces[gates : 2 * gates]]
     bW, bR = pieces[2 * gates : 3 * gates], pieces[3 * gates :]
-    tf.debugging.assert_equal(sequence_lengths, tf.shape(input)[0])
+    tf.debugging.assert_positive(sequence_lengths)
 
     def of_x(k, x):
         return tf.linalg.matvec(W[k], x) + bW[k]
@@ -58,7 +58,8 @@ def stand_in(
     h, c, outputs = input_h[0], input_c, []
     if rnn_mode == "lstm":
         c = c[0]
-    for x in tf.unstack(input):
+    for t, x in enumerate(tf.unstack(input)):
+        old, valid = (h, c), t < sequence_lengths[:, None]
         z = [of_x(k, x) for k in range(gates)]
         if rnn_mode == "lstm":
             i, f = (tf.sigmoid(z[k] + of_h(k, h)) for k in (0, 1))
@@ -69,7 +70,9 @@ def stand_in(
             r, i = (tf.sigmoid(z[k] + of_h(k, h)) for k in (0, 1))
             new = tf.tanh(z[2] + r * of_h(2, h))
             h = (1 - i) * new + i * h
-        outputs.append(h)
+        outputs.append(tf.where(valid, h, 0))
+        h = tf.where(valid, h, old[0])
+        c = tf.where(valid, c, old[1]) if rnn_mode == "lstm" else c
     last_c = c[None] if rnn_mode == "lstm" else c
     return tf.stack(outputs), h[None], last_c, None, None
 
@@ -109,9 +112,9 @@ def test_stand_in_is_what_keras_feeds(name, calls):
     assert calls == [name]
 
 
-def results(layer, graph=True):
+def results(layer, graph=True, mask=None):
     """Outputs, last states and all gradients."""
-    function = results_and_gradients(layer, mask=None, training=True)
+    function = results_and_gradients(layer, mask=mask, training=True)
     if graph:
         function = tf.function(function, autograph=False)
     states = map(tf.constant, initial_states(layer))
@@ -133,6 +136,57 @@ def test_equals_the_loop(name, backwards, graph, calls):
     for mine, other in zip(results(theirs, graph=graph), expected, strict=True):
         close(mine, other)
     assert calls == [name]
+
+
+BLOCKS = np.array(
+    [
+        [1, 1, 1, 1, 0, 0],
+        [0, 0, 1, 1, 1, 1],
+        [0, 1, 1, 1, 0, 0],
+        [0, 0, 0, 0, 0, 1],
+        [1, 1, 1, 1, 1, 1],
+    ],
+    bool,
+)
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "eager"])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_mask_of_blocks_equals_the_loop(name, backwards, graph, calls):
+    """Padding on either side, or on both."""
+    options = dict(
+        return_sequences=True, return_state=True, go_backwards=backwards
+    )
+    ours = make(name, use_cudnn=False, **options)
+    theirs = make(name, **options)
+    mask = tf.constant(BLOCKS)
+    expected = results(ours, mask=mask)
+    found = results(theirs, graph=graph, mask=mask)
+    for mine, other in zip(found, expected, strict=True):
+        close(mine, other)
+    assert calls == [name]
+
+
+def test_a_mask_with_holes_equals_the_loop_in_a_graph(calls):
+    """The graph has both ways, and goes that of the loop."""
+    options = dict(return_sequences=True, return_state=True)
+    mask = tf.Variable(MASK)  # not known when it is traced
+    found = results(make("lstm", **options), mask=mask)
+    assert calls == ["lstm"]
+    expected = results(make("lstm", use_cudnn=False, **options), mask=mask)
+    for mine, other in zip(found, expected, strict=True):
+        close(mine, other)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [("1110", True), ("0010", True), ("1010", False), ("0000", False)],
+)
+def test_one_block_of_steps(row, expected):
+    rows = [[True] * 4, [digit == "1" for digit in row]]
+    mask = tf.transpose(tf.constant(rows))
+    assert bool(cudnn.has_one_block(mask)) is expected
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])

@@ -1,5 +1,7 @@
 """Parity with Keras's own layers, the traps of Keras 3.15, and bad input."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from tests.rnn_layers.tools import (
     BATCH,
     FEATURES,
     MASK,
+    PRECISE,
     SEQUENCES,
     TIME,
     TOKENS,
@@ -455,3 +458,103 @@ def test_no_steps_leave_the_states(unroll):
     outputs, *last = layer(SEQUENCES[:, :0], initial_state=states)
     assert outputs.shape == (BATCH, 0, UNITS)
     close(last, states)
+
+
+@pytest.mark.parametrize("case", ["plain", "masked", "backwards", "graph"])
+@pytest.mark.parametrize("name", ["lstm", "projection_lstm"])
+def test_all_states_are_the_last_states_of_shorter_sequences(name, case):
+    flags = {"go_backwards": case == "backwards", "return_state": True}
+    layer = make(name, return_sequences=True, **flags)
+    every = make(name, return_sequences=True, return_all_states=True, **flags)
+    every.set_weights(layer.get_weights())
+    mask = ops.convert_to_tensor(MASK) if case == "masked" else None
+    call = every
+    if case == "graph" and PRECISE:
+        import tensorflow as tf
+
+        call = tf.function(every)
+    outputs, *history = call(SEQUENCES, mask=mask)
+    close(outputs, layer(SEQUENCES, mask=mask)[0])
+    for t in range(1, TIME + 1):
+        part = slice(TIME - t, TIME) if case == "backwards" else slice(t)
+        shorter = None if mask is None else mask[:, part]
+        _, *last = layer(SEQUENCES[:, part], mask=shorter)
+        close([states[:, t - 1] for states in history], last)
+    shapes = every.compute_output_shape(SEQUENCES.shape)
+    assert shapes == tuple(x.shape for x in (outputs, *history))
+
+
+def test_all_states_are_of_one_direction():
+    layer = rnn_layers.rnn("gru", UNITS, return_all_states=True)
+    with pytest.raises(ValueError, match="for one direction"):
+        rnn_layers.Bidirectional(layer)
+
+
+def test_what_a_stock_layer_says_of_itself_ours_says_too():
+    stock = keras.layers.LSTM(UNITS, kernel_regularizer="l2")
+    layer = rnn_layers.rnn("lstm", UNITS, kernel_regularizer="l2")
+    own = {
+        name
+        for name, value in vars(type(stock)).items()
+        if isinstance(value, property)
+    } - {"dropout", "recurrent_dropout"}
+    assert len(own) > 10
+    for name in own:
+        theirs, ours = getattr(stock, name), getattr(layer, name)
+        if hasattr(theirs, "get_config"):
+            theirs, ours = theirs.get_config(), ours.get_config()
+        assert ours == theirs, name
+    assert not hasattr(rnn_layers.rnn("simple_rnn", 2), "recurrent_activation")
+
+
+def test_outputs_are_regularized_as_those_of_a_stock_layer():
+    ours = make("gru", activity_regularizer="l2", return_sequences=True)
+    theirs = keras.layers.GRU(
+        UNITS, activity_regularizer="l2", return_sequences=True, dtype="float64"
+    )
+    theirs.build(SEQUENCES.shape)
+    theirs.set_weights(ours.get_weights())
+    ours(SEQUENCES), theirs(SEQUENCES)
+    close(ours.losses, theirs.losses)
+    again = type(ours).from_config(ours.get_config())
+    assert isinstance(again.activity_regularizer, keras.regularizers.L2)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        rnn_layers.rnn("peephole_lstm", 3, seed=1),
+        rnn_layers.Bidirectional(rnn_layers.rnn("gru", 3)),
+        rnn_layers.stack("gru", 3, depth=2, kernel_regularizer="l2"),
+        rnn_layers.TimeDistributed(keras.layers.Dense(2)),
+        rnn_layers.AttentionDecoder("gru", 3),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_configuration_can_be_used_twice(layer):
+    config = layer.get_config()
+    before = copy.deepcopy(config)
+    for _ in range(2):
+        assert isinstance(type(layer).from_config(config), type(layer))
+        assert config == before
+
+
+def test_rates_are_numbers_of_any_kind():
+    layer = rnn_layers.rnn("gru", 2, dropout=np.float32(0.25), zoneout=0)
+    assert (layer.dropout, type(layer.zoneout)) == (0.25, float)
+
+
+@pytest.mark.skipif(not PRECISE, reason="graphs are TensorFlow's")
+def test_a_new_graph_knows_a_changed_activation_and_rate():
+    import tensorflow as tf
+
+    layer = make("lstm", zoneout=0.1)
+    for attribute, value in (
+        ("activation", keras.activations.softsign),
+        ("recurrent_activation", keras.activations.hard_sigmoid),
+    ):
+        tf.function(layer)(SEQUENCES)
+        setattr(layer.cell, attribute, value)
+        close(tf.function(layer)(SEQUENCES), layer(SEQUENCES))
+    layer.zoneout = 0.6
+    close(tf.function(layer)(SEQUENCES), layer(SEQUENCES))

@@ -72,3 +72,58 @@ def test_it_is_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(
         model.predict(x, verbose=0), again.predict(x, verbose=0)
     )
+
+
+def padded_documents():
+    """Tokens `(B, T, S)`: sentences of several lengths, and an empty one."""
+    tokens = np.random.default_rng(1).integers(1, 9, (2, 3, 5))
+    for row, step, length in ((0, 0, 2), (0, 2, 4), (1, 1, 1), (1, 2, 0)):
+        tokens[row, step, length:] = 0
+    return tokens
+
+
+@pytest.mark.parametrize("length", [5, None])
+def test_a_padded_sentence_equals_itself_alone(length):
+    tokens = keras.Input((None, length), dtype="int32")
+    words = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)
+    sentences = rnn_layers.TimeDistributed(rnn_layers.rnn("lstm", 6))(words)
+    document = rnn_layers.rnn("gru", 3)(sentences)
+    model = keras.Model(tokens, [sentences, document])
+    x = padded_documents()
+    vectors, whole = model.predict(x, verbose=0)
+    for row, steps in enumerate((3, 2)):  # the last sentence is empty
+        for step in range(steps):
+            words = x[row, step][x[row, step] > 0]
+            if length:
+                words = np.pad(words, (0, length - len(words)))
+            alone, _ = model.predict(words[None, None], verbose=0)
+            np.testing.assert_allclose(
+                vectors[row, step], alone[0, 0], atol=1e-6
+            )
+        _, shorter = model.predict(x[row : row + 1, :steps], verbose=0)
+        np.testing.assert_allclose(whole[row], shorter[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_mask_inside_the_steps_goes_on_where_they_still_are(backwards):
+    tokens = keras.Input((3, 5), dtype="int32")
+    words = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)
+    inner = rnn_layers.rnn(
+        "gru", 6, return_sequences=True, go_backwards=backwards
+    )
+    last = rnn_layers.rnn("gru", 3)
+    hidden = rnn_layers.TimeDistributed(inner)(words)
+    model = keras.Model(tokens, rnn_layers.TimeDistributed(last)(hidden))
+    x = padded_documents()
+    words = x[0, 0][x[0, 0] > 0]
+    embedded = model.layers[1](words[None])
+    expected = ops.convert_to_numpy(last(inner(embedded)))[0]
+    found = model.predict(x, verbose=0)[0, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 3), (2,)])
+def test_a_mask_of_other_steps_is_refused(shape):
+    layer = rnn_layers.TimeDistributed(keras.layers.Dense(2))
+    with pytest.raises(ValueError, match="mask` must have the shape"):
+        layer(sequences(2, 3, 5), mask=np.ones(shape, bool))
