@@ -19,6 +19,9 @@ class Config:
     dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
     data_path: str = cli.flag("", "folder of your files, or of a TFDS data set")
     download: bool = cli.flag(False, "let TFDS download the data set")
+    allow_outside: bool = cli.flag(
+        False, "let names of pictures in your tables leave your folder"
+    )
     encoder: str = cli.flag(
         encoders.SMALL,
         f"picture encoder: {', '.join(encoders.names())}, or the file of a"

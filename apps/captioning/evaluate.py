@@ -58,6 +58,7 @@ def datasets(
         seed=config.seed,
         download=config.download,
         tokenizer=captioner.tokenizer,
+        allow_outside=config.allow_outside,
     )
 
 

@@ -43,6 +43,7 @@ def train(config: Config) -> dict:
             captions_per_picture=encoder.captions_per_picture,
             seed=config.seed,
             download=config.download,
+            allow_outside=config.allow_outside,
         )
         encoder.check(data.train)
         encoder.save_to_run(run)

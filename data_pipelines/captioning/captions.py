@@ -16,8 +16,9 @@ Result  pictures in the order of the files, each with all of its captions
     captions.split("train")        # its pictures
     captions.bad, captions.notes   # those without a file, what else to tell
 
-A picture is in one split, with all of its captions. A split that is missing
-is cut from train: a tenth of its pictures, by a hash of their names. Pictures
+A picture is a file, whatever names of it the rows have, and in one split, with
+all of its captions. A split that is missing is cut from train: a tenth of its
+pictures, by a hash of their names; copies of a picture go with it. Pictures
 that have no file are left out and counted, and an error if they are many.
 Captions that a picture has twice are left out and counted, too.
 """
@@ -27,7 +28,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,13 +37,20 @@ import numpy as np
 
 from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.names import listed, printable, refuse_special
+from data_pipelines.files.names import (
+    NamedFiles,
+    file_id,
+    listed,
+    printable,
+    refuse_special,
+    special,
+)
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.tables import Lines, Table
 from data_pipelines.vision.images import BadFiles, PictureError
 
 # Part of the key of what was read: raise it with any change of it.
-_FORMAT = 2
+_FORMAT = 3
 
 # What the files of COCO and of Flickr8k call the splits.
 _SPLITS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
@@ -49,12 +58,21 @@ _SPLITS = {"train": "train", "val": "valid", "dev": "valid", "test": "test"}
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture and its captions, single spaces between their words."""
+    """A picture and its captions, single spaces between their words.
+
+    Attributes:
+        name: The first one that the files have for it.
+        path: The file.
+        captions: In the order of the files.
+        split: The one it is in.
+        is_cut: Whether that was cut from train, or is what was left of it.
+    """
 
     name: str
     path: Path
     captions: tuple[str, ...]
     split: str
+    is_cut: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +95,43 @@ class Captions:
         """Return the pictures of a split, in the order of the files."""
         return [p for p in self.pictures.values() if p.split == split]
 
+    def separated(self, contents: dict[str, str]) -> "Captions":
+        """Return the same, with copies of a picture in its split if possible.
+
+        What the files say stays, and is told; no split becomes empty.
+
+        Args:
+            contents: Name of a picture -> what tells its content.
+        """
+        sizes = Counter(p.split for p in self.pictures.values())
+        pictures, leaks = {}, []
+        originals: dict[str, Picture] = {}
+        for name, picture in self.pictures.items():
+            if name in contents:
+                one = originals.setdefault(contents[name], picture)
+                if one.split != picture.split:
+                    if (
+                        picture.is_cut
+                        and one.is_cut
+                        and sizes[picture.split] > 1
+                    ):
+                        sizes[picture.split] -= 1
+                        picture = dataclasses.replace(picture, split=one.split)
+                    else:
+                        leaks.append((picture, one))
+            pictures[name] = picture
+        notes = list(self.notes)
+        if leaks:
+            first, second = (
+                f"{printable(picture.path)} in {picture.split}"
+                for picture in leaks[0]
+            )
+            notes.append(
+                f"{len(leaks):,} pictures are copies, byte for byte, of one in "
+                f"another split, such as {first} of {second}"
+            )
+        return dataclasses.replace(self, pictures=pictures, notes=notes)
+
 
 def read(
     data_path: str | Path | None,
@@ -84,6 +139,7 @@ def read(
     seed: int,
     training: bool = True,
     cache_path: Path,
+    allow_outside: bool = False,
 ) -> Captions:
     """Read the captions in a folder, and look for their pictures.
 
@@ -95,12 +151,14 @@ def read(
         cache_path: Where the captions are kept, so that the next time is
             quicker, and a list of missing pictures. Pictures are looked for
             each time.
+        allow_outside: Whether names of pictures may leave the folder.
 
     Raises:
         DataError: If a file is not as described, with its line; if more than
             a few pictures have no file.
     """
-    sources = _sources(splits.data_folder(data_path))
+    data_folder = splits.data_folder(data_path)
+    sources = _sources(data_folder)
     name = " and ".join(str(source.path) for source in sources)
     fingerprints = [
         cache.file_fingerprint(p) for source in sources for p in source.paths
@@ -113,9 +171,14 @@ def read(
     key = cache.key(_FORMAT, name, fingerprints)
     folder = cache.folder(cache_path / f"{key}-captions", build)
     collected = json.loads((folder / "captions.json").read_text("utf-8"))
-    paths, bad = _paths(collected["source"], sources)
-    bad.check(len(collected["captions"]), cache_path / "missing_pictures.txt")
+    files = [
+        NamedFiles(data_folder, source.folders, allow_outside)
+        for source in sources
+    ]
+    paths, bad = _paths(collected, files)
+    bad.check(len(paths) + len(bad), cache_path / "missing_pictures.txt")
     split = {picture: collected["split"][picture] for picture in paths}
+    is_cut = len(collected["splits"]) < len(splits.SPLITS)
     if training or "train" in split.values():
         _cut(split, collected["splits"], seed, name)
     pictures = {
@@ -124,6 +187,7 @@ def read(
             path,
             tuple(collected["captions"][picture]),
             split[picture],
+            is_cut and collected["split"][picture] == "train",
         )
         for picture, path in paths.items()
     }
@@ -131,19 +195,43 @@ def read(
 
 
 def _paths(
-    source: dict[str, int], sources: Sequence["Source"]
+    collected: dict, files: Sequence[NamedFiles]
 ) -> tuple[dict[str, Path], BadFiles]:
-    """Return the files of the pictures that have one, and the others."""
+    """Return the files of the pictures that have one, and the others.
+
+    The captions of all names of a file become those of the first one.
+    """
     paths, bad = {}, BadFiles()
-    for name, number in source.items():
-        candidates = [folder / name for folder in sources[number].folders]
-        path = next(filter(os.path.isfile, candidates), None)
-        if path is None:
-            missing = printable(candidates[0])
-            bad.add(PictureError(missing, "there is no such file"))
-        else:
+    names: dict[Hashable, str] = {}
+    where, split, captions = (
+        collected[key] for key in ("where", "split", "captions")
+    )
+    for name, number in collected["source"].items():
+        path = files[number].find(name, where[name])
+        first = names.setdefault(file_id(path), name)
+        if first != name:
+            if split[first] != split[name]:
+                raise _in_two_splits(
+                    f"{where[name]}: {printable(name)}",
+                    *(split[name], split[first]),
+                    f"{where[first]}, as {printable(first)}",
+                )
+            both = (*captions[first], *captions[name])
+            captions[first] = list(dict.fromkeys(both))
+        elif os.path.isfile(path):
             paths[name] = path
+        else:
+            folder = os.path.isdir(path)
+            why = "is a folder" if folder else "there is no such file"
+            bad.add(PictureError(printable(path), special(path) or why))
     return paths, bad
+
+
+def _in_two_splits(name: str, here: str, there: str, where: str) -> DataError:
+    return DataError(
+        f"{name} is in {here} here and in {there} in {where}; a picture can "
+        "be in one split only"
+    )
 
 
 def _cut(
@@ -189,6 +277,7 @@ def _collect(sources: Sequence["Source"], name: str) -> dict:
         "captions": {p: list(texts) for p, texts in collector.captions.items()},
         "split": split,
         "source": collector.source,
+        "where": collector.where,
         "splits": present,
         "notes": notes + [n for source in sources for n in source.notes()],
     }
@@ -201,7 +290,7 @@ class _Collector:
         self.captions: dict[str, dict[str, None]] = {}
         self.split: dict[str, str] = {}
         self.source: dict[str, int] = {}
-        self._first: dict[str, str] = {}
+        self.where: dict[str, str] = {}
         self.twice: list[str] = []
 
     def add(self, caption: "Caption", source: int) -> None:
@@ -219,12 +308,11 @@ class _Collector:
             self.captions[name] = {}
             self.split[name] = caption.split
             self.source[name] = source
-            self._first[name] = where
+            self.where[name] = where
         elif self.split[name] != caption.split:
-            raise DataError(
-                f"{where}: {printable(name)} is in {caption.split} here and in "
-                f"{self.split[name]} in {self._first[name]}; a picture can "
-                "be in one split only"
+            raise _in_two_splits(
+                f"{where}: {printable(name)}",
+                *(caption.split, self.split[name], self.where[name]),
             )
         if text in self.captions[name]:
             self.twice.append(where)

@@ -106,6 +106,7 @@ def make_datasets(
     seed: int,
     download: bool = False,
     tokenizer: Tokenizer | None = None,
+    allow_outside: bool = False,
 ) -> Datasets:
     """Read captions and pictures; the second time from a cache.
 
@@ -133,6 +134,7 @@ def make_datasets(
         tokenizer: Of an old run, instead of a new one. No picture needs to be
             in train then, and splits that are missing are empty;
             `vocabulary_size` and `minimum_count` are without effect.
+        allow_outside: Whether names of pictures may leave the folder.
 
     Returns:
         The splits and what belongs to them.
@@ -148,7 +150,11 @@ def make_datasets(
     request = Request(data_path, cache_path, download, tokenizer is None)
     folder, known_facts = SOURCES[dataset](request)
     read = captions.read(
-        folder, seed=seed, training=request.training, cache_path=cache_path
+        folder,
+        seed=seed,
+        training=request.training,
+        cache_path=cache_path,
+        allow_outside=allow_outside,
     )
     files = [(picture.name, picture.path) for picture in read.pictures.values()]
     if encoder is None:
@@ -164,9 +170,10 @@ def make_datasets(
         inputs = picture_inputs.extract_features(
             files, encoder, mode, cache_path / "features", read.bad
         )
+    read = read.separated(inputs.contents)
     parts = {
         split: _captioned(
-            (p for p in read.split(split) if p.name in inputs.names),
+            (p for p in read.split(split) if p.name in inputs.contents),
             normalize_captions,
         )
         for split in SPLITS

@@ -7,7 +7,7 @@ Both are used alike:
 
     inputs = read_pixels(files, (96, 96), "stretch", "data/cache/pictures", bad)
     inputs = extract_features(files, encoder, "stretch", "data/cache/features")
-    inputs.names                      # those that can be read; inputs.bad
+    inputs.contents                   # of those that can be read; inputs.bad
     inputs.get("cat.jpg")             # (H, W, 3)
     inputs.batch(["a.jpg", "b.jpg"])  # (2, H, W, 3)
     inputs.spec                       # of a batch
@@ -21,7 +21,7 @@ import functools
 import hashlib
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,7 @@ class PixelInputs:
 
     Args:
         paths: Name -> file, of the pictures that can be read.
+        contents: Name -> what tells the content of its file.
         size: Height and width.
         mode: One of `images.MODES`.
         bad: The other pictures.
@@ -60,11 +61,13 @@ class PixelInputs:
     def __init__(
         self,
         paths: dict[str, Path],
+        contents: dict[str, str],
         size: tuple[int, int],
         mode: str,
         bad: BadFiles,
     ) -> None:
         self.paths = paths
+        self.contents = contents
         self.size = size
         self.mode = mode
         self.bad = bad
@@ -72,11 +75,6 @@ class PixelInputs:
         self._total = len(paths) + len(bad)
         cached = _CACHED_BYTES // (size[0] * size[1] * 3)
         self._cached = functools.lru_cache(cached)(self._read)
-
-    @property
-    def names(self) -> KeysView[str]:
-        """Names of the pictures."""
-        return self.paths.keys()
 
     def get(self, name: str) -> np.ndarray:
         """Return one picture, uint8 `(H, W, 3)`."""
@@ -131,21 +129,28 @@ def read_pixels(
     bad = BadFiles(known=missing)
     total = len(paths) + len(bad)
     known = FileIndex(folder / f"good-{images.VERSION}.jsonl")
-    new, good = {}, set()
+    new, contents = {}, {}
     for name, path in paths.items():
-        if file_index.file_identity(path) in known.entries:
-            good.add(name)
+        # Once an entry said no more than that the picture is good.
+        if content := known.entries.get(file_index.file_identity(path)):
+            contents[name] = content
         else:
             new[name] = path
 
     def check(path: Path) -> tuple[str, np.ndarray]:
-        return "", images.read(path, 8)
+        raw = images.content(path)
+        return _digest(raw), images.decode(raw, 8, name=printable(path))
 
-    for name, _ in _read_new(new, check, known, bad, "checking pictures"):
-        good.add(name)
+    for name, result in _read_new(new, check, known, bad, "checking pictures"):
+        contents[name], _ = result
     bad.check(total, folder / "bad_pictures.txt")
-    paths = {name: path for name, path in paths.items() if name in good}
-    return PixelInputs(paths, size, mode, bad)
+    paths = {name: path for name, path in paths.items() if name in contents}
+    contents = {name: contents[name] for name in paths}
+    return PixelInputs(paths, contents, size, mode, bad)
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:32]
 
 
 def _read_new(
@@ -183,12 +188,14 @@ class FeatureInputs:
 
     Attributes:
         stored: Name -> features, of the pictures that can be read.
+        contents: Name -> what tells the content of its file.
         bad: The other pictures.
         path: Folder of the features.
         statistics: Of all features in it.
     """
 
     stored: dict[str, Stored]
+    contents: dict[str, str]
     bad: BadFiles
     path: Path
     statistics: Statistics
@@ -202,11 +209,6 @@ class FeatureInputs:
     def spec(self) -> tf.TensorSpec:
         """Of a batch."""
         return tf.TensorSpec((None, *self.shape), tf.float16)
-
-    @property
-    def names(self) -> KeysView[str]:
-        """Names of the pictures."""
-        return self.stored.keys()
 
     def get(self, name: str) -> np.ndarray:
         """Return the features of one picture, float16 `(R, C)`."""
@@ -272,7 +274,7 @@ def extract_features(
 
         def load(path: Path) -> tuple[str, np.ndarray | None]:
             raw = images.content(path)
-            content = hashlib.sha256(raw).hexdigest()[:32]
+            content = _digest(raw)
             if content in taken or content in store:
                 return content, None
             size, name = tuple(encoder.size), printable(path)
@@ -295,8 +297,9 @@ def extract_features(
     bad.check(total, store.path / "bad_pictures.txt")
     if not contents:
         raise DataError("there are no pictures to compute features of")
-    stored = {name: store[contents[name]] for name in paths if name in contents}
-    return FeatureInputs(stored, bad, store.path, store.statistics())
+    contents = {name: contents[name] for name in paths if name in contents}
+    stored = {name: store[content] for name, content in contents.items()}
+    return FeatureInputs(stored, contents, bad, store.path, store.statistics())
 
 
 def _encoded(

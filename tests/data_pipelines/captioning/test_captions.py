@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ SAID = {
 def pictures(folder, names):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"what is in it does not matter here")
 
 
@@ -107,12 +109,93 @@ def test_what_records_can_do_applies(tmp_path):
     ]
 
 
-def test_pictures_in_folders_of_their_own(tmp_path):
-    pictures(tmp_path / "images" / "pets", ["cat.jpg"])
-    content = "image,caption,split\npets/cat.jpg,a cat,train\n"
-    content += "images/pets/cat.jpg,the same,valid\na.jpg,a,test\n"
-    found = read(table(tmp_path, content, ["a.jpg"]))
-    assert len(found.pictures) == 3
+NFC, NFD = (unicodedata.normalize(f, "Café.jpg") for f in ("NFC", "NFD"))
+
+
+def test_all_names_of_a_file_are_one_picture(tmp_path):
+    many = numbered(30)
+    content = rows(many)
+    names = ["./6.jpg", "images/6.jpg", "images\\6.jpg", "6.JPG", "l.jpg",
+             f"{tmp_path}/images/6.jpg", "images/../6.jpg"]  # fmt: skip
+    content += "".join(f"{name},from {i}\n" for i, name in enumerate(names))
+    content += f"./6.jpg,a number\n{NFC},one\n{NFD},two\npets/a.jpg,pet\n"
+    folder = table(tmp_path, content, [*many, NFD, "pets/a.jpg"])
+    (folder / "l.jpg").symlink_to("images/6.jpg")
+    found = read(folder)
+    assert list(found.pictures) == [*many, NFC, "pets/a.jpg"]
+    more = [f"from {i}" for i in range(len(names))]
+    assert said(found)["6.jpg"] == [*many["6.jpg"], *more]
+    assert found.pictures["6.jpg"].path == tmp_path / "images" / "6.jpg"
+    assert said(found)[NFC] == ["one", "two"]
+    # The others stay where they are.
+    alone = read(table(tmp_path / "alone", rows(many), many))
+    for name, picture in alone.pictures.items():
+        assert picture.split == found.pictures[name].split
+
+
+def test_all_names_of_a_missing_file_are_one_picture(tmp_path):
+    content = rows(numbered(30)) + "./x.jpg,x\nimages/../x.jpg,x\nx.jpg,y\n"
+    found = read(table(tmp_path, content, numbered(30)))
+    assert len(found.bad) == 1
+
+
+@pytest.mark.parametrize("other", ["./a.jpg", "images/a.jpg", "link.jpg"])
+def test_names_of_one_file_in_two_splits(tmp_path, other):
+    content = rows(SAID, SPLIT) + f"{other},a cat,valid\n"
+    folder = table(tmp_path, content)
+    (folder / "images" / "link.jpg").symlink_to("a.jpg")
+    assert fails(folder) == (
+        f"/captions.csv:7: {other} is in valid here and in test in {folder}/"
+        "captions.csv:4, as a.jpg; a picture can be in one split only"
+    )
+
+
+@pytest.mark.parametrize("name", ["../../x.jpg", "/etc/hostname", "C:\\x.jpg"])
+def test_names_that_leave_the_folder(tmp_path, name):
+    (tmp_path / "x.jpg").touch()
+    folder = table(
+        tmp_path / "data", rows(numbered(40)) + f"{name},out\n", numbered(40)
+    )
+    assert fails(folder) == (
+        f"/captions.csv:82: {name} is not in {folder}; expected the name of a "
+        "file in it, or --allow-outside"
+    )
+    found = read(folder, allow_outside=True)
+    assert (name in found.pictures) == (name[0] != "C")
+
+
+def test_copies_of_a_picture(tmp_path):
+    many = numbered(60)
+    found = read(table(tmp_path, rows(many), many))
+    name = found.split("valid")[0].name
+    contents = {n: n for n in many} | {"3.jpg": "copy", name: "copy"}
+    contents |= {"0.jpg": "copy"}
+    apart = found.separated(contents)
+    assert apart.notes == []
+    assert {apart.pictures[n].split for n in ("0.jpg", "3.jpg", name)} == {
+        found.pictures["0.jpg"].split
+    }
+    rest = {n: p for n, p in apart.pictures.items() if contents[n] == n}
+    assert rest == {n: found.pictures[n] for n in rest}
+
+
+def test_copies_of_a_picture_where_the_files_say_the_split(tmp_path):
+    found = read(table(tmp_path, rows(SAID, SPLIT)))
+    apart = found.separated({"b.jpg": "x", "a.jpg": "y", "c.jpg": "x"})
+    assert apart.pictures == found.pictures
+    folder = tmp_path / "images"
+    assert apart.notes == [
+        "1 pictures are copies, byte for byte, of one in another split, such "
+        f"as {folder / 'c.jpg'} in valid of {folder / 'b.jpg'} in train"
+    ]
+    assert found.separated({}).notes == []
+
+
+def test_copies_never_empty_a_split(tmp_path):
+    found = read(table(tmp_path, rows(SAID)))
+    apart = found.separated(dict.fromkeys(SAID, "x"))
+    assert apart.pictures == found.pictures
+    assert len(apart.notes) == 1
 
 
 @pytest.mark.parametrize(

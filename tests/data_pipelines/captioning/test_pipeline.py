@@ -56,6 +56,20 @@ def test_facts_of_captions():
     assert pipeline.facts("a dog on a beach") is None
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_copies_of_pictures_are_told(tmp_path, encoder):
+    path = folder(tmp_path / "a", {"train": 6, "valid": 2, "test": 2})
+    place = path / "images"
+    (place / "9.png").write_bytes((place / "2.png").read_bytes())
+    for _ in range(2):  # from the cache as well
+        data = make(path, tmp_path / "cache", encoder)
+        assert data.report()[-1] == (
+            "note     1 pictures are copies, byte for byte, of one in another "
+            f"split, such as {place / '9.png'} in test of {place / '2.png'} in "
+            "train"
+        )
+
+
 @pytest.mark.parametrize("normalized", [True, False])
 def test_references(mine, shared_cache, normalized):
     data = make(mine, shared_cache, normalize_captions=normalized)

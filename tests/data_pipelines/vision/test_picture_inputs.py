@@ -93,7 +93,7 @@ BOTH = pytest.mark.parametrize(
 @BOTH
 def test_inputs_are_those_of_their_pictures(tmp_path, inputs, expected):
     found = inputs(tmp_path, pictures(tmp_path / "p", 11))
-    assert list(found.names) == [f"{n}.png" for n in range(11)]
+    assert list(found.contents) == [f"{n}.png" for n in range(11)]
     for number in range(11):
         np.testing.assert_array_equal(
             found.get(f"{number}.png"), expected(number)
@@ -111,8 +111,8 @@ def test_few_bad_pictures_are_left_out_and_listed(tmp_path, inputs, expected):
     files[7][1].write_text("text")
     files[39][1].unlink()
     found = inputs(tmp_path, files)
-    assert len(found.names) == 38
-    assert "7.png" not in found.names
+    assert len(found.contents) == 38
+    assert "7.png" not in found.contents
     assert list(found.bad.reasons) == [str(files[n][1]) for n in (7, 39)]
     (listed,) = tmp_path.rglob("bad_pictures.txt")
     assert len(listed.read_text().splitlines()) == 2
@@ -136,7 +136,7 @@ def test_many_bad_pictures_are_an_error(tmp_path, inputs, expected):
         assert message.startswith("2 of 20 pictures (10.0%) cannot be read: ")
         listed = message.rpartition("; all are listed in ")[2]
         assert len(Path(listed).read_text().splitlines()) == 2
-    assert len(inputs(tmp_path, files[2:]).names) == 18
+    assert len(inputs(tmp_path, files[2:]).contents) == 18
 
 
 @BOTH
@@ -182,7 +182,7 @@ def test_pictures_are_checked_once(tmp_path, checked):
     found = read(tmp_path, files)
     assert sorted(checked) == ["29.png", "9.png"]
     np.testing.assert_array_equal(found.get("9.png"), pixels(100))
-    assert "29.png" not in found.names
+    assert "29.png" not in found.contents
     # Whatever is wrong may have been repaired without a new time.
     checked.clear()
     read(tmp_path, files)
@@ -242,7 +242,7 @@ def test_only_what_is_new_is_encoded(tmp_path):
     files = pictures(tmp_path / "p", 7)
     found = extract(tmp_path, reversed(files), encoder)
     assert encoder.pictures == 2
-    assert list(found.names) == [name for name, _ in reversed(files)]
+    assert list(found.contents) == [name for name, _ in reversed(files)]
     for number in range(7):
         np.testing.assert_array_equal(
             found.get(f"{number}.png"), features(number)
@@ -296,7 +296,7 @@ def test_the_list_of_files_may_be_lost(tmp_path, lost):
     else:
         path.write_text('[]\n{"a": 1}\nnull\n7\n\n[1, 2]\n["half a li')
     encoder = Encoder()
-    assert len(extract(tmp_path, files, encoder).names) == 4
+    assert len(extract(tmp_path, files, encoder).contents) == 4
     assert not encoder.batches
 
 
@@ -355,4 +355,4 @@ def test_many_are_opened_at_once(tmp_path, monkeypatch):
     started = time.process_time()  # others may be at work, too
     found = extract(tmp_path, files, Ones())
     assert time.process_time() - started < 0.2
-    assert len(found.names) == count
+    assert len(found.contents) == count
