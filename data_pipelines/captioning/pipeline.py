@@ -3,8 +3,8 @@ r"""Pictures and their captions -> batches of (picture, caption).
 Record    (picture, captions): a file, and several strings
 Files     --data-path FOLDER with captions.csv (columns image, caption and, if
           you have it, split; a row for each caption) and the pictures in
-          images/ or beside it; or COCO's captions_*.json; or
-          Flickr8k.token.txt: see `captions`. A missing split is cut from
+          images/ or beside it; or the files of COCO, Flickr8k, Flickr30k,
+          Karpathy and Kaggle: see `captions`. A missing split is cut from
           train: a tenth of its pictures, chosen by a hash of their names.
 Batch     (inputs, tokens): pictures, and a caption of each, int32 `(B, T)`,
           each row is BEGIN ... END, padded with 0 on the right. Without an
@@ -47,6 +47,7 @@ from data_pipelines.captioning.demo import generator as demo
 from data_pipelines.captioning.normalize import normalize_caption
 from data_pipelines.files import cache, tfds_records
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import printable
 from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text import token_rows
@@ -64,11 +65,13 @@ class _Captioned(NamedTuple):
 
     Attributes:
         wordless: Number of captions that were left out.
+        captionless: Files of pictures that have no other captions.
     """
 
     pictures: list[Picture]
     references: list[tuple[str, ...]]
     wordless: int
+    captionless: list[Path]
 
     @property
     def texts(self) -> list[str]:
@@ -179,8 +182,12 @@ def make_datasets(
         for split in SPLITS
     }
     if tokenizer is None:
-        if not parts["train"].texts:
-            raise DataError(f"{read.name}: no caption of train has a word")
+        for split, part in parts.items():
+            if not part.texts:
+                raise DataError(
+                    f"{read.name}: no picture of {split} can be read and has "
+                    "a caption with a word"
+                )
         settings = (vocabulary_size, minimum_count)
         key = cache.key(VERSION, parts["train"].digest, *settings)
         path = cache_path / f"{key}-caption-words"
@@ -210,8 +217,17 @@ def make_datasets(
         for split, part in parts.items()
     }
     notes = list(read.notes)
-    if wordless := sum(part.wordless for part in parts.values()):
+    wordless, captionless = read.wordless, read.captionless
+    for part in parts.values():
+        wordless += part.wordless
+        captionless = captionless + part.captionless
+    if wordless:
         notes.append(f"{wordless:,} captions without a word left out")
+    if captionless:
+        notes.append(
+            f"{len(captionless):,} pictures without a caption left out, such "
+            f"as {printable(captionless[0])}"
+        )
     return Datasets(
         **datasets, tokenizer=tokenizer, name=read.name, notes=notes
     )
@@ -219,7 +235,7 @@ def make_datasets(
 
 def _captioned(pictures: Iterable[Picture], normalize: bool) -> _Captioned:
     """Return the pictures that have a caption with a word, and these."""
-    captioned, references, wordless = [], [], 0
+    captioned, references, wordless, captionless = [], [], 0, []
     for picture in pictures:
         texts = picture.captions
         if normalize:
@@ -228,7 +244,9 @@ def _captioned(pictures: Iterable[Picture], normalize: bool) -> _Captioned:
         if texts:
             captioned.append(picture)
             references.append(texts)
-    return _Captioned(captioned, references, wordless)
+        else:
+            captionless.append(picture.path)
+    return _Captioned(captioned, references, wordless, captionless)
 
 
 def _files(

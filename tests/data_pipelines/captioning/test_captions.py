@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines.captioning import captions
+from data_pipelines.captioning import caption_files, captions
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
 
@@ -215,7 +215,11 @@ def test_copies_never_empty_a_split(tmp_path):
             "image,caption\na.jpg,x\nb.jpg\n",
             ":3: expected 2 fields as in the header, found 1",
         ),
-        ('image,caption\na.jpg,x\nb.jpg," \n"\n', ":3: the caption is empty"),
+        (
+            f"image,caption\na.jpg,x\nb.jpg,{'x' * 100_000}\n",
+            ":3: the caption has 100,000 letters; expected at most 10,000",
+        ),
+        ('image,caption\na.jpg,""\nb.jpg," "\n', ": has no captions"),
         (
             "image,caption\na.jpg,x\n ,y\n",
             ":3: the name of the picture is empty",
@@ -257,6 +261,15 @@ def test_captions_twice_are_left_out_and_counted(tmp_path):
         "2 captions that their picture has already are left out, the first "
         f"in {tmp_path / 'captions.csv'}:7"
     ]
+
+
+def test_empty_captions_are_left_out_and_counted(tmp_path):
+    many = numbered(40)
+    content = rows(many) + 'b.jpg,\n3.jpg," "\nb.jpg,\u3000\nc.jpg,\nc.jpg,c\n'
+    found = read(table(tmp_path, content, [*many, "b.jpg", "c.jpg"]))
+    assert said(found) == {**many, "c.jpg": ["c"]}
+    assert found.wordless == 4
+    assert found.captionless == [tmp_path / "images" / "b.jpg"]
 
 
 def test_few_pictures_without_a_file_are_counted(tmp_path):
@@ -316,9 +329,9 @@ def test_what_is_kept_is_what_was_read(tmp_path, monkeypatch):
         first = read(folder, cache_path=cache)
         with monkeypatch.context() as patch:
             for source in (
-                captions.CaptionTable,
-                captions.Coco,
-                captions.Flickr,
+                caption_files.CaptionTable,
+                caption_files.Coco,
+                caption_files.Flickr,
             ):
                 patch.delattr(source, "__iter__")
             again = read(folder, cache_path=cache)
@@ -525,8 +538,17 @@ ONE = {"images": [{"id": 1, "file_name": "a.jpg"}]}
             json.dumps(
                 {**ONE, "annotations": [{"image_id": 1, "caption": ""}]}
             ),
-            " annotations, number 1: the caption is empty",
+            " has no captions",
         ),
+        (
+            json.dumps(
+                {**ONE, "annotations": [{"image_id": 1, "caption": ["x"] * 99}]}
+            ),
+            " annotations, number 1: 'caption' is ['x', 'x', 'x', 'x', 'x', "
+            "'x', ...]",
+        ),
+        ('{"images": [{"id": ' + "9" * 5000, " not JSON: Exceeds the limit"),
+        ("[" * 200_000, " is nested too deeply"),
     ],
 )
 def test_wrong_coco(tmp_path, content, expected):
@@ -613,8 +635,6 @@ def test_wrong_lines_of_flickr(tmp_path, line):
     assert fails(folder) == (
         "/Flickr8k.token.txt:3: expected name.jpg#0, a tab and a caption"
     )
-    path.write_text("a.jpg#0\tfine\na.jpg#1\t \n")
-    assert fails(folder) == "/Flickr8k.token.txt:2: the caption is empty"
 
 
 def test_lists_that_contradict_each_other(tmp_path):
@@ -634,9 +654,11 @@ def test_folders_without_captions(tmp_path):
         read(None)
     assert fails(tmp_path / "no") == ": there is no such folder"
     (tmp_path / "captions.txt").write_text("a.jpg,a cat")
+    (tmp_path / "results.csv").write_bytes(b"\xff\xfea,b")
     assert fails(tmp_path) == (
-        ": has no captions; expected captions.csv, COCO's "
-        "captions_train*.json or Flickr8k.token.txt"
+        ": has no captions; expected captions.csv or .parquet, COCO's "
+        "captions_train*.json, Karpathy's dataset_*.json, Flickr's *.token or "
+        "results.csv, or Kaggle's captions.txt"
     )
 
 
@@ -649,5 +671,6 @@ def test_folders_with_too_many_captions(tmp_path):
     )
     table(tmp_path, rows(SAID))
     assert fails(tmp_path) == (
-        ": holds captions.csv and captions_*.json; expected one of them"
+        ": holds captions of several kinds; expected one of them: "
+        f"{tmp_path / 'captions.csv'}, {first}, {path}"
     )

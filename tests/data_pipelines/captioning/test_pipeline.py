@@ -148,7 +148,8 @@ def test_train_without_a_word(tmp_path):
         "image,caption,split\n0.png,?,train\n1.png,a,valid\n2.png,b,test\n"
     )
     assert fails(path, tmp_path / "cache") == (
-        f"{table}: no caption of train has a word"
+        f"{table}: no picture of train can be read and has a caption with a "
+        "word"
     )
 
 
