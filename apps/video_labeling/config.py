@@ -25,6 +25,9 @@ class Config:
     dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
     data_path: str = cli.flag("", "folder of your files, or of a TFDS data set")
     download: bool = cli.flag(False, "let TFDS download the data set")
+    allow_outside: bool = cli.flag(
+        False, "let names of videos in your tables leave your folder"
+    )
     fps: float = cli.flag(
         0.0, "frame rate to read videos at; 0: every frame", at_least=0.0
     )

@@ -120,6 +120,7 @@ def datasets(
         chunk=config["chunk"],
         batch_size=config["batch_size"],
         seed=config["seed"],
+        allow_outside=config.get("allow_outside", False),
         labels=tuple(labeler.labels),
     )
 

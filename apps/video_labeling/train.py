@@ -41,6 +41,7 @@ def train(config: Config) -> dict:
             seed=config.seed,
             mirror=config.mirror,
             download=config.download,
+            allow_outside=config.allow_outside,
         )
         frame_encoder.check(encoder, config, data)
         runs.keep_lines(run, "labels.txt", data.labels)

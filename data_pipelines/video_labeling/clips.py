@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -18,7 +19,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import FileIndex, file_identity
 from data_pipelines.files.names import printable, special
 from data_pipelines.vision import image_sequence, images, video
-from data_pipelines.vision.frame_store import Source
+from data_pipelines.vision.frame_store import Source, Stored
 from data_pipelines.vision.video import VideoError
 
 # The label of frames that nobody has labelled.
@@ -28,8 +29,8 @@ BACKGROUND = "background"
 class Annotation(Protocol):
     """What is known about the labels of one video."""
 
-    def label_indices(self, frames: int) -> np.ndarray:
-        """Return the label of each frame of a video of so many, `(T,)` int32.
+    def label_indices(self, stored: Stored) -> np.ndarray:
+        """Return the label of each frame of a video as it was read, `(T,)`.
 
         Raises:
             DataError: If they are labels of more or fewer frames.
@@ -104,6 +105,7 @@ class Clip:
         split: train, valid, test; "" until that is known.
         group: Videos of one group are in one split; "" for none.
         line: `file:line` of its first label.
+        is_cut: Whether the split is one that train was cut into.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Clip:
     split: str
     group: str
     line: str
+    is_cut: bool = False
 
 
 @dataclasses.dataclass
@@ -160,6 +163,36 @@ class Clips:
         for split, rows in cut.items():
             for row in rows:
                 train[row].split = split
+                train[row].is_cut = len(cut) > 1
+
+    def join_copies(self, contents: Sequence[tuple[Clip, str]]) -> None:
+        """Put copies of a video into one split, unless the files say theirs.
+
+        No split becomes empty. The others are noted.
+
+        Args:
+            contents: Videos and the contents of their files.
+        """
+        sizes = Counter(clip.split for clip in self.clips)
+        first: dict[str, Clip] = {}
+        leaks = []
+        for clip, content in contents:
+            one = first.setdefault(content, clip)
+            if clip.split == one.split:
+                continue
+            is_free = clip.is_cut and one.is_cut and not clip.group
+            if is_free and sizes[clip.split] > 1:
+                sizes[clip.split] -= 1
+                clip.split = one.split
+            else:
+                leaks.append((clip, one))
+        if leaks:
+            a, b = leaks[0]
+            self.notes.append(
+                f"{len(leaks):,} videos are copies of one in another split, "
+                f"such as {printable(a.name)} in {a.split} of "
+                f"{printable(b.name)} in {b.split}"
+            )
 
     def _check_groups(self) -> None:
         first: dict[str, Clip] = {}

@@ -3,16 +3,20 @@
 Frames     columns video, frame, label: every frame, from 0 on, once
 Segments   columns video, start, end, label: frames of the video, from 0 on,
            the end not included; what no segment covers is `background`
+Times      the same with start_seconds and end_seconds (or start_s, ...), with
+           start_ms and end_ms, or with start_time and end_time, which may be
+           mm:ss or hh:mm:ss.mmm, too; from the video's first frame on
 
 Columns `split` and `group` may be there; rows may be in any order. Videos are
-in `videos/` or in the folder itself.
+in `videos/` or in the folder itself; names of one file name one video.
 """
 
 import contextlib
 import os
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +24,7 @@ import numpy as np
 
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.names import listed, printable
+from data_pipelines.files.names import NamedFiles, file_id, listed, printable
 from data_pipelines.files.tables import Table, clean_label
 from data_pipelines.video_labeling.clips import (
     BACKGROUND,
@@ -29,14 +33,46 @@ from data_pipelines.video_labeling.clips import (
     Clips,
 )
 from data_pipelines.vision import image_sequence, video
+from data_pipelines.vision.frame_store import Stored
 
 NAME = "labels.csv"
 
 # Frames are counted in int32, and no video has more.
 _MAX_FRAME = 2**31 - 1
 
+# Endings of the columns of start and end -> microseconds in a unit of them;
+# None: frames.
+_UNITS = {
+    "": None, "_frame": None, "_seconds": 10**6, "_sec": 10**6, "_s": 10**6,
+    "_ms": 1000, "_milliseconds": 1000, "_time": 10**6, "_timestamp": 10**6,
+}  # fmt: skip
+
+# Microseconds: times are written to the millisecond, and videos end at a time
+# that is rounded more.
+_ROUNDED = 1000
+_BEYOND = 10**6
+
+_NUMBER = re.compile(r"[0-9]{1,10}([.,][0-9]{0,9})?")
+_CLOCK = re.compile(
+    r"(?:([0-9]{1,4}):([0-5]?[0-9])|([0-9]{1,4})):([0-5]?[0-9](?:[.,][0-9]{0,9})?)"
+)
+
 # Unlabelled videos that are named.
 _NAMED = 3
+
+
+class _Columns(NamedTuple):
+    """Which columns of a table say when a label begins and ends.
+
+    Attributes:
+        start: The one of the start, or of the frame.
+        end: The one of the end; "" if a row is a frame.
+        unit: Microseconds in a unit of them; None: they are frames.
+    """
+
+    start: str
+    end: str
+    unit: int | None
 
 
 class _Row(NamedTuple):
@@ -49,47 +85,65 @@ class _Row(NamedTuple):
     line: int
 
 
-def read(folder: Path) -> Clips:
-    """Read the table of a folder, and look for its videos."""
+def read(folder: Path, allow_outside: bool = False) -> Clips:
+    """Read the table of a folder, and look for its videos.
+
+    Args:
+        folder: The folder.
+        allow_outside: Whether names of videos may leave it.
+    """
     path = folder / NAME
-    table = Table(
-        path, ("video", "label"), ("frame", "start", "end", "split", "group")
-    )
-    by_frame = _is_by_frame(table)
+    sides = [f"{side}{end}" for side in ("start", "end") for end in _UNITS]
+    table = Table(path, ("video", "label"), ("frame", *sides, "split", "group"))
+    columns = _columns(table)
+    files = NamedFiles(folder, [folder / "videos", folder], allow_outside)
     annotations: dict[str, TableAnnotation] = {}
-    names = {BACKGROUND: 0}
-    for row in _rows(table, by_frame):
+    paths: dict[Hashable, tuple[Path, TableAnnotation]] = {}
+    labels = {BACKGROUND: 0}
+    for row in _rows(table, columns):
         if row.video not in annotations:
-            annotations[row.video] = TableAnnotation(path, row, by_frame)
-        index = names.setdefault(row.label, len(names))
+            file = files.find(row.video, f"{path}:{row.line}")
+            annotation = TableAnnotation(path, row, columns)
+            _, annotation = paths.setdefault(file_id(file), (file, annotation))
+            annotations[row.video] = annotation
+        index = labels.setdefault(row.label, len(labels))
         annotations[row.video].add(row, index)
-    paths = _paths(folder, annotations)
     clips = []
-    for name, annotation in annotations.items():
+    for file, annotation in paths.values():
         annotation.finish()
+        name, line = annotation.name, f"{path}:{annotation.line}"
         split, group = annotation.split, annotation.group
-        line = f"{path}:{annotation.line}"
-        clips.append(Clip(name, paths[name], annotation, split, group, line))
-    notes = _notes(folder, list(paths.values())) + table.notes()
-    return Clips(str(path), clips, list(names), notes, VIDEO_FILES)
+        clips.append(Clip(name, file, annotation, split, group, line))
+    notes = _notes(folder, [clip.path for clip in clips]) + table.notes()
+    return Clips(str(path), clips, list(labels), notes, VIDEO_FILES)
 
 
 # The rows of the table.
 
 
-def _is_by_frame(table: Table) -> bool:
-    """Return whether a row is a frame; else it is a segment."""
-    numbers = {"frame", "start", "end"} & set(table.columns)
-    if numbers not in ({"frame"}, {"start", "end"}):
+def _columns(table: Table) -> _Columns:
+    """Return which columns are read; frames come before times."""
+    names = set(table.columns) - {"video", "label", "split", "group"}
+    if names == {"frame"}:
+        return _Columns("frame", "", None)
+    pairs = [e for e in _UNITS if {f"start{e}", f"end{e}"} <= names]
+    if "frame" in names or not pairs:
         raise DataError(
             f"{table.path}:1: expected the columns video, frame, label or "
-            "video, start, end, label; the columns are "
+            "video, start, end, label, whose times are start_seconds, "
+            "start_ms or start_time; the columns are "
             + ", ".join(map(repr, table.columns))
         )
-    return numbers == {"frame"}
+    ending = pairs[0]
+    unit = _UNITS[ending]
+    columns = _Columns(f"start{ending}", f"end{ending}", unit)
+    first = next(iter(table))
+    if unit is None and ":" in first[columns.start] + first[columns.end]:
+        return columns._replace(unit=_UNITS["_time"])
+    return columns
 
 
-def _rows(table: Table, by_frame: bool) -> Iterator[_Row]:
+def _rows(table: Table, columns: _Columns) -> Iterator[_Row]:
     for row in table:
         where = f"{table.path}:{row.line}"
         name = row["video"].strip()
@@ -98,31 +152,53 @@ def _rows(table: Table, by_frame: bool) -> Iterator[_Row]:
         split = ""
         if "split" in row:
             split = splits.check(row["split"].strip(), where)
-        if by_frame:
-            start = _number(row, "frame", where)
-            end = start + 1
-        else:
-            start = _number(row, "start", where)
-            end = _number(row, "end", where)
+        start = _position(row, columns.start, columns.unit, where)
+        end = start + 1
+        if columns.end:
+            end = _position(row, columns.end, columns.unit, where)
             if end <= start:
                 raise DataError(
-                    f"{where}: the segment starts at frame {start:,} and ends "
-                    f"before frame {end:,}; it has no frames"
+                    f"{where}: the segment starts at {_said(start, columns)} "
+                    f"and ends before {_said(end, columns)}; it has no frames"
                 )
         label = clean_label(row["label"], where)
         group = row.get("group", "").strip()
         yield _Row(name, start, end, label, split, group, row.line)
 
 
-def _number(row: dict[str, str], name: str, where: str) -> int:
-    digits = row[name].strip()
-    # Python refuses to read a number of thousands of digits.
-    if re.fullmatch("[0-9]{1,10}", digits) and int(digits) <= _MAX_FRAME:
-        return int(digits)
+def _position(
+    row: dict[str, str], name: str, unit: int | None, where: str
+) -> int:
+    """Return the number of a frame, or microseconds."""
+    cell = row[name].strip()
+    if unit is None:
+        # Python refuses to read a number of thousands of digits.
+        if re.fullmatch("[0-9]{1,10}", cell) and int(cell) <= _MAX_FRAME:
+            return int(cell)
+        expected = f"the number of a frame, 0 to {_MAX_FRAME:,}"
+        if name != "frame":
+            expected += "; times go by start_seconds and end_seconds"
+    else:
+        if _NUMBER.fullmatch(cell):
+            return round(Decimal(cell.replace(",", ".")) * unit)
+        if unit == 10**6:
+            if match := _CLOCK.fullmatch(cell):
+                minutes = 60 * int(match[1] or 0) + int(match[2] or match[3])
+                seconds = Decimal(match[4].replace(",", "."))
+                return round((60 * minutes + seconds) * unit)
+            expected = "seconds, mm:ss or hh:mm:ss"
+        else:
+            expected = "milliseconds"
     raise DataError(
-        f"{where}: the {name} is {digits[:40]!r}; expected the number of a "
-        f"frame, 0 to {_MAX_FRAME:,}"
+        f"{where}: the {name} is {cell[:40]!r}; expected {expected}"
     )
+
+
+def _said(position: int, columns: _Columns) -> str:
+    """Return a frame or a time in words."""
+    if columns.unit is None:
+        return f"frame {position:,}"
+    return f"{position / 1e6:,.3f} s"
 
 
 class TableAnnotation:
@@ -134,10 +210,10 @@ class TableAnnotation:
         group: As that says.
     """
 
-    def __init__(self, path: Path, first: _Row, by_frame: bool) -> None:
+    def __init__(self, path: Path, first: _Row, columns: _Columns) -> None:
         self.path = path
         self.name = first.video
-        self.by_frame = by_frame
+        self.columns = columns
         self.line = first.line
         self.split = first.split
         self.group = first.group
@@ -151,43 +227,61 @@ class TableAnnotation:
             one, other = getattr(row, name), getattr(self, name)
             if one != other:
                 raise DataError(
-                    f"{self.path}:{row.line}: {printable(self.name)} has the "
-                    f"{name} {one!r} here and {other!r} in line {self.line}; "
-                    "a video has one"
+                    f"{self.path}:{row.line}: {printable(row.video)} has the "
+                    f"{name} {one!r} here and {other!r} in line {self.line}"
+                    f"{self._also(row.video)}; a video has one"
                 )
         self._numbers.extend((row.start, row.end, index, row.line))
+
+    def _also(self, name: str) -> str:
+        return "" if name == self.name else f", as {printable(self.name)}"
 
     def finish(self) -> None:
         """Put the rows in order, and check that they fit each other."""
         rows = np.array(self._numbers, np.int64).reshape(-1, 4)
         self.rows = rows[np.argsort(rows[:, 0], kind="stable")]
         self._numbers = array("q")
-        starts, lines = self.rows[:, 0], self.rows[:, 3]
-        before = np.concatenate([[0], self.rows[:-1, 1]])
-        wrong = starts != before if self.by_frame else starts < before
-        if not wrong.any():
+        if not (wrong := self._wrong()).any():
+            return
+        # The same row twice does no harm.
+        _, first = np.unique(self.rows[:, :3], axis=0, return_index=True)
+        self.rows = self.rows[np.sort(first)]
+        if not (wrong := self._wrong()).any():
             return
         one = wrong.argmax()
-        if starts[one] > before[one]:
+        start, _, _, line = self.rows[one]
+        _, before, _, line_before = self.rows[one - 1] if one else [0] * 4
+        if start > before:
             what = (
-                f"frame {before[one]:,} has no label, the next one is "
-                f"{starts[one]:,}; expected every frame, from 0 on"
+                f"frame {before:,} has no label, the next one is {start:,}; "
+                "expected every frame, from 0 on"
             )
-        elif self.by_frame:
-            what = f"frame {starts[one]:,} is in line {lines[one - 1]} already"
+        elif not self.columns.end:
+            what = f"frame {start:,} is in line {line_before} already"
         else:
             what = (
-                f"the segment from frame {starts[one]:,} overlaps the one in "
-                f"line {lines[one - 1]}"
+                f"the segment from {_said(start, self.columns)} overlaps the "
+                f"one in line {line_before}"
             )
-        where = f"{self.path}:{lines[one]}: {printable(self.name)}"
+        where = f"{self.path}:{line}: {printable(self.name)}"
         raise DataError(f"{where}: {what}")
 
-    def label_indices(self, frames: int) -> np.ndarray:
-        """Return the label of each frame of a video of so many, `(T,)`."""
+    def _wrong(self) -> np.ndarray:
+        """Return which rows do not fit the ones before, `(N,)`."""
+        starts = self.rows[:, 0]
+        before = np.concatenate([[0], self.rows[:-1, 1]])
+        if self.columns.unit is not None:
+            return starts + _ROUNDED < before
+        return starts < before if self.columns.end else starts != before
+
+    def label_indices(self, stored: Stored) -> np.ndarray:
+        """Return the label of each frame of a video that was read, `(T,)`."""
         last = self.rows[-1]
         where = f"{self.path}:{last[3]}: {printable(self.name)}"
-        if self.by_frame and len(self.rows) != frames:
+        if self.columns.unit is not None:
+            return self._by_time(stored, where)
+        frames = stored.frames
+        if not self.columns.end and len(self.rows) != frames:
             raise DataError(
                 f"{where} has {frames:,} frames, but labels for "
                 f"{len(self.rows):,}; expected one for each"
@@ -200,6 +294,20 @@ class TableAnnotation:
         indices = np.zeros(frames, np.int32)
         for start, end, index, _ in self.rows:
             indices[start:end] = index
+        return indices[stored.numbers]
+
+    def _by_time(self, stored: Stored, where: str) -> np.ndarray:
+        times = np.round(stored.times * 10**6).astype(np.int64)
+        end = times[-1] + 10**6 / stored.fps
+        if self.rows[-1, 1] > end + _BEYOND:
+            raise DataError(
+                f"{where} lasts {end / 1e6:,.3f} s, but this segment ends at "
+                f"{_said(self.rows[-1, 1], self.columns)}"
+            )
+        indices = np.zeros(len(times), np.int32)
+        for start, end, index, _ in self.rows:
+            first, last = np.searchsorted(times + _ROUNDED, [start, end])
+            indices[first:last] = index
         return indices
 
     def first_line(self, index: int) -> str:
@@ -208,39 +316,7 @@ class TableAnnotation:
         return f"{self.path}:{lines.min() if lines.size else self.line}"
 
 
-# Where the videos are, and which ones the table leaves out.
-
-
-def _paths(
-    folder: Path, annotations: dict[str, TableAnnotation]
-) -> dict[str, Path]:
-    """Return name -> its file; no two names may have the same."""
-    paths = {}
-    first: dict[str, TableAnnotation] = {}
-    for name, annotation in annotations.items():
-        candidates = [folder / "videos" / name, folder / name]
-        # Not `Path.exists`, which raises an error if a name is too long.
-        existing = filter(os.path.exists, candidates)
-        paths[name] = next(existing, candidates[0])
-        other = first.setdefault(_real(paths[name]), annotation)
-        if other is not annotation:
-            # As two videos it could be in train and in test.
-            raise DataError(
-                f"{annotation.path}:{annotation.line}: {printable(name)} is "
-                f"the video {printable(other.name)} of line {other.line}; "
-                "expected one name for a video"
-            )
-    return paths
-
-
-def _real(path: Path) -> str:
-    """Return the one name of a file that has several, such as `b/../a.mp4`.
-
-    A link is a file of its own; whether a file exists or not, it has a name.
-    """
-    if not os.path.exists(path):
-        return os.path.abspath(path)
-    return os.path.join(os.path.realpath(path.parent), path.name)
+# The videos that the table leaves out.
 
 
 def _notes(folder: Path, labelled: list[Path]) -> list[str]:
@@ -249,7 +325,7 @@ def _notes(folder: Path, labelled: list[Path]) -> list[str]:
     Only folders are looked through where videos may be or are: the folder, its
     `videos/`, and what is below it and holds one with labels.
     """
-    known = set(map(_real, labelled))
+    known = set(map(file_id, labelled))
     folders = {folder, folder / "videos"}
     folders |= {
         path.parent
@@ -258,7 +334,7 @@ def _notes(folder: Path, labelled: list[Path]) -> list[str]:
     }
     # A folder of pictures is no video where videos are files.
     of_pictures = any(map(os.path.isdir, labelled))
-    parents = set(map(_real, folders))
+    parents = set(map(file_id, folders))
     names = {}
     for parent in sorted(folders):
         # What may not be listed can still hold videos that may be read.
@@ -267,11 +343,12 @@ def _notes(folder: Path, labelled: list[Path]) -> list[str]:
                 is_video = (
                     path.suffix.lower() in video.SUFFIXES and path.is_file()
                 )
-                if of_pictures and path.is_dir() and _real(path) not in parents:
+                file = file_id(path)
+                if of_pictures and path.is_dir() and file not in parents:
                     is_video = bool(image_sequence.pictures(path))
                 if is_video:
-                    names.setdefault(_real(path), str(path.relative_to(folder)))
-    unlabelled = [name for path, name in names.items() if path not in known]
+                    names.setdefault(file, str(path.relative_to(folder)))
+    unlabelled = [name for file, name in names.items() if file not in known]
     if not unlabelled:
         return []
     unlabelled.sort(key=image_sequence.natural)

@@ -13,13 +13,19 @@ Farha and Gall 2019, MS-TCN.
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.names import listed, printable, special
+from data_pipelines.files.names import (
+    NamedFiles,
+    file_id,
+    listed,
+    printable,
+    special,
+)
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Lines
 from data_pipelines.video_labeling.clips import (
@@ -30,6 +36,7 @@ from data_pipelines.video_labeling.clips import (
 )
 from data_pipelines.vision import image_sequence
 from data_pipelines.vision.feature_checks import to_float16
+from data_pipelines.vision.frame_store import Stored
 from data_pipelines.vision.video import Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
@@ -46,11 +53,12 @@ def is_layout(folder: Path) -> bool:
     ).is_dir()
 
 
-def read(path: Path) -> Clips:
+def read(path: Path, allow_outside: bool = False) -> Clips:
     """Read the lists of a folder, and the labels of their videos.
 
     Args:
         path: The folder, or a list of train in its splits/.
+        allow_outside: Whether names of videos may leave the folder.
     """
     folder, chosen = path, ""
     if path.suffix == ".bundle":
@@ -64,22 +72,28 @@ def read(path: Path) -> Clips:
     mapping = folder / "mapping.txt"
     names = _names(mapping)
     lists, notes = _lists(folder, chosen)
-    clips: dict[str, Clip] = {}
+    features, truths = (
+        NamedFiles(folder, [folder / part], allow_outside)
+        for part in ("features", "groundTruth")
+    )
+    clips: dict[Hashable, Clip] = {}
     for split, bundle in lists.items():
         for number, line in enumerate(Lines(bundle), 1):
             name = line.strip().removesuffix(".txt")
             where = f"{bundle}:{number}"
             if not name:
                 continue
-            if name in clips:
+            file = features.find(f"{name}.npy", where)
+            if other := clips.get(file_id(file)):
+                also = "" if other.name == name else f", as {other.name}"
                 raise DataError(
-                    f"{where}: {printable(name)} is in {clips[name].line} "
-                    "already"
+                    f"{where}: {printable(name)} is in {other.line} already"
+                    f"{printable(also)}"
                 )
-            features = folder / "features" / f"{name}.npy"
-            truth = folder / "groundTruth" / f"{name}.txt"
-            annotation = TextAnnotation(truth, features, names, mapping, where)
-            clips[name] = Clip(name, features, annotation, split, "", where)
+            truth = truths.find(f"{name}.txt", where)
+            annotation = TextAnnotation(truth, file, names, mapping, where)
+            clip = Clip(name, file, annotation, split, "", where)
+            clips[file_id(file)] = clip
     if not clips:
         raise DataError(f"{folder / 'splits'}: the lists name no videos")
     return Clips(
@@ -156,8 +170,8 @@ class TextAnnotation:
     mapping: Path
     listed: str
 
-    def label_indices(self, frames: int) -> np.ndarray:
-        """Return the label of each frame of a video of so many, `(T,)`."""
+    def label_indices(self, stored: Stored) -> np.ndarray:
+        """Return the label of each frame of a video that was read, `(T,)`."""
         if not self.path.is_file():
             raise DataError(
                 f"{self.listed}: {self.path} is missing; expected a label for "
@@ -172,13 +186,13 @@ class TextAnnotation:
                     f"in {self.mapping}"
                 )
             indices.append(self.names[line.strip()])
-        if len(indices) != frames:
+        if len(indices) != stored.frames:
             raise DataError(
                 f"{self.path}: has {len(indices):,} labels, and "
-                f"{printable(self.features)} {frames:,} frames (the second "
-                "axis of the array); expected one for each"
+                f"{printable(self.features)} {stored.frames:,} frames (the "
+                "second axis of the array); expected one for each"
             )
-        return np.array(indices, np.int32)
+        return np.array(indices, np.int32)[stored.numbers]
 
     def first_line(self, index: int) -> str:
         """Return where a label stands for the first time, `file:line`."""

@@ -5,7 +5,8 @@ Files     --data-path FOLDER with labels.csv and the videos, in videos/ or
           beside it: files of any kind, or folders of pictures. Its columns
           are video, frame, label (every frame once, from 0 on) or video,
           start, end, label (frames of the video, the end not included; what no
-          segment covers is `background`), and, if you have them, split
+          segment covers is `background`; times go by start_seconds, start_ms
+          or start_time in the place of start), and, if you have them, split
           (train, valid or test) and group (all videos of a group are in one
           split). A missing split is cut from train: a tenth of its videos or
           groups, by a hash of their names. Or precomputed features in
@@ -44,6 +45,7 @@ regions, C channels.
 import contextlib
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,6 +68,17 @@ from data_pipelines.vision.video import VideoError
 # label of each of these, an index into the names of all.
 _Readable = tuple[Clip, Stored, np.ndarray]
 
+
+class Files(NamedTuple):
+    """How a user's files are read.
+
+    Attributes:
+        allow_outside: Whether names of videos may leave the folder.
+    """
+
+    allow_outside: bool
+
+
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
 
 
@@ -83,6 +96,7 @@ def make_datasets(
     seed: int,
     mirror: bool = False,
     download: bool = False,
+    allow_outside: bool = False,
     labels: tuple[str, ...] | None = None,
 ) -> Datasets:
     """Read a data set; the second time from a cache.
@@ -104,6 +118,7 @@ def make_datasets(
         mirror: Whether training shows half of the videos of a pass mirrored,
             left to right; not for features.
         download: Whether a public set may be downloaded.
+        allow_outside: Whether names of videos may leave the folder.
         labels: Of an old run, instead of those of train. The data need no
             train split then.
 
@@ -117,7 +132,7 @@ def make_datasets(
         raise ValueError(f"chunk must be 0 or more, not {chunk}")
     cache_path = Path(cache_path)
     request = Request(data_path, cache_path, download, labels is None)
-    clips = SOURCES[dataset](request)
+    clips = SOURCES[dataset](request, Files(allow_outside))
     if encoder is not None and clips.medium.holds_features:
         raise DataError(
             f"{clips.name}: holds features, which no encoder can read; train "
@@ -174,6 +189,7 @@ def _read(
     """
     medium, bad = clips.medium, BadFiles("videos")
     contents = _contents(clips, folder, bad)
+    clips.join_copies(contents)
     about = {"medium": medium.name, "size": size, "mode": mode, "fps": fps}
     readable = []
     with FrameStore(folder, about, encoder) as store:
@@ -201,8 +217,8 @@ def _read(
                     bad.add(error)
                     continue
                 stored = store[content]
-                indices = clip.annotation.label_indices(stored.frames)
-                readable.append((clip, stored, indices[stored.numbers]))
+                indices = clip.annotation.label_indices(stored)
+                readable.append((clip, stored, indices))
     bad.check(len(clips.clips), store.path / "bad_videos.txt")
     return readable, bad
 
@@ -239,10 +255,10 @@ def _labels(
     return video_clips.choose_labels(clips.label_names, train)
 
 
-def _files(request: Request) -> Clips:
+def _files(request: Request, files: Files) -> Clips:
     """Return the clips of a folder of the user's."""
     if Path(request.data_path or "").suffix == ".bundle":
-        return mstcn.read(Path(request.data_path))
+        return mstcn.read(Path(request.data_path), *files)
     path = data_folder(request.data_path)
     table = (path / labels_csv.NAME).is_file()
     features = mstcn.is_layout(path)
@@ -252,9 +268,9 @@ def _files(request: Request) -> Clips:
             "of them"
         )
     if features:
-        return mstcn.read(path)
+        return mstcn.read(path, *files)
     if table:
-        return labels_csv.read(path)
+        return labels_csv.read(path, files.allow_outside)
     raise DataError(
         f"{path}: has no {labels_csv.NAME}; expected one with the columns "
         "video, frame, label or video, start, end, label, or mapping.txt, "
@@ -262,12 +278,12 @@ def _files(request: Request) -> Clips:
     )
 
 
-def _demo(request: Request, small: bool = False) -> Clips:
+def _demo(request: Request, files: Files, small: bool = False) -> Clips:
     """Return clips of sprites, the same for every seed."""
-    return _files(request.demo("video_labeling", demo, small))
+    return _files(request.demo("video_labeling", demo, small), files)
 
 
-def _ucf101(request: Request) -> Clips:
+def _ucf101(request: Request, files: Files) -> Clips:
     """Return 13,320 clips of sport and the like, by its first lists."""
     builder = tfds_records.prepared(
         "ucf101", request.data_path, request.download

@@ -13,6 +13,7 @@ from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.tables import clean_label
 from data_pipelines.video_labeling.clips import Clip, Clips, Medium
 from data_pipelines.vision import images
+from data_pipelines.vision.frame_store import Stored
 from data_pipelines.vision.video import Frame, resampled
 
 
@@ -66,9 +67,9 @@ class OneLabel(NamedTuple):
     label: int
     line: str
 
-    def label_indices(self, frames: int) -> np.ndarray:
+    def label_indices(self, stored: Stored) -> np.ndarray:
         """Return that label, `(T,)` int32."""
-        return np.full(frames, self.label, np.int32)
+        return np.full(stored.size, self.label, np.int32)
 
     def first_line(self, index: int) -> str:
         """Return the clip."""

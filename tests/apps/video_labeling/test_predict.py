@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -56,7 +57,8 @@ def test_what_was_found_can_be_read_as_labels(trained, labeler, one, tmp_path):
     shutil.copy(one, tmp_path)
     clips = labels_csv.read(tmp_path)
     (clip,) = clips.clips
-    indices = clip.annotation.label_indices(30)
+    stored = types.SimpleNamespace(frames=30, numbers=np.arange(30))
+    indices = clip.annotation.label_indices(stored)
     read = [clips.label_names[number] for number in indices]
     best = labeler.label(one).probabilities.argmax(axis=1)
     assert read == [labeler.labels[number] for number in best]

@@ -70,6 +70,46 @@ def test_without_train_an_old_run_needs_no_other_split():
         cut(test)
 
 
+def joined(many, contents):
+    """Splits of clips whose contents are these, and the notes."""
+    many.join_copies(list(zip(many.clips, contents, strict=True)))
+    return [clip.split for clip in many.clips], many.notes
+
+
+def test_copies_of_a_video_are_in_one_split():
+    many = some(60)
+    before = list(cut(many).values())
+    contents = [f"content {n // 2}" for n in range(60)]
+    assert any(a != b for a, b in zip(before[::2], before[1::2], strict=True))
+    after, notes = joined(many, contents)
+    assert after[::2] == after[1::2] == before[::2]
+    assert notes == []
+    assert set(after) == {"train", "valid", "test"}
+
+
+def test_copies_stay_where_the_files_say():
+    many = some(40, split=lambda n: ["train", "valid", "test"][n % 3])
+    before = list(cut(many).values())
+    after, notes = joined(many, ["same", "same", *map(str, range(38))])
+    assert after == before
+    assert notes == [
+        "1 videos are copies of one in another split, such as 1.mp4 in valid "
+        "of 0.mp4 in train"
+    ]
+
+
+def test_copies_do_not_leave_their_group_or_an_empty_split():
+    many = some(3)
+    before = list(cut(many).values())
+    assert sorted(before) == ["test", "train", "valid"]
+    after, (note,) = joined(many, ["same"] * 3)
+    assert after == before
+    assert note.startswith("2 videos are copies of one in another split")
+    many = some(60, lambda n: n // 5)
+    before = list(cut(many).values())
+    assert joined(many, ["same"] * 60)[0] == before
+
+
 def test_labels_are_those_of_train_background_first():
     names = ["background", "z", "m", "a"]
     assert clips.choose_labels(

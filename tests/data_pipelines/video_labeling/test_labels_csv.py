@@ -1,3 +1,8 @@
+import os
+import types
+import unicodedata
+
+import numpy as np
 import pytest
 
 from data_pipelines.files.errors import DataError
@@ -25,12 +30,20 @@ def read(folder, training=True, seed=0):
     return found
 
 
+def stored(count, fps=10):
+    """A video of so many frames that was read as it is."""
+    numbers = np.arange(count)
+    return types.SimpleNamespace(
+        frames=count, numbers=numbers, times=numbers / fps, fps=fps
+    )
+
+
 def fails(folder, *counts):
     """The message of reading it, or of its videos of so many frames."""
 
     def use():
         for clip, count in zip(read(folder).clips, counts, strict=True):
-            clip.annotation.label_indices(count)
+            clip.annotation.label_indices(stored(count))
 
     with pytest.raises(DataError) as caught:
         use()
@@ -42,7 +55,7 @@ def fails(folder, *counts):
 def names_of(found, clip, frames):
     return [
         found.label_names[index]
-        for index in clip.annotation.label_indices(frames)
+        for index in clip.annotation.label_indices(stored(frames))
     ]
 
 
@@ -114,12 +127,14 @@ PARTS = "video,start,end,label\n"
         (
             "video,when,label\n",
             ":1: expected the columns video, frame, label or video, start, "
-            "end, label; the columns are 'video', 'label'",
+            "end, label, whose times are start_seconds, start_ms or "
+            "start_time; the columns are 'video', 'label'",
         ),
         (
             "video,frame,start,end,label\n",
             ":1: expected the columns video, frame, label or video, start, "
-            "end, label; the columns are 'video', 'frame', 'start', 'end', "
+            "end, label, whose times are start_seconds, start_ms or "
+            "start_time; the columns are 'video', 'frame', 'start', 'end', "
             "'label'",
         ),
         (HEAD, ": has no records"),
@@ -137,12 +152,13 @@ PARTS = "video,start,end,label\n"
         (
             PARTS + "a.mp4,0,1.5,x\n",
             ":2: the end is '1.5'; expected the number of a frame, 0 to "
-            "2,147,483,647",
+            "2,147,483,647; times go by start_seconds and end_seconds",
         ),
         (
             PARTS + "a.mp4,0,99999999999999999999999,x\n",
             ":2: the end is '99999999999999999999999'; expected the number of "
-            "a frame, 0 to 2,147,483,647",
+            "a frame, 0 to 2,147,483,647; times go by start_seconds and "
+            "end_seconds",
         ),
         (
             HEAD + "a.mp4,2147483648,x\n",
@@ -231,6 +247,10 @@ def test_columns_of_others_may_be_there_twice(tmp_path):
         "a/./../v0.mp4",
         "../videos/v0.mp4",
         "videos/v0.mp4",
+        "l.mp4",
+        "hard.mp4",
+        "V0.MP4",
+        ".\\v0.mp4",
         "link/v0.mp4",
         "{}/videos/v0.mp4",
     ],
@@ -239,35 +259,165 @@ def test_columns_of_others_may_be_there_twice(tmp_path):
 def test_two_names_of_one_video(tmp_path, other, turned):
     names = ["v0.mp4", other.format(tmp_path)]
     first, second = names[::-1] if turned else names
-    content = f"{PARTS}{first},0,1,x\nv1.mp4,0,1,x\n{second},0,1,y\n"
-    folder = table(tmp_path, content, ["v0.mp4", "v1.mp4"])
+    folder = tmp_path
+    content = f"{PARTS}{first},0,1,x\nv1.mp4,0,1,x\n{second},1,3,y\n"
+    table(folder, content, ["v0.mp4", "v1.mp4"])
     (folder / "videos" / "a").mkdir()
     (folder / "link").symlink_to(folder / "videos")
+    (folder / "l.mp4").symlink_to(folder / "videos" / "v0.mp4")
+    os.link(folder / "videos" / "v0.mp4", folder / "hard.mp4")
+    found = labels_csv.read(folder)
+    assert [clip.name for clip in found.clips] == [first, "v1.mp4"]
+    assert names_of(found, found.clips[0], 3) == ["x", "y", "y"]
+    assert found.notes == []
+    (folder / "labels.csv").write_text(content.replace(",1,3,y", ",0,3,y"))
     assert fails(folder) == (
-        f":4: {second} is the video {first} of line 2; expected one name for "
-        "a video"
+        f":4: {first}: the segment from frame 0 overlaps the one in line 2"
+    )
+    # What is said twice is said once.
+    (folder / "labels.csv").write_text(content.replace(",1,3,y", ",0,1,x"))
+    found = labels_csv.read(folder)
+    assert names_of(found, found.clips[0], 1) == ["x"]
+    split = content.replace("label\n", "label,split\n").replace(
+        "x\n", "x,train\n"
+    )
+    (folder / "labels.csv").write_text(split.replace("y\n", "y,test\n"))
+    assert fails(folder) == (
+        f":4: {second} has the split 'test' here and 'train' in line 2, as "
+        f"{first}; a video has one"
     )
 
 
 def test_two_names_of_one_missing_video(tmp_path):
-    content = PARTS + "b/../v0.mp4,0,1,x\nv0.mp4,0,1,y\n"
-    folder = table(tmp_path, content, [])
-    assert fails(folder) == (
-        ":3: v0.mp4 is the video b/../v0.mp4 of line 2; expected one name for "
-        "a video"
-    )
+    content = PARTS + "b/../v0.mp4,0,1,x\nv0.mp4,1,2,y\n"
+    (clip,) = labels_csv.read(table(tmp_path, content, [])).clips
+    assert clip.path == tmp_path / "videos" / "v0.mp4"
 
 
 def test_names_that_only_look_alike(tmp_path):
-    # A backslash is a letter like any other, and links may share a file.
-    folder = tmp_path
+    # A backslash is a letter like any other, if such a file is there.
     names = ["v0.mp4", ".\\v0.mp4", "a\\..\\v0.mp4", "V0.mp4", "v0.mp4 (2)"]
-    rows = "".join(f"{name},0,1,x\n" for name in [*names, "l.mp4"])
-    table(folder, PARTS + rows, names)
-    (folder / "videos" / "l.mp4").symlink_to(folder / "videos" / "v0.mp4")
-    found = labels_csv.read(folder).clips
-    assert [clip.name for clip in found] == [*names, "l.mp4"]
+    rows = "".join(f"{name},0,1,x\n" for name in names)
+    found = labels_csv.read(table(tmp_path, PARTS + rows, names)).clips
+    assert [clip.name for clip in found] == names
     assert all(clip.path.exists() for clip in found)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_that_are_composed_otherwise(tmp_path, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    names = [unicodedata.normalize(form, f"\xfcbung {n}.mp4") for n in range(3)]
+    rows = [unicodedata.normalize(other, f"{n},0,1,x\n") for n in names]
+    folder = table(tmp_path, PARTS + "".join(rows), names)
+    found = labels_csv.read(folder)
+    assert [c.path for c in found.clips] == [
+        folder / "videos" / n for n in names
+    ]
+    assert found.notes == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../v0.mp4", "../../v0.mp4", "{}/v0.mp4", "a/../../../v0.mp4"]
+)
+def test_names_that_leave_the_folder(tmp_path, name):
+    (tmp_path / "v0.mp4").touch()
+    name = name.format(tmp_path)
+    folder = tmp_path / "in" / "data"
+    table(folder, f"{PARTS}v1.mp4,0,1,x\n{name},0,1,x\n", ["v1.mp4"])
+    (tmp_path / "in" / "v0.mp4").touch()
+    if name == "../v0.mp4":  # of videos/, or of the folder
+        (folder / "v0.mp4").touch()
+        assert len(labels_csv.read(folder).clips) == 2
+        return
+    assert fails(folder) == (
+        f":3: {name} is not in {folder}; expected the name of a file in it, or "
+        "--allow-outside"
+    )
+    clip = labels_csv.read(folder, allow_outside=True).clips[1]
+    assert clip.path.exists()
+
+
+# Times.
+
+
+TIMES = [
+    ("start_seconds,end_seconds", ("0", "0.7"), ("0.7", "1.25")),
+    ("start_s,end_s", ("0.000", "0,7"), ("0.7000", "1.25")),
+    ("start_ms,end_ms", ("0", "700"), ("700", "1250")),
+    ("start_time,end_time", ("0:00", "0:00.7"), ("00:00:00.700", "1.25")),
+    (
+        "start_timestamp,end_timestamp",
+        ("0:0:0", "0:0.7"),
+        ("00:0.7", "0:01.25"),
+    ),
+    ("start,end", ("00:00", "0:00.7"), ("0.7", "00:00:01.25")),
+]
+
+
+@pytest.mark.parametrize(("columns", "first", "second"), TIMES)
+def test_times(tmp_path, columns, first, second):
+    rows = [["video", *columns.split(","), "label"]]
+    rows += [["a.mp4", *second, "run"], ["a.mp4", *first, "walk"]]
+    quoted = "\n".join(",".join(f'"{c}"' for c in row) for row in rows)
+    folder = table(tmp_path, HEAD + "a.mp4,0,x\n")
+    (folder / "labels.csv").write_text(quoted)
+    found = labels_csv.read(folder)
+    seconds = np.arange(15) / 10
+    expected = [
+        "walk" if t < 0.7 else "run" if t < 1.25 else "background"
+        for t in seconds.tolist()
+    ]
+    assert names_of(found, found.clips[0], 15) == expected
+    # A frame is labelled by its own time, whatever its number is.
+    some = stored(15)
+    some.times = np.array([0, 0.5, 0.69, 0.75, 1.1, 1.26, 1.5])
+    indices = found.clips[0].annotation.label_indices(some)
+    names = [found.label_names[index] for index in indices]
+    assert names == ["walk"] * 3 + ["run"] * 2 + ["background"] * 2
+
+
+def test_times_that_are_rounded(tmp_path):
+    # Frame n is at n / 30; the table has milliseconds.
+    marks = "wwrrwrrrww"
+    rows = [
+        f"a.mp4,{n / 30:.3f},{(n + 1) / 30:.3f},{mark}\n"
+        for n, mark in enumerate(marks)
+    ]
+    head = "video,start_seconds,end_seconds,label\n"
+    found = labels_csv.read(table(tmp_path, head + "".join(rows)))
+    indices = found.clips[0].annotation.label_indices(stored(len(marks), 30))
+    assert "".join(found.label_names[index] for index in indices) == marks
+
+
+def test_frames_come_before_times(tmp_path):
+    head = "video,start,end,label,probability,start_seconds,end_seconds\n"
+    found = labels_csv.read(table(tmp_path, head + "a.mp4,0,2,x,1,0,9\n"))
+    assert names_of(found, found.clips[0], 3) == ["x", "x", "background"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "expected"),
+    [
+        ("start_seconds,end_seconds", "0,x", "the end_seconds is 'x'; expected "
+         "seconds, mm:ss or hh:mm:ss"),
+        ("start_time,end_time", "0,1:75", "the end_time is '1:75'; expected "
+         "seconds, mm:ss or hh:mm:ss"),
+        ("start_ms,end_ms", "0,0:01", "the end_ms is '0:01'; expected "
+         "milliseconds"),
+        ("start_seconds,end_seconds", "-1,1", "the start_seconds is '-1'; "
+         "expected seconds, mm:ss or hh:mm:ss"),
+        ("start_seconds,end_seconds", "2,1.5", "the segment starts at 2.000 s "
+         "and ends before 1.500 s; it has no frames"),
+        ("start_ms,end_ms", "0,9000", "a.mp4 lasts 1.000 s, but this segment "
+         "ends at 9.000 s"),
+    ],
+)  # fmt: skip
+def test_bad_times(tmp_path, columns, cells, expected):
+    content = f"video,{columns},label,split\na.mp4,{cells},x,train\n"
+    content += "".join(
+        f"{split}.mp4,0,1,x,{split}\n" for split in ("valid", "test")
+    )
+    assert fails(table(tmp_path, content), 10, 10, 10) == f":2: {expected}"
 
 
 @pytest.mark.parametrize(
@@ -333,7 +483,7 @@ def test_only_the_folder_itself_is_looked_through(tmp_path):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / "pool" / name).touch()
     folder = table(tmp_path / "data", HEAD + "../../pool/a.mp4,0,x\n", [])
-    found = labels_csv.read(folder)
+    found = labels_csv.read(folder, allow_outside=True)
     assert found.clips[0].path.exists()
     assert not found.notes
 

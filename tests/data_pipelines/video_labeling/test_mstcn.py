@@ -178,6 +178,14 @@ def test_lists(folder):
     path.write_text("v6.txt\nv1.txt\n")
     other = path.with_name("train.split1.bundle")
     assert fails(folder) == f"{path}:2: v1 is in {other}:2 already"
+    path.write_text("v6.txt\n./v1.txt\n")
+    assert fails(folder) == (f"{path}:2: ./v1 is in {other}:2 already, as v1")
+    for name in ("../../v1", str(folder.parent / "v1"), "a/../../../v1"):
+        path.write_text(f"v6.txt\n{name}.txt\n")
+        assert fails(folder) == (
+            f"{path}:2: {name}.npy is not in {folder}; expected the name of a "
+            "file in it, or --allow-outside"
+        )
     missing = folder / "splits" / "train.split9.bundle"
     assert fails(missing) == (
         f"{missing}: expected a list such as train.split1.bundle"

@@ -293,8 +293,9 @@ def broken(tmp_path, videos, count=30, split=""):
     place = tmp_path / "data"
     place.mkdir()
     names = [f"{number}.mp4" for number in range(count)]
-    for name in names:
-        (place / name).symlink_to(videos / "b.mp4")
+    content = (videos / "b.mp4").read_bytes()
+    for name in names:  # What stands behind a video is not read.
+        (place / name).write_bytes(content + bytes(4) + name.encode())
     (place / "no.mp4").write_text("not a video")
     others = [other for other in SPLITS if other != split]
     parts = {n: others[min(i, 1)] for i, n in enumerate(names)}
@@ -326,6 +327,52 @@ def test_the_only_video_of_a_split_is_missing(tmp_path, videos):
         f"{place / 'labels.csv'}: no video of valid can be read; "
         f"{place / 'videos' / 'no.mp4'}: there is no such file"
     )
+
+
+def test_a_copy_of_a_video_in_another_split_is_noted(tmp_path, videos):
+    copies = tmp_path / "copies"
+    shutil.copytree(videos, copies)
+    shutil.copy(copies / "b.mp4", copies / "c.mp4")
+    clips = {**CLIPS, "c.mp4": ("valid", CLIPS["b.mp4"][1])}
+    place = folder(tmp_path, copies, segments(clips))
+    assert make(place, tmp_path).notes == [
+        "1 videos are copies of one in another split, such as c.mp4 in valid "
+        "of b.mp4 in train"
+    ]
+
+
+@pytest.mark.parametrize("fps", [0.0, 5.0, 20.0])
+def test_labels_by_time(tmp_path, videos, fps):
+    lines = ["video,start_ms,end_time,label,split"]
+    assert fails(
+        folder(tmp_path / "bad", videos, f"{lines[0]}\na.mp4,0,1,x,train\n"),
+        tmp_path,
+    ).endswith(
+        "the columns are 'video', 'start_ms', 'end_time', 'label', 'split'"
+    )
+    lines = ["video,start_time,end_time,label,split"]
+    for name, (split, marks) in CLIPS.items():
+        for part in re.finditer(r"(\w)\1*", marks):
+            start, end = (f"00:00:{t / 10:06.3f}" for t in part.span())
+            lines.append(f"{name},{start},{end},{WORDS[part[1]]},{split}")
+    place = folder(tmp_path, videos, "\n".join(lines) + "\n")
+    data = make(place, tmp_path, fps=fps)
+    for one in (v for s in SPLITS for v in getattr(data, s).videos):
+        marks = CLIPS[one.name][1]
+        numbers = np.floor(np.round(one.times * 10, 6)).astype(int)
+        assert words(data, one) == [WORDS[marks[n]] for n in numbers]
+
+
+def test_names_leave_the_folder_if_that_is_allowed(tmp_path, videos):
+    content = per_frame().replace("c.mp4", f"{videos}/c.mp4")
+    place = folder(tmp_path, videos, content)
+    (place / "videos").unlink()
+    (place / "videos").mkdir()
+    for name in ("a.mp4", "b.mp4", "d.mp4"):
+        shutil.copy(videos / name, place)
+    assert "c.mp4 is not in" in fails(place, tmp_path)
+    data = make(place, tmp_path, allow_outside=True)
+    assert data.examples == {"train": 2, "valid": 1, "test": 1}
 
 
 def test_one_label_is_too_few(tmp_path, videos):
