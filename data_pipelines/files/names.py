@@ -56,10 +56,10 @@ class NamedFiles:
         places: Sequence[str | Path],
         allow_outside: bool = False,
     ) -> None:
-        self.folder = folder
-        self.places = places
+        self.folder = str(folder)
+        self.places = list(map(str, places))
         self.allow_outside = allow_outside
-        self._root = os.path.abspath(folder)
+        self._root = os.path.join(os.path.abspath(folder), "")
         self._entries: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str, where: str) -> Path:
@@ -75,20 +75,19 @@ class NamedFiles:
         Raises:
             DataError: If the name leaves the folder.
         """
-        spellings = list(_spellings(name))
-        paths = [
-            os.path.normpath(os.path.join(place, spelling))
-            for spelling in spellings
-            for place in self.places
-        ]
-        inside = paths
-        if not self.allow_outside:
-            inside = list(filter(self._holds, paths))
-        for path in inside:
-            if _exists(path):
-                return Path(path)
-        rooted = any(map(_WINDOWS_ROOT.match, spellings))
-        if len(inside) < len(paths) or (rooted and not self.allow_outside):
+        inside: list[str] = []
+        outside = False
+        for spelling in _spellings(name):
+            outside = outside or _WINDOWS_ROOT.match(spelling) is not None
+            for place in self.places:
+                path = os.path.normpath(os.path.join(place, spelling))
+                if not self.allow_outside and not self._holds(path):
+                    outside = True
+                elif _exists(path):
+                    return Path(path)
+                else:
+                    inside.append(path)
+        if outside and not self.allow_outside:
             raise DataError(
                 f"{where}: {printable(name)} is not in {self.folder}; expected "
                 "the name of a file in it, or --allow-outside"
@@ -96,11 +95,11 @@ class NamedFiles:
         for path in inside:
             if alike := self._alike(path):
                 return Path(alike)
-        return Path(paths[0])
+        return Path(inside[0])
 
     def _holds(self, path: str) -> bool:
         """Return whether a path is in the folder."""
-        inside = os.path.abspath(path).startswith(os.path.join(self._root, ""))
+        inside = os.path.abspath(path).startswith(self._root)
         if not inside and os.path.isabs(path) and "\0" not in path:
             # The folder may be a link, and the path be that of its target.
             real = os.path.join(os.path.realpath(self.folder), "")
@@ -109,7 +108,7 @@ class NamedFiles:
 
     def _alike(self, path: str) -> str | None:
         """Return the one file that has nearly this path below the folder."""
-        alike = str(self.folder)
+        alike = self.folder
         for part in Path(os.path.relpath(path, self.folder)).parts:
             names = self._listed(alike).get(_folded(part), [])
             if len(names) > 1:
