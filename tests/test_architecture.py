@@ -51,7 +51,14 @@ PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
     if path.relative_to(ROOT).parts[0]
-    not in {".venv", ".venv-backends", "runs", "data", ".pytest_cache"}
+    not in {
+        ".venv",
+        ".venv-backends",
+        ".venv-nightly",
+        "runs",
+        "data",
+        ".pytest_cache",
+    }
 )
 
 

@@ -156,3 +156,14 @@ def test_shapes_are_known_without_a_run(layer):
         inputs = keras.Input((None, TIME, 4))
         outputs = keras.layers.TimeDistributed(layer)(inputs)
         assert outputs.shape == (None, None, *found[1:])
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_states_from_outside_survive_saving(ending, tmp_path):
+    sequences, state = keras.Input((None, FEATURES)), keras.Input((UNITS,))
+    outputs = rnn_layers.rnn("gru", UNITS)(sequences, initial_state=state)
+    model = keras.Model([sequences, state], outputs)
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+    inputs = [random(2, TIME, FEATURES), random(2, UNITS)]
+    close(keras.models.load_model(path)(inputs), model(inputs))
