@@ -12,6 +12,13 @@ from data_pipelines.text.bpe import SPACE
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.text.words import PADDING, SPECIALS, Vocabulary
 
+# No vectors that are given out are wider, and no number of theirs is longer.
+_WIDEST = 4096
+_LONGEST_NUMBER = 64
+
+# Bytes of a line with the longest word and numbers.
+_LONGEST_LINE = 2**20
+
 # Of the size that embeddings usually start with.
 _SPREAD = 0.05
 
@@ -70,12 +77,21 @@ def _rows(path: str | Path) -> Iterator[tuple[str, list[str], int]]:
     """Yield word, its numbers as strings, and the number of the line."""
     number = 0
     for number, line in enumerate(Lines(path), 1):
+        if len(line) > _LONGEST_LINE:
+            raise DataError(
+                f"{path}:{number}: the line is longer than {_LONGEST_LINE:,} "
+                "letters; expected a word and its numbers"
+            )
         parts = line.rstrip("\r\n ").split(" ")
         if number == 1:
             header = len(parts) == 2 and all(p.isdecimal() for p in parts)
-            width = int(parts[1]) if header else len(parts) - 1
-            if width < 1:
-                raise DataError(f"{path}:1: expected a word and its numbers")
+            # No more digits than Python reads.
+            width = int(parts[1][:99]) if header else len(parts) - 1
+            if not 1 <= width <= _WIDEST:
+                raise DataError(
+                    f"{path}:1: expected a word and its numbers, at most "
+                    f"{_WIDEST:,}"
+                )
             if header:
                 continue
         # A few words of well-known files have spaces in them, so a line may
@@ -101,6 +117,8 @@ def _is_number(field: str) -> bool:
 
 def _parse(numbers: list[str], where: str) -> np.ndarray:
     try:
+        if max(map(len, numbers)) > _LONGEST_NUMBER:
+            raise ValueError
         vector = np.array(numbers, np.float32)
     except ValueError:
         raise DataError(f"{where}: a vector holds what is no number") from None

@@ -17,6 +17,7 @@ caption would be about is not known. Everything that is wrong with a picture
 is a `PictureError`. A changed bit in the data of a JPEG cannot be noticed.
 """
 
+import contextlib
 import io
 import os
 import re
@@ -55,6 +56,14 @@ _FORMATS = {
     b"GIF89a": "GIF",
     b"BM": "BMP",
 }
+
+# What phones have in place of JPEG.
+_OTHER_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+
+# Each scan of a progressive JPEG is decoded over the whole picture, however few
+# bytes it has; usual ones have ten.
+_SCAN = re.compile(rb"\xff\xda\0(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+_MOST_SCANS = 100
 
 # EXIF's orientation -> what turns the picture upright.
 _ORIENTATION = 0x0112
@@ -144,13 +153,14 @@ def thumbnail(content: bytes, side: int) -> Image.Image:
     Raises:
         PictureError: As `read`.
     """
-    picture, orientation = _opened(content, "")
-    picture.draft("RGB", (2 * side, 2 * side))
-    small = _rgb(picture)
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    if orientation in _TURNS:
-        small = small.transpose(_TURNS[orientation])
-    return small
+    with _damage_named(""):
+        picture, orientation = _opened(content, "")
+        picture.draft("RGB", (2 * side, 2 * side))
+        small = _rgb(picture)
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        if orientation in _TURNS:
+            small = small.transpose(_TURNS[orientation])
+        return small
 
 
 def decode(
@@ -172,7 +182,7 @@ def decode(
     height, width = (size, size) if isinstance(size, int) else size
     if warnings.filters[:1] != [_QUIET]:
         warnings.filterwarnings("ignore", module=_QUIET[3].pattern)
-    try:
+    with _damage_named(name):
         picture, orientation = _opened(content, name)
         if orientation in _SIDEWAYS:
             height, width = width, height
@@ -180,6 +190,12 @@ def decode(
         if orientation in _TURNS:
             picture = picture.transpose(_TURNS[orientation])
         return np.array(picture)
+
+
+@contextlib.contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    try:
+        yield
     except PictureError:
         raise
     # A broken file makes Pillow raise nearly anything, from struct.error to
@@ -196,8 +212,12 @@ def _opened(content: bytes, name: str) -> tuple[Image.Image, int | None]:
     formats = [f for start, f in _FORMATS.items() if content.startswith(start)]
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         formats = ["WEBP"]
+    if content[4:8] == b"ftyp" and content[8:12] in _OTHER_BRANDS:
+        raise PictureError(name, "is HEIC or AVIF; save it as JPEG or PNG")
     if not formats:
         raise PictureError(name, "is no JPEG, PNG, BMP, GIF or WebP picture")
+    if len(_SCAN.findall(content)) > _MOST_SCANS:
+        raise PictureError(name, "is a JPEG of too many scans; save it anew")
     most = f"expected at most {MOST_PIXELS:,}"
     try:
         picture = Image.open(io.BytesIO(content), formats=formats)

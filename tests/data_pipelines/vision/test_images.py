@@ -310,6 +310,43 @@ def test_bombs_are_not_decoded():
     assert peak < 2_000_000
 
 
+def test_a_jpeg_of_many_scans_is_not_decoded():
+    grey = Image.fromarray(smooth(512, 512)).convert("L")
+    usual = encoded(grey, "JPEG", progressive=True)
+    assert read(usual, 8).shape == (8, 8, 3)
+    last = usual.rindex(b"\xff\xda")
+    content = usual[:last] + usual[last:-2] * 101 + usual[-2:]
+    assert reason(content) == "is a JPEG of too many scans; save it anew"
+    # What a phone may append, such as a film, is no scan.
+    film = np.random.default_rng(0).bytes(2**20) + b"\xff\xda\0\0" * 500
+    assert read(usual + film, 8).shape == (8, 8, 3)
+
+
+def test_bombs_of_text():
+    text = zlib.compress(b"a" * 2**21)
+    chunk = struct.pack(">I", len(text) + 3) + b"zTXtk\0\0" + text
+    chunk += struct.pack(">I", zlib.crc32(b"zTXtk\0\0" + text))
+    content = png(8, 8)
+    start = content.index(b"IDAT") - 4
+    content = content[:start] + chunk + content[start:]
+    what = "is cut off or damaged (Decompressed data too large"
+    assert reason(content).startswith(what)
+    with pytest.raises(PictureError, match="is cut off or damaged"):
+        images.thumbnail(content, 8)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_kinds_that_phones_write(brand):
+    content = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + bytes(40)
+    assert reason(content) == "is HEIC or AVIF; save it as JPEG or PNG"
+
+
+def test_an_animation_of_thousands_of_frames():
+    frames = [Image.new("L", (8, 8), n % 256) for n in range(2000)]
+    content = encoded(frames[0], "GIF", save_all=True, append_images=frames)
+    assert reason(content) == "is animated; expected a single picture"
+
+
 def test_no_pixels():
     for width, height in ((0, 5), (5, 0)):
         assert "cut off or damaged" in reason(png(width, height))
