@@ -178,7 +178,7 @@ def main(options: Options) -> None:
         options, run.record["config"], pipeline.SOURCES
     )
     data = datasets(captioner, dataset, data_path)
-    split = runs.split_to_score(data, options)
+    split = runs.split_to_score(run, data, options)
     search = options.search(captioner.config)
     metrics, _ = score(captioner, split, search, options.meteor)
     rows = {f"{run.name} ({options.split})": metrics}

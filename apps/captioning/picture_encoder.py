@@ -72,9 +72,8 @@ class PictureEncoder:
 
     def save_to_run(self, run: runs.Run) -> None:
         """Write a frozen encoder, which is no part of `model.keras`."""
-        path = run.file("encoder.keras")
-        if not self.trained and not path.exists():
-            save_model(self.network.model, path)
+        if not self.trained and not run.begun:
+            save_model(self.network.model, run.file("encoder.keras"))
 
 
 def build(config: Config) -> PictureEncoder:

@@ -46,8 +46,9 @@ def train(config: Config) -> dict:
             allow_outside=config.allow_outside,
         )
         encoder.check(data.train)
-        encoder.save_to_run(run)
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
+        runs.keep_data(run, data, encoder.frozen)
+        encoder.save_to_run(run)
         if data.bad:
             data.bad.write(run.file("bad_pictures.txt"))
         print(*data.report(), sep="\n")

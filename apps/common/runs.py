@@ -2,7 +2,7 @@
 
     config.json      the resolved configuration, command, versions, git commit
     vocabulary.txt   one token a line (written by the app, as are the labels)
-    data.txt         digests of the data, of apps that make them
+    data.txt         digests of the data
     model.keras      the best weights so far
     backup/          what a killed run needs to go on
     log.csv          one row an epoch
@@ -77,6 +77,11 @@ class Run:
         """Whether it was trained to the end and tested."""
         return (self.path / "metrics.json").exists()
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is training to go on with."""
+        return self.file("backup/state.npz").exists()
+
     def file(self, name: str) -> Path:
         """Return the path of a file in the folder."""
         return self.path / name
@@ -135,7 +140,7 @@ def start(app: str, config) -> Iterator[Run]:
     """
     folder = Path(config.runs_path) / app
     run, lock = _find(app, folder, config)
-    print(f"{'resuming' if _begun(run) else 'run'} {run.path}")
+    print(f"{'resuming' if run.begun else 'run'} {run.path}")
     for stale in run.path.rglob(".tmp-*"):
         if stale.is_dir():
             shutil.rmtree(stale)
@@ -144,7 +149,7 @@ def start(app: str, config) -> Iterator[Run]:
     try:
         yield run
     except (UserError, DataError):
-        if not _begun(run):
+        if not run.begun:
             shutil.rmtree(run.path)
         raise
     finally:
@@ -209,8 +214,21 @@ def data_to_score(
     return config["dataset"], config["data_path"] or None
 
 
-def split_to_score(datasets, options: ScoringOptions):
-    """Return the split that the flags name, or refuse an empty one."""
+def split_to_score(run: Run, datasets, options: ScoringOptions):
+    """Return the split that the flags name, or refuse an empty one.
+
+    If the data are the run's own, say which of them have changed since it was
+    trained.
+    """
+    if not options.dataset and run.file("data.txt").exists():
+        before = read_lines(run.file("data.txt"))
+        changed = [line for line in datasets.digest if line not in before]
+        if changed:
+            print(
+                f"note: {' and '.join(line.split()[0] for line in changed)}"
+                f" have changed since {run.path} was trained",
+                file=sys.stderr,
+            )
     split = getattr(datasets, options.split)
     if not len(split):
         raise UserError(f"--split {options.split}: the data have none of it")
@@ -263,14 +281,38 @@ def keep_lines(run: Run, name: str, lines: Iterable[str]) -> None:
         UserError: The run is resumed and has others: the data have changed
             since it began.
     """
-    path = run.file(name)
-    if _begun(run) and read_lines(path) != list(lines):
+    path, lines = run.file(name), list(lines)
+    if run.begun and read_lines(path) != lines:
         raise UserError(
             f"{path} differs from what the data give now: they have changed"
-            f" since the run began; give this one another --name"
+            " since the run began; restore them, or give this one another"
+            " --name"
         )
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def keep_data(run: Run, datasets, encoder=None) -> None:
+    """Write digests of the data, and of what encodes them, into the run.
+
+    Args:
+        run: The run.
+        datasets: Its data, `passes.BatchedDatasets`.
+        encoder: A frozen network that training sees them through.
+
+    Raises:
+        UserError: The run is resumed and began with other data.
+    """
+    lines = datasets.digest
+    if encoder is not None:
+        lines.append(f"encoder {encoder.key}")
+    path = run.file("data.txt")
+    if run.begun:
+        if not path.exists():
+            return  # Begun before there were digests.
+        # Runs of before say nothing of an encoder.
+        lines = lines[: len(read_lines(path))]
+    keep_lines(run, path.name, lines)
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -381,10 +423,6 @@ def _lock(run):
             " give this one another --name"
         ) from None
     return lock
-
-
-def _begun(run):
-    return run.file("backup/state.npz").exists()
 
 
 def _differences(run, config):

@@ -116,7 +116,7 @@ def main(options: Options) -> None:
         vocabulary=predictor.vocabulary,
         labels=predictor.labels,
     )
-    split = runs.split_to_score(data, options)
+    split = runs.split_to_score(run, data, options)
     scores, probabilities = score(predictor.classifier, split)
     rows = {f"{run.name} ({options.split})": scores}
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:

@@ -39,6 +39,7 @@ def train(config: Config) -> dict:
         )
         runs.keep_lines(run, "vocabulary.txt", data.vocabulary.words)
         runs.keep_lines(run, "labels.txt", data.labels)
+        runs.keep_data(run, data)
         print(*data.report(), sep="\n")
 
         # 3. Model.

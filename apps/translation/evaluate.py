@@ -123,7 +123,7 @@ def main(options: Options) -> None:
         seed=config.seed,
         tokenizers=(predictor.source, predictor.target),
     )
-    split, language = runs.split_to_score(data, options), data.languages[1]
+    split, language = runs.split_to_score(run, data, options), data.languages[1]
     metrics, _ = score(predictor, split, language, options.search(config))
     rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):

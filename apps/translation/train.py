@@ -43,6 +43,7 @@ def train(config: Config) -> dict:
         tokenizers = data.source_tokenizer, data.target_tokenizer
         runs.keep_lines(run, "source.txt", tokenizers[0].pieces)
         runs.keep_lines(run, "target.txt", tokenizers[1].pieces)
+        runs.keep_data(run, data)
         print(*data.report(), sep="\n")
 
         # 3. Model.

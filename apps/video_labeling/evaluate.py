@@ -137,7 +137,7 @@ def main(options: Options) -> None:
     dataset, data_path = runs.data_to_score(options, config, pipeline.SOURCES)
     labeler = Predictor.of_run(run)
     data = datasets(labeler, config, dataset, data_path)
-    split = runs.split_to_score(data, options)
+    split = runs.split_to_score(run, data, options)
     if data.shape != labeler.shape:
         raise cli.UserError(
             f"{data.name}: frames are {_kind(data.shape)}; the run was trained"

@@ -38,7 +38,8 @@ def build(config: Config, run: runs.Run) -> encoders.Encoder | None:
         pixels=config.encoder_pixels,
         download=config.download_encoder,
     )
-    checkpoint.save_model(encoder.model, run.file("encoder.keras"))
+    if not run.begun:
+        checkpoint.save_model(encoder.model, run.file("encoder.keras"))
     return encoder
 
 

@@ -45,7 +45,7 @@ def train(config: Config) -> dict:
         )
         frame_encoder.check(encoder, config, data)
         runs.keep_lines(run, "labels.txt", data.labels)
-        runs.keep_lines(run, "data.txt", data.digest)
+        runs.keep_data(run, data, encoder)
         background = scores.background(config.background, data.labels)
         monitor = evaluate.monitored(config, data.labels)
         print(*data.report(), sep="\n")

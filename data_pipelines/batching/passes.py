@@ -13,6 +13,7 @@ Letters of shapes: B rows of a batch.
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -91,6 +92,16 @@ def part(batch: Batch, shard: tuple[int, int]) -> Batch:
     )
 
 
+def digest(counted: str, *parts: bytes) -> str:
+    """Return what `BatchedSplit.digest` promises.
+
+    Args:
+        counted: Such as "3 texts".
+        parts: What there is, in its order.
+    """
+    return f"{counted} sha256 {hashlib.sha256(b''.join(parts)).hexdigest()}"
+
+
 class BatchedSplit:
     """What every split has: batches of its rows.
 
@@ -123,6 +134,13 @@ class BatchedSplit:
         if isinstance(rows, np.ndarray):
             return rows[positions]
         return [rows[position] for position in positions]
+
+    def digest(self) -> str:
+        """Return how much there is, and a digest of what a model reads of it.
+
+        Paths, names and times of files do not count.
+        """
+        raise NotImplementedError
 
     def spec(self, processes: int) -> Any:
         """Return shapes and types of a batch's part for each process."""
@@ -214,3 +232,8 @@ class BatchedDatasets(Generic[AnySplit]):
     def examples(self) -> dict[str, int]:
         """Split -> how many examples it has."""
         return {name: len(getattr(self, name)) for name in SPLITS}
+
+    @property
+    def digest(self) -> list[str]:
+        """The digest of each split in a line, to notice that data change."""
+        return [f"{name} {getattr(self, name).digest()}" for name in SPLITS]

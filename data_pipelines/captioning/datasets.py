@@ -17,12 +17,13 @@ rows of a batch, T tokens.
 
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import bucket_widths
+from data_pipelines.batching import bucket_widths, passes
 from data_pipelines.batching.passes import (
     Batch,
     BatchedDatasets,
@@ -238,6 +239,13 @@ class Split(BatchedSplit):
         # A row has a beginning as well.
         tokens = sum((self.lengths[rows] + 1).sum() for rows, _ in plan)
         return 1 - tokens / positions
+
+    def digest(self) -> str:
+        """See `BatchedSplit`."""
+        pairs = zip(self.pictures, self.references, strict=True)
+        parts = [[self.inputs.contents[p.name], texts] for p, texts in pairs]
+        counted = f"{len(self)} pictures {self.pairs} captions"
+        return passes.digest(counted, json.dumps(parts).encode())
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""

@@ -8,7 +8,8 @@ Letters of shapes: N rows, L values of all rows.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,12 @@ def mapped(path: Path) -> np.ndarray:
     """Map an array from a .npy file."""
     # As a plain array: slices of a memmap are slow.
     return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def digests(texts: Iterable[bytes]) -> np.ndarray:
+    """Return a number for each text, the same for equal ones, `(N,)` int64."""
+    raw = (hashlib.blake2b(text, digest_size=8).digest() for text in texts)
+    return np.frombuffer(b"".join(raw), np.int64)
 
 
 class ArrayWriter:

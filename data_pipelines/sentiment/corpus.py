@@ -7,7 +7,7 @@ batches, or the vocabulary of an old run, need no second reading.
 
 Folder    meta.json, words.txt, numbers.npy, and for source number i the
           ragged arrays `<i>.words` (int32) and `<i>.texts` (UTF-8) and the
-          arrays `<i>.labels.npy` and `<i>.digests.npy`
+          arrays `<i>.labels.npy`, `<i>.digests.npy` and `<i>.contents.npy`
 
 Letters of shapes: N texts, W numbers of words.
 """
@@ -36,7 +36,7 @@ from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
 # Part of the key of every corpus: raise it with any change of the folder, or
 # of the way records are read.
-FORMAT = 3
+FORMAT = 4
 
 # A chunk ends at whichever comes first.
 _CHUNK_TEXTS = 512
@@ -60,12 +60,14 @@ class LabelledTexts:
         words: Their words by number, in rows.
         labels: `(N,)` int32, which of the corpus's labels each has.
         digests: `(N,)` int64, equal for texts with equal words.
+        contents: `(N,)` int64, equal for equal texts.
     """
 
     texts: ragged.Texts
     words: RaggedArray
     labels: np.ndarray
     digests: np.ndarray
+    contents: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,6 +80,7 @@ class LabelledTexts:
             RaggedArray.load(folder / f"{number}.words"),
             ragged.mapped(folder / f"{number}.labels.npy"),
             ragged.mapped(folder / f"{number}.digests.npy"),
+            ragged.mapped(folder / f"{number}.contents.npy"),
         )
 
     def chosen(self, rows: np.ndarray) -> "LabelledTexts":
@@ -87,6 +90,7 @@ class LabelledTexts:
             self.words.chosen(rows),
             self.labels[rows],
             self.digests[rows],
+            self.contents[rows],
         )
 
     def counts(self, size: int) -> np.ndarray:
@@ -239,13 +243,14 @@ def _write(
     first: dict[str, int] = {}
     examples = empty = 0
     with ExitStack() as stack:
-        texts, words, classes, digests = (
+        texts, words, classes, digests, contents = (
             stack.enter_context(writer(folder / f"{number}.{name}", dtype))
             for writer, name, dtype in (
                 (RaggedWriter, "texts", np.uint8),
                 (RaggedWriter, "words", np.int32),
                 (ArrayWriter, "labels.npy", np.int32),
                 (ArrayWriter, "digests.npy", np.int64),
+                (ArrayWriter, "contents.npy", np.int64),
             )
         )
         bar = stack.enter_context(
@@ -258,7 +263,9 @@ def _write(
             counts = np.bincount(index, minlength=len(different))
             numbers = counter.add(different, counts)
             real = lengths > 0
-            texts.append_texts([raw[row] for row in np.flatnonzero(real)])
+            real_texts = [raw[row] for row in np.flatnonzero(real)]
+            texts.append_texts(real_texts)
+            contents.append(ragged.digests(real_texts))
             words.append(numbers[index], lengths[real])
             classes.append(chunk_labels[real])
             digests.append(chunk_digests[real])

@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.batching import passes
 from data_pipelines.batching.by_length import ByLength
 from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import Texts
@@ -61,6 +62,11 @@ class Split(BatchedSplit):
     def order(self) -> np.ndarray:
         """Row numbers in the order of `dataset()`, `(N,)`."""
         return self.planner.order
+
+    def digest(self) -> str:
+        """See `BatchedSplit`."""
+        parts = self.part.contents.tobytes(), self.labels.tobytes()
+        return passes.digest(f"{len(self)} texts", *parts)
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import bucket_widths
+from data_pipelines.batching import bucket_widths, passes
 from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
@@ -80,7 +80,7 @@ class Split(BatchedSplit):
 
     Attributes:
         sides: Source and target.
-        digests: `(N,)`, equal for equal source sentences.
+        digests: `(2, N)`, of the sentences of both sides.
         batch_tokens: See `batching.Buckets.of`.
         seed: Random seed of the order of training.
         dropout: How training sentences are segmented anew; None: they are
@@ -144,6 +144,10 @@ class Split(BatchedSplit):
         ]
         real = sum(map(np.count_nonzero, arrays))
         return 1 - float(real / sum(array.size for array in arrays))
+
+    def digest(self) -> str:
+        """See `BatchedSplit`."""
+        return passes.digest(f"{len(self)} pairs", self.digests.tobytes())
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""
@@ -224,7 +228,8 @@ class Datasets(BatchedDatasets[Split]):
     @functools.cached_property
     def repeated(self) -> int:
         """How many test sentences are source sentences of train as well."""
-        return int(np.isin(self.test.digests, self.train.digests).sum())
+        own, known = self.test.digests[0], self.train.digests[0]
+        return int(np.isin(own, known).sum())
 
     def report(self) -> list[str]:
         """Return a few lines for the terminal."""

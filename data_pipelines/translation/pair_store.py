@@ -1,8 +1,8 @@
 """Sentences and their translations as arrays on disk: read once, mapped then.
 
 Folder    meta.json, and for source number i and side s (0 source, 1 target)
-          the ragged array `<i>.<s>.texts`, UTF-8; `<i>.digests.npy`, equal
-          for equal source sentences
+          the ragged array `<i>.<s>.texts`, UTF-8, and `<i>.<s>.digests.npy`,
+          equal for equal sentences
 
 Letters of shapes: N pairs.
 """
@@ -10,7 +10,6 @@ Letters of shapes: N pairs.
 import collections
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from data_pipelines.text.tokenizers import normalize
 
 # Part of the key of every folder: raise it with any change of it, or of the
 # way pairs are read.
-FORMAT = 2
+FORMAT = 3
 
 # Pairs that are written at a time.
 _CHUNK = 4096
@@ -46,7 +45,7 @@ class Pairs:
 
     Attributes:
         sides: Texts of source and target.
-        digests: `(N,)` int64.
+        digests: `(2, N)` int64, of the sentences of both sides.
         about: Name, names, skipped, first_skipped, repaired.
     """
 
@@ -55,7 +54,7 @@ class Pairs:
     about: dict
 
     def __len__(self) -> int:
-        return len(self.digests)
+        return len(self.sides[0])
 
 
 def load(folder: Path) -> list[Pairs]:
@@ -64,7 +63,12 @@ def load(folder: Path) -> list[Pairs]:
     return [
         Pairs(
             tuple(Texts.load(folder / f"{i}.{side}.texts") for side in (0, 1)),
-            ragged.mapped(folder / f"{i}.digests.npy"),
+            np.stack(
+                [
+                    ragged.mapped(folder / f"{i}.{side}.digests.npy")
+                    for side in (0, 1)
+                ]
+            ),
             about,
         )
         for i, about in enumerate(meta)
@@ -79,7 +83,7 @@ def rows_of_splits(
     for number, (pairs, source) in enumerate(zip(stored, sources, strict=True)):
         name = pairs.about["name"]
         cut = splits.by_hash(
-            pairs.digests, source.shares, seed, name, "sentences"
+            pairs.digests[0], source.shares, seed, name, "sentences"
         )
         chosen |= {split: (number, rows) for split, rows in cut.items()}
     return chosen
@@ -116,21 +120,21 @@ def _write(folder: Path, number: int, reader: "_Reader") -> None:
             )
             for side in (0, 1)
         ]
-        digests = stack.enter_context(
-            ArrayWriter(folder / f"{number}.digests.npy", np.int64)
-        )
+        digests = [
+            stack.enter_context(
+                ArrayWriter(folder / f"{number}.{side}.digests.npy", np.int64)
+            )
+            for side in (0, 1)
+        ]
         bar = stack.enter_context(
             progress_bar(f"reading {reader.source.name}", "pairs")
         )
         pairs = iter(reader)
         while chunk := list(itertools.islice(pairs, _CHUNK)):
-            for side, writer in enumerate(sides):
-                writer.append_texts([pair[side] for pair in chunk])
-            raw = b"".join(
-                hashlib.blake2b(source, digest_size=8).digest()
-                for source, _ in chunk
-            )
-            digests.append(np.frombuffer(raw, np.int64))
+            for side in (0, 1):
+                texts = [pair[side] for pair in chunk]
+                sides[side].append_texts(texts)
+                digests[side].append(ragged.digests(texts))
             bar.update(len(chunk))
 
 

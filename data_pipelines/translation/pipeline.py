@@ -134,7 +134,7 @@ def make_datasets(
                 tuple(
                     encoded[f"{number}.{side}"].chosen(own) for side in (0, 1)
                 ),
-                stored[number].digests[own],
+                stored[number].digests[:, own],
                 batch_tokens,
                 seed,
                 dropout if split == "train" else None,

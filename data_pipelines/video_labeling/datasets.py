@@ -13,7 +13,6 @@ chunk, H height, W width, R regions, C channels; L labels.
 import dataclasses
 import datetime
 import functools
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import strips
+from data_pipelines.batching import passes, strips
 from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.batching.strips import Strips, WholeSequences
 from data_pipelines.files.splits import SPLITS
@@ -168,23 +167,15 @@ class Split(BatchedSplit):
             counts += np.bincount(video.labels, minlength=labels)
         return counts
 
-    def digest(self, name: str) -> str:
-        """Return how much there is, and a digest of what training depends on.
-
-        These are names, contents and labels of the videos, in their order.
-
-        Args:
-            name: Of the split, for the line.
-        """
-        digest = hashlib.sha256()
+    def digest(self) -> str:
+        """See `BatchedSplit`."""
+        parts = []
         for video in self.videos:
             about = [video.name, video.stored.content, len(video)]
-            digest.update(json.dumps(about).encode())
-            digest.update(video.labels.astype("<i4").tobytes())
-        return (
-            f"{name} {len(self)} videos {self.lengths.sum()} frames sha256 "
-            f"{digest.hexdigest()}"
-        )
+            parts.append(json.dumps(about).encode())
+            parts.append(video.labels.astype("<i4").tobytes())
+        counted = f"{len(self)} videos {self.lengths.sum()} frames"
+        return passes.digest(counted, *parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,11 +205,6 @@ class Datasets(BatchedDatasets[Split]):
         """Share of each label in the frames of train, `(L,)`."""
         counts = self.train.counts(len(self.labels))
         return counts / max(counts.sum(), 1)
-
-    @property
-    def digest(self) -> list[str]:
-        """What training depends on, a line a split, to notice changes."""
-        return [getattr(self, name).digest(name) for name in SPLITS]
 
     def report(self) -> list[str]:
         """Return a few lines for the terminal."""

@@ -11,8 +11,9 @@ EPOCHS = 8
 
 
 def test_the_run_folder_is_complete(trained, frozen):
-    usual = """backup config.json curve.png export lock log.csv metrics.json
-        model.keras report.html samples.txt tensorboard vocabulary.txt"""
+    usual = """backup config.json curve.png data.txt export lock log.csv
+        metrics.json model.keras report.html samples.txt tensorboard
+        vocabulary.txt"""
     names = [p.name for p in trained[0].iterdir()]
     assert sorted(names) == sorted([*usual.split(), "bad_pictures.txt"])
     names = [p.name for p in frozen.iterdir()]

@@ -189,6 +189,57 @@ def test_a_run_does_not_go_on_with_other_data(config):
     assert runs.read_lines(run.file("labels.txt")) == ["neg", "pos"]
 
 
+def data(*digest, test=(1,)):
+    return types.SimpleNamespace(digest=[*digest], test=test)
+
+
+ENCODER = types.SimpleNamespace(key="k")
+
+
+def test_a_run_goes_on_with_the_very_data_and_encoder(config):
+    digest = ["train 2 texts sha256 ab", "test 1 texts sha256 cd"]
+    with start(config) as run:
+        runs.keep_data(run, data("train 1 texts sha256 old"))
+        # Nothing is trained yet: what it was called with last counts.
+        runs.keep_data(run, data(*digest), ENCODER)
+        begin(run)
+    with start(config) as run:
+        runs.keep_data(run, data(*digest), ENCODER)
+        for other, encoder in [
+            (data(digest[0], "test 1 texts sha256 ce"), ENCODER),
+            (data(*digest), types.SimpleNamespace(key="l")),
+        ]:
+            with pytest.raises(UserError, match=r"data\.txt differs .* --name"):
+                runs.keep_data(run, other, encoder)
+        # Earlier runs know nothing of encoders, or of data.
+        path = run.file("data.txt")
+        path.write_text(path.read_text().rpartition("encoder")[0])
+        runs.keep_data(run, data(*digest), ENCODER)
+        path.unlink()
+        runs.keep_data(run, data("train 9 texts sha256 ef"), ENCODER)
+
+
+def test_data_that_have_changed_since_training_are_named(config, capsys):
+    options = runs.ScoringOptions()
+    object.__setattr__(options, "dataset", "")
+    with start(config) as run:
+        one = data("train a", "valid b", "test c")
+        runs.keep_data(run, one)
+        capsys.readouterr()
+        assert runs.split_to_score(run, one, options) == (1,)
+        assert capsys.readouterr().err == ""
+        other = data("train b", "valid b", "test b")
+        runs.split_to_score(run, other, options)
+        assert capsys.readouterr().err == (
+            f"note: train and test have changed since {run.path} was trained\n"
+        )
+        with pytest.raises(UserError, match="--split test: the data have none"):
+            runs.split_to_score(run, data(test=()), options)
+        object.__setattr__(options, "dataset", "files")
+        runs.split_to_score(run, other, options)
+        assert capsys.readouterr().err == ""
+
+
 def model():
     inputs = keras.Input((3,))
     outputs = keras.layers.Dense(2, activation="softmax")(inputs)

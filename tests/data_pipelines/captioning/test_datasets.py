@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from data_pipelines.batching import bucket_widths
 from data_pipelines.captioning.datasets import GroupedByPicture
@@ -366,3 +367,34 @@ def test_pictures_of_a_batch(captions, batch_size, pictures):
         assert rows.shape == (pictures, captions)
         owners = OWNERS[rows]
         assert (owners == owners[:, :1]).all()
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_the_digest_is_of_pictures_and_captions(tmp_path, encoder):
+    place = folder(tmp_path / "a", {"train": 4, "valid": 2, "test": 2})
+    before = make(place, tmp_path / "cache", encoder).digest
+    kinds = [line.rpartition(" ")[0] for line in before]
+    assert kinds == [
+        "train 4 pictures 20 captions sha256",
+        "valid 2 pictures 10 captions sha256",
+        "test 2 pictures 10 captions sha256",
+    ]
+    table, picture = place / "captions.csv", place / "images" / "7.png"
+    raw, text = picture.read_bytes(), table.read_text()
+    assert text.count("Picture 7, big small old: a") == 1
+
+    def same():
+        after = make(place, tmp_path / "cache", encoder).digest
+        return [a == b for a, b in zip(after, before, strict=True)]
+
+    table.write_text(
+        text.replace(
+            "Picture 7, big small old: a", "Picture 7, small big old: a"
+        )
+    )
+    assert same() == [True, True, False]
+    table.write_text(text)
+    Image.fromarray(pixels(99)).save(picture)
+    assert same() == [True, True, False]
+    picture.write_bytes(raw)
+    assert same() == [True, True, True]

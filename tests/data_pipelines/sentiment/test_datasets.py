@@ -1,3 +1,5 @@
+import csv
+import os
 import time
 
 import numpy as np
@@ -104,3 +106,31 @@ def test_longer_test_texts_than_any_in_train(folder):
     data = make(folder, max_length=30)
     shapes = [tuple(ids.shape) for ids, _ in data.test.dataset()]
     assert shapes == [(2, 30)]
+
+
+def test_the_digest_is_of_what_is_read(folder):
+    before = make(folder).digest
+    kinds = [line.rpartition(" ")[0] for line in before]
+    assert kinds == [
+        "train 60 texts sha256",
+        "valid 20 texts sha256",
+        "test 30 texts sha256",
+    ]
+    path = folder / "valid.csv"
+    rows = list(csv.reader(path.read_text().splitlines()))
+    label = {"neg": "pos", "pos": "neg"}[rows[1][1]]
+    for changed in (
+        [rows[0], [rows[1][0], label], *rows[2:]],
+        # The same words, with other spaces between them.
+        [rows[0], [f"{rows[1][0][0]} {rows[1][0][1:]}", rows[1][1]], *rows[2:]],
+        [rows[0], rows[2], rows[1], *rows[3:]],
+        rows[:-1],
+    ):
+        table(path, changed[1:])
+        after = make(folder).digest
+        same = [a == b for a, b in zip(after, before, strict=True)]
+        assert same == [True, False, True]
+    table(path, rows[1:])
+    os.utime(path, (1, 1))
+    folder = folder.rename(folder.with_name("moved"))
+    assert make(folder).digest == before

@@ -235,3 +235,27 @@ def test_processes_share_a_batch_of_sampled_sentences(folder):
         for side, array in enumerate(batch):
             together = np.concatenate([part[side] for part in parts])
             np.testing.assert_array_equal(together, array)
+
+
+def test_the_digest_is_of_both_sides(folder):
+    before = make(folder).digest
+    kinds = [line.rpartition(" ")[0] for line in before]
+    assert kinds == [
+        "train 600 pairs sha256",
+        "valid 40 pairs sha256",
+        "test 50 pairs sha256",
+    ]
+    rows = sentences(50, 2)
+    (source, target), *rest = rows
+    for changed in (
+        [(source + " a", target), *rest],
+        [(source, target + " ein"), *rest],
+        [*rest, (source, target)],
+        rest,
+    ):
+        write(folder, "test", changed)
+        after = make(folder).digest
+        same = [a == b for a, b in zip(after, before, strict=True)]
+        assert same == [True, True, False]
+    write(folder, "test", rows)
+    assert make(folder).digest == before
