@@ -31,7 +31,7 @@ def baselines(
     epochs: int,
 ) -> tuple[dict[str, dict], int]:
     """Return the test scores of each baseline, and the width of the filter."""
-    monitor = evaluate.monitored(config, data.labels)
+    monitor = evaluate.monitored(config, data)
     targets = {
         split: [video.labels for video in getattr(data, split).videos]
         for split in ("valid", "test")
@@ -84,7 +84,7 @@ def _train_frame_only(config, data, background, epochs, monitor):
         shuffle=False,  # the stream has its own order
         verbose=0,
         callbacks=[
-            evaluate.Validation(data.valid, inference, background, monitor),
+            evaluate.Validation(data.valid, inference, background),
             best,
         ],
     )

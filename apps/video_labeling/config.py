@@ -28,6 +28,9 @@ class Config:
     allow_outside: bool = cli.flag(
         False, "let names of videos in your tables leave your folder"
     )
+    frames_first: bool = cli.flag(
+        False, "precomputed features are (frames, channels), not the reverse"
+    )
     fps: float = cli.flag(
         0.0, "frame rate to read videos at; 0: every frame", at_least=0.0
     )

@@ -52,9 +52,21 @@ def score(
     return scores.score(probabilities, targets, background), probabilities
 
 
-def monitored(config: Config, labels: list[str]) -> str:
-    """Return the name of the score by which the best epoch is chosen."""
-    return config.monitor or ("roc_auc" if len(labels) == 2 else "macro_f1")
+def monitored(config: Config, data: pipeline.Datasets) -> str:
+    """Return the name of the score by which the best epoch is chosen.
+
+    Raises:
+        UserError: It cannot be computed on valid.
+    """
+    two = len(data.labels) == 2
+    monitor = config.monitor or ("roc_auc" if two else "macro_f1")
+    both = two and data.valid.counts(2).all()
+    if monitor == "roc_auc" and not both:
+        raise cli.UserError(
+            "--monitor roc_auc needs two labels, and frames of both in valid;"
+            " take another one, say macro_f1"
+        )
+    return monitor
 
 
 class Validation(keras.callbacks.Callback):
@@ -64,23 +76,17 @@ class Validation(keras.callbacks.Callback):
         probabilities: Of the videos of the split, after the last epoch.
     """
 
-    def __init__(self, split, inference, background, monitor):
+    def __init__(self, split, inference, background):
         super().__init__()
         self.split = split
         self.inference = inference
         self.background = background
-        self.monitor = monitor
         self.probabilities = []
 
     def on_epoch_end(self, epoch, logs=None):
         with averaged(self.model):
             metrics, self.probabilities = score(
                 self.inference, self.split, self.background
-            )
-        if metrics[self.monitor] is None:
-            raise cli.UserError(
-                f"--monitor {self.monitor} needs two labels, and frames of both"
-                " in valid; take another one, say macro_f1"
             )
         logs["val_loss"] = classification_metrics.nll(
             *frames_of(self.split, self.probabilities)
@@ -121,6 +127,7 @@ def datasets(
         batch_size=config["batch_size"],
         seed=config["seed"],
         allow_outside=config.get("allow_outside", False),
+        frames_first=labeler.frames_first,
         labels=tuple(labeler.labels),
     )
 

@@ -72,6 +72,8 @@ class Predictor:
         self.size = config["frame_height"], config["frame_width"]
         self.fps = config["fps"]
         self.framing = config["framing"]
+        # Older runs do not say it.
+        self.frames_first = config.get("frames_first", False)
         self.inference = VideoInference(model, config["chunk"])
 
     @classmethod
@@ -129,7 +131,9 @@ class Predictor:
     def reader(self, path: Path) -> video.Reader | mstcn.FeatureSource:
         """Return what reads a video as the run was trained."""
         if self.takes_features:
-            return mstcn.FeatureSource(path, self.fps, self.shape[-1])
+            return mstcn.FeatureSource(
+                path, self.fps, self.shape[-1], self.frames_first
+            )
         return video.Reader(path, self.size, self.fps, self.framing)
 
     def frames(self, pictures: np.ndarray) -> np.ndarray:

@@ -93,7 +93,10 @@ def main(options: Options) -> None:
     stream = Stream(run)
     if stream.features is not None:
         channels = stream.features.shape[-1]
-        reader = mstcn.FeatureSource(path, config["fps"], channels)
+        frames_first = config.get("frames_first", False)
+        reader = mstcn.FeatureSource(
+            path, config["fps"], channels, frames_first
+        )
     else:
         size = config["frame_height"], config["frame_width"]
         reader = video.Reader(path, size, config["fps"], config["framing"])

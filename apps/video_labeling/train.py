@@ -42,12 +42,13 @@ def train(config: Config) -> dict:
             mirror=config.mirror,
             download=config.download,
             allow_outside=config.allow_outside,
+            frames_first=config.frames_first,
         )
         frame_encoder.check(encoder, config, data)
         runs.keep_lines(run, "labels.txt", data.labels)
         runs.keep_data(run, data, encoder)
         background = scores.background(config.background, data.labels)
-        monitor = evaluate.monitored(config, data.labels)
+        monitor = evaluate.monitored(config, data)
         print(*data.report(), sep="\n")
 
         # 3. Model.
@@ -66,7 +67,6 @@ def train(config: Config) -> dict:
             data.valid,
             VideoInference(labeler, config.chunk),
             background,
-            monitor,
         )
         batches = data.train.dataset(True, start_step=progress.epoch * steps)
         trained.fit(

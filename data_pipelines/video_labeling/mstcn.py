@@ -1,6 +1,7 @@
 """Data of action segmentation: precomputed features, labels, lists.
 
-Files     features/<name>.npy      float (C, T): C channels of T frames
+Files     features/<name>.npy      float (C, T): C channels of T frames; (T, C)
+                                   with `frames_first`
           groundTruth/<name>.txt   a label a line, T lines
           mapping.txt              lines such as `3 take_cup`
           splits/train.split1.bundle, test.split1.bundle, perhaps valid...
@@ -53,12 +54,15 @@ def is_layout(folder: Path) -> bool:
     ).is_dir()
 
 
-def read(path: Path, allow_outside: bool = False) -> Clips:
+def read(
+    path: Path, allow_outside: bool = False, frames_first: bool = False
+) -> Clips:
     """Read the lists of a folder, and the labels of their videos.
 
     Args:
         path: The folder, or a list of train in its splits/.
         allow_outside: Whether names of videos may leave the folder.
+        frames_first: Whether arrays are (T, C).
     """
     folder, chosen = path, ""
     if path.suffix == ".bundle":
@@ -91,14 +95,23 @@ def read(path: Path, allow_outside: bool = False) -> Clips:
                     f"{printable(also)}"
                 )
             truth = truths.find(f"{name}.txt", where)
-            annotation = TextAnnotation(truth, file, names, mapping, where)
+            annotation = TextAnnotation(
+                truth, file, names, mapping, where, frames_first
+            )
             clip = Clip(name, file, annotation, split, "", where)
             clips[file_id(file)] = clip
     if not clips:
         raise DataError(f"{folder / 'splits'}: the lists name no videos")
-    return Clips(
-        str(folder), list(clips.values()), list(names), notes, FEATURE_FILES
+    # Features neither have a size nor are cut to any.
+    medium = Medium(
+        "features 1" + " (T, C)" * frames_first,
+        True,
+        file_content,
+        lambda path, size, fps, mode: FeatureSource(
+            path, fps, frames_first=frames_first
+        ),
     )
+    return Clips(str(folder), list(clips.values()), list(names), notes, medium)
 
 
 def _names(path: Path) -> dict[str, int]:
@@ -162,6 +175,7 @@ class TextAnnotation:
         names: Label -> its index.
         mapping: The file that says so.
         listed: `file:line` of the list that names the video.
+        frames_first: Whether the features are (T, C).
     """
 
     path: Path
@@ -169,6 +183,7 @@ class TextAnnotation:
     names: dict[str, int]
     mapping: Path
     listed: str
+    frames_first: bool = False
 
     def label_indices(self, stored: Stored) -> np.ndarray:
         """Return the label of each frame of a video that was read, `(T,)`."""
@@ -190,9 +205,22 @@ class TextAnnotation:
             raise DataError(
                 f"{self.path}: has {len(indices):,} labels, and "
                 f"{printable(self.features)} {stored.frames:,} frames (the "
-                "second axis of the array); expected one for each"
+                f"{self._axis(len(indices))}); expected one for each"
             )
         return np.array(indices, np.int32)[stored.numbers]
+
+    def _axis(self, labels: int) -> str:
+        """Return which axis was taken for time, and if it is the other."""
+        axes = ["second", "first"]
+        shape = np.load(self.features, mmap_mode="r").shape
+        said = f"{axes[self.frames_first]} axis of the array"
+        if shape[not self.frames_first] != labels and labels in shape:
+            how = ["with", "without"][self.frames_first]
+            said += (
+                f"; the {axes[not self.frames_first]} one has as many as "
+                f"there are labels, and is read {how} --frames-first"
+            )
+        return said
 
     def first_line(self, index: int) -> str:
         """Return where a label stands for the first time, `file:line`."""
@@ -209,13 +237,19 @@ class FeatureSource:
         path: The .npy file.
         fps: Their rate; 0: `image_sequence.FPS`.
         channels: C, if it has to be a certain number.
+        frames_first: Whether they are (T, C) in the file.
     """
 
     def __init__(
-        self, path: Path, fps: float, channels: int | None = None
+        self,
+        path: Path,
+        fps: float,
+        channels: int | None = None,
+        frames_first: bool = False,
     ) -> None:
         self.path = path
         self.channels = channels
+        self.frames_first = frames_first
         self.fps = fps or image_sequence.FPS
         self.count = 0
 
@@ -238,15 +272,22 @@ class FeatureSource:
             raise VideoError(
                 name,
                 f"is an array of {features.dtype} {features.shape}; expected "
-                "floats (channels, frames)",
+                f"floats {self._shape('channels')}",
             )
+        if self.frames_first:
+            features = features.T
         if self.channels not in (None, features.shape[0]):
             raise VideoError(
                 name,
                 f"has {features.shape[0]:,} features a frame; expected an "
-                f"array of ({self.channels:,}, frames), as in training",
+                f"array of {self._shape(f'{self.channels:,}')}, as in training",
             )
         return features
+
+    def _shape(self, channels: str) -> str:
+        if self.frames_first:
+            return f"(frames, {channels})"
+        return f"({channels}, frames)"
 
     def expected(self) -> int:
         """Return how many frames there are."""
@@ -263,12 +304,3 @@ class FeatureSource:
             for number, frame in zip(numbers, half, strict=True):
                 yield Frame(frame, number, number / self.fps)
         self.count = features.shape[1]
-
-
-# Features neither have a size nor are cut to any.
-FEATURE_FILES = Medium(
-    "features 1",
-    True,
-    file_content,
-    lambda path, size, fps, mode: FeatureSource(path, fps),
-)

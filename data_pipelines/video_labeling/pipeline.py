@@ -74,9 +74,11 @@ class Files(NamedTuple):
 
     Attributes:
         allow_outside: Whether names of videos may leave the folder.
+        frames_first: Whether arrays of features are (T, C).
     """
 
     allow_outside: bool
+    frames_first: bool
 
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
@@ -97,6 +99,7 @@ def make_datasets(
     mirror: bool = False,
     download: bool = False,
     allow_outside: bool = False,
+    frames_first: bool = False,
     labels: tuple[str, ...] | None = None,
 ) -> Datasets:
     """Read a data set; the second time from a cache.
@@ -119,6 +122,7 @@ def make_datasets(
             left to right; not for features.
         download: Whether a public set may be downloaded.
         allow_outside: Whether names of videos may leave the folder.
+        frames_first: Whether arrays of precomputed features are (T, C).
         labels: Of an old run, instead of those of train. The data need no
             train split then.
 
@@ -132,7 +136,7 @@ def make_datasets(
         raise ValueError(f"chunk must be 0 or more, not {chunk}")
     cache_path = Path(cache_path)
     request = Request(data_path, cache_path, download, labels is None)
-    clips = SOURCES[dataset](request, Files(allow_outside))
+    clips = SOURCES[dataset](request, Files(allow_outside, frames_first))
     if encoder is not None and clips.medium.holds_features:
         raise DataError(
             f"{clips.name}: holds features, which no encoder can read; train "
@@ -141,6 +145,11 @@ def make_datasets(
     if mirror and (encoder is not None or clips.medium.holds_features):
         raise DataError(
             f"{clips.name}: only pictures can be mirrored, not features"
+        )
+    if frames_first and not clips.medium.holds_features:
+        raise DataError(
+            f"{clips.name}: holds no features, whose axes --frames-first is "
+            "about; leave it out"
         )
     clips.cut(seed, request.training)
     if encoder is not None:
@@ -218,6 +227,14 @@ def _read(
                     continue
                 stored = store[content]
                 indices = clip.annotation.label_indices(stored)
+                first, like, _ = (readable or [(clip, stored, None)])[0]
+                shape, usual = stored.shard.shape[1:], like.shard.shape[1:]
+                if shape != usual:
+                    raise DataError(
+                        f"{printable(clip.path)}: has {shape[-1]:,} features a "
+                        f"frame, and {printable(first.path)} {usual[-1]:,}; "
+                        "expected as many in all files"
+                    )
                 readable.append((clip, stored, indices))
     bad.check(len(clips.clips), store.path / "bad_videos.txt")
     return readable, bad

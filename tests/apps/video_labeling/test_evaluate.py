@@ -3,14 +3,12 @@
 import json
 import types
 
-import keras
+import numpy as np
 import pytest
 
 from apps.common import cli
-from apps.video_labeling import (
-    evaluate,
-    scores,
-)
+from apps.video_labeling import evaluate
+from apps.video_labeling.config import Config
 from tests.apps.videos import C, options, write_features, write_videos
 
 
@@ -26,14 +24,29 @@ def test_evaluate_repeats_the_scores(name, request, capsys):
     assert "target \\ predicted" in printed
 
 
-def test_a_score_that_cannot_be_is_one_line(monkeypatch):
-    found = dict.fromkeys(scores.METRICS, 0.5) | {"roc_auc": None}
-    monkeypatch.setattr(evaluate, "score", lambda *_: (found, []))
-    validation = evaluate.Validation(None, None, (), "roc_auc")
-    validation.set_model(keras.Sequential())
-    validation.model.optimizer = None
-    with pytest.raises(cli.UserError, match="roc_auc needs two labels"):
-        validation.on_epoch_end(0, {})
+@pytest.mark.parametrize(
+    ("monitor", "counts", "expected"),
+    [
+        ("", (3, 4), "roc_auc"),
+        ("", (3, 4, 0), "macro_f1"),
+        ("macro_f1", (7, 0), "macro_f1"),
+        ("roc_auc", (3, 4, 5), None),
+        ("roc_auc", (7, 0), None),
+        ("", (0, 7), None),
+    ],
+)
+def test_a_score_that_cannot_be_is_refused_before_training(
+    monitor, counts, expected
+):
+    valid = types.SimpleNamespace(counts=lambda _: np.array(counts))
+    data = types.SimpleNamespace(labels=("a", "b", "c")[: len(counts)])
+    data.valid = valid
+    config = Config(monitor=monitor)
+    if expected:
+        assert evaluate.monitored(config, data) == expected
+        return
+    with pytest.raises(cli.UserError, match="roc_auc needs two labels, and"):
+        evaluate.monitored(config, data)
 
 
 def test_other_frames_are_one_line(feature_run, tmp_path):

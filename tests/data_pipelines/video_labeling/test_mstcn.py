@@ -89,6 +89,47 @@ def test_more_labels_than_frames(folder):
     )
 
 
+def turn(folder):
+    """Saves the features as (T, C)."""
+    for path in (folder / "features").iterdir():
+        np.save(path, np.load(path).T)
+
+
+def test_frames_first(folder):
+    before = make(folder)
+    assert fails(folder, frames_first=True) == (
+        f"{folder / 'groundTruth' / 'v0.txt'}: has 6 labels, and "
+        f"{folder / 'features' / 'v0.npy'} 5 frames (the first axis of the "
+        "array; the second one has as many as there are labels, and is read "
+        "without --frames-first); expected one for each"
+    )
+    turn(folder)
+    assert fails(folder) == (
+        f"{folder / 'groundTruth' / 'v0.txt'}: has 6 labels, and "
+        f"{folder / 'features' / 'v0.npy'} 5 frames (the second axis of the "
+        "array; the first one has as many as there are labels, and is read "
+        "with --frames-first); expected one for each"
+    )
+    after = make(folder, frames_first=True)
+    for split in ("train", "valid", "test"):
+        videos = (getattr(data, split).videos for data in (before, after))
+        for one, other in zip(*videos, strict=True):
+            np.testing.assert_array_equal(one.frames, other.frames)
+            np.testing.assert_array_equal(one.labels, other.labels)
+    path = folder / "features" / "v0.npy"
+    with pytest.raises(VideoError, match=r"expected an array of \(frames, 6\)"):
+        mstcn.FeatureSource(path, 25.0, 6, frames_first=True).expected()
+
+
+def test_features_of_two_sizes(folder):
+    np.save(folder / "features" / "v1.npy", features("v1")[[0, *range(C)]])
+    first, other = (folder / "features" / f"v{n}.npy" for n in (0, 1))
+    assert fails(folder) == (
+        f"{other}: has 6 features a frame, and {first} 5; expected as many in "
+        "all files"
+    )
+
+
 def test_a_label_that_is_not_in_the_mapping(folder):
     path = folder / "groundTruth" / "v1.txt"
     path.write_text(path.read_text().replace("pour", "poor"))

@@ -375,6 +375,14 @@ def test_names_leave_the_folder_if_that_is_allowed(tmp_path, videos):
     assert data.examples == {"train": 2, "valid": 1, "test": 1}
 
 
+def test_pictures_have_no_frames_first(tmp_path, videos):
+    place = folder(tmp_path, videos, per_frame())
+    assert fails(place, tmp_path, frames_first=True) == (
+        f"{place / 'labels.csv'}: holds no features, whose axes --frames-first "
+        "is about; leave it out"
+    )
+
+
 def test_one_label_is_too_few(tmp_path, videos):
     clips = {n: (split, "w" * len(m)) for n, (split, m) in CLIPS.items()}
     place = folder(tmp_path, videos, segments(clips))
