@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.errors import DataError, printable
 
 # What systems leave in folders, in whatever case: ._a.jpg has the attributes
 # of a.jpg.
@@ -217,11 +217,3 @@ def refuse_special(path: str | Path) -> None:
     """Raise a `DataError` about what is `special`."""
     if wrong := special(path):
         raise DataError(f"{printable(path)}: {wrong}")
-
-
-def printable(text: str | Path) -> str:
-    """Return a path, or another text, as it can be printed on one line."""
-    return "".join(
-        letter if letter.isprintable() else ascii(letter)[1:-1]
-        for letter in str(text)
-    )
