@@ -1,12 +1,14 @@
 """Templates for sequence tasks: one folder an app, each with the same files."""
 
+import contextlib
+import importlib.machinery
 import os
 import sys
 import tempfile
 
 
-def _import_keras_quietly():
-    """Import keras, hiding the start-up notices of its backend.
+class _Quietly:
+    """Imports keras and tensorflow without the notices of their start.
 
     TensorFlow's C++ code writes half a dozen lines to standard error before
     any setting of ours can reach it. They come out again if the import fails.
@@ -14,25 +16,51 @@ def _import_keras_quietly():
     which takes as long as half of TensorFlow and serves nothing here: it is
     told that there are none, until it is imported.
     """
-    optional = {"matplotlib", "sklearn"} - set(sys.modules)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        """Return the module's own spec, whose execution is quiet."""
+        if name not in ("keras", "tensorflow"):
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: cls._run(execute, module)
+        return spec
+
+    @staticmethod
+    def _run(execute, module):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _hidden_notices(), _absent({"matplotlib", "sklearn"}):
+            execute(module)
+
+
+@contextlib.contextmanager
+def _hidden_notices():
     sys.stderr.flush()
-    kept = os.dup(2)
+    own = os.dup(2)
     with tempfile.TemporaryFile() as notices:
         os.dup2(notices.fileno(), 2)
-        sys.modules.update(dict.fromkeys(optional))
         try:
-            import keras  # noqa: F401
+            yield
         except BaseException:
             notices.seek(0)
-            os.write(kept, notices.read())
+            os.write(own, notices.read())
             raise
         finally:
-            for name in optional:
-                del sys.modules[name]
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(own, 2)
+            os.close(own)
 
 
-if "keras" not in sys.modules:
-    _import_keras_quietly()
+@contextlib.contextmanager
+def _absent(names):
+    names = names - set(sys.modules)
+    sys.modules.update(dict.fromkeys(names))
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+sys.meta_path.insert(0, _Quietly)

@@ -14,12 +14,18 @@ caption of the training picture whose mean region is most similar; `human`, each
 reference against the others of its picture.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import EvaluateOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 
 import keras
 import numpy as np
 
-from apps.common import cli, generation, runs, tables
+from apps.common import runs, tables
 from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
 from apps.common.token_loss import perplexity, teacher_forced
@@ -29,14 +35,6 @@ from . import scores
 from .predict import Predictor
 
 BATCH = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(generation.BeamSearch, runs.ScoringOptions):
-    """Score a finished run."""
-
-    dataset: str = runs.scored_dataset(pipeline.SOURCES)
-    meteor: bool = cli.flag(False, "add METEOR; needs Java")
 
 
 def datasets(
@@ -191,4 +189,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

@@ -11,14 +11,20 @@ change to what it returns. It needs nothing but tensorflow, encoder included:
     result["text"][0, 0]  # the best of five
 """
 
+from apps.common import cli
+
+from .config import ExportOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import io
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from apps.common import cli, export, runs
-from apps.common.export import Options
+from apps.common import export, runs
 from apps.common.generation import Search
 
 from .predict import Predictor
@@ -115,4 +121,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

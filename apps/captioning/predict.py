@@ -11,7 +11,13 @@ in the order of the names, and folders within. A picture that cannot be read is
 reported and left out; the exit status is 2 if none can.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import PredictOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import itertools
 import json
 import os
@@ -23,7 +29,7 @@ import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, generation, graph, report, runs, text_input
+from apps.common import generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis, Search
 from data_pipelines.files.atomic import replacing
@@ -41,15 +47,6 @@ EXPLANATION = (
     "Below each picture: what the decoder attends to at each word; the rest is"
     " in fog."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(generation.Generation, runs.Options):
-    """Describe pictures."""
-
-    pictures: tuple = cli.positional("files and folders of pictures")
-    page: str = cli.flag("", "HTML page to write, with the pictures")
-    json: str = cli.flag("", "JSON file to write")
 
 
 class Predictor:
@@ -313,4 +310,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

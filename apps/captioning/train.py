@@ -6,18 +6,24 @@ make train-captioning \
 python -m apps.captioning.train --cell peephole_lstm --name peephole
 """
 
+from apps.common import cli
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.parse(Config, PRESETS)
+
 import sys
 
 import keras
 
-from apps.common import checkpoint, cli, generation, runs
+from apps.common import checkpoint, generation, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import captioning as pipeline
 from data_pipelines.text.word_vectors import load_token_vectors
 
 from . import evaluate, export, model, picture_encoder, scores, show
-from .config import PRESETS, Config
 from .predict import Predictor
 
 
@@ -127,4 +133,4 @@ def train(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: train(cli.parse(Config, PRESETS)))
+    cli.main(lambda: train(config))

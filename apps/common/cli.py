@@ -3,7 +3,7 @@
     @dataclasses.dataclass(frozen=True)
     class Config:
         '''Trains a classifier.'''
-        units: int = cli.flag(64, "size of the recurrent state", at_least=1)
+        units: int = cli.flag(64, "size of the state", at_least=1, at_most=4096)
 
     PRESETS = {"smoke": dict(units=8)}
     config = cli.parse(Config, PRESETS)        # --units 32 --preset smoke
@@ -13,15 +13,26 @@ false` to undo a preset.
 A flag beats the preset, the preset beats the default. Every mistake ends with
 one line on standard error and exit status 2.
 
+A command parses before it imports what takes seconds. So modules that hold
+flags import no TensorFlow; the names that a flag takes are read by `constant`
+from the module that they belong to. Such a dataclass may define
+
+    without_effect(self)  yields (fields that do nothing, why)
+    check(self)           raises what is wrong
+
 To rename a flag, rename the field and put the old name into `RENAMED`.
 """
 
 import argparse
+import ast
 import dataclasses
+import difflib
 import math
+import re
 import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from data_pipelines.files.errors import DataError
 
@@ -40,7 +51,13 @@ RENAMED = {
     "video_labeling": {},
 }
 
+ROOT = Path(__file__).parents[2]
+
 _BOOLEANS = {"true": True, "false": False}
+_METAVARS = {bool: "BOOL", int: "INT", float: "FLOAT", str: "TEXT"}
+
+# Letters of a text: more than any path or list of names has.
+_LONGEST = 1000
 
 
 class UserError(ValueError):
@@ -51,8 +68,11 @@ def flag(
     default: typing.Any,
     help: str,
     *,
+    group: str | None = None,
+    rare: bool = False,
     choices: Iterable[str] | None = None,
     at_least: float | None = None,
+    at_most: float | None = None,
     below: float | None = None,
 ) -> typing.Any:
     """Describe one field of a configuration.
@@ -60,14 +80,20 @@ def flag(
     Args:
         default: Value without a flag or a preset.
         help: One line for `--help`.
+        group: Heading, in the help, of this field and of those that follow.
+        rare: Whether only `--help-all` shows it.
         choices: The allowed names, by reference to where they are defined.
-        at_least: Smallest allowed number.
+        at_least: Smallest allowed number; fewest letters of a text.
+        at_most: Largest allowed number, one that a machine can hold.
         below: Numbers must be smaller than this.
     """
     metadata = {
         "help": help,
-        "choices": choices,
+        "group": group,
+        "rare": rare,
+        "choices": None if choices is None else list(choices),
         "at_least": at_least,
+        "at_most": at_most,
         "below": below,
     }
     return dataclasses.field(default=default, metadata=metadata)
@@ -80,6 +106,23 @@ def positional(help: str) -> typing.Any:
     )
 
 
+def constant(module: str, name: str) -> typing.Any:
+    """Return a constant of a module that is not imported; of a dict its keys.
+
+    Args:
+        module: Its full name: "data_pipelines.text.tokenizers".
+        name: Name of a string, tuple or dict that is written out there.
+    """
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == name:
+            value = node.value
+            if isinstance(value, ast.Dict):
+                value = ast.Tuple(value.keys, ast.Load())
+            return ast.literal_eval(value)
+    raise NameError(f"{module} has no {name}")
+
+
 def parse(
     config_class: type,
     presets: Mapping[str, dict] | None = None,
@@ -88,28 +131,46 @@ def parse(
     """Read the command line into an instance of `config_class`.
 
     Args:
-        config_class: A flat dataclass with fields by `flag`.
+        config_class: A flat dataclass with fields by `flag`; a field `preset`
+            gets the name of the preset.
         presets: Name -> dict of fields that differ from the defaults.
         arguments: Words; the process's own if `None`.
     """
-    parser = _Parser(
-        description=config_class.__doc__,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    if presets:
-        parser.add_argument(
-            "--preset",
-            choices=list(presets),
-            help="named set of flags: " + ", ".join(presets),
-        )
-    for field in dataclasses.fields(config_class):
-        _add(parser, field)
     words = sys.argv[1:] if arguments is None else arguments
+    parser = _Parser(config_class, presets or {}, "--help-all" in words)
     flags = vars(parser.parse_args(_spelled_out(words, config_class)))
-    preset = flags.pop("preset", None)
-    return config_class(**{**(presets[preset] if preset else {}), **flags})
+    if "preset" in flags:
+        flags = {**presets[flags["preset"]], **flags}
+    known = {field.name for field in dataclasses.fields(config_class)}
+    config = config_class(**{k: v for k, v in flags.items() if k in known})
+    try:
+        _check(config, words)
+    except (UserError, DataError) as error:
+        _fail(str(error))
+    return config
+
+
+def _check(config, words):
+    """Refuse flags without effect, and what the dataclass itself refuses."""
+    written = {word.partition("=")[0] for word in words}
+    defaults = {f.name: f.default for f in dataclasses.fields(config)}
+    if hasattr(config, "without_effect"):
+        for names, why in config.without_effect():
+            for name in names.split():
+                value = getattr(config, name)
+                # Those of a preset may give way.
+                if dashed(name) in written and value != defaults[name]:
+                    value = "" if value is True else f" {value}"
+                    raise UserError(
+                        f"{dashed(name)}{value} has no effect {why}"
+                    )
+    if hasattr(config, "check"):
+        config.check()
+
+
+def dashed(name: str) -> str:
+    """Return the flag of a field."""
+    return "--" + name.replace("_", "-")
 
 
 def with_new_names(app: str, config: dict) -> dict:
@@ -123,11 +184,9 @@ def main(function: Callable[[], object]) -> None:
     try:
         function()
     except (UserError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(str(error))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise SystemExit(2) from None
+        _fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         print(
             "\nstopped; the same command resumes a training",
@@ -139,72 +198,150 @@ def main(function: Callable[[], object]) -> None:
         raise SystemExit(0) from None
 
 
+def _fail(message: str) -> typing.NoReturn:
+    """End with one line, in which no word is endless."""
+    message = re.sub(r"\S{300,}", lambda m: m[0][:80] + "...", message)
+    line = "".join(c if c.isprintable() else " " for c in message)
+    print(f"error: {line}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line.
+
+    Args:
+        config_class: The dataclass.
+        presets: Name -> dict of fields.
+        all: Whether the help shows the rare flags, too.
+    """
+
+    def __init__(self, config_class, presets, all):
+        super().__init__(
+            usage="%(prog)s [flags]",
+            description=config_class.__doc__,
+            add_help=False,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+            formatter_class=lambda prog: argparse.HelpFormatter(
+                prog, max_help_position=30
+            ),
+        )
+        program = Path(sys.argv[0])
+        if program.is_relative_to(ROOT / "apps"):
+            program = program.relative_to(ROOT).with_suffix("")
+            self.prog = "python -m " + ".".join(program.parts)
+        first = self.add_argument_group("flags")
+        if presets:
+            preset = flag("", "named set of flags", choices=presets)
+            preset.name, preset.type = "preset", str
+            _add(first, preset, True)
+        group = first
+        fields = [f for f in dataclasses.fields(config_class) if f.metadata]
+        for field in fields:
+            if field.metadata.get("group"):
+                group = self.add_argument_group(field.metadata["group"])
+            _add(group, field, all)
+        first.add_argument("-h", "--help", action="help", help="show this help")
+        rare = sum(field.metadata.get("rare", False) for field in fields)
+        if rare:
+            first.add_argument(
+                "--help-all", action="help", help=f"show {rare} more flags"
+            )
 
     def error(self, message):
-        print(f"error: {message}", file=sys.stderr)
-        raise SystemExit(2)
+        _fail(message)
 
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
-            known = sorted(self._option_string_actions)
+            word, known = unknown[0].partition("=")[0], self._option_strings()
             for old, new in _renamed_flags():
-                if unknown[0].partition("=")[0] == old and new in known:
+                if word == old and new in known:
                     self.error(f"{old} is now {new}")
-            self.error(
-                f"unknown flag {unknown[0]}; the flags are: {', '.join(known)}"
-            )
+            kind = "flag" if word.startswith("-") else "word"
+            self.error(f"unknown {kind} {word}; {_meant(word, known, 'flags')}")
         return parsed
+
+    def _option_strings(self):
+        return sorted(self._option_string_actions)
 
 
 def _renamed_flags():
     """Yield the old and the new flag of every renamed field."""
     for names in RENAMED.values():
         for old, new in names.items():
-            yield tuple("--" + n.replace("_", "-") for n in (old, new))
+            yield dashed(old), dashed(new)
 
 
-def _add(parser, field):
+def _meant(word, names, what):
+    """Return the one name that a word resembles, or else all."""
+    close = difflib.get_close_matches(word.lower(), names, 1)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"the {what} are: {', '.join(filter(None, names))}"
+
+
+def _add(group, field, all):
     help = field.metadata["help"]
     if field.metadata.get("positional"):
-        parser.add_argument(field.name, nargs="*", default=(), help=help)
+        group.add_argument(field.name, nargs="*", default=(), help=help)
         return
     choices = field.metadata["choices"]
+    if choices:
+        help += f": {', '.join(filter(None, choices))}"
     # With SUPPRESS as the default, argparse cannot print it: we do.
-    default = f" (default: {field.default})" if field.default != "" else ""
-    parser.add_argument(
-        "--" + field.name.replace("_", "-"),
+    if field.default not in ("", dataclasses.MISSING):
+        help += f" (default: {field.default})"
+    group.add_argument(
+        dashed(field.name),
         type=_reader(field),
-        choices=None if choices is None else list(choices),
-        metavar=None if choices else field.type.__name__.upper(),
-        help=help + default,
+        metavar="NAME" if choices else _METAVARS[field.type],
+        help=help if all or not field.metadata["rare"] else argparse.SUPPRESS,
     )
 
 
 def _reader(field):
     """Return the function that turns a word of the command line to a value."""
-    low, below = field.metadata["at_least"], field.metadata["below"]
+    about, kind = field.metadata, field.type
+    low, most, below = about["at_least"], about["at_most"], about["below"]
 
     def read(word):
-        value = _boolean(word) if field.type is bool else field.type(word)
-        if field.type is float and not math.isfinite(value):
+        value = _boolean(word) if kind is bool else kind(word)
+        if kind is float and not math.isfinite(value):
             raise argparse.ArgumentTypeError(f"{word} is not a finite number")
+        if kind is str:
+            _check_text(value, low)
+            if about["choices"] and value not in about["choices"]:
+                meant = _meant(value, about["choices"], "choices")
+                raise argparse.ArgumentTypeError(f"unknown '{value}'; {meant}")
+            return value
         if low is not None and value < low:
             raise argparse.ArgumentTypeError(f"{word} is less than {low}")
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"{word} is more than {most:,}")
         if below is not None and value >= below:
             raise argparse.ArgumentTypeError(f"{word} is not below {below}")
         return value
 
-    read.__name__ = field.type.__name__  # argparse names it in its errors
+    read.__name__ = kind.__name__  # argparse names it in its errors
     return read
+
+
+def _check_text(text, fewest):
+    if len(text) < (fewest or 0):
+        raise argparse.ArgumentTypeError("is empty")
+    if len(text) > _LONGEST:
+        raise argparse.ArgumentTypeError(f"has more than {_LONGEST:,} letters")
+    if any(ord(letter) < 32 for letter in text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has a line break or another control character"
+        )
 
 
 def _spelled_out(words, config_class):
     """Put `true` behind a boolean flag that stands alone."""
     switches = {
-        "--" + field.name.replace("_", "-")
+        dashed(field.name)
         for field in dataclasses.fields(config_class)
         if field.type is bool
     }

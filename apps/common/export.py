@@ -6,7 +6,6 @@ It loads with tensorflow alone:
     served.serve(tf.constant(["what a film"]))
 """
 
-import dataclasses
 import shutil
 import typing
 from collections.abc import Callable, Sequence
@@ -19,11 +18,6 @@ from absl import logging
 
 from apps.common import runs
 from apps.common.cli import UserError
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(runs.Options):
-    """Writes the SavedModel of a finished run."""
 
 
 class Endpoint(typing.NamedTuple):

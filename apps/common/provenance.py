@@ -5,12 +5,13 @@ import platform
 import subprocess
 from pathlib import Path
 
-import keras
 import numpy as np
 
 
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on."""
+    import keras
+
     versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -34,6 +35,8 @@ def commit() -> str | None:
 
 def device() -> str:
     """Return the device that computes: "cpu (2 cores)" or the GPUs."""
+    import keras
+
     devices = keras.distribution.list_devices()
     gpus = [name for name in devices if "cpu" not in name.lower()]
     if gpus:

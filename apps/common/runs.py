@@ -28,21 +28,29 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import filelock
-import keras
 
-from apps.common import provenance
+from apps.common import checks, provenance
 from apps.common.cli import UserError, flag, with_new_names
 from data_pipelines.files.atomic import build_folder, replacing
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
 
+if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
+    import keras
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The flags of every command that uses a run."""
+    """The flags of every command that uses a run of an `app`."""
+
+    app = ""
 
     run: str = flag("", "name or folder of a run; empty: the newest")
-    runs_path: str = flag("runs", "folder of all runs")
+    runs_path: str = flag("runs", "folder of all runs", at_least=1)
+
+    def check(self) -> None:
+        """Refuse a run that there is not, before TensorFlow is imported."""
+        open_run(self.app, self.run, self.runs_path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +59,14 @@ class ScoringOptions(Options):
 
     data_path: str = flag("", "folder of that data set")
     split: str = flag("test", "split to score", choices=SPLITS)
+
+    def check(self) -> None:
+        """Refuse data that there are not, too."""
+        super().check()
+        if self.dataset:
+            checks.data(self.dataset, self.data_path)
+        elif self.data_path:
+            raise UserError(f"--data-path {self.data_path} needs --dataset")
 
 
 def scored_dataset(sources: Iterable[str]) -> str:
@@ -113,7 +129,7 @@ class Result:
         signatures: Exactly how scores were computed.
     """
 
-    model: keras.Model
+    model: "keras.Model"
     scores: dict
     baselines: dict
     progress: Progress
@@ -235,7 +251,7 @@ def split_to_score(run: Run, datasets, options: ScoringOptions):
     return split
 
 
-def load_model(path: str | Path) -> keras.Model:
+def load_model(path: str | Path) -> "keras.Model":
     """Load a `model.keras`, or say in one line why that is impossible.
 
     Code inside the file is never run: layers that carry Python code are
@@ -244,6 +260,8 @@ def load_model(path: str | Path) -> keras.Model:
     Raises:
         UserError: The file is truncated, corrupt, or not to be trusted.
     """
+    import keras
+
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -267,6 +285,8 @@ def make_deterministic(seed: int, jit_compile: bool = False) -> None:
             then: on a CPU the results are the same again, on a GPU they may
             differ in the last digits.
     """
+    import keras
+
     keras.utils.set_random_seed(seed)
     if keras.config.backend() == "tensorflow" and not jit_compile:
         import tensorflow as tf
@@ -357,8 +377,7 @@ def _find(app, folder, config):
     """Return the run to train, new or unfinished, and its lock."""
     # Public sets have names such as `multi_nli/plain_text`.
     name = config.name or f"{config.dataset}-{config.cell}".replace("/", "-")
-    if "/" in name or name.startswith("."):
-        raise UserError(f"--name {name}: expected a plain folder name")
+    checks.name(name)
     others = (f"{name}-{number}" for number in itertools.count(2))
     for path in map(folder.joinpath, itertools.chain([name], others)):
         _create(app, path, config)

@@ -1,23 +1,29 @@
-"""Every setting of the sentiment app: the only home of its defaults."""
+"""Every flag of the sentiment app: the only home of its defaults."""
 
 import dataclasses
+from collections.abc import Iterator
 
-import rnn_layers
-from apps.common import cli
-from data_pipelines import sentiment as pipeline
+from apps.common import checks, cli, runs
+
+CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
+SOURCES = cli.constant("data_pipelines.sentiment.pipeline", "SOURCES")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Trains a classifier of texts: sentiment, topic, any label."""
 
-    name: str = cli.flag("", "name of the run; empty: data set and cell")
-    dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
+    dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files or of a TFDS data set")
     download: bool = cli.flag(False, "let TFDS download the data set")
-    vocabulary_size: int = cli.flag(30_000, "vocabulary size", at_least=3)
+    vocabulary_size: int = cli.flag(
+        30_000, "vocabulary size", at_least=3, at_most=1_000_000
+    )
     max_length: int = cli.flag(
-        400, "longest text, in words; longer ones are cropped", at_least=2
+        400,
+        "longest text, in words; longer ones are cropped",
+        at_least=2,
+        at_most=100_000,
     )
     ngrams: int = cli.flag(
         3,
@@ -25,40 +31,87 @@ class Config:
         at_least=0,
         below=6,
     )
-    cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
-    units: int = cli.flag(64, "units of a recurrent layer", at_least=1)
+    cell: str = cli.flag("gru", "recurrent cell", choices=CELLS, group="model")
+    units: int = cli.flag(
+        64, "units of a recurrent layer", at_least=1, at_most=8192
+    )
     depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
     bidirectional: bool = cli.flag(True, "read in both directions")
-    embedding_size: int = cli.flag(128, "embedding size", at_least=1)
+    embedding_size: int = cli.flag(
+        128, "embedding size", at_least=1, at_most=8192
+    )
     vectors: str = cli.flag(
         "", "word2vec or GloVe text file to initialize the embeddings"
     )
-    dropout: float = cli.flag(0.5, "dropout rate", at_least=0.0, below=1.0)
+    dropout: float = cli.flag(
+        0.5, "dropout rate", at_least=0.0, below=1.0, group="training"
+    )
     word_dropout: float = cli.flag(
-        0.1, "dropout rate of whole words", at_least=0.0, below=1.0
+        0.1, "dropout rate of whole words", at_least=0.0, below=1.0, rare=True
     )
-    learning_rate: float = cli.flag(2e-3, "peak learning rate", at_least=0.0)
-    weight_decay: float = cli.flag(1e-2, "weight decay of AdamW", at_least=0.0)
+    learning_rate: float = cli.flag(
+        2e-3, "peak learning rate", at_least=0.0, at_most=10.0
+    )
+    weight_decay: float = cli.flag(
+        1e-2, "weight decay of AdamW", at_least=0.0, at_most=10.0
+    )
     clip_norm: float = cli.flag(
-        1.0, "clip the global gradient norm (0: off)", at_least=0.0
+        1.0,
+        "clip the global gradient norm (0: off)",
+        at_least=0.0,
+        rare=True,
+        at_most=1e6,
     )
-    batch_size: int = cli.flag(64, "examples per batch", at_least=1)
+    batch_size: int = cli.flag(
+        64, "examples per batch", at_least=1, at_most=16_384
+    )
     epochs: int = cli.flag(
-        0, "most epochs (0: by the size of the data)", at_least=0
+        0,
+        "most epochs (0: by the size of the data)",
+        at_least=0,
+        at_most=10_000,
     )
     steps_per_epoch: int = cli.flag(
-        0, "training steps per epoch (0: one pass over the data)", at_least=0
+        0,
+        "training steps per epoch (0: one pass over the data)",
+        at_least=0,
+        rare=True,
+        at_most=10_000_000,
     )
     patience: int = cli.flag(
-        3, "stop after this many epochs without improvement", at_least=1
+        3,
+        "stop after this many epochs without improvement",
+        at_least=1,
+        at_most=10_000,
     )
     seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
-    jit_compile: bool = cli.flag(False, "compile the training step with XLA")
-    mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
-    runs_path: str = cli.flag("runs", "folder of all runs")
-    cache_path: str = cli.flag(
-        "data/cache", "folder for demo data and preprocessed data"
+    jit_compile: bool = cli.flag(
+        False, "compile the training step with XLA", rare=True
     )
+    mixed_precision: bool = cli.flag(
+        False, "compute in float16, for GPUs", rare=True
+    )
+    name: str = cli.flag(
+        "", "name of the run; empty: data set and cell", group="output"
+    )
+    runs_path: str = cli.flag("runs", "folder of all runs", at_least=1)
+    cache_path: str = cli.flag(
+        "data/cache",
+        "folder for demo data and preprocessed data",
+        rare=True,
+        at_least=1,
+    )
+    preset: str = ""
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from checks.data_flags(self)
+        if self.vectors:
+            yield "embedding_size", "with --vectors, whose size counts"
+
+    def check(self) -> None:
+        """Refuse what cannot be trained."""
+        checks.training(self)
 
 
 # Differences from the defaults, each with its purpose.
@@ -72,3 +125,44 @@ PRESETS = {
         vocabulary_size=1000,
     ),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(runs.ScoringOptions):
+    """Scores a finished run."""
+
+    app = "sentiment"
+
+    dataset: str = runs.scored_dataset(SOURCES)
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions(runs.Options):
+    """Labels texts."""
+
+    app = "sentiment"
+
+    texts: tuple = cli.positional("texts to label; none: standard input")
+    input: str = cli.flag("", "file with one text a line")
+    explain: bool = cli.flag(False, "show the words that weighed most")
+    page: str = cli.flag(
+        "", "HTML page of --explain; empty: explanations.html in the run folder"
+    )
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        if not self.explain:
+            yield "page", "without --explain"
+
+    def check(self) -> None:
+        """Refuse what cannot be read or written."""
+        super().check()
+        checks.input_file(self.input)
+        checks.output_file("page", self.page)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions(runs.Options):
+    """Writes the SavedModel of a finished run."""
+
+    app = "sentiment"

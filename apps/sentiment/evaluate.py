@@ -9,13 +9,19 @@ and `bag_of_words`, a logistic regression on tf-idf weights of the words of a
 text, whose order it cannot see, trained on the same split.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import EvaluateOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 
 import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import classification_metrics, cli, report, runs, tables
+from apps.common import classification_metrics, report, runs, tables
 from data_pipelines import sentiment as pipeline
 
 from .predict import Predictor
@@ -25,13 +31,6 @@ METRICS = ("accuracy", "macro_f1", "roc_auc")
 # A bag of words learns little from more texts than these, but needs them all
 # in memory at once.
 MOST_TEXTS = 100_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(runs.ScoringOptions):
-    """Scores a finished run."""
-
-    dataset: str = runs.scored_dataset(pipeline.SOURCES)
 
 
 def score(
@@ -128,4 +127,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

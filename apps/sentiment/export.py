@@ -9,10 +9,16 @@ change to what it returns. It needs nothing but tensorflow:
     served.serve(tf.constant(["what a film"]))["label"]
 """
 
+from apps.common import cli
+
+from .config import ExportOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import tensorflow as tf
 
-from apps.common import cli, export, runs
-from apps.common.export import Options
+from apps.common import export, runs
 from data_pipelines.text.words import encode_texts
 
 from .predict import Predictor
@@ -61,4 +67,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

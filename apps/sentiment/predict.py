@@ -9,7 +9,13 @@ a second line names the words that weighed most, and an HTML page shades every
 word by its weight.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import PredictOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import itertools
 import sys
 import typing
@@ -20,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, graph, report, runs, text_input
+from apps.common import graph, report, runs, text_input
 from data_pipelines.text.words import (
     Vocabulary,
     crop,
@@ -37,18 +43,6 @@ EXPLANATION = (
     "Each word is shaded by its weight in the attention pooling of the model:"
     " the darker, the more the model looked at it."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(runs.Options):
-    """Labels texts."""
-
-    texts: tuple = cli.positional("texts to label; none: standard input")
-    input: str = cli.flag("", "file with one text a line")
-    explain: bool = cli.flag(False, "show the words that weighed most")
-    page: str = cli.flag(
-        "", "HTML page of --explain; empty: explanations.html in the run folder"
-    )
 
 
 class Prediction(typing.NamedTuple):
@@ -183,4 +177,4 @@ def heaviest(prediction: Prediction) -> str:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

@@ -5,17 +5,23 @@ make train-sentiment ARGS="--dataset files --data-path my-reviews"
 python -m apps.sentiment.train --cell peephole_lstm --name peephole
 """
 
+from apps.common import cli
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.parse(Config, PRESETS)
+
 import sys
 
 import keras
 
-from apps.common import checkpoint, cli, runs
+from apps.common import checkpoint, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
 from data_pipelines.text.word_vectors import load_vectors
 
 from . import evaluate, export, model, show
-from .config import PRESETS, Config
 from .predict import Predictor
 from .ratios import Ratios
 
@@ -104,4 +110,4 @@ def train(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: train(cli.parse(Config, PRESETS)))
+    cli.main(lambda: train(config))

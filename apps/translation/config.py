@@ -1,12 +1,12 @@
-"""Every setting of the translation app: the only home of its defaults."""
+"""Every flag of the translation app: the only home of its defaults."""
 
 import dataclasses
+from collections.abc import Iterator
 
-import rnn_layers
-from apps.common import cli
-from data_pipelines import translation as pipeline
-from data_pipelines.text import tokenizers
+from apps.common import checks, cli, runs, search
 
+CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
+SOURCES = cli.constant("data_pipelines.translation.pipeline", "SOURCES")
 ATTENTION = ("additive", "general", "dot", "none")
 
 
@@ -14,90 +14,158 @@ ATTENTION = ("additive", "general", "dot", "none")
 class Config:
     """Trains a translator from pairs of sentences."""
 
-    name: str = cli.flag("", "name of the run; empty: data set and cell")
-    dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
+    dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files or of a TFDS data set")
     languages: str = cli.flag(
         "", "source and target language, as file endings: en-de"
     )
     download: bool = cli.flag(False, "let TFDS download the data set")
-    tokens: str = cli.flag("subwords", "token kind", choices=tokenizers.KINDS)
-    vocabulary_size: int = cli.flag(4000, "vocabulary size", at_least=6)
+    tokens: str = cli.flag(
+        "subwords",
+        "token kind",
+        choices=cli.constant("data_pipelines.text.tokenizers", "KINDS"),
+    )
+    vocabulary_size: int = cli.flag(
+        4000, "vocabulary size", at_least=6, at_most=1_000_000
+    )
     subword_dropout: float = cli.flag(
         0.0,
         "BPE dropout: how often a merge is skipped in training",
         at_least=0.0,
         below=1.0,
+        rare=True,
     )
     max_length: int = cli.flag(
-        100, "longest sentence, in tokens; longer ones are cut", at_least=2
+        100,
+        "longest sentence, in tokens; longer ones are cut",
+        at_least=2,
+        at_most=10_000,
     )
-    cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
+    cell: str = cli.flag("gru", "recurrent cell", choices=CELLS, group="model")
     decoder_cell: str = cli.flag(
         "",
         "recurrent cell of the decoder; empty: as the encoder",
-        choices=["", *rnn_layers.names()],
+        choices=["", *CELLS],
+        rare=True,
     )
-    units: int = cli.flag(256, "units of a recurrent layer", at_least=1)
+    units: int = cli.flag(
+        256, "units of a recurrent layer", at_least=1, at_most=8192
+    )
     depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
     attention: str = cli.flag(
         "additive",
         "score of the attention; none: one vector for the whole source",
         choices=ATTENTION,
     )
-    embedding_size: int = cli.flag(256, "embedding size", at_least=1)
-    tied: bool = cli.flag(
-        True, "tie the weights of the decoder's embeddings and its output"
+    embedding_size: int = cli.flag(
+        256, "embedding size", at_least=1, at_most=8192
     )
-    dropout: float = cli.flag(0.2, "dropout rate", at_least=0.0, below=1.0)
+    tied: bool = cli.flag(
+        True,
+        "tie the weights of the decoder's embeddings and its output",
+        rare=True,
+    )
+    dropout: float = cli.flag(
+        0.2, "dropout rate", at_least=0.0, below=1.0, group="training"
+    )
     smoothing: float = cli.flag(0.1, "label smoothing", at_least=0.0, below=1.0)
     scheduled_sampling: float = cli.flag(
         0.0,
         "share of target tokens replaced by the model's own in training",
         at_least=0.0,
         below=1.0,
+        rare=True,
     )
-    learning_rate: float = cli.flag(2e-3, "peak learning rate", at_least=0.0)
-    weight_decay: float = cli.flag(0.0, "weight decay of AdamW", at_least=0.0)
+    learning_rate: float = cli.flag(
+        2e-3, "peak learning rate", at_least=0.0, at_most=10.0
+    )
+    weight_decay: float = cli.flag(
+        0.0, "weight decay of AdamW", at_least=0.0, rare=True, at_most=10.0
+    )
     clip_norm: float = cli.flag(
-        1.0, "clip the global gradient norm (0: off)", at_least=0.0
+        1.0,
+        "clip the global gradient norm (0: off)",
+        at_least=0.0,
+        rare=True,
+        at_most=1e6,
     )
     averaging: float = cli.flag(
         0.998,
         "decay of the moving average of the weights (0: off)",
         at_least=0.0,
         below=1.0,
+        rare=True,
     )
     batch_tokens: int = cli.flag(
-        1000, "tokens per batch, padding counted, on each side", at_least=1
+        1000,
+        "tokens per batch, padding counted, on each side",
+        at_least=1,
+        at_most=1_000_000,
     )
     epochs: int = cli.flag(
-        0, "most epochs (0: by the size of the data)", at_least=0
+        0,
+        "most epochs (0: by the size of the data)",
+        at_least=0,
+        at_most=10_000,
     )
     steps_per_epoch: int = cli.flag(
-        0, "training steps per epoch (0: one pass over the data)", at_least=0
+        0,
+        "training steps per epoch (0: one pass over the data)",
+        at_least=0,
+        rare=True,
+        at_most=10_000_000,
     )
     patience: int = cli.flag(
-        5, "stop after this many epochs without improvement", at_least=1
+        5,
+        "stop after this many epochs without improvement",
+        at_least=1,
+        at_most=10_000,
     )
-    beam: int = cli.flag(5, "beam size", at_least=1)
+    beam: int = cli.flag(
+        5, "beam size", at_least=1, group="decoding", at_most=256
+    )
     length_penalty: float = cli.flag(
         1.5,
         "length penalty of beam search, larger favours longer outputs",
         at_least=0.0,
+        at_most=100.0,
     )
     mbr_samples: int = cli.flag(
         0,
         "rerank the beam by minimum Bayes risk on this many samples (0: off)",
         at_least=0,
+        at_most=1000,
     )
     seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
-    jit_compile: bool = cli.flag(False, "compile the training step with XLA")
-    mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
-    runs_path: str = cli.flag("runs", "folder of all runs")
-    cache_path: str = cli.flag(
-        "data/cache", "folder for demo data and preprocessed data"
+    jit_compile: bool = cli.flag(
+        False, "compile the training step with XLA", rare=True
     )
+    mixed_precision: bool = cli.flag(
+        False, "compute in float16, for GPUs", rare=True
+    )
+    name: str = cli.flag(
+        "", "name of the run; empty: data set and cell", group="output"
+    )
+    runs_path: str = cli.flag("runs", "folder of all runs", at_least=1)
+    cache_path: str = cli.flag(
+        "data/cache",
+        "folder for demo data and preprocessed data",
+        rare=True,
+        at_least=1,
+    )
+    preset: str = ""
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from checks.data_flags(self)
+        if self.tokens != "subwords":
+            yield "subword_dropout", "without --tokens subwords"
+        if self.beam == 1:
+            yield "length_penalty mbr_samples", "with --beam 1"
+
+    def check(self) -> None:
+        """Refuse what cannot be trained."""
+        checks.training(self)
 
 
 # Differences from the defaults, each with its purpose.
@@ -112,3 +180,36 @@ PRESETS = {
         max_length=40,
     ),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
+    """Scores a finished run."""
+
+    app = "translation"
+
+    dataset: str = runs.scored_dataset(SOURCES)
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions(search.Generation, runs.Options):
+    """Translates sentences."""
+
+    app = "translation"
+
+    texts: tuple = cli.positional("sentences; none: standard input")
+    input: str = cli.flag("", "file with one sentence a line")
+    page: str = cli.flag("", "HTML page to write, which shows the attention")
+
+    def check(self) -> None:
+        """Refuse what cannot be read or written."""
+        super().check()
+        checks.input_file(self.input)
+        checks.output_file("page", self.page)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions(runs.Options):
+    """Writes the SavedModel of a finished run."""
+
+    app = "translation"

@@ -10,11 +10,17 @@ decoding (`scores.py` defines them), `perplexity` of the references. Baselines:
 sentence of training.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import EvaluateOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 
 import keras
 
-from apps.common import cli, generation, runs, tables
+from apps.common import runs, tables
 from apps.common.generation import GREEDY, Hypothesis, Search
 from apps.common.optimizer import averaged
 from apps.common.token_loss import perplexity, teacher_forced
@@ -24,13 +30,6 @@ from . import scores
 from .predict import Predictor
 
 BATCH = 128
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(generation.BeamSearch, runs.ScoringOptions):
-    """Scores a finished run."""
-
-    dataset: str = runs.scored_dataset(pipeline.SOURCES)
 
 
 def translate(
@@ -134,4 +133,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

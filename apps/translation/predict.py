@@ -10,7 +10,13 @@ to line 7 of the input; an empty line stays empty. With `--n-best` there are so
 many lines for each, with `--scores` the score stands before each, and a tab.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import PredictOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,7 +25,7 @@ import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, generation, graph, report, runs, text_input
+from apps.common import generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis, Search
 from data_pipelines.text.tokenizers import Tokenizer
@@ -34,15 +40,6 @@ EXPLANATION = (
     "Below each translation: how much each of its tokens (rows) attends to each"
     " token of the source (columns), the darker, the more; \u2581 is a space."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(generation.Generation, runs.Options):
-    """Translates sentences."""
-
-    texts: tuple = cli.positional("sentences; none: standard input")
-    input: str = cli.flag("", "file with one sentence a line")
-    page: str = cli.flag("", "HTML page to write, which shows the attention")
 
 
 class Predictor:
@@ -228,4 +225,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

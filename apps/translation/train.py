@@ -6,17 +6,23 @@ make train-translation \
 python -m apps.translation.train --cell peephole_lstm --name peephole
 """
 
+from apps.common import cli
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.parse(Config, PRESETS)
+
 import sys
 
 import keras
 
-from apps.common import checkpoint, cli, generation, runs
+from apps.common import checkpoint, generation, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import translation as pipeline
 
 from . import evaluate, export, model, scores, show
-from .config import PRESETS, Config
 from .predict import Predictor
 
 
@@ -113,4 +119,4 @@ def train(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: train(cli.parse(Config, PRESETS)))
+    cli.main(lambda: train(config))

@@ -1,16 +1,12 @@
-"""Every setting of the video labelling app: the only home of its defaults."""
+"""Every flag of the video labelling app: the only home of its defaults."""
 
 import dataclasses
+from collections.abc import Iterator
 
-import rnn_layers
-from apps.common import cli, encoders
-from data_pipelines import video_labeling as pipeline
-from data_pipelines.vision import images
+from apps.common import checks, cli, runs
 
-from . import scores
-from .loss import CLASS_WEIGHTS
-from .motion import MOTIONS
-
+CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
+SOURCES = cli.constant("data_pipelines.video_labeling.pipeline", "SOURCES")
 MODES = ("offline", "live")
 REGIONS = ("flatten", "mean", "max")
 
@@ -19,10 +15,7 @@ REGIONS = ("flatten", "mean", "max")
 class Config:
     """Train a network that labels every frame of a video."""
 
-    name: str = cli.flag(
-        "", "name of the run; made from data set and cell if empty"
-    )
-    dataset: str = cli.flag("demo", "data set", choices=pipeline.SOURCES)
+    dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files, or of a TFDS data set")
     download: bool = cli.flag(False, "let TFDS download the data set")
     allow_outside: bool = cli.flag(
@@ -32,25 +25,40 @@ class Config:
         False, "precomputed features are (frames, channels), not the reverse"
     )
     fps: float = cli.flag(
-        0.0, "frame rate to read videos at; 0: every frame", at_least=0.0
+        0.0,
+        "frame rate to read videos at; 0: every frame",
+        at_least=0.0,
+        at_most=1000.0,
     )
-    frame_height: int = cli.flag(48, "frame height in pixels", at_least=8)
-    frame_width: int = cli.flag(48, "frame width in pixels", at_least=8)
+    frame_height: int = cli.flag(
+        48, "frame height in pixels", at_least=8, at_most=2048
+    )
+    frame_width: int = cli.flag(
+        48, "frame width in pixels", at_least=8, at_most=2048
+    )
     framing: str = cli.flag(
-        "stretch", "how frames get that size", choices=images.MODES
+        "stretch",
+        "how frames get that size",
+        choices=cli.constant("data_pipelines.vision.images", "MODES"),
+        rare=True,
     )
     encoder: str = cli.flag(
-        encoders.SMALL,
-        f"frame encoder: {', '.join(encoders.names())}, or the file of a"
+        checks.SMALL_CNN,
+        f"frame encoder: {', '.join(checks.ENCODERS)}, or the file of a"
         " Keras model",
+        group="model",
+        at_least=1,
     )
     encoder_layer: str = cli.flag(
-        "", "layer of the encoder whose output is used; empty: the last"
+        "",
+        "layer of the encoder whose output is used; empty: the last",
+        rare=True,
     )
     encoder_pixels: str = cli.flag(
         "raw",
         "pixel range that the encoder file expects",
-        choices=encoders.PIXELS,
+        choices=cli.constant("apps.common.encoders", "PIXELS"),
+        rare=True,
     )
     download_encoder: bool = cli.flag(
         False, "let Keras download the encoder's weights"
@@ -60,82 +68,148 @@ class Config:
         "average the regions to at most this many rows and columns; 0: keep"
         " all",
         at_least=0,
+        rare=True,
+        at_most=1000,
     )
     regions: str = cli.flag(
         "flatten", "how the regions of a frame are pooled", choices=REGIONS
     )
     region_size: int = cli.flag(
-        32, "size of the vector of a region", at_least=1
+        32,
+        "size of the vector of a region",
+        at_least=1,
+        rare=True,
+        at_most=4096,
     )
     motion: str = cli.flag(
         "regions",
         "where the difference to the previous frame is an input",
-        choices=MOTIONS,
+        choices=cli.constant("apps.video_labeling.motion", "MOTIONS"),
+        rare=True,
     )
-    vector_size: int = cli.flag(64, "size of the vector of a frame", at_least=1)
+    vector_size: int = cli.flag(
+        64, "size of the vector of a frame", at_least=1, rare=True, at_most=8192
+    )
     mode: str = cli.flag(
         "offline",
         "offline: a label may depend on later frames; live: on earlier ones"
         " only",
         choices=MODES,
     )
-    cell: str = cli.flag("gru", "recurrent cell", choices=rnn_layers.names())
-    units: int = cli.flag(64, "size of the recurrent state", at_least=1)
+    cell: str = cli.flag("gru", "recurrent cell", choices=CELLS)
+    units: int = cli.flag(
+        64, "size of the recurrent state", at_least=1, at_most=8192
+    )
     depth: int = cli.flag(1, "number of recurrent layers", at_least=1, below=5)
     chunk: int = cli.flag(
-        32, "frames of truncated backpropagation through time", at_least=2
+        32,
+        "frames of truncated backpropagation through time",
+        at_least=2,
+        at_most=10_000,
     )
     mirror: bool = cli.flag(
         False,
         "mirror half of the training videos; not if labels tell left from"
         " right",
+        group="training",
     )
     dropout: float = cli.flag(0.2, "dropout rate", at_least=0.0, below=1.0)
     class_weights: str = cli.flag(
         "none",
         "balanced: rare labels weigh as much as frequent ones",
-        choices=CLASS_WEIGHTS,
+        choices=cli.constant("apps.video_labeling.loss", "CLASS_WEIGHTS"),
     )
     smoothing_loss: float = cli.flag(
         0.0,
         "weight of the smoothing loss between neighbouring frames; 0: off",
         at_least=0.0,
+        rare=True,
+        at_most=1000.0,
     )
-    learning_rate: float = cli.flag(3e-3, "peak learning rate", at_least=0.0)
-    weight_decay: float = cli.flag(1e-2, "weight decay of AdamW", at_least=0.0)
+    learning_rate: float = cli.flag(
+        3e-3, "peak learning rate", at_least=0.0, at_most=10.0
+    )
+    weight_decay: float = cli.flag(
+        1e-2, "weight decay of AdamW", at_least=0.0, rare=True, at_most=10.0
+    )
     clip_norm: float = cli.flag(
-        1.0, "clip the global gradient norm; 0: off", at_least=0.0
+        1.0,
+        "clip the global gradient norm; 0: off",
+        at_least=0.0,
+        rare=True,
+        at_most=1e6,
     )
     averaging: float = cli.flag(
         0.99,
         "decay of the exponential moving average of the weights; 0: off",
         at_least=0.0,
         below=1.0,
+        rare=True,
     )
-    batch_size: int = cli.flag(8, "videos in a batch", at_least=1)
+    batch_size: int = cli.flag(8, "videos in a batch", at_least=1, at_most=4096)
     epochs: int = cli.flag(
-        0, "most epochs; 0: by the size of the data", at_least=0
+        0, "most epochs; 0: by the size of the data", at_least=0, at_most=10_000
     )
     monitor: str = cli.flag(
         "",
         "validation score that chooses the best epoch; empty: roc_auc of two"
         " labels, macro_f1 of more",
-        choices=["", *scores.METRICS],
+        choices=["", *cli.constant("apps.video_labeling.scores", "METRICS")],
+        rare=True,
     )
     patience: int = cli.flag(
-        8, "stop after this many epochs without a better score", at_least=1
+        8,
+        "stop after this many epochs without a better score",
+        at_least=1,
+        at_most=10_000,
     )
     background: str = cli.flag(
-        scores.BACKGROUND,
+        cli.constant("apps.video_labeling.scores", "BACKGROUND"),
         "labels, separated by commas, whose segments are not scored",
     )
     seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
-    jit_compile: bool = cli.flag(False, "compile the training step with XLA")
-    mixed_precision: bool = cli.flag(False, "compute in float16, for GPUs")
-    runs_path: str = cli.flag("runs", "folder of all runs")
-    cache_path: str = cli.flag(
-        "data/cache", "folder of demo data, frames and features"
+    jit_compile: bool = cli.flag(
+        False, "compile the training step with XLA", rare=True
     )
+    mixed_precision: bool = cli.flag(
+        False, "compute in float16, for GPUs", rare=True
+    )
+    name: str = cli.flag(
+        "",
+        "name of the run; made from data set and cell if empty",
+        group="output",
+    )
+    runs_path: str = cli.flag("runs", "folder of all runs", at_least=1)
+    cache_path: str = cli.flag(
+        "data/cache",
+        "folder of demo data, frames and features",
+        rare=True,
+        at_least=1,
+    )
+    preset: str = ""
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from checks.data_flags(self)
+        yield from checks.encoder_flags(self)
+
+    def check(self) -> None:
+        """Refuse what cannot be trained."""
+        checks.training(self)
+        checks.encoder(self.encoder)
+        frozen = self.encoder != checks.SMALL_CNN
+        if frozen and self.motion == "pixels":
+            raise cli.UserError(
+                "--motion pixels needs a network that is trained with the"
+                " rest; a frozen encoder has --motion regions"
+            )
+        if frozen and self.mirror:
+            raise cli.UserError(
+                "--mirror needs pictures; the features of a frozen encoder"
+                " cannot be mirrored"
+            )
+        if 0 < self.fps < 0.01:
+            raise cli.UserError(f"--fps {self.fps} is less than 0.01")
 
 
 # Differences from the defaults, each with its purpose.
@@ -145,3 +219,63 @@ PRESETS = {
         dataset="demo_small", units=8, region_size=8, vector_size=8, epochs=1
     ),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(runs.ScoringOptions):
+    """Score a finished run."""
+
+    app = "video_labeling"
+
+    dataset: str = runs.scored_dataset(SOURCES)
+    background: str = cli.flag(
+        "",
+        "labels, separated by commas, whose segments are not scored; empty: as"
+        " in training",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions(runs.Options):
+    """Label videos."""
+
+    app = "video_labeling"
+
+    videos: tuple = cli.positional("videos, or folders of them")
+    output: str = cli.flag(
+        "", "folder to write to; empty: predictions/ of the run"
+    )
+
+    def check(self) -> None:
+        """Refuse what cannot be read."""
+        super().check()
+        checks.inputs(self.videos, "video")
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamOptions(runs.Options):
+    """Label a video frame by frame."""
+
+    app = "video_labeling"
+
+    source: tuple = cli.positional(
+        "the video, a folder of pictures, or a file of features"
+    )
+    frames: int = cli.flag(
+        1, "frames to label at once", at_least=1, at_most=1000
+    )
+    every: bool = cli.flag(False, "print every frame, not only changes")
+
+    def check(self) -> None:
+        """Refuse what cannot be read."""
+        super().check()
+        if len(self.source) != 1:
+            raise cli.UserError("give one video, or a folder of pictures")
+        checks.inputs(self.source, "video")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions(runs.Options):
+    """Write the SavedModel of a finished run."""
+
+    app = "video_labeling"

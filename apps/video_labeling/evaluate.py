@@ -8,13 +8,19 @@
 those were computed when the run was trained, and are in its `metrics.json`.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import EvaluateOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import json
 
 import keras
 import numpy as np
 
-from apps.common import classification_metrics, cli, report, runs, tables
+from apps.common import classification_metrics, report, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
@@ -22,18 +28,6 @@ from . import scores
 from .config import Config
 from .inference import VideoInference
 from .predict import Predictor
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(runs.ScoringOptions):
-    """Score a finished run."""
-
-    dataset: str = runs.scored_dataset(pipeline.SOURCES)
-    background: str = cli.flag(
-        "",
-        "labels, separated by commas, whose segments are not scored; empty: as"
-        " in training",
-    )
 
 
 def label(inference: VideoInference, split: pipeline.Split) -> list[np.ndarray]:
@@ -166,4 +160,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

@@ -19,11 +19,17 @@ time, with the state from call to call:
         label, state = result["label"], result["state"]
 """
 
+from apps.common import cli
+
+from .config import ExportOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, export, runs
-from apps.common.export import Options
+from apps.common import export, runs
 
 from .predict import Predictor
 
@@ -181,4 +187,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

@@ -10,7 +10,13 @@ each, `<name>.csv`, `<name>.json` and `<name>.html` are written (`segments.py`
 says what is in them); a video that cannot be read is named and left out.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import PredictOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import itertools
 import os
 import sys
@@ -21,7 +27,7 @@ import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import cli, encoders, runs
+from apps.common import encoders, runs
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import video
@@ -30,16 +36,6 @@ from data_pipelines.vision.images import printable
 from . import inputs, segments, timeline
 from .inference import VideoInference, padded
 from .segments import Labelled
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(runs.Options):
-    """Label videos."""
-
-    videos: tuple = cli.positional("videos, or folders of them")
-    output: str = cli.flag(
-        "", "folder to write to; empty: predictions/ of the run"
-    )
 
 
 class Predictor:
@@ -209,4 +205,4 @@ def _unused(name, taken):
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

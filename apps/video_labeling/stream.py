@@ -9,7 +9,13 @@ frames per second. It needs the `step` of
 `export/`, which only a run of `--mode live` has.
 """
 
-import dataclasses
+from apps.common import cli
+
+from .config import StreamOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.parse(Options)
+
 import itertools
 import sys
 import time
@@ -19,20 +25,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from apps.common import cli, export, runs
+from apps.common import export, runs
 from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import video
-
-
-@dataclasses.dataclass(frozen=True)
-class Options(runs.Options):
-    """Label a video frame by frame."""
-
-    source: tuple = cli.positional(
-        "the video, a folder of pictures, or a file of features"
-    )
-    frames: int = cli.flag(1, "frames to label at once", at_least=1)
-    every: bool = cli.flag(False, "print every frame, not only changes")
 
 
 class Stream:
@@ -120,4 +115,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: main(cli.parse(Options)))
+    cli.main(lambda: main(options))

@@ -5,17 +5,23 @@ make train-video-labeling ARGS="--dataset files --data-path my-videos"
 python -m apps.video_labeling.train --mode live --cell peephole_lstm --name live
 """
 
+from apps.common import cli
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.parse(Config, PRESETS)
+
 import sys
 
 import keras
 
-from apps.common import checkpoint, cli, runs
+from apps.common import checkpoint, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import video_labeling as pipeline
 
 from . import evaluate, export, frame_encoder, model, scores, show
 from .baselines import baselines
-from .config import PRESETS, Config
 from .inference import VideoInference
 from .predict import Predictor
 
@@ -114,4 +120,4 @@ def train(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    cli.main(lambda: train(cli.parse(Config, PRESETS)))
+    cli.main(lambda: train(config))

@@ -203,14 +203,19 @@ SOURCES = {
     "demo": _demo,
     "demo_small": functools.partial(_demo, small=True),
     "files": _files,
-    **{
-        name: functools.partial(_public, name)
-        for name in (
-            "ted_hrlr_translate/pt_to_en",
-            "ted_hrlr_translate/ru_to_en",
-            "ted_hrlr_translate/tr_to_en",
-            "ted_hrlr_translate/az_to_en",
-            "wmt14_translate/de-en",
-        )
-    },
+    "ted_hrlr_translate/pt_to_en": functools.partial(
+        _public, "ted_hrlr_translate/pt_to_en"
+    ),
+    "ted_hrlr_translate/ru_to_en": functools.partial(
+        _public, "ted_hrlr_translate/ru_to_en"
+    ),
+    "ted_hrlr_translate/tr_to_en": functools.partial(
+        _public, "ted_hrlr_translate/tr_to_en"
+    ),
+    "ted_hrlr_translate/az_to_en": functools.partial(
+        _public, "ted_hrlr_translate/az_to_en"
+    ),
+    "wmt14_translate/de-en": functools.partial(
+        _public, "wmt14_translate/de-en"
+    ),
 }

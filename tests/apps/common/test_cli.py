@@ -13,7 +13,7 @@ class Config:
     """Does something."""
 
     cell: str = cli.flag("gru", "recurrent cell", choices=("gru", "lstm"))
-    units: int = cli.flag(64, "size", at_least=1)
+    units: int = cli.flag(64, "size", at_least=1, at_most=64, group="sizes")
     dropout: float = cli.flag(0.5, "share", at_least=0.0, below=1.0)
     reverse: bool = cli.flag(False, "read backwards")
 
@@ -25,6 +25,16 @@ class Options:
     texts: tuple = cli.positional("texts")
     run: str = cli.flag("", "a run")
     fast: bool = cli.flag(False, "hurry")
+    folder: str = cli.flag("here", "a folder", at_least=1, rare=True)
+    speed: int = cli.flag(1, "how fast", at_least=1, at_most=9)
+
+    def without_effect(self):
+        if not self.fast:
+            yield "speed", "without --fast"
+
+    def check(self):
+        if self.folder == "nowhere":
+            raise DataError("nowhere: there is no such folder")
 
 
 PRESETS = {"small": dict(units=8, cell="lstm")}
@@ -66,15 +76,21 @@ def test_positional_words_mix_with_flags():
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
-        ("--cell gur", ["--cell", "'gur'", "gru", "lstm"]),
-        ("--preset smal", ["--preset", "'smal'", "small"]),
+        ("--cell gur", ["--cell", "'gur'; did you mean gru?"]),
+        ("--cell none", ["--cell", "'none'; the choices are: gru, lstm"]),
+        ("--preset smal", ["--preset", "'smal'; did you mean small?"]),
         ("--units x", ["--units", "int", "'x'"]),
         ("--units 0", ["--units", "0 is less than 1"]),
+        ("--units 65", ["--units", "65 is more than 64"]),
+        ("--units 1" + 24 * "0", ["--units", "is more than 64"]),
+        ("--units 1" + 9999 * "0", ["--units", "invalid int value"]),
         ("--dropout 1", ["--dropout", "1 is not below 1.0"]),
         ("--dropout nan", ["--dropout", "nan is not a finite number"]),
         ("--reverse=yes", ["--reverse", "'yes' is not true or false"]),
         ("--reverse yes", ["yes"]),
-        ("--unit 3", ["--unit", "--units", "--cell", "--preset"]),
+        ("--unit 3", ["unknown flag --unit; did you mean --units?"]),
+        ("--xyz 3", ["unknown flag --xyz", "--units", "--cell", "--preset"]),
+        ("-unit=3", ["unknown flag -unit; did you mean --units?"]),
         ("--units", ["--units", "expected one argument"]),
     ],
 )
@@ -88,6 +104,38 @@ def test_a_wrong_flag_is_one_line_and_status_2(line, parts, capsys):
     assert printed.err.count("\n") == 1
     for part in parts:
         assert part in printed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--folder", ""], "argument --folder: is empty"),
+        (["--folder", "x" * 1001], "--folder: has more than 1,000 letters"),
+        (["--folder", "a\nb"], "--folder: 'a\\nb' has a line break or another"),
+        (["--folder", "nowhere"], "nowhere: there is no such folder"),
+        (["--speed", "2"], "--speed 2 has no effect without --fast"),
+        (["--speed", "2", "--fast", "false"], "without --fast"),
+        (["-x", "a\n\x1b[31m"], "unknown flag -x"),
+        (["--" + "y" * 9999], "--" + "y" * 78 + "..."),
+    ],
+)
+def test_what_cannot_be_is_one_line_that_can_be_printed(words, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.parse(Options, None, words)
+    printed = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert message in printed
+    assert printed[:-1].isprintable()
+    assert len(printed) < 500
+
+
+def test_a_preset_may_set_what_has_no_effect():
+    presets = {"quick": dict(speed=3, fast=True)}
+    words = ["--preset", "quick", "--fast", "false"]
+    assert cli.parse(Options, presets, words).speed == 3
+    with pytest.raises(SystemExit):
+        cli.parse(Options, presets, [*words, "--speed=4"])
+    assert cli.parse(Options, None, ["--speed", "1"]).speed == 1  # the default
 
 
 @pytest.mark.parametrize("error", [cli.UserError, DataError])
@@ -125,6 +173,35 @@ def test_help_shows_every_flag_with_its_default(capsys):
     for field in dataclasses.fields(Config):
         assert "--" + field.name in printed
         assert f"(default: {field.default})" in printed
+
+
+def test_help_has_groups_and_the_rest_under_help_all(capsys):
+    for word, shown in [("--help", False), ("--help-all", True)]:
+        with pytest.raises(SystemExit) as end:
+            cli.parse(Options, None, [word])
+        assert end.value.code == 0
+        printed = capsys.readouterr().out
+        assert ("--folder" in printed) == shown
+        assert "--help-all" in printed
+    with pytest.raises(SystemExit):
+        parse("-h")
+    printed = capsys.readouterr().out
+    assert printed.index("--cell") < printed.index("sizes:")
+    assert printed.index("sizes:") < printed.index("--units")
+    assert printed.count("lstm") == 1
+    assert "--help-all" not in printed
+
+
+CHOICES = ("a", "b")
+TABLE = {"first": len, "second": CHOICES}
+
+
+def test_a_constant_is_read_from_where_it_stands():
+    module = "tests.apps.common.test_cli"
+    assert cli.constant(module, "CHOICES") == CHOICES
+    assert cli.constant(module, "TABLE") == tuple(TABLE)
+    with pytest.raises(NameError, match="has no NOTHING"):
+        cli.constant(module, "NOTHING")
 
 
 # Renamed flags.
