@@ -1,6 +1,8 @@
 """What a command refuses before it imports TensorFlow and reads data."""
 
 import itertools
+import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -92,10 +94,21 @@ def inputs(paths: Iterable[str], noun: str) -> None:
 
 def input_file(path: str) -> None:
     """Refuse a file to read that there is not; "" is none."""
-    if path:
-        _present(path)
-        if Path(path).is_dir():
-            raise UserError(f"{path}: is a folder; expected a file")
+    if not path:
+        return
+    try:
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    if is_folder:
+        raise UserError(f"{path}: is a folder; expected a file")
+
+
+def texts(texts: Iterable[str], path: str, noun: str) -> None:
+    """Refuse texts from two places, and a file that there is not."""
+    if texts and path:
+        raise UserError(f"give {noun}s or --input, not both")
+    input_file(path)
 
 
 def output_file(field: str, path: str) -> None:

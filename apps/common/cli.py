@@ -135,6 +135,10 @@ def parse(
             gets the name of the preset.
         presets: Name -> dict of fields that differ from the defaults.
         arguments: Words; the process's own if `None`.
+
+    Raises:
+        UserError: What `check` refuses of `arguments`; what it refuses of the
+            process's own words ends it, as wrong flags do.
     """
     words = sys.argv[1:] if arguments is None else arguments
     parser = _Parser(config_class, presets or {}, "--help-all" in words)
@@ -146,6 +150,8 @@ def parse(
     try:
         _check(config, words)
     except (UserError, DataError) as error:
+        if arguments is not None:
+            raise
         _fail(str(error))
     return config
 

@@ -157,7 +157,7 @@ class PredictOptions(runs.Options):
     def check(self) -> None:
         """Refuse what cannot be read or written."""
         super().check()
-        checks.input_file(self.input)
+        checks.texts(self.texts, self.input, "text")
         checks.output_file("page", self.page)
 
 

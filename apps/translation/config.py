@@ -204,7 +204,7 @@ class PredictOptions(search.Generation, runs.Options):
     def check(self) -> None:
         """Refuse what cannot be read or written."""
         super().check()
-        checks.input_file(self.input)
+        checks.texts(self.texts, self.input, "sentence")
         checks.output_file("page", self.page)
 
 

@@ -112,9 +112,6 @@ def test_a_wrong_flag_is_one_line_and_status_2(line, parts, capsys):
         (["--folder", ""], "argument --folder: is empty"),
         (["--folder", "x" * 1001], "--folder: has more than 1,000 letters"),
         (["--folder", "a\nb"], "--folder: 'a\\nb' has a line break or another"),
-        (["--folder", "nowhere"], "nowhere: there is no such folder"),
-        (["--speed", "2"], "--speed 2 has no effect without --fast"),
-        (["--speed", "2", "--fast", "false"], "without --fast"),
         (["-x", "a\n\x1b[31m"], "unknown flag -x"),
         (["--" + "y" * 9999], "--" + "y" * 78 + "..."),
     ],
@@ -129,11 +126,31 @@ def test_what_cannot_be_is_one_line_that_can_be_printed(words, message, capsys):
     assert len(printed) < 500
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--folder", "nowhere"], "nowhere: there is no such folder"),
+        (["--speed", "2"], "--speed 2 has no effect without --fast"),
+        (["--speed", "2", "--fast", "false"], "without --fast"),
+    ],
+)
+def test_what_a_dataclass_refuses_is_one_line(
+    words, message, monkeypatch, capsys
+):
+    with pytest.raises(ValueError, match=message):
+        cli.parse(Options, None, words)
+    monkeypatch.setattr("sys.argv", ["command", *words])
+    with pytest.raises(SystemExit) as caught:
+        cli.parse(Options)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_preset_may_set_what_has_no_effect():
     presets = {"quick": dict(speed=3, fast=True)}
     words = ["--preset", "quick", "--fast", "false"]
     assert cli.parse(Options, presets, words).speed == 3
-    with pytest.raises(SystemExit):
+    with pytest.raises(cli.UserError):
         cli.parse(Options, presets, [*words, "--speed=4"])
     assert cli.parse(Options, None, ["--speed", "1"]).speed == 1  # the default
 

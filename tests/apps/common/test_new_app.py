@@ -60,7 +60,7 @@ def test_the_copy_has_every_file_and_no_old_name(checkout, source, name):
             dashed = source.replace("_", "-").encode()
             assert source.encode() not in after[path], path
             assert b"-" + dashed not in after[path], path
-    config = (checkout / "apps" / name / "config.py").read_text()
+    config = (checkout / "apps" / name / "train.py").read_text()
     assert f"from data_pipelines import {name} as pipeline" in config
     page = (checkout / "apps" / name / "README.md").read_text()
     assert f"make train-{name.replace('_', '-')}" in page
