@@ -16,7 +16,7 @@ from apps.common import cli
 from .config import ExportOptions as Options
 
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
-    options = cli.parse(Options)
+    options = cli.command(Options)
 
 import io
 

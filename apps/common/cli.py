@@ -6,7 +6,7 @@
         units: int = cli.flag(64, "size of the state", at_least=1, at_most=4096)
 
     PRESETS = {"smoke": dict(units=8)}
-    config = cli.parse(Config, PRESETS)        # --units 32 --preset smoke
+    config = cli.command(Config, PRESETS)      # --units 32 --preset smoke
 
 A field that is true or false needs no value: `--download`, or `--download
 false` to undo a preset.
@@ -135,10 +135,6 @@ def parse(
             gets the name of the preset.
         presets: Name -> dict of fields that differ from the defaults.
         arguments: Words; the process's own if `None`.
-
-    Raises:
-        UserError: What `check` refuses of `arguments`; what it refuses of the
-            process's own words ends it, as wrong flags do.
     """
     words = sys.argv[1:] if arguments is None else arguments
     parser = _Parser(config_class, presets or {}, "--help-all" in words)
@@ -146,18 +142,23 @@ def parse(
     if "preset" in flags:
         flags = {**presets[flags["preset"]], **flags}
     known = {field.name for field in dataclasses.fields(config_class)}
-    config = config_class(**{k: v for k, v in flags.items() if k in known})
-    try:
-        _check(config, words)
-    except (UserError, DataError) as error:
-        if arguments is not None:
-            raise
-        _fail(str(error))
+    return config_class(**{k: v for k, v in flags.items() if k in known})
+
+
+def command(config_class: type, presets: Mapping[str, dict] | None = None):
+    """Read and check the command line of this process; it ends on mistakes."""
+    words = sys.argv[1:]
+    config = parse(config_class, presets, words)
+    main(lambda: check(config, words))
     return config
 
 
-def _check(config, words):
-    """Refuse flags without effect, and what the dataclass itself refuses."""
+def check(config, words: Sequence[str]) -> None:
+    """Refuse flags without effect, and what the dataclass itself refuses.
+
+    Raises:
+        UserError: It has no effect, or cannot be.
+    """
     written = {word.partition("=")[0] for word in words}
     defaults = {f.name: f.default for f in dataclasses.fields(config)}
     if hasattr(config, "without_effect"):

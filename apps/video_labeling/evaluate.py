@@ -13,7 +13,7 @@ from apps.common import cli
 from .config import EvaluateOptions as Options
 
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
-    options = cli.parse(Options)
+    options = cli.command(Options)
 
 import json
 

@@ -10,7 +10,7 @@ from apps.common import cli
 from .config import PRESETS, Config
 
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
-    config = cli.parse(Config, PRESETS)
+    config = cli.command(Config, PRESETS)
 
 import sys
 

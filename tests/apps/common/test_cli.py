@@ -138,10 +138,10 @@ def test_what_a_dataclass_refuses_is_one_line(
     words, message, monkeypatch, capsys
 ):
     with pytest.raises(ValueError, match=message):
-        cli.parse(Options, None, words)
+        cli.check(cli.parse(Options, None, words), words)
     monkeypatch.setattr("sys.argv", ["command", *words])
     with pytest.raises(SystemExit) as caught:
-        cli.parse(Options)
+        cli.command(Options)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -150,9 +150,11 @@ def test_a_preset_may_set_what_has_no_effect():
     presets = {"quick": dict(speed=3, fast=True)}
     words = ["--preset", "quick", "--fast", "false"]
     assert cli.parse(Options, presets, words).speed == 3
+    cli.check(cli.parse(Options, presets, words), words)
+    cli.check(Options(), ["--speed", "1"])  # the default
+    words.append("--speed=4")
     with pytest.raises(cli.UserError):
-        cli.parse(Options, presets, [*words, "--speed=4"])
-    assert cli.parse(Options, None, ["--speed", "1"]).speed == 1  # the default
+        cli.check(cli.parse(Options, presets, words), words)
 
 
 @pytest.mark.parametrize("error", [cli.UserError, DataError])
