@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -16,16 +16,23 @@ class Request(NamedTuple):
     """Which data to read.
 
     Attributes:
-        data_path: For files the folder; for a public set TFDS's own folder.
+        data_path: For files the folder, or the one file; for a public set
+            TFDS's own folder.
         cache_path: Folder of the caches.
         download: Whether a public set may be downloaded.
         training: Whether train is needed; else any split will do.
+        encoding: Of the files, see `Lines`.
+        columns: Column -> its name in the files, if the user says so.
+        whole: Whether one file is all test, and not cut into splits.
     """
 
     data_path: str | Path | None
     cache_path: Path
     download: bool
     training: bool
+    encoding: str = ""
+    columns: Mapping[str, str] = {}
+    whole: bool = False
 
     def demo(self, task: str, generator: ModuleType, small: bool) -> "Request":
         """Return a request for the files of a task's demo, written if missing.
@@ -55,7 +62,7 @@ class Source:
 
     Attributes:
         name: What messages call it.
-        rows: Its records; may have a count `repaired`.
+        rows: Its records, and `notes()` on how they were read.
         shares: Split -> its share; the shares add up to 1.
         names: What messages call the sides of a pair.
     """

@@ -5,6 +5,7 @@ equal ones stay on one side; by a hash of each group, so that a group stays on
 one side; or, where time orders the data, by time.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.names import listed
 
 SPLITS = ("train", "valid", "test")
+
+# What else a split is called, and the one part of a set from a hub.
+_NAME = re.compile("(train|valid|validation|val|dev|test)(-0+-of-0+1)?")
+_ALSO = dict.fromkeys(("validation", "val", "dev"), "valid")
 
 # What is cut from train for each split that is missing.
 _SHARE = 0.1
@@ -25,23 +30,32 @@ def data_folder(data_path: str | Path | None) -> Path:
         raise DataError("--data-path FOLDER is needed to read files")
     folder = Path(data_path)
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+        kind = (
+            "is a file; expected a" if folder.exists() else "there is no such"
+        )
+        raise DataError(f"{folder}: {kind} folder")
     return folder
 
 
 def find(
-    data_path: str | Path | None, suffixes: Sequence[str], training: bool = True
+    data_path: str | Path | None,
+    suffixes: Sequence[str],
+    training: bool = True,
+    whole: bool = False,
 ) -> dict[str, Path]:
     """Find the files of the splits in a user's folder.
 
     Args:
-        data_path: The folder.
+        data_path: The folder, or the one file.
         suffixes: The kinds of file; each may be followed by .gz.
         training: Whether train is needed; else any one will do.
+        whole: Whether one file is test; else it is train.
 
     Returns:
         Split -> path, for the splits that have a file.
     """
+    if data_path is not None and Path(data_path).is_file():
+        return {"test" if whole else "train": Path(data_path)}
     folder = data_folder(data_path)
     paths: dict[str, Path] = {}
     for split, endings in scan(folder).items():
@@ -67,9 +81,11 @@ def scan(folder: Path) -> dict[str, dict[str, Path]]:
     """Return split -> ending -> path of every file named like a split."""
     files: dict[str, dict[str, Path]] = {}
     for path in listed(folder):
-        split, _, ending = path.name.removesuffix(".gz").partition(".")
-        if split not in SPLITS or not ending:
+        name, _, ending = path.name.removesuffix(".gz").partition(".")
+        match = _NAME.fullmatch(name)
+        if not match or not ending:
             continue
+        split = _ALSO.get(match[1], match[1])
         endings = files.setdefault(split, {})
         if ending in endings:
             raise DataError(
@@ -87,6 +103,7 @@ def check(split: str, where: str) -> str:
         split: The name.
         where: File and line, for the message.
     """
+    split = _ALSO.get(split, split)
     if split not in SPLITS:
         raise DataError(
             f"{where}: unknown split {split!r}; expected "

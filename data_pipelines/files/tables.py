@@ -1,97 +1,38 @@
-"""Tables of text, a row at a time: .csv, .tsv, .jsonl, gzipped or not.
+"""Tables of text, a row at a time: .csv, .tsv, .jsonl, .parquet.
 
 Row       the fields by name, as strings, and the line the row starts on
-.csv      a header line; quoted fields may hold commas, quotes, line breaks
+.csv      a header line; quoted fields may hold commas, quotes, line breaks;
+          between the fields commas, semicolons, tabs or bars, as in the header
 .tsv      a header line; one row per line, tabs between, no quoting
 .jsonl    one JSON object per line; its values are strings or numbers
+.parquet  a "line" is the number of a row
 
-One row is in memory at a time. Bytes that are not UTF-8 become U+FFFD and are
-counted. Everything else that is wrong is a `DataError` with its line.
+All but .parquet may be gzipped. One row, or of .parquet a batch of rows, is in
+memory at a time. What is missing or null is an empty string. Whatever is wrong
+is a `DataError` with its line.
 """
 
 import contextlib
 import csv
 import functools
-import gzip
+import itertools
 import json
-import zlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
+from data_pipelines.files import parquet
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.names import refuse_special
+from data_pipelines.files.lines import LONGEST, Lines, decode
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
-# No text is this long; an open quotation mark or a binary file is.
-LONGEST = 2**24
+_DELIMITERS = ",;\t|"
 
-
-class Lines:
-    """The lines of one file with their line ends, read anew every time.
-
-    The byte order mark is removed.
-
-    Args:
-        path: The file, gzipped or not.
-
-    Attributes:
-        repaired: How many bytes or broken sequences the last iteration
-            replaced because they are not UTF-8.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.repaired = 0
-
-    def __iter__(self) -> Iterator[str]:
-        self.repaired = 0
-        number = 0
-        try:
-            with _open(self.path) as file:
-                while raw := file.readline(LONGEST):
-                    number += 1
-                    yield self._decode(raw, number)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{self.path}:{number + 1}: the gzip file is damaged or cut "
-                f"off here; compress or copy it again ({error})"
-            ) from None
-
-    def _decode(self, raw: bytes, number: int) -> str:
-        if len(raw) >= LONGEST:
-            raise DataError(
-                f"{self.path}:{number}: the line is longer than {LONGEST:,} "
-                "bytes; expected one record per line of text"
-            )
-        if number == 1:
-            if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise DataError(
-                    f"{self.path}:1: the file is UTF-16; save it as UTF-8"
-                )
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        line, repaired = decode(raw)
-        self.repaired += repaired
-        return line
-
-    def notes(self) -> list[str]:
-        """Return a line about what the last iteration replaced, if it did."""
-        if not self.repaired:
-            return []
-        return [
-            f"{self.path}: {self.repaired:,} broken bytes, which are not "
-            "UTF-8, replaced"
-        ]
-
-
-def decode(raw: bytes) -> tuple[str, int]:
-    """Return UTF-8 as text, and how many broken sequences were replaced."""
-    try:
-        return raw.decode("utf-8"), 0
-    except UnicodeDecodeError:
-        text = raw.decode("utf-8", "replace")
-        return text, text.count("\ufffd") - raw.count(b"\xef\xbf\xbd")
+# How a cell begins that a spreadsheet takes for a formula; an apostrophe before
+# it says that it is none.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 class Row(dict):
@@ -99,22 +40,37 @@ class Row(dict):
 
     Attributes:
         line: Where the row starts, from 1 on.
+        cells: All of the row, if the table is read whole: name -> value.
     """
 
-    def __init__(self, fields: dict[str, str], line: int) -> None:
+    def __init__(
+        self,
+        fields: dict[str, str],
+        line: int,
+        cells: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(fields)
         self.line = line
+        self.cells = cells
 
 
 class Table(Lines):
     """The rows of one file, read anew by every iteration.
 
+    Names of columns are compared without regard to case, if there is none in
+    the very case.
+
     Args:
-        path: The file; its name ends in .csv, .tsv or .jsonl, or one of these
-            followed by .gz.
+        path: The file; its name ends in one of `SUFFIXES`, or with .gz behind
+            it.
         required: Names of columns, or keys, that every row has.
         optional: Names of columns, or keys, that rows may have; others are
             left out.
+        encoding: See `Lines`.
+        names: Column -> what the flag `--<column>-column` says it is called
+            in the file; empty: the flag is not set.
+        also: Column -> other names it often has.
+        whole: Whether rows get their `cells`, and blank rows stay.
     """
 
     def __init__(
@@ -122,43 +78,72 @@ class Table(Lines):
         path: str | Path,
         required: Sequence[str],
         optional: Sequence[str] = (),
+        *,
+        encoding: str = "",
+        names: Mapping[str, str] | None = None,
+        also: Mapping[str, Sequence[str]] | None = None,
+        whole: bool = False,
     ) -> None:
-        super().__init__(path)
+        super().__init__(path, encoding)
         self.required = tuple(required)
         self.optional = tuple(optional)
+        self.names = names or {}
+        self.also = also or {}
+        self.whole = whole
+        self._understood: list[str] = []
 
     def __iter__(self) -> Iterator[Row]:
-        with contextlib.closing(super().__iter__()) as lines:
-            rows = self._rows(lines)
-            first = next(rows, None)
-            if first is None:
-                raise DataError(f"{self.path}: has no records")
-            yield first
-            yield from rows
+        rows = self._rows()
+        first = next(rows, None)
+        if first is None:
+            raise DataError(f"{self.path}: has no records")
+        yield first
+        yield from rows
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The required and optional names in the header, or the first row."""
+        if self._suffix in (".jsonl", ".parquet"):
+            with contextlib.closing(self._rows()) as rows:
+                return tuple(next(rows, ()))
         with contextlib.closing(super().__iter__()) as lines:
-            if self._suffix == ".jsonl":
-                return tuple(next(self._jsonl(lines), ()))
             header, line = next(self._fields(lines), ([], 1))
-            return tuple(self._positions(header, line))
+            return tuple(self._header(header, line))
 
     @property
     def _suffix(self) -> str:
-        suffix = Path(self.path.name.lower().removesuffix(".gz")).suffix
-        if suffix not in SUFFIXES:
+        suffix = kind(self.path)
+        if not suffix:
             raise DataError(
                 f"{self.path}: unknown kind of file; expected "
                 f"{', '.join(SUFFIXES)}, or one of these with .gz"
             )
         return suffix
 
+    def _rows(self) -> Iterator[Row]:
+        if self._suffix == ".parquet":
+            yield from self._parquet()
+            return
+        with contextlib.closing(super().__iter__()) as lines:
+            if self._suffix == ".jsonl":
+                yield from self._jsonl(lines)
+            else:
+                yield from self._delimited(lines)
+
     def _csv(self, lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
         """Yield fields and line of each row, the header first."""
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
-        rows = csv.reader(lines, strict=True)
+        start = []
+        for line in lines:
+            # What Excel puts first to name the delimiter is no header.
+            sep = re.fullmatch(r'"?sep=.[;,]*"?\s*', line)
+            start.append("\n" if sep else line)
+            if start[-1].strip():
+                break
+        delimiter = self._delimiter(start[-1]) if start else ","
+        rows = csv.reader(
+            itertools.chain(start, lines), delimiter=delimiter, strict=True
+        )
         first = 1
         while True:
             try:
@@ -181,68 +166,229 @@ class Table(Lines):
             if line := line.rstrip("\r\n"):
                 yield line.split("\t"), number
 
+    def _delimiter(self, header: str) -> str:
+        """Return which delimiter shows the columns in a header."""
+        split = {
+            d: next(csv.reader([header], delimiter=d)) for d in _DELIMITERS
+        }
+        for delimiter, names in split.items():
+            with contextlib.suppress(DataError):
+                self._positions(names, "")
+                return delimiter
+        return max(split, key=lambda delimiter: len(split[delimiter]))
+
     def _fields(self, lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
         return self._csv(lines) if self._suffix == ".csv" else self._tsv(lines)
 
-    def _rows(self, lines: Iterator[str]) -> Iterator[Row]:
-        if self._suffix == ".jsonl":
-            yield from self._jsonl(lines)
-            return
+    def _delimited(self, lines: Iterator[str]) -> Iterator[Row]:
         rows = self._fields(lines)
         header, line = next(rows, ([], 1))
-        columns = self._positions(header, line)
+        columns = [*self._header(header, line).items()]
+        names = _distinct(header)
         for fields, line in rows:
+            # Spreadsheets write empty rows as delimiters alone.
+            blank = not fields[0] and not any(map(str.strip, fields))
+            if blank and not self.whole:
+                continue
             if len(fields) != len(header):
                 raise DataError(
                     f"{self.path}:{line}: expected {len(header)} fields as in "
                     f"the header, found {len(fields)}"
                 )
-            yield Row({name: fields[i] for name, i in columns.items()}, line)
+            for index, field in enumerate(fields):
+                if field[:1] == "'":
+                    fields[index] = from_cell(field)
+            cells = (
+                dict(zip(names, fields, strict=True)) if self.whole else None
+            )
+            yield Row({name: fields[i] for name, i in columns}, line, cells)
 
-    def _positions(self, header: list[str], line: int) -> dict[str, int]:
+    def notes(self) -> list[str]:
+        """Return lines about what the last iteration replaced or took as."""
+        notes = super().notes()
+        if self._understood:
+            notes.append(f"{self.path}: {', '.join(self._understood)}")
+        return notes
+
+    def _header(self, header: list[str], line: int) -> dict[str, int]:
         """Return where each of the columns stands in a row."""
-        names = [name.strip() for name in header]
-        for name in (*self.required, *self.optional):
-            if names.count(name) > 1:
+        return self._positions(
+            header, f"{self.path}:{line}: ", "column", " in the header"
+        )
+
+    def _positions(
+        self,
+        present: Sequence[str],
+        where: str,
+        what: str = "column",
+        place: str = "",
+    ) -> dict[str, int]:
+        """Return which of the names that are present each column has."""
+        positions = {}
+        for column in (*self.required, *self.optional):
+            indices = self._matches(column, present)
+            flag = ""
+            if column in self.names:
+                flag = f"; say which it is by --{column}-column"
+            names = [present[index].strip() for index in indices]
+            if len(set(names)) > 1:
                 raise DataError(
-                    f"{self.path}:{line}: the header has the column {name!r} "
-                    f"{names.count(name)} times; expected it once"
+                    f"{where}the {what}s {' and '.join(map(repr, names))} may "
+                    f"both be the {column}{flag}"
                 )
-        for name in self.required:
-            if name not in names:
-                listed = ", ".join(map(repr, names))
+            if len(names) > 1:
                 raise DataError(
-                    f"{self.path}:{line}: no column {name!r} in the header; "
-                    f"the columns are {listed}"
+                    f"{where}the header has the column {names[0]!r} "
+                    f"{len(names)} times; expected it once"
                 )
-        wanted = {*self.required, *self.optional}
-        return {name: i for i, name in enumerate(names) if name in wanted}
+            if indices:
+                positions[column] = indices[0]
+            elif column in self.required:
+                name = self.names.get(column) or column
+                listed = ", ".join(repr(name.strip()) for name in present)
+                raise DataError(
+                    f"{where}no {what} {name!r}{place}; the {what}s are "
+                    f"{listed}{flag}"
+                )
+        self._understood = [
+            f"{present[i].strip()!r} is the {column}"
+            for column, i in positions.items()
+            if present[i].strip() != column
+        ]
+        return dict(sorted(positions.items(), key=lambda item: item[1]))
+
+    def _matches(self, column: str, present: Sequence[str]) -> list[int]:
+        """Return which of the names may be that of a column."""
+        named = self.names.get(column)
+        groups = [(named,)] if named else [(column,), self.also.get(column, ())]
+        for group in groups:
+            for fold in (str, str.casefold):
+                folded = [fold(name) for name in group]
+                indices = [
+                    index
+                    for index, name in enumerate(present)
+                    if fold(name.strip()) in folded
+                ]
+                if indices:
+                    return indices
+        return []
 
     def _jsonl(self, lines: Iterator[str]) -> Iterator[Row]:
+        keys, columns = None, {}
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield self._object(line, number)
+            if not line.strip():
+                continue
+            where = f"{self.path}:{number}"
+            cells = self._object(line, where)
+            values = _flat(cells)
+            if keys != tuple(values):
+                keys = tuple(values)
+                positions = self._positions(keys, f"{where}: ", "key")
+                columns = {name: keys[i] for name, i in positions.items()}
+            fields = {
+                name: self._string(values[key], f"{where}: {key!r}")
+                for name, key in columns.items()
+            }
+            yield Row(fields, number, cells if self.whole else None)
 
-    def _object(self, line: str, number: int) -> Row:
-        where = f"{self.path}:{number}"
+    def _object(self, line: str, where: str) -> dict:
         try:
             item = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where}: not a line of JSON: {error}") from None
         if not isinstance(item, dict):
             raise DataError(f"{where}: expected a JSON object")
-        fields = {}
-        for name in (*self.required, *self.optional):
-            if name in item:
-                if not isinstance(item[name], str | int | float):
-                    raise DataError(f"{where}: {name!r} is no string or number")
-                fields[name] = str(item[name])
-            elif name in self.required:
-                listed = ", ".join(map(repr, item))
-                raise DataError(
-                    f"{where}: no key {name!r}; the keys are {listed}"
-                )
-        return Row(fields, number)
+        return item
+
+    def _parquet(self) -> Iterator[Row]:
+        self._reset()
+        names: list[str] = []
+        columns: dict[str, int] = {}
+
+        def choose(present: list[str]) -> Sequence[int]:
+            positions = self._positions(present, f"{self.path}: ")
+            chosen = range(len(present))
+            if not self.whole:
+                chosen = sorted({*positions.values()})
+            columns.update(
+                (name, chosen.index(i)) for name, i in positions.items()
+            )
+            names.extend(present[i] for i in chosen)
+            return chosen
+
+        for number, row in enumerate(parquet.rows(self.path, choose), 1):
+            where = f"{self.path}:{number}"
+            values = [
+                self._text(value, number) if isinstance(value, bytes) else value
+                for value in row
+            ]
+            fields = {
+                name: self._string(values[i], f"{where}: {names[i]!r}")
+                for name, i in columns.items()
+            }
+            cells = None
+            if self.whole:
+                cells = dict(zip(_distinct(names), values, strict=True))
+            yield Row(fields, number, cells)
+
+    def _text(self, raw: bytes, number: int) -> str:
+        text, repaired = decode(raw, self._used)
+        if repaired:
+            self._count(repaired, number, raw)
+        return text
+
+    def _string(self, value: Any, what: str) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, str | int | float):
+            raise DataError(f"{what} is no string or number")
+        return str(value)
+
+
+def kind(path: str | Path) -> str:
+    """Return which of `SUFFIXES` the name of a table has; "": of none."""
+    suffix = Path(Path(path).name.lower().removesuffix(".gz")).suffix
+    return suffix if suffix in SUFFIXES else ""
+
+
+def _flat(item: dict) -> dict:
+    """Return an object with the fields of those in it as `a.b`, too."""
+    nested = [(k, v) for k, v in item.items() if isinstance(v, dict)]
+    inner = {f"{k}.{name}": v[name] for k, v in nested for name in v}
+    return item | inner if nested else item
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return names, each that stands there twice with a number behind it."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        unused = itertools.chain([name], numbered)
+        distinct[next(n for n in unused if n not in distinct)] = None
+    return list(distinct)
+
+
+def _is_formula(cell: str) -> bool:
+    """Return whether a spreadsheet would compute a cell."""
+    if not _FORMULA.match(cell):
+        return False
+    try:
+        float(cell.lstrip("'"))
+    except ValueError:
+        return True
+    return False
+
+
+def to_cell(value: Any) -> Any:
+    """Return a value as a spreadsheet takes it: no text is a formula."""
+    if isinstance(value, str) and _is_formula(value):
+        return f"'{value}"
+    return value
+
+
+def from_cell(cell: str) -> str:
+    """Return the text that `to_cell` made a cell of."""
+    return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
 
 
 def clean_label(label: str, where: str) -> str:
@@ -255,26 +401,10 @@ def clean_label(label: str, where: str) -> str:
     label = " ".join(label.split())
     if not label:
         raise DataError(f"{where}: the label is empty")
+    if "\ufffd" in label:
+        raise DataError(
+            f"{where}: the label {label!r} has broken bytes; save the file as "
+            "UTF-8, or name its encoding, as in --encoding cp1252"
+        )
     # JSON can hold halves of surrogate pairs, UTF-8 cannot.
     return label.encode("utf-8", "replace").decode("utf-8")
-
-
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    refuse_special(path)
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    with file:
-        # The first two bytes tell more than the name does.
-        start = file.peek(2)[:2]
-        if not start:
-            raise DataError(f"{path}: the file is empty")
-        if start == b"\x1f\x8b":
-            with gzip.open(file) as unpacked:
-                yield unpacked
-        else:
-            yield file

@@ -79,6 +79,12 @@ class TfdsRows:
             }
             yield Row(fields, number)
 
+    def notes(self) -> list[str]:
+        """Return a line about what the last iteration replaced, if it did."""
+        if not self.repaired:
+            return []
+        return [f"{self.name}: {self.repaired:,} broken bytes replaced"]
+
     def _text(self, feature: str, value: Any) -> str:
         names = getattr(self.builder.info.features[feature], "names", None)
         if names:

@@ -2,7 +2,19 @@
 
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.sentiment.datasets import Datasets, Split
-from data_pipelines.sentiment.pipeline import SOURCES, make_datasets
+from data_pipelines.sentiment.pipeline import (
+    COLUMNS,
+    SOURCES,
+    make_datasets,
+)
 from data_pipelines.text.words import KEEP
 
-__all__ = ["KEEP", "SOURCES", "SPLITS", "Datasets", "Split", "make_datasets"]
+__all__ = [
+    "COLUMNS",
+    "KEEP",
+    "SOURCES",
+    "SPLITS",
+    "Datasets",
+    "Split",
+    "make_datasets",
+]

@@ -113,8 +113,9 @@ class Corpus:
         numbers: `(len(words),)` their numbers.
         size: W, of forgotten words too.
         labels: In order of appearance.
-        sources: Of each source name, examples, empty, repaired, and `first`,
-            the line on which each of its labels first stands.
+        sources: Of each source name, examples, empty, `first`, the
+            line on which each of its labels first stands, and notes on how it
+            was read.
     """
 
     parts: list[LabelledTexts]
@@ -277,7 +278,7 @@ def _write(
         "examples": examples,
         "empty": empty,
         "first": first,
-        "repaired": getattr(source.rows, "repaired", 0),
+        "notes": source.rows.notes(),
     }
 
 
@@ -294,6 +295,10 @@ def _chunks(
     size = 0
     for row in source.rows:
         where = f"{source.name}:{row.line}"
+        if not row["text"].strip() and not row["label"].strip():
+            texts.append(b"")
+            numbers.append(0)
+            continue
         label = clean_label(row["label"], where)
         if label not in first:
             first[label] = row.line

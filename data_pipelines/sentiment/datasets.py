@@ -127,14 +127,12 @@ class Datasets(BatchedDatasets[Split]):
         if self.repeated:
             lines.append(f"note     {self.repeated:,} test texts are in train")
         for source in self.sources:
-            for key, what in (
-                ("empty", "texts without any word left out"),
-                ("repaired", "bytes that are not UTF-8 replaced"),
-            ):
-                if source[key]:
-                    lines.append(
-                        f"note     {source['name']}: {source[key]:,} {what}"
-                    )
+            if source["empty"]:
+                lines.append(
+                    f"note     {source['name']}: {source['empty']:,} texts "
+                    "without any word left out"
+                )
+            lines += [f"note     {note}" for note in source["notes"]]
         return lines
 
     def _about_batches(self) -> str:

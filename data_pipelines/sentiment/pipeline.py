@@ -2,8 +2,9 @@ r"""Texts and labels -> batches for sentiment, or any text classification.
 
 Record    (text, label): two strings
 Files     --data-path FOLDER with train.csv and, if you have them, valid.csv
-          and test.csv; .tsv and .jsonl as well, gzipped or not. Columns (or
-          keys) `text` and `label`; labels are words or numbers, two or more.
+          and test.csv; .tsv, .jsonl and .parquet as well, gzipped or not; or
+          one such file. Columns (or keys) `text` and `label`, or as `COLUMNS`
+          and the user say; labels are words or numbers, two or more.
           A missing split is cut from train: a tenth of it, chosen by a hash
           of the words, so equal texts stay on one side; each split gets a
           text if there are three different ones.
@@ -41,6 +42,18 @@ from data_pipelines.sentiment.datasets import Datasets, Split
 from data_pipelines.sentiment.demo import generator as demo
 from data_pipelines.text.words import VERSION, Vocabulary, crop_lengths
 
+# Other names that the columns of such tables often have.
+COLUMNS = {
+    "text": (
+        *("review", "sentence", "content", "comment", "message", "tweet"),
+        *("document", "body", "description", "utterance"),
+    ),
+    "label": (
+        *("labels", "sentiment", "class", "category", "target", "rating"),
+        *("stars", "topic", "intent", "emotion", "polarity"),
+    ),
+}
+
 
 def make_datasets(
     dataset: str,
@@ -58,13 +71,17 @@ def make_datasets(
     download: bool = False,
     vocabulary: Vocabulary | None = None,
     labels: Sequence[str] | None = None,
+    encoding: str = "",
+    text_column: str = "",
+    label_column: str = "",
+    whole: bool = False,
 ) -> Datasets:
     """Read, tokenize and encode a data set; the second time from a cache.
 
     Args:
         dataset: A name from `SOURCES`.
-        data_path: For `files` the folder; for a public set TFDS's own folder;
-            not for `demo`, which is written below `cache_path`.
+        data_path: For `files` the folder, or one file; for a public set TFDS's
+            own folder; not for `demo`, which is written below `cache_path`.
         cache_path: Folder of the caches. It may be deleted at any time.
         batch_size: Examples in a batch.
         max_length: Longer texts are cropped.
@@ -79,6 +96,10 @@ def make_datasets(
         vocabulary: Of an old run, instead of one from train.
         labels: Of an old run, instead of those in train. With both given a
             folder needs no train file; the splits it has not are then empty.
+        encoding: Of the files; empty: UTF-8, or as their marks say.
+        text_column: What the column of texts is called; empty: as usual.
+        label_column: What the column of labels is called; empty: as usual.
+        whole: Whether one file is all test, and not cut into splits.
 
     Returns:
         The splits and what belongs to them.
@@ -90,7 +111,10 @@ def make_datasets(
     ends = crop_lengths(max_length, keep)
     cache_path = Path(cache_path)
     training = vocabulary is None or labels is None
-    request = Request(data_path, cache_path, download, training)
+    columns = {"text": text_column, "label": label_column}
+    request = Request(
+        data_path, cache_path, download, training, encoding, columns, whole
+    )
     sources, fingerprint = SOURCES[dataset](request)
     key = cache.key(corpus.FORMAT, VERSION, fingerprint)
     texts = Corpus.load(
@@ -158,16 +182,25 @@ def _planners(
 
 def _files(request: Request) -> tuple[list[Source], list]:
     """Find a folder of the user's."""
-    paths = splits.find(request.data_path, SUFFIXES, request.training)
+    paths = splits.find(
+        request.data_path, SUFFIXES, request.training, request.whole
+    )
     sources = [
         Source(
             str(path),
-            Table(path, ("text", "label")),
+            Table(
+                path,
+                ("text", "label"),
+                encoding=request.encoding,
+                names=request.columns,
+                also=COLUMNS,
+            ),
             splits.shares(split, paths),
         )
         for split, path in paths.items()
     ]
-    return sources, list(map(cache.file_fingerprint, paths.values()))
+    files = list(map(cache.file_fingerprint, paths.values()))
+    return sources, [files, request.encoding, request.columns]
 
 
 def _demo(request: Request, small: bool = False) -> tuple[list[Source], list]:

@@ -76,7 +76,7 @@ def load_token_vectors(
 def _rows(path: str | Path) -> Iterator[tuple[str, list[str], int]]:
     """Yield word, its numbers as strings, and the number of the line."""
     number = 0
-    for number, line in enumerate(Lines(path), 1):
+    for number, line in enumerate(Lines(path, "utf-8"), 1):
         if len(line) > _LONGEST_LINE:
             raise DataError(
                 f"{path}:{number}: the line is longer than {_LONGEST_LINE:,} "

@@ -291,9 +291,4 @@ def _about_source(source: dict) -> list[str]:
             f"note     {source['name']}: {source['skipped']:,} pairs with an "
             f"empty side left out, the first on line {source['first_skipped']}"
         )
-    if source["repaired"]:
-        lines.append(
-            f"note     {source['name']}: {source['repaired']:,} bytes that "
-            "are not UTF-8 replaced"
-        )
-    return lines
+    return lines + [f"note     {note}" for note in source["notes"]]

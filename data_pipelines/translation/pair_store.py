@@ -46,7 +46,7 @@ class Pairs:
     Attributes:
         sides: Texts of source and target.
         digests: `(2, N)` int64, of the sentences of both sides.
-        about: Name, names, skipped, first_skipped, repaired.
+        about: Name, names, skipped, first_skipped, notes.
     """
 
     sides: tuple[Texts, Texts]
@@ -96,8 +96,8 @@ def build(folder: Path, sources: Sequence[Source]) -> None:
 
     Args:
         folder: An existing empty folder.
-        sources: What to read, rows with a `source` and a `target`, and a count
-            `repaired`; train, if it is there, first.
+        sources: What to read, rows with a `source` and a `target`; train, if
+            it is there, first.
     """
     readers = list(map(_Reader, sources))
     for number, reader in enumerate(readers):
@@ -168,7 +168,7 @@ class _Reader:
                 self.about["skipped"] += 1
                 first = self.about["first_skipped"] or row.line
                 self.about["first_skipped"] = first
-        self.about["repaired"] = self.source.rows.repaired
+        self.about["notes"] = self.source.rows.notes()
 
     def check(self) -> None:
         """Refuse a source without any pair, or of one language."""

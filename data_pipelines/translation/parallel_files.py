@@ -3,20 +3,24 @@
 Row       source and target as they stand in the file
 aligned   train.en and train.de: line n of one translates line n of the other
 .tsv      train.tsv: two columns, source and target or as its first line says
+tables    train.csv, .jsonl or .parquet: columns named as the languages, or
+          `source` and `target`
 
 Every file may be gzipped, its name then ends in .gz.
 """
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.lines import Lines
+from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import data_folder, scan
-from data_pipelines.files.tables import Lines, Row
+from data_pipelines.files.tables import SUFFIXES, Row, Table, kind
 
-_TABLE = "tsv"
+_LINES = "tsv"
 _CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]+)*")
 
 
@@ -25,28 +29,29 @@ class Aligned:
 
     Attributes:
         name: What messages call both.
-        names: What they call each side.
-        repaired: Broken sequences that the last iteration replaced.
+        sides: What they call each side.
     """
 
-    def __init__(self, source: Path, target: Path) -> None:
+    def __init__(self, source: Path, target: Path, encoding: str) -> None:
         self.paths = (source, target)
         self.name = f"{source} and {target.name}"
-        self.names = (str(source), str(target))
-        self.repaired = 0
+        self.sides = (str(source), str(target))
+        self._lines = [Lines(path, encoding) for path in self.paths]
 
     def __iter__(self) -> Iterator[Row]:
-        sides = [Lines(path) for path in self.paths]
-        pairs = itertools.zip_longest(*sides)
+        pairs = itertools.zip_longest(*self._lines)
         for number, (source, target) in enumerate(pairs, 1):
             if source is None or target is None:
                 raise self._unequal()
             yield Row({"source": source, "target": target}, number)
-        self.repaired = sum(lines.repaired for lines in sides)
+
+    def notes(self) -> list[str]:
+        """See `Lines`."""
+        return [note for side in self._lines for note in side.notes()]
 
     def _unequal(self) -> DataError:
         first, second = self.paths
-        counts = [sum(1 for _ in Lines(path)) for path in self.paths]
+        counts = [sum(1 for _ in side) for side in self._lines]
         return DataError(
             f"{first}:{min(counts) + 1}: {first.name} has {counts[0]:,} lines "
             f"and {second.name} has {counts[1]:,}; line n of one must be the "
@@ -54,7 +59,7 @@ class Aligned:
         )
 
 
-class PairTable(Lines):
+class PairLines(Lines):
     """Pairs of a .tsv file.
 
     Its first line may name the two languages; without it the columns are in
@@ -62,36 +67,39 @@ class PairTable(Lines):
 
     Attributes:
         name: What messages call it.
-        names: What they call each side.
+        sides: What they call each side.
     """
 
-    def __init__(self, path: Path, languages: tuple[str, str]) -> None:
-        super().__init__(path)
+    def __init__(
+        self, path: Path, languages: tuple[str, str], encoding: str
+    ) -> None:
+        super().__init__(path, encoding)
         self.paths = (path,)
         self.languages = languages
         self.name = str(path)
-        self.names = tuple(f"{path} ({language})" for language in languages)
+        self.sides = tuple(f"{path} ({language})" for language in languages)
 
     def __iter__(self) -> Iterator[Row]:
-        order = (0, 1)
+        order, width = (0, 1), 2
         for number, line in enumerate(super().__iter__(), 1):
             fields = [field.strip() for field in line.split("\t")]
             if number == 1 and self._is_header(fields):
                 order = tuple(map(fields.index, self.languages))
-            elif len(fields) == 2:
+                width = len(fields)
+            elif len(fields) == width:
                 source, target = (fields[column] for column in order)
                 yield Row({"source": source, "target": target}, number)
             elif fields == [""]:
                 yield Row({"source": "", "target": ""}, number)
             else:
                 raise DataError(
-                    f"{self.path}:{number}: expected 2 columns, found "
+                    f"{self.path}:{number}: expected {width} columns, found "
                     f"{len(fields)}; a line is a sentence, one tab, and its "
                     "translation"
                 )
 
     def _is_header(self, fields: list[str]) -> bool:
-        if sorted(fields) == sorted(self.languages):
+        if {*self.languages} <= {*fields}:
             return True
         if _are_codes(fields) and set(fields) & set(self.languages):
             raise DataError(
@@ -101,57 +109,106 @@ class PairTable(Lines):
         return False
 
 
-def _are_codes(fields: list[str]) -> bool:
+class PairTable(Table):
+    """Pairs of a table with a column for each language.
+
+    Attributes:
+        name: What messages call it.
+        sides: What they call each side.
+    """
+
+    def __init__(
+        self, path: Path, languages: tuple[str, str], encoding: str
+    ) -> None:
+        also = {
+            language: (f"translation.{language}", side)
+            for language, side in zip(
+                languages, ("source", "target"), strict=True
+            )
+        }
+        super().__init__(path, languages, encoding=encoding, also=also)
+        self.paths = (path,)
+        self.name = str(path)
+        self.sides = tuple(f"{path} ({language})" for language in languages)
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in super().__iter__():
+            source, target = (row[language] for language in self.required)
+            yield Row({"source": source, "target": target}, row.line)
+
+
+def _are_codes(fields: Sequence[str]) -> bool:
     """Return whether the fields can be a header: two language codes."""
     return len(set(fields)) == len(fields) == 2 and all(
         map(_CODE.fullmatch, fields)
     )
 
 
-def parse(languages: str) -> tuple[str, str]:
-    """Return ("en", "de") for "en-de"."""
+def parse(languages: str, names: Collection[str] = ()) -> tuple[str, str]:
+    """Return ("en", "de") for "en-de", and ("en", "zh-CN") for "en-zh-CN".
+
+    Args:
+        languages: What the user says.
+        names: What the files call their languages; decides where a name has
+            a hyphen in it.
+    """
     parts = languages.split("-")
-    if len(parts) != 2 or not all(parts) or parts[0] == parts[1]:
+    pairs = [
+        ("-".join(parts[:cut]), "-".join(parts[cut:]))
+        for cut in range(1, len(parts))
+    ]
+    if len(pairs) > 1:
+        present = [pair for pair in pairs if {*pair} <= {*names}]
+        pairs = present or [pair for pair in pairs if _are_codes(pair)]
+    if len(pairs) != 1 or not all(pairs[0]) or pairs[0][0] == pairs[0][1]:
         raise DataError(
             f"--languages {languages}: expected two languages, source and "
             "target, as the files' endings with a hyphen between, such as en-de"
         )
-    return parts[0], parts[1]
+    return pairs[0]
 
 
 def find(
-    data_path: str | Path | None, languages: str, training: bool
-) -> tuple[tuple[str, str], dict[str, Aligned | PairTable]]:
+    request: Request, languages: str
+) -> tuple[tuple[str, str], dict[str, Aligned | PairLines | PairTable]]:
     """Find the files of the splits in a user's folder.
 
     Args:
-        data_path: The folder.
-        languages: Source and target as the files' endings, "en-de"; may be
-            empty if train is a .tsv whose first line says it.
-        training: Whether train is needed; else any one will do.
+        request: Names the folder, or one file of pairs.
+        languages: Source and target as the files' endings or columns, "en-de";
+            may be empty if train is a .tsv whose first line says it.
 
     Returns:
         The languages, and split -> its pairs, for the splits with files.
     """
-    folder = data_folder(data_path)
-    files = scan(folder)
-    pair = parse(languages) if languages else _inferred(folder, files)
+    if kind(request.data_path or "") and Path(request.data_path).is_file():
+        folder = Path(request.data_path)
+        split = "test" if request.whole else "train"
+        files = {split: {kind(folder)[1:]: folder}}
+    else:
+        folder = data_folder(request.data_path)
+        files = scan(folder)
+    if languages:
+        endings = {ending for names in files.values() for ending in names}
+        pair = parse(languages, endings)
+    else:
+        pair = _inferred(folder, files, request.encoding)
     every = {
-        split: _pairs(folder, split, endings, pair)
+        split: _pairs(folder, split, endings, pair, request.encoding)
         for split, endings in files.items()
     }
     pairs = {split: own for split, own in every.items() if own is not None}
-    if not pairs or (training and "train" not in pairs):
-        raise _no_train(folder, files, pair, training)
+    if not pairs or (request.training and "train" not in pairs):
+        raise _no_train(folder, files, pair, request.training)
     return pair, pairs
 
 
-def _inferred(folder: Path, files: dict) -> tuple[str, str]:
+def _inferred(folder: Path, files: dict, encoding: str) -> tuple[str, str]:
     """Return the languages that the files themselves name."""
     endings = files.get("train", {})
-    if _TABLE in endings:
-        path = endings[_TABLE]
-        first = next(iter(Lines(path)))
+    if _LINES in endings:
+        path = endings[_LINES]
+        first = next(iter(Lines(path, encoding)))
         fields = [field.strip() for field in first.split("\t")]
         if _are_codes(fields):
             return fields[0], fields[1]
@@ -159,6 +216,11 @@ def _inferred(folder: Path, files: dict) -> tuple[str, str]:
             f"{path}:1: the first line does not name two languages; add "
             "--languages en-de, or what the columns are, or a first line en, "
             "tab, de"
+        )
+    for table in _tables(endings):
+        raise DataError(
+            f"{table}: which way to translate? add --languages with the names "
+            "of two of its columns, source first, such as en-de"
         )
     names = list(endings)
     if len(names) < 2:
@@ -170,28 +232,39 @@ def _inferred(folder: Path, files: dict) -> tuple[str, str]:
     )
 
 
+def _tables(endings: dict[str, Path]) -> list[Path]:
+    """Return the files of a split that are tables."""
+    return [path for end, path in endings.items() if f".{end}" in SUFFIXES]
+
+
 def _pairs(
-    folder: Path, split: str, endings: dict, languages: tuple[str, str]
-) -> Aligned | PairTable | None:
+    folder: Path,
+    split: str,
+    endings: dict,
+    languages: tuple[str, str],
+    encoding: str,
+) -> Aligned | PairLines | PairTable | None:
     """Return a split's pairs; None if it has no file in these languages."""
-    present = [language for language in languages if language in endings]
-    if _TABLE in endings:
-        if present:
+    present = [endings[own] for own in languages if own in endings]
+    tables = _tables(endings)
+    if tables:
+        if len(tables + present) > 1:
+            first, second, *_ = tables + present
             raise DataError(
-                f"{folder}: holds {endings[_TABLE].name} and "
-                f"{endings[present[0]].name}; expected one or the other"
+                f"{folder}: holds {first.name} and {second.name}; expected one "
+                "or the other"
             )
-        return PairTable(endings[_TABLE], languages)
+        reader = PairLines if _LINES in endings else PairTable
+        return reader(tables[0], languages, encoding)
     if len(present) == 1:
-        (missing,) = set(languages) - set(present)
+        (missing,) = (own for own in languages if own not in endings)
         raise DataError(
-            f"{folder}: has {endings[present[0]].name} but no "
-            f"{split}.{missing}; found "
+            f"{folder}: has {present[0].name} but no {split}.{missing}; found "
             f"{', '.join(path.name for path in endings.values())}"
         )
     if not present:
         return None
-    return Aligned(*(endings[language] for language in languages))
+    return Aligned(*present, encoding)
 
 
 def _no_train(
@@ -203,5 +276,6 @@ def _no_train(
     present = f"; found {', '.join(names)}" if names else ""
     return DataError(
         f"{folder}: has no {split} files; expected {split}.{source} and "
-        f"{split}.{target}, or {split}.tsv, or these with .gz{present}"
+        f"{split}.{target}, or a table such as {split}.tsv, or these with .gz"
+        f"{present}"
     )

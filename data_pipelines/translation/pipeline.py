@@ -5,9 +5,10 @@ Files     --data-path FOLDER with train.en and train.de (line n of one
           translates line n of the other) and, if you have them, valid.* and
           test.*, named by --languages en-de, source first; or train.tsv with
           two columns, in the order of --languages or as its first line,
-          `en<TAB>de`, says; gzipped or not. A missing split is cut from
-          train: a tenth of it, chosen by a hash of the source sentence, so
-          equal ones stay on one side.
+          `en<TAB>de`, says; or train.csv, .jsonl or .parquet with columns
+          `en` and `de`; gzipped or not; or one such table. A missing split is
+          cut from train: a tenth of it, chosen by a hash of the source
+          sentence, so equal ones stay on one side.
 Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
           `(B, T)`, each row is BEGIN ... END; padded with 0 on the right;
           `B * max(S, T)` is `batch_tokens` at most
@@ -56,13 +57,16 @@ def make_datasets(
     minimum_count: int = 1,
     download: bool = False,
     tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
+    encoding: str = "",
+    whole: bool = False,
 ) -> Datasets:
     """Read, tokenize and encode a data set; the second time from a cache.
 
     Args:
         dataset: A name from `SOURCES`.
-        data_path: For `files` the folder; for a public set TFDS's own folder;
-            not for `demo`, which is written below `cache_path`.
+        data_path: For `files` the folder, or one table; for a public set
+            TFDS's own folder; not for `demo`, which is written below
+            `cache_path`.
         cache_path: Folder of the caches. It may be deleted at any time.
         languages: Source and target, "en-de"; empty: as the data say, if
             they do.
@@ -80,6 +84,8 @@ def make_datasets(
         tokenizers: Of an old run, source and target, instead of new ones. A
             folder needs no train files then; `tokens`, `vocabulary_size` and
             `minimum_count` are without effect.
+        encoding: Of the files; empty: UTF-8, or as their marks say.
+        whole: Whether one file is all test, and not cut into splits.
 
     Returns:
         The splits and what belongs to them.
@@ -94,7 +100,14 @@ def make_datasets(
     if max_length < 2:
         raise ValueError(f"max_length must be at least 2, not {max_length}")
     cache_path = Path(cache_path)
-    request = Request(data_path, cache_path, download, tokenizers is None)
+    request = Request(
+        data_path,
+        cache_path,
+        download,
+        tokenizers is None,
+        encoding,
+        whole=whole,
+    )
     chosen, sources, fingerprint = SOURCES[dataset](request, languages)
     key = cache.key(pair_store.FORMAT, VERSION, chosen, fingerprint)
     stored = pair_store.load(
@@ -151,15 +164,14 @@ def _files(
     request: Request, languages: str
 ) -> tuple[tuple[str, str], list[Source], list]:
     """Find a folder of the user's."""
-    chosen, pairs = parallel_files.find(
-        request.data_path, languages, request.training
-    )
+    chosen, pairs = parallel_files.find(request, languages)
     sources = [
-        Source(own.name, own, splits.shares(split, pairs), own.names)
+        Source(own.name, own, splits.shares(split, pairs), own.sides)
         for split, own in pairs.items()
     ]
     paths = [path for own in pairs.values() for path in own.paths]
-    return chosen, sources, list(map(cache.file_fingerprint, paths))
+    files = list(map(cache.file_fingerprint, paths))
+    return chosen, sources, [files, request.encoding]
 
 
 def _demo(

@@ -127,3 +127,33 @@ def test_hidden_files_are_no_splits(tmp_path):
     for name in ("train.csv", "._train.csv", ".train.tsv", "Thumbs.db"):
         (tmp_path / name).touch()
     assert splits.scan(tmp_path) == {"train": {"csv": tmp_path / "train.csv"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("validation.csv", "valid"),
+        ("val.tsv.gz", "valid"),
+        ("dev.csv", "valid"),
+        ("validation-00000-of-00001.csv", "valid"),
+        ("test-00000-of-00001.csv", "test"),
+        ("test-00000-of-00002.csv", ""),
+        ("._test.csv", ""),
+    ],
+)
+def test_other_names_of_splits(tmp_path, name, split):
+    paths = files(tmp_path, "train.csv", name)
+    assert sorted(paths) == sorted({"train", split} - {""})
+    if split == "valid":
+        with pytest.raises(DataError, match="expected one valid"):
+            files(tmp_path, "valid" + name[name.index(".") :])
+        assert splits.check(name.split(".")[0].split("-")[0], "a:1") == "valid"
+
+
+def test_one_file(tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.touch()
+    assert splits.find(path, (".csv",)) == {"train": path}
+    assert splits.find(path, (".csv",), False, whole=True) == {"test": path}
+    with pytest.raises(DataError, match=r"reviews\.csv: is a file; expected a"):
+        splits.data_folder(path)

@@ -68,7 +68,8 @@ def test_splits_labels_and_texts(name, tmp_path):
     parts = 2 if name == "ag_news_subset" else 1
     assert data.test.texts[2] == "\n".join(["ótimo test 2"] * parts)
     assert data.labels[data.test.labels[1]] == names[1]
-    assert f"note     {name} (train): {parts} bytes" in "\n".join(data.report())
+    report = "\n".join(data.report())
+    assert f" (train): {parts} broken bytes replaced" in report
 
 
 def test_rows_have_the_names_of_their_labels():
@@ -90,7 +91,7 @@ def test_rows_have_the_names_of_their_labels():
     assert rows.repaired == 1
     list(rows)
     assert rows.repaired == 1
-    assert rows.name == "news (train)"
+    assert rows.notes() == ["news (train): 1 broken bytes replaced"]
 
 
 def test_download_only_when_asked_and_its_failure_is_one_line(

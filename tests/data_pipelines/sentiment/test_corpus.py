@@ -23,17 +23,25 @@ TEST = [("good  FILM,\nbad?", "neg", 2), ("unseen words", "pos", 4)]
 WHOLE = {"train": 1.0}
 
 
-def rows(records):
+class Rows:
     """Rows of a table of (text, label, line)."""
-    for text, label, line in records:
-        yield Row({"text": text, "label": label}, line)
+
+    def __init__(self, records):
+        self.records = records
+
+    def __iter__(self):
+        for text, label, line in self.records:
+            yield Row({"text": text, "label": label}, line)
+
+    def notes(self):
+        return []
 
 
 def made(folder, sources):
     folder.mkdir()
     build(
         folder,
-        [Source(s.name, rows(s.rows), s.shares) for s in sources],
+        [Source(s.name, Rows(s.rows), s.shares) for s in sources],
     )
     return Corpus.load(folder)
 
@@ -97,7 +105,7 @@ def test_what_was_read(small):
         "examples": 4,
         "empty": 2,
         "first": {"pos": 2, "neg": 4},
-        "repaired": 0,
+        "notes": [],
     }
 
 

@@ -69,7 +69,9 @@ def test_report(folder):
     assert lines[4:] == [
         "note     3 test texts are in train",
         f"note     {folder}/test.csv: 2 texts without any word left out",
-        f"note     {folder}/test.csv: 2 bytes that are not UTF-8 replaced",
+        f"note     {folder}/test.csv: 2 broken bytes, which are not UTF-8, "
+        "replaced, the first on line 37; if it is cp1252, add --encoding "
+        "cp1252",
     ]
 
 

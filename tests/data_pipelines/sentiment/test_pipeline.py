@@ -1,8 +1,11 @@
+import csv
 import gzip
 import json
 import os
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
@@ -137,8 +140,8 @@ def test_no_folder(tmp_path):
 def test_no_train_file(folder):
     (folder / "train.csv").rename(folder / "train.txt")
     assert fails(folder) == (
-        "FOLDER: has no train file; expected train.csv, train.tsv or "
-        "train.jsonl, or one of these with .gz"
+        "FOLDER: has no train file; expected train.csv, train.tsv, "
+        "train.jsonl or train.parquet, or one of these with .gz"
     )
 
 
@@ -205,7 +208,7 @@ def test_an_old_run_on_no_data(tmp_path):
     (tmp_path / "x").mkdir()
     assert fails(tmp_path / "x", vocabulary=vocabulary, labels=["a"]) == (
         "FOLDER: has no train or valid or test file; expected test.csv, "
-        "test.tsv or test.jsonl, or one of these with .gz"
+        "test.tsv, test.jsonl or test.parquet, or one of these with .gz"
     )
 
 
@@ -216,10 +219,10 @@ def test_bad_files_name_their_line(folder):
     )
     (folder / "valid.csv").write_text("")
     assert fails(folder) == "FOLDER/valid.csv: the file is empty"
-    table(folder / "valid.csv", [], header=("review", "label"))
+    table(folder / "valid.csv", [], header=("opinion", "label"))
     assert fails(folder) == (
         "FOLDER/valid.csv:1: no column 'text' in the header; the columns are "
-        "'review', 'label'"
+        "'opinion', 'label'; say which it is by --text-column"
     )
 
 
@@ -296,3 +299,61 @@ def test_demo_takes_no_folder_of_the_user(folder):
         "train.csv",
         "valid.csv",
     ]
+
+
+def export(path, rows, encoding="cp1252"):
+    """What Excel saves on a Windows of Western Europe."""
+    with path.open("w", newline="", encoding=encoding) as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerows([["Nr", "Kommentar", "Sentiment"], *rows])
+
+
+def test_a_windows_export(tmp_path):
+    path = tmp_path / "Export.csv"
+    labels = ("très bon", "mauvais")
+    rows = [(i, f"café {i} n° {i % 7}", labels[i % 2]) for i in range(60)]
+    export(path, rows)
+    advice = "if it is cp1252, add --encoding cp1252"
+    assert advice in fails(path, text_column="Kommentar")
+    assert fails(path, encoding="cp1252") == (
+        "FOLDER:1: no column 'text' in the header; the columns are 'Nr', "
+        "'Kommentar', 'Sentiment'; say which it is by --text-column"
+    )
+    options = dict(encoding="cp1252", text_column="kommentar")
+    data = make(path, **options)
+    assert data.labels == ["mauvais", "très bon"]
+    assert sum(data.examples.values()) == 60
+    assert min(data.examples.values()) > 0
+    assert "café" in data.vocabulary.words
+    assert data.report()[-1] == (
+        f"note     {path}: 'Kommentar' is the text, 'Sentiment' is the label"
+    )
+    again = make(path, **options, label_column="Nr", cache_path=tmp_path / "b")
+    assert len(again.labels) == 60
+    # Another set is scored whole.
+    whole = make(
+        path, **options, vocabulary=data.vocabulary, labels=data.labels,
+        whole=True,
+    )  # fmt: skip
+    assert whole.examples == {"train": 0, "valid": 0, "test": 60}
+
+
+def test_a_label_with_a_broken_byte(folder):
+    with (folder / "train.csv").open("ab") as file:
+        file.write(b"fine,tr\xe8s bon\n")
+    assert fails(folder) == (
+        "FOLDER/train.csv:62: the label 'tr\ufffds bon' has broken bytes; save "
+        "the file as UTF-8, or name its encoding, as in --encoding cp1252"
+    )
+
+
+def test_parquet(folder):
+    rows = [(None, None), (None, "pos"), *texts(20, 1)]
+    (folder / "valid.csv").unlink()
+    columns = dict(
+        zip(("Review", "label"), zip(*rows, strict=True), strict=True)
+    )
+    parquet.write_table(pyarrow.table(columns), folder / "valid.parquet")
+    data = make(folder)
+    assert list(data.valid.texts) == [written for written, _ in rows[2:]]
+    assert any("2 texts without any word" in line for line in data.report())

@@ -47,7 +47,9 @@ def test_broken_bytes_are_repaired_and_counted(folder):
     (folder / "test.de").write_bytes(b"\xffb\nd \xfe\n")
     data = make(folder)
     assert written(data.test) == [("a", "\ufffdb"), ("c", "d \ufffd")]
-    assert any("2 bytes that are not UTF-8" in line for line in data.report())
+    assert any(
+        "2 broken bytes, which are not UTF-8" in line for line in data.report()
+    )
 
 
 @pytest.mark.parametrize("missing", [["valid"], ["test"], ["valid", "test"]])

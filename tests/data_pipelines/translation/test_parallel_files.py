@@ -1,9 +1,14 @@
+import csv
 import gzip
+import json
 import re
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.translation import parallel_files
 from data_pipelines.translation import pipeline as translation
 from tests.data_pipelines.translation.tools import (
     fails,
@@ -80,8 +85,8 @@ def test_missing_files_and_languages(folder):
     )
     assert fails(folder, languages="it-es") == (
         "FOLDER: has no train files; expected train.it and train.es, or "
-        "train.tsv, or these with .gz; found train.de, train.en, valid.de, "
-        "valid.en, test.en, test.fr"
+        "a table such as train.tsv, or these with .gz; found train.de, "
+        "train.en, valid.de, valid.en, test.en, test.fr"
     )
     assert fails(folder, languages="") == (
         "FOLDER: which way to translate? add --languages with one of de-en, "
@@ -101,7 +106,7 @@ def test_folders(folder, tmp_path):
     for languages in ("", "en-de"):
         assert fails(empty, languages=languages) == (
             "FOLDER: has no train files; expected train.en and train.de, or "
-            "train.tsv, or these with .gz"
+            "a table such as train.tsv, or these with .gz"
         )
     with pytest.raises(DataError, match=r"^--data-path FOLDER is needed"):
         translation.make_datasets(
@@ -131,6 +136,8 @@ def test_columns_of_a_table(folder):
         "FOLDER/train.tsv:4: expected 2 columns, found 1; a line is a "
         "sentence, one tab, and its translation"
     )
+    table.write_text("id\ten\tde\n1\ta\tb\n\n2\tc\n")
+    assert "train.tsv:4: expected 3 columns, found 2; a line" in fails(folder)
     table.write_text("en\tfr\na\tb\n")
     assert fails(folder) == (
         "FOLDER/train.tsv:1: the columns are en and fr, expected en and de, "
@@ -141,9 +148,11 @@ def test_columns_of_a_table(folder):
 def test_files_that_are_no_text(folder):
     path = folder / "train.de"
     raw = path.read_bytes()
-    path.write_bytes(raw.decode().encode("utf-16"))
+    path.write_bytes("größer\n".encode("latin-1") * 600)
     assert fails(folder) == (
-        "FOLDER/train.de:1: the file is UTF-16; save it as UTF-8"
+        "FOLDER/train.de:1: is not UTF-8, 12 broken bytes begin here; if it "
+        "is cp1252, add --encoding cp1252, save it as UTF-8, or have them "
+        "replaced by --encoding utf-8"
     )
     path.write_bytes(gzip.compress(raw)[:-20])
     assert re.fullmatch(
@@ -158,3 +167,84 @@ def test_files_that_are_no_text(folder):
         "FOLDER/train.de:1: the line is longer than 16,777,216 bytes; "
         "expected one record per line of text"
     )
+
+
+@pytest.mark.parametrize("names", [("EN", "de"), ("source", "target")])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_tables_with_a_column_for_each_language(folder, suffix, names):
+    rows = [("", "x"), *sentences(50, 2)]
+    for path in folder.glob("t*.*"):
+        path.unlink()
+    for split, pairs in (("train", sentences(600)), ("test", rows)):
+        table(folder / f"{split}.{suffix}", pairs, names)
+    data = make(folder)
+    assert written(data.test) == rows[1:]
+    assert "1 pairs with an empty side left out" in "\n".join(data.report())
+    # One file is cut into splits, or all of it is test.
+    path = folder / f"test.{suffix}"
+    table(path, sentences(600), names)
+    data = make(path, cache_path=folder.parent / "cache")
+    assert sum(data.examples.values()) == 600
+    assert data.examples["train"] > 400
+    assert fails(path, languages="").endswith(
+        "which way to translate? add --languages with the names of two of its "
+        "columns, source first, such as en-de"
+    )
+    tokenizers = data.tokenizers
+    whole = make(path, tokenizers=tokenizers, whole=True)
+    assert whole.examples == {"train": 0, "valid": 0, "test": 600}
+
+
+def table(path, pairs, names):
+    columns = dict(zip(names, map(list, zip(*pairs, strict=True)), strict=True))
+    if path.suffix == ".parquet":
+        parquet.write_table(pyarrow.table(columns), path)
+        return
+    rows = [dict(zip(names, pair, strict=True)) for pair in pairs]
+    with path.open("w", newline="") as file:
+        if path.suffix == ".jsonl":
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+            return
+        writer = csv.DictWriter(file, names, delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_pairs_as_hubs_give_them_out(folder):
+    for path in folder.glob("train.*"):
+        path.unlink()
+    pairs = [{"en": s, "de": t} for s, t in sentences(600)]
+    path = folder / "train-00000-of-00001.parquet"
+    parquet.write_table(
+        pyarrow.table({"id": range(600), "translation": pairs}), path
+    )
+    assert written(make(folder).train) == sentences(600)
+
+
+def test_one_file_that_is_no_table(folder):
+    assert fails(folder / "train.en") == "FOLDER: is a file; expected a folder"
+
+
+def test_a_named_encoding(folder):
+    for split in ("train", "valid", "test"):
+        path = folder / f"{split}.de"
+        path.write_bytes(path.read_text().replace("u", "ü").encode("cp1252"))
+    data = make(folder, encoding="cp1252")
+    expected = [t.replace("u", "ü") for _, t in sentences(50, 2)]
+    assert list(data.test.target_texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("languages", "names", "pair"),
+    [
+        ("en-de", (), ("en", "de")),
+        ("en-zh-CN", (), ("en", "zh-CN")),
+        ("zh-CN-en", (), ("zh-CN", "en")),
+        ("pt-br-en", ("pt-br", "en"), ("pt-br", "en")),
+        ("pt-br-en", ("pt", "br-en"), ("pt", "br-en")),
+    ],
+)
+def test_languages_with_a_hyphen(languages, names, pair):
+    assert parallel_files.parse(languages, names) == pair
+    with pytest.raises(DataError, match=r"^--languages pt-br-en: expected two"):
+        parallel_files.parse("pt-br-en")

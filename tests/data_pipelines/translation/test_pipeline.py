@@ -74,7 +74,7 @@ def test_an_old_run_on_new_data(folder):
         data.train.dataset()
     assert fails(folder) == (
         "FOLDER: has no train files; expected train.en and train.de, or "
-        "train.tsv, or these with .gz; found test.de, test.en"
+        "a table such as train.tsv, or these with .gz; found test.de, test.en"
     )
 
 
@@ -145,7 +145,7 @@ def test_public_sets(name, tmp_path):
     assert written(data.test)[7] == tuple(f"{n} test número 7" for n in own)
     assert other.languages == own[::-1]
     assert other.test.target_texts[7] == f"{own[0]} test número 7"
-    assert any("2 bytes that are not UTF-8" in line for line in data.report())
+    assert any("2 broken bytes replaced" in line for line in data.report())
 
 
 def test_languages_of_a_public_set(tmp_path):

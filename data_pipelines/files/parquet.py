@@ -1,0 +1,66 @@
+"""Rows of .parquet files, a batch at a time, whatever their groups' size."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from data_pipelines.files.errors import DataError
+from data_pipelines.files.names import refuse_special
+
+# Rows and bytes that are in memory at a time.
+_ROWS = 1024
+_BYTES = 2**20
+
+
+def rows(
+    path: Path, choose: Callable[[list[str]], Sequence[int]]
+) -> Iterator[list[Any]]:
+    """Yield the values of each row, text as bytes, None what is missing.
+
+    Args:
+        path: The file.
+        choose: Takes the names of its columns, `a.b` for a field b of a column
+            a, and returns which of them to read.
+
+    Raises:
+        DataError: It is missing, damaged or no such file.
+    """
+    # Needed for these files only.
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    refuse_special(path)
+    if not path.is_file():
+        reason = "Is a directory" if path.is_dir() else "there is no such file"
+        raise DataError(f"{path}: {reason}")
+    try:
+        # A buffer is what makes it read a part of a group only.
+        with ParquetFile(path, buffer_size=_BYTES, pre_buffer=False) as file:
+            names = file.schema_arrow.empty_table().flatten().column_names
+            chosen = [names[index] for index in choose(names)]
+            for batch in file.iter_batches(_ROWS, columns=chosen):
+                flat = pyarrow.Table.from_batches([batch]).flatten()
+                columns = [_values(flat[name]) for name in chosen]
+                yield from map(list, zip(*columns, strict=True))
+    except DataError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path}: is damaged or not a Parquet file: {reason}"
+        ) from None
+
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a column; text is not decoded."""
+    import pyarrow
+
+    kind = column.type
+    if pyarrow.types.is_dictionary(kind):
+        kind = kind.value_type
+        column = column.cast(kind)
+    if pyarrow.types.is_string(kind):
+        column = column.cast(pyarrow.binary())
+    elif pyarrow.types.is_large_string(kind):
+        column = column.cast(pyarrow.large_binary())
+    return column.to_pylist()
