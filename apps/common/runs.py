@@ -57,7 +57,7 @@ class Options:
 class ScoringOptions(Options):
     """The flags of every `evaluate`, which adds a `scored_dataset`."""
 
-    data_path: str = flag("", "folder of that data set")
+    data_path: str = flag("", "folder, or one file, of that data set")
     split: str = flag("test", "split to score", choices=SPLITS)
 
     def check(self) -> None:
@@ -228,6 +228,13 @@ def data_to_score(
             f" {', '.join(sources)}"
         )
     return config["dataset"], config["data_path"] or None
+
+
+def is_other_file(options: ScoringOptions, config: dict) -> bool:
+    """Return whether the flags name data that the run was not trained on."""
+    paths = (options.data_path, config["data_path"])
+    own, other = (Path(path).resolve() for path in paths)
+    return bool(options.dataset) and own != other
 
 
 def split_to_score(run: Run, datasets, options: ScoringOptions):

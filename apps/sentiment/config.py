@@ -8,13 +8,22 @@ from apps.common import checks, cli, runs
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.sentiment.pipeline", "SOURCES")
 
+ENCODING = cli.flag("", "encoding of your files; empty: UTF-8, or as marked")
+TEXT_COLUMN = cli.flag("", "column of the texts; empty: by its usual names")
+LABEL_COLUMN = cli.flag("", "column of the labels; empty: by its usual names")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Trains a classifier of texts: sentiment, topic, any label."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
-    data_path: str = cli.flag("", "folder of your files or of a TFDS data set")
+    data_path: str = cli.flag(
+        "", "folder of your files, or one file; or folder of TFDS"
+    )
+    encoding: str = ENCODING
+    text_column: str = TEXT_COLUMN
+    label_column: str = LABEL_COLUMN
     download: bool = cli.flag(False, "let TFDS download the data set")
     vocabulary_size: int = cli.flag(
         30_000, "vocabulary size", at_least=3, at_most=1_000_000
@@ -134,6 +143,14 @@ class EvaluateOptions(runs.ScoringOptions):
     app = "sentiment"
 
     dataset: str = runs.scored_dataset(SOURCES)
+    encoding: str = ENCODING
+    text_column: str = TEXT_COLUMN
+    label_column: str = LABEL_COLUMN
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        if not self.dataset:
+            yield "encoding text_column label_column", "without --dataset"
 
 
 @dataclasses.dataclass(frozen=True)

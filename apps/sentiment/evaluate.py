@@ -24,6 +24,7 @@ import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import classification_metrics, report, runs, tables
 from data_pipelines import sentiment as pipeline
 
+from .config import Config
 from .predict import Predictor
 
 METRICS = ("accuracy", "macro_f1", "roc_auc")
@@ -104,6 +105,7 @@ def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
     config = run.record["config"]
+    reading = options if options.dataset else Config(**config)
     predictor = Predictor.of_run(run)
     data = pipeline.make_datasets(
         *runs.data_to_score(options, config, pipeline.SOURCES),
@@ -114,6 +116,10 @@ def main(options: Options) -> None:
         seed=config["seed"],
         vocabulary=predictor.vocabulary,
         labels=predictor.labels,
+        encoding=reading.encoding,
+        text_column=reading.text_column,
+        label_column=reading.label_column,
+        whole=runs.is_other_file(options, config),
     )
     split = runs.split_to_score(run, data, options)
     scores, probabilities = score(predictor.classifier, split)

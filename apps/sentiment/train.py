@@ -42,6 +42,9 @@ def train(config: Config) -> dict:
             vocabulary_size=config.vocabulary_size,
             seed=config.seed,
             download=config.download,
+            encoding=config.encoding,
+            text_column=config.text_column,
+            label_column=config.label_column,
         )
         runs.keep_lines(run, "vocabulary.txt", data.vocabulary.words)
         runs.keep_lines(run, "labels.txt", data.labels)

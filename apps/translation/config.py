@@ -9,13 +9,18 @@ CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.translation.pipeline", "SOURCES")
 ATTENTION = ("additive", "general", "dot", "none")
 
+ENCODING = cli.flag("", "encoding of your files; empty: UTF-8, or as marked")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Trains a translator from pairs of sentences."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
-    data_path: str = cli.flag("", "folder of your files or of a TFDS data set")
+    data_path: str = cli.flag(
+        "", "folder of your files, or one file; or folder of TFDS"
+    )
+    encoding: str = ENCODING
     languages: str = cli.flag(
         "", "source and target language, as file endings: en-de"
     )
@@ -189,6 +194,13 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
     app = "translation"
 
     dataset: str = runs.scored_dataset(SOURCES)
+    encoding: str = ENCODING
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from super().without_effect()
+        if not self.dataset:
+            yield "encoding", "without --dataset"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -121,6 +121,8 @@ def main(options: Options) -> None:
         max_length=config.max_length,
         seed=config.seed,
         tokenizers=(predictor.source, predictor.target),
+        encoding=(options if options.dataset else config).encoding,
+        whole=runs.is_other_file(options, run.record["config"]),
     )
     split, language = runs.split_to_score(run, data, options), data.languages[1]
     metrics, _ = score(predictor, split, language, options.search(config))

@@ -45,6 +45,7 @@ def train(config: Config) -> dict:
             seed=config.seed,
             subword_dropout=config.subword_dropout,
             download=config.download,
+            encoding=config.encoding,
         )
         tokenizers = data.source_tokenizer, data.target_tokenizer
         runs.keep_lines(run, "source.txt", tokenizers[0].pieces)

@@ -103,7 +103,6 @@ def check(split: str, where: str) -> str:
         split: The name.
         where: File and line, for the message.
     """
-    split = _ALSO.get(split, split)
     if split not in SPLITS:
         raise DataError(
             f"{where}: unknown split {split!r}; expected "

@@ -36,7 +36,7 @@ from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
 # Part of the key of every corpus: raise it with any change of the folder, or
 # of the way records are read.
-FORMAT = 4
+FORMAT = 5
 
 # A chunk ends at whichever comes first.
 _CHUNK_TEXTS = 512

@@ -27,7 +27,7 @@ from data_pipelines.text.tokenizers import normalize
 
 # Part of the key of every folder: raise it with any change of it, or of the
 # way pairs are read.
-FORMAT = 3
+FORMAT = 4
 
 # Pairs that are written at a time.
 _CHUNK = 4096

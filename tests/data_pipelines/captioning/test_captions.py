@@ -103,10 +103,8 @@ def test_what_records_can_do_applies(tmp_path):
     content = content.replace(b"a brown", b"a br\xfcn").replace(b"\n", b"\r\n")
     found = read(table(tmp_path, gzip.compress(content)))
     assert found.pictures["b.jpg"].captions[1] == "a br\ufffdn dog"
-    assert found.notes == [
-        f"{tmp_path / 'captions.csv'}: 1 broken bytes, which are not UTF-8, "
-        "replaced"
-    ]
+    (note,) = found.notes
+    assert note.startswith(f"{tmp_path / 'captions.csv'}: 1 broken bytes, ")
 
 
 NFC, NFD = (unicodedata.normalize(f, "Café.jpg") for f in ("NFC", "NFD"))
