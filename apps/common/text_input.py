@@ -1,67 +1,175 @@
-"""Text that people give to a command, and checks of the files they name."""
+"""Texts that people give to a command, and the answers that it gives back.
+
+Texts are read by the readers of training data, so they are cleaned alike: those
+of the command line, the lines of a file or of standard input, or a column of a
+table, which is written back with the answers beside it.
+"""
 
 import contextlib
+import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from apps.common.cli import UserError
-from data_pipelines.files.names import refuse_special
+from apps.common import checks
+from apps.common.cli import UserError, flag
+from data_pipelines.files import tables
+from data_pipelines.files.lines import Lines, checked, decode
+from data_pipelines.files.tables import Row, Table
 
-# How lines of the user's are opened: nothing but "\n" ends one, as in the data,
-# and bytes that are not UTF-8 are replaced.
-LINES = {"encoding": "utf-8", "errors": "replace", "newline": "\n"}
+ENCODING = flag("", "encoding of your files; empty: UTF-8, or as marked")
 
-
-def repaired(word: str) -> str:
-    """Return a word of the command line, marks in place of invalid UTF-8."""
-    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+OUTPUTS = (".csv", ".jsonl")
 
 
-def read_lines(
-    texts: Sequence[str], path: str, noun: str, keep_empty: bool = True
-) -> Iterator[str]:
-    """Yield the texts of the command line, of a file or of standard input.
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The flags of every `predict` of texts, which has positional `texts`."""
+
+    input: str = flag(
+        "", "file with a text a line, or table: .csv, .tsv, .jsonl, .parquet"
+    )
+    text_column: str = flag(
+        "", "column of a table to read; empty: by its usual names"
+    )
+    encoding: str = ENCODING
+    output: str = flag("", "table to write, .csv or .jsonl; empty: print")
+    json: bool = flag(False, "print an object of JSON for each text")
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        if not tables.kind(self.input):
+            yield "text_column", "without a table as --input"
+        if self.texts:
+            yield "encoding", "on texts of the command line"
+        if self.output:
+            yield "json", "with --output, whose ending says the format"
+
+    def check(self) -> None:
+        """Refuse what cannot be read or written."""
+        super().check()
+        checks.texts(self.texts, self.input, "text")
+        checks.output_file("output", self.output)
+        if self.encoding:
+            checked(self.encoding)
+        if self.output and not self.output.lower().endswith(OUTPUTS):
+            raise UserError(
+                f"--output {self.output}: expected a name that ends in "
+                f"{' or '.join(OUTPUTS)}"
+            )
+        if self.input.lower().endswith(".json"):
+            raise UserError(
+                f"{self.input}: expected .jsonl, with an object on each line"
+            )
+
+
+def read(
+    options: Options, noun: str, columns: Sequence[str] = ()
+) -> Iterator[Row]:
+    """Yield rows with a `text`, which may be empty, and all their `cells`.
 
     Args:
-        texts: Those of the command line, which go before the others.
-        path: A file with one a line; "" for standard input.
-        noun: What one of them is called in errors.
-        keep_empty: Whether to yield empty lines, too.
+        options: The flags.
+        noun: What one of the texts is called in errors.
+        columns: What a column of texts is often called, besides `text`.
 
     Raises:
-        UserError: Both were named, the file cannot be read, or there is no
-            line at all.
+        UserError: There is no text at all, or there are two places.
+        DataError: A file is not as described, with its line.
     """
-    if texts and path:
-        raise UserError(f"give {noun}s or --input, not both")
-    if texts:
-        yield from map(repaired, texts)
+    checks.texts(options.texts, options.input, noun)
+    if options.texts:
+        for number, word in enumerate(options.texts, 1):
+            text, broken = decode(word.encode("utf-8", "surrogateescape"))
+            if broken:
+                _note(f"{noun} {number}: {broken} broken bytes replaced")
+            text = text.removeprefix("\ufeff")
+            yield Row({"text": text.strip()}, number, {"text": text})
         return
-    count = 0
-    with _open(path, noun) as file:
-        for line in map(str.strip, file):
-            if line or keep_empty:
-                count += 1
-                yield line
-    if not count:
-        raise UserError(f"no {noun}; give one, or --input FILE")
+    if tables.kind(options.input):
+        source = Table(
+            options.input,
+            ["text"],
+            encoding=options.encoding,
+            names={"text": options.text_column},
+            also={"text": columns},
+            whole=True,
+        )
+        rows = iter(source)
+    else:
+        source = _lines(options, noun)
+        rows = _rows(source)
+    for row in rows:
+        # JSON can hold halves of surrogate pairs, UTF-8 cannot.
+        text = row["text"].encode("utf-8", "replace").decode("utf-8")
+        yield Row({"text": text.strip()}, row.line, row.cells)
+    for note in source.notes():
+        _note(note)
 
 
-def _open(path, noun):
-    """Return a context of the lines of a file or of standard input."""
-    if path:
-        refuse_special(path)
-        try:
-            return open(path, **LINES)
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from None
+def _lines(options: Options, noun: str) -> Lines:
+    """Return the lines of the file, or of standard input."""
+    if options.input:
+        return Lines(options.input, options.encoding)
     if sys.stdin is None:
         raise UserError(f"no {noun}, and no standard input")
-    sys.stdin.reconfigure(**LINES)
     if sys.stdin.isatty():
         print(f"one {noun} a line, end with Ctrl-D", file=sys.stderr)
-    return contextlib.nullcontext(sys.stdin)
+    if not sys.stdin.buffer.peek(1):
+        raise UserError(f"no {noun}; give one, or --input FILE")
+    return Lines("standard input", options.encoding, sys.stdin.buffer)
+
+
+def _rows(lines: Lines) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        yield Row({"text": text}, number, {"text": text})
+
+
+def _note(note: str) -> None:
+    print(f"note: {note}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def answers(
+    options: Options, run_path: Path
+) -> Iterator[Callable[[Row, str, dict], None]]:
+    """Yield a function that prints or writes the answer to a row.
+
+    It takes the row, a line that says the answer, and the answer as columns.
+    With the first one it is said on standard error which run they are of.
+
+    Args:
+        options: The flags.
+        run_path: Folder of the run.
+    """
+    first = True
+    with contextlib.ExitStack() as stack:
+        write = None
+        if options.output:
+            Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+            write = stack.enter_context(tables.writing(options.output))
+
+        def answer(row: Row, line: str, columns: dict) -> None:
+            nonlocal first
+            if first:
+                _note(f"answers of the run {run_path}")
+            first = False
+            cells = dict(row.cells)
+            for name, value in columns.items():
+                cells[f"predicted_{name}" if name in row.cells else name] = (
+                    value
+                )
+            if write:
+                write(cells)
+            elif options.json:
+                print(tables.json_line(cells))
+            else:
+                print(line)
+
+        yield answer
+    if options.output:
+        print(f"wrote {options.output}", file=sys.stderr)
 
 
 def check_output(flag: str, path: str | Path) -> None:

@@ -3,12 +3,11 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs
+from apps.common import checks, cli, runs, text_input
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.sentiment.pipeline", "SOURCES")
 
-ENCODING = cli.flag("", "encoding of your files; empty: UTF-8, or as marked")
 TEXT_COLUMN = cli.flag("", "column of the texts; empty: by its usual names")
 LABEL_COLUMN = cli.flag("", "column of the labels; empty: by its usual names")
 
@@ -21,7 +20,7 @@ class Config:
     data_path: str = cli.flag(
         "", "folder of your files, or one file; or folder of TFDS"
     )
-    encoding: str = ENCODING
+    encoding: str = text_input.ENCODING
     text_column: str = TEXT_COLUMN
     label_column: str = LABEL_COLUMN
     download: bool = cli.flag(False, "let TFDS download the data set")
@@ -143,7 +142,7 @@ class EvaluateOptions(runs.ScoringOptions):
     app = "sentiment"
 
     dataset: str = runs.scored_dataset(SOURCES)
-    encoding: str = ENCODING
+    encoding: str = text_input.ENCODING
     text_column: str = TEXT_COLUMN
     label_column: str = LABEL_COLUMN
 
@@ -154,13 +153,12 @@ class EvaluateOptions(runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(runs.Options):
+class PredictOptions(text_input.Options, runs.Options):
     """Labels texts."""
 
     app = "sentiment"
 
     texts: tuple = cli.positional("texts to label; none: standard input")
-    input: str = cli.flag("", "file with one text a line")
     explain: bool = cli.flag(False, "show the words that weighed most")
     page: str = cli.flag(
         "", "HTML page of --explain; empty: explanations.html in the run folder"
@@ -168,13 +166,13 @@ class PredictOptions(runs.Options):
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
+        yield from super().without_effect()
         if not self.explain:
             yield "page", "without --explain"
 
     def check(self) -> None:
         """Refuse what cannot be read or written."""
         super().check()
-        checks.texts(self.texts, self.input, "text")
         checks.output_file("page", self.page)
 
 

@@ -4,9 +4,11 @@
     make predict-sentiment ARGS="--input reviews.txt --explain"
     python -m apps.sentiment.predict < reviews.txt
 
-One line a text: label, probability, text, separated by tabs. With `--explain`
-a second line names the words that weighed most, and an HTML page shades every
-word by its weight.
+One line a text: label, probability, text, separated by tabs; an empty one stays
+empty. With `--explain` a second line names the words that weighed most, and an
+HTML page shades every word by its weight. Of a table, `--input reviews.csv`, a
+column is read, and `--output labelled.csv` writes all of it, the label and the
+probability of each class; `--json` prints the same.
 """
 
 from apps.common import cli
@@ -27,6 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from apps.common import graph, report, runs, text_input
+from data_pipelines.sentiment import COLUMNS
 from data_pipelines.text.words import (
     Vocabulary,
     crop,
@@ -51,12 +54,14 @@ class Prediction(typing.NamedTuple):
     Attributes:
         label: Name of the most probable class.
         probability: Of that class.
+        probabilities: Of all classes, in their order.
         words: The words of the text, as far as they are read.
         weights: Weights of the words in the attention pooling; add up to one.
     """
 
     label: str
     probability: float
+    probabilities: list[float]
     words: list[str]
     weights: list[float]
 
@@ -131,6 +136,7 @@ class Predictor:
             yield Prediction(
                 self.labels[best],
                 float(probabilities[row, best]),
+                probabilities[row].tolist(),
                 words,
                 weights[row, : len(words)].tolist(),
             )
@@ -143,19 +149,24 @@ def main(options: Options) -> None:
     page = Path(options.page or run.file("explanations.html"))
     if options.explain:
         text_input.check_output("--page", page)
-    texts = text_input.read_lines(
-        options.texts, options.input, "text", keep_empty=False
-    )
+    rows = text_input.read(options, "text", COLUMNS["text"])
     explained = []
-    while batch := list(itertools.islice(texts, BATCH)):
-        for text, prediction in zip(batch, predictor(batch), strict=True):
-            line = " ".join(text.split())
-            print(f"{prediction.label}\t{prediction.probability:.3f}\t{line}")
-            if options.explain:
-                print("\t\t" + heaviest(prediction))
-                explained.append(prediction)
-        sys.stdout.flush()
-        del explained[EXPLAINED_TEXTS:]
+    with text_input.answers(options, run.path) as answer:
+        while batch := list(itertools.islice(rows, BATCH)):
+            texts = [row["text"] for row in batch if row["text"]]
+            predictions = iter(predictor(texts))
+            for row in batch:
+                prediction = next(predictions) if row["text"] else None
+                # What has no words has no label.
+                if prediction is None or not prediction.words:
+                    answer(row, "", columns(predictor.labels))
+                    continue
+                line = lines(prediction, row["text"], options.explain)
+                answer(row, line, columns(predictor.labels, prediction))
+                if options.explain:
+                    explained.append(prediction)
+            sys.stdout.flush()
+            del explained[EXPLAINED_TEXTS:]
     if options.explain:
         report.render(
             page,
@@ -165,6 +176,25 @@ def main(options: Options) -> None:
             examples=[(prediction, None) for prediction in explained],
         )
         print(f"wrote {page}", file=sys.stderr)
+
+
+def lines(prediction: Prediction, text: str, explain: bool) -> str:
+    """Return what is printed of a prediction."""
+    fields = prediction.label, f"{prediction.probability:.3f}"
+    line = "\t".join([*fields, " ".join(text.split())])
+    return line + "\n\t\t" + heaviest(prediction) if explain else line
+
+
+def columns(
+    labels: Sequence[str], prediction: Prediction | None = None
+) -> dict[str, str | float | None]:
+    """Return a prediction as columns of a table, empty if there is none."""
+    values = [None] * (2 + len(labels))
+    if prediction:
+        probabilities = [prediction.probability, *prediction.probabilities]
+        values = [prediction.label, *(round(p, 6) for p in probabilities)]
+    names = ["label", "probability", *(f"probability_{n}" for n in labels)]
+    return dict(zip(names, values, strict=True))
 
 
 def heaviest(prediction: Prediction) -> str:

@@ -3,13 +3,11 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs, search
+from apps.common import checks, cli, runs, search, text_input
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.translation.pipeline", "SOURCES")
 ATTENTION = ("additive", "general", "dot", "none")
-
-ENCODING = cli.flag("", "encoding of your files; empty: UTF-8, or as marked")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +18,7 @@ class Config:
     data_path: str = cli.flag(
         "", "folder of your files, or one file; or folder of TFDS"
     )
-    encoding: str = ENCODING
+    encoding: str = text_input.ENCODING
     languages: str = cli.flag(
         "", "source and target language, as file endings: en-de"
     )
@@ -194,7 +192,7 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
     app = "translation"
 
     dataset: str = runs.scored_dataset(SOURCES)
-    encoding: str = ENCODING
+    encoding: str = text_input.ENCODING
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
@@ -204,19 +202,22 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(search.Generation, runs.Options):
+class PredictOptions(text_input.Options, search.Generation, runs.Options):
     """Translates sentences."""
 
     app = "translation"
 
     texts: tuple = cli.positional("sentences; none: standard input")
-    input: str = cli.flag("", "file with one sentence a line")
     page: str = cli.flag("", "HTML page to write, which shows the attention")
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from text_input.Options.without_effect(self)
+        yield from search.Generation.without_effect(self)
 
     def check(self) -> None:
         """Refuse what cannot be read or written."""
         super().check()
-        checks.texts(self.texts, self.input, "sentence")
         checks.output_file("page", self.page)
 
 

@@ -7,7 +7,10 @@
 
 One line for each sentence, in their order, so that line 7 of the output belongs
 to line 7 of the input; an empty line stays empty. With `--n-best` there are so
-many lines for each, with `--scores` the score stands before each, and a tab.
+many lines for each, with `--scores` the score stands before each, and a tab. Of
+a table, `--input letters.csv`, the column of the source language is read, and
+`--output translated.csv` writes all of it and the translations; `--json` prints
+the same.
 """
 
 from apps.common import cli
@@ -29,6 +32,7 @@ from apps.common import generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis, Search
 from data_pipelines.text.tokenizers import Tokenizer
+from data_pipelines.translation.parallel_files import parse
 
 from . import page
 from .config import Config
@@ -187,6 +191,36 @@ def notes(predictor: Predictor, number: int, text: str) -> Iterator[str]:
         yield f"sentence {number}: all of its words are unknown"
 
 
+def source_columns(predictor: Predictor) -> list[str]:
+    """Return what the column of source sentences is often called."""
+    names = ["source", "src", "sentence"]
+    if predictor.config.languages:
+        source, _ = parse(predictor.config.languages)
+        names += [source, f"translation.{source}"]
+    return names
+
+
+def lines(hypotheses: Sequence[Hypothesis], scores: bool) -> str:
+    """Return what is printed of the translations of a sentence."""
+    return "\n".join(
+        f"{h.score:.3f}\t{h.text}" if scores else h.text for h in hypotheses
+    )
+
+
+def columns(
+    hypotheses: Sequence[Hypothesis], count: int, scores: bool
+) -> dict[str, str | float | None]:
+    """Return translations as columns of a table, empty where there is none."""
+    cells = {}
+    for number in range(count):
+        end = f"_{number + 1}" if number else ""
+        best = hypotheses[number] if number < len(hypotheses) else None
+        cells[f"translation{end}"] = best and best.text
+        if scores:
+            cells[f"score{end}"] = best and round(float(best.score), 3)
+    return cells
+
+
 def main(options: Options) -> None:
     """Translate all lines, a batch at a time."""
     run = runs.open_run("translation", options.run, options.runs_path)
@@ -194,25 +228,25 @@ def main(options: Options) -> None:
         text_input.check_output("--page", options.page)
     predictor = Predictor.of_run(run, eager=0 < len(options.texts) <= BATCH)
     search = options.search(predictor.config)
-    lines = text_input.read_lines(options.texts, options.input, "sentence")
-    numbers = itertools.count(1)
+    rows = text_input.read(options, "sentence", source_columns(predictor))
     examples = []
-    while batch := list(itertools.islice(lines, BATCH)):
-        texts = [text for text in batch if text]
-        translations = iter(predictor(texts, search) if texts else [])
-        for number, text in zip(numbers, batch, strict=False):
-            if not text:
-                print()
-                continue
-            for note in notes(predictor, number, text):
-                print(f"note: {note}", file=sys.stderr)
-            hypotheses = next(translations)
-            for hypothesis in hypotheses:
-                score = f"{hypothesis.score:.3f}\t" if options.scores else ""
-                print(score + hypothesis.text)
-            if options.page:
-                examples.append(page.example(predictor, text, hypotheses))
-        sys.stdout.flush()
+    with text_input.answers(options, run.path) as answer:
+        while batch := list(itertools.islice(rows, BATCH)):
+            texts = [row["text"] for row in batch if row["text"]]
+            translations = iter(predictor(texts, search) if texts else [])
+            for row in batch:
+                text = row["text"]
+                hypotheses = next(translations) if text else []
+                for note in notes(predictor, row.line, text) if text else ():
+                    print(f"note: {note}", file=sys.stderr)
+                answer(
+                    row,
+                    lines(hypotheses, options.scores),
+                    columns(hypotheses, options.n_best, options.scores),
+                )
+                if options.page and hypotheses:
+                    examples.append(page.example(predictor, text, hypotheses))
+            sys.stdout.flush()
     if options.page:
         report.render(
             options.page,

@@ -18,6 +18,7 @@ import numpy as np
 
 from apps.common import cli, report
 from data_pipelines.files.atomic import replacing
+from data_pipelines.files.tables import to_cell
 from data_pipelines.vision.images import printable
 
 from . import scores
@@ -118,7 +119,10 @@ def write(
             with open(csv_file, "w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, COLUMNS)
                 writer.writeheader()
-                writer.writerows(segments)
+                writer.writerows(
+                    {name: to_cell(value) for name, value in row.items()}
+                    for row in segments
+                )
             json_file.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
             report.render(
                 page,

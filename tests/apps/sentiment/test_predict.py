@@ -1,5 +1,7 @@
 """Labels of texts, one line each, and the words that weighed most."""
 
+import csv
+import json
 import os
 import shutil
 
@@ -8,6 +10,7 @@ import pytest
 
 from apps.common import cli
 from apps.sentiment import predict
+from data_pipelines.files.tables import Table
 from tests.apps.tools import run_module
 
 TEXTS = ("A dull start, a lovely end.", "A warm start, a stupid end.")
@@ -38,10 +41,15 @@ def test_a_file_and_standard_input_give_the_same(
 ):
     path = tmp_path / "texts.txt"
     # A carriage return ends no line, in the data it does not either.
-    path.write_bytes(b"a lovely\rend\r\n\n\xff a dull end\n" * 70)
+    lines = b"a lovely\rend\r\n\n <br />\na dull end\n" * 70
+    path.write_bytes(b"\xef\xbb\xbf" + lines + b"\xff\n")
     predict.main(options(trained, input=str(path)))
-    from_file = capsys.readouterr().out
-    assert from_file.count("\n") == 140
+    from_file, notes = capsys.readouterr()
+    expected = [True, False, False, True] * 70 + [True]
+    assert [bool(line) for line in from_file.splitlines()] == expected
+    assert len({line[:9] for line in from_file.splitlines()[:280:4]}) == 1
+    assert notes.startswith(f"note: answers of the run {trained.run.path}\n")
+    assert "texts.txt: 1 broken bytes, which are not UTF-8, replaced" in notes
     with open(path, "rb") as file:
         done = run_module(
             "apps.sentiment.predict",
@@ -49,6 +57,53 @@ def test_a_file_and_standard_input_give_the_same(
             stdin=file,
         )
     assert done.stdout == from_file
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_table_is_written_back(trained, loaded, tmp_path, capsys, suffix):
+    table, out = tmp_path / "in.csv", tmp_path / "new" / f"out.{suffix}"
+    content = (
+        f'id;Review;label\n1;"{TEXTS[0]}";=1+1\n2; ;\n-3;"{TEXTS[1]}\n";bad\n'
+    )
+    table.write_bytes(content.encode("utf-16"))
+    predict.main(options(trained, input=str(table), output=str(out)))
+    assert capsys.readouterr().out == ""
+    if suffix == "csv":
+        with open(out, newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = list(map(json.loads, out.read_text().splitlines()))
+    assert [row["id"] for row in rows] == ["1", "2", "-3"]
+    assert [row["Review"] for row in rows] == [TEXTS[0], " ", TEXTS[1] + "\n"]
+    formula = "'=1+1" if suffix == "csv" else "=1+1"
+    assert [row["label"] for row in rows] == [formula, "", "bad"]
+    assert [r["predicted_label"] or None for r in rows] == ["good", None, "bad"]
+    names = ("probability_good", "probability_bad", "probability")
+    for row in (rows[0], rows[2]):
+        good, bad, best = (float(row[name]) for name in names)
+        assert good + bad == pytest.approx(1, abs=1e-5)
+        assert best == max(good, bad)
+    assert not rows[1]["probability_good"]
+    # Our own reader has the very cells again.
+    back = Table(out, ["Review"], whole=True)
+    assert [row.cells["label"] for row in back] == ["=1+1", "", "bad"]
+
+
+def test_objects_are_printed(trained, loaded, tmp_path, capsys):
+    table = tmp_path / "in.jsonl"
+    table.write_text('{"text": "a dull end", "n": 1}\n{"text": null}\n')
+    predict.main(options(trained, input=str(table), json=True))
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["n"] == 1
+    assert first["label"] == "bad"
+    assert first["probability"] == first["probability_bad"]
+    assert (
+        second["text"] is second["label"] is second["probability_bad"] is None
+    )
+    predict.main(options(trained, texts=("a dull end",), json=True))
+    assert json.loads(capsys.readouterr().out) == {
+        key: value for key, value in first.items() if key != "n"
+    }
 
 
 def test_words_that_are_no_utf8_are_marked(trained, loaded, capsys):

@@ -1,5 +1,6 @@
 """Translations of lines, by every way of decoding, and their attention."""
 
+import csv
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from apps.common import cli
 from apps.common.generation import GREEDY, Search
 from apps.translation import predict
+from apps.translation.predict import Predictor
 from tests.apps.translations import SENTENCES, translation
 
 
@@ -94,6 +96,31 @@ def test_predict_keeps_empty_lines_and_says_what_it_cuts(
     assert "note: sentence 3: all of its words are unknown" in error
     assert "note: sentence 4: 30 tokens, the last 19 are left out" in error
     assert page.read_text().count("<article>") == 3
+
+
+def test_a_table_is_written_back(trained, loaded, tmp_path):
+    table, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    table.write_text("id,EN\n1,One two.\n2,\n3,Six.\n")
+    predict.main(
+        options(
+            trained, input=str(table), output=str(out), n_best=2, scores=True
+        )
+    )
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert [row["translation"] for row in rows] == ["Due uno.", "", "Sei."]
+    assert float(rows[0]["score"]) > float(rows[0]["score_2"])
+    assert rows[0]["translation_2"]
+
+
+def test_a_sentence_without_a_translation_is_an_empty_line(
+    trained, loaded, predictor, monkeypatch, capsys
+):
+    monkeypatch.setattr(Predictor, "__call__", lambda self, texts, search: [[]])
+    page = str(trained.folder / "none.html")
+    predict.main(options(trained, texts=("Six.",), page=page))
+    assert capsys.readouterr().out == "\n"
 
 
 def test_predict_samples_by_seed(trained, loaded, capsys):
