@@ -37,7 +37,7 @@ import keras
 import numpy as np
 
 import rnn_layers
-from apps.common import tables
+from apps.common import cli, tables
 from benchmarks import run_log
 
 NEAR = 0.04  # what counts as right in the adding problem
@@ -308,4 +308,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    main(parse())
+    cli.main(lambda: main(parse()))

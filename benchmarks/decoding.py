@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
-from apps.common import decoding, graph
+from apps.common import checks, cli, decoding, graph
 from apps.translation import model
 from apps.translation.config import Config
 from data_pipelines.text.tokenizers import Tokenizer
@@ -143,6 +143,7 @@ def parse():
 
 def main(options):
     """Print the table and writes it as JSON."""
+    checks.output_file("json", options.json)
     config = Config(units=options.units, embedding_size=options.units)
     sizes = (options.vocabulary_size, options.vocabulary_size)
     translator, _ = model.build(config, *sizes)
@@ -174,4 +175,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    main(parse())
+    cli.main(lambda: main(parse()))

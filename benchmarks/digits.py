@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 import rnn_layers
-from apps.common import tables
+from apps.common import cli, tables
 from benchmarks import run_log
 from benchmarks.adding_and_copy import units_for
 
@@ -204,4 +204,4 @@ def main(options):
 
 
 if __name__ == "__main__":
-    main(parse())
+    cli.main(lambda: main(parse()))

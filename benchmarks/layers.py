@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 import rnn_layers
+from apps.common import checks, cli
 from benchmarks import layers_report, torch_layers
 from data_pipelines.files.atomic import replacing
 
@@ -336,6 +337,7 @@ def complete(chosen):
 def main():
     """Measures, prints as it goes, and writes the table and the JSON file."""
     chosen = arguments()
+    checks.output_file("output", chosen.output)
     output = pathlib.Path(chosen.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     cores = len(os.sched_getaffinity(0))
@@ -372,4 +374,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    cli.main(main)

@@ -5,7 +5,9 @@ import pathlib
 
 import keras
 
+from apps.common import checks
 from data_pipelines.files.atomic import replacing
+from data_pipelines.files.errors import DataError
 
 
 def runs(path, wanted, measured, line):
@@ -19,9 +21,14 @@ def runs(path, wanted, measured, line):
 
     Returns:
         The list of the wanted runs: dicts of `settings` and the results.
+
+    Raises:
+        UserError: The file cannot be written.
+        DataError: It is no file of runs.
     """
+    checks.output_file("json", path)
     path = pathlib.Path(path)
-    rows = json.loads(path.read_text()) if path.exists() else []
+    rows = _read(path) if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
     asked = []
     for settings in wanted:
@@ -35,3 +42,15 @@ def runs(path, wanted, measured, line):
         asked.append(row)
         print(line(row), flush=True)
     return asked
+
+
+def _read(path):
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and "settings" in row for row in rows
+    ):
+        raise DataError(f"{path}: is no list of runs; name another by --json")
+    return rows
