@@ -15,6 +15,7 @@ class Config:
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files, or of a TFDS data set")
+    encoding: str = runs.ENCODING
     download: bool = cli.flag(False, "let TFDS download the data set")
     allow_outside: bool = cli.flag(
         False, "let names of pictures in your tables leave your folder"
@@ -251,6 +252,11 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
 
     dataset: str = runs.scored_dataset(SOURCES)
     meteor: bool = cli.flag(False, "add METEOR; needs Java")
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from search.BeamSearch.without_effect(self)
+        yield from runs.ScoringOptions.without_effect(self)
 
 
 @dataclasses.dataclass(frozen=True)

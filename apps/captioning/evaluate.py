@@ -38,7 +38,10 @@ BATCH = 64
 
 
 def datasets(
-    captioner: Predictor, dataset: str, data_path: str | None
+    captioner: Predictor,
+    dataset: str,
+    data_path: str | None,
+    encoding: str = "",
 ) -> pipeline.Datasets:
     """Return a data set as a finished run reads it."""
     config = captioner.config
@@ -57,6 +60,7 @@ def datasets(
         download=config.download,
         tokenizer=captioner.tokenizer,
         allow_outside=config.allow_outside,
+        encoding=encoding,
     )
 
 
@@ -175,7 +179,8 @@ def main(options: Options) -> None:
     dataset, data_path = runs.data_to_score(
         options, run.record["config"], pipeline.SOURCES
     )
-    data = datasets(captioner, dataset, data_path)
+    reading = options if options.dataset else captioner.config
+    data = datasets(captioner, dataset, data_path, reading.encoding)
     split = runs.split_to_score(run, data, options)
     search = options.search(captioner.config)
     metrics, _ = score(captioner, split, search, options.meteor)

@@ -50,6 +50,7 @@ def train(config: Config) -> dict:
             seed=config.seed,
             download=config.download,
             allow_outside=config.allow_outside,
+            encoding=config.encoding,
         )
         encoder.check(data.train)
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)

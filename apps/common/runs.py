@@ -39,6 +39,9 @@ if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
     import keras
 
 
+ENCODING = flag("", "encoding of your files; empty: UTF-8, or as marked")
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """The flags of every command that uses a run of an `app`."""
@@ -58,7 +61,13 @@ class ScoringOptions(Options):
     """The flags of every `evaluate`, which adds a `scored_dataset`."""
 
     data_path: str = flag("", "folder, or one file, of that data set")
+    encoding: str = ENCODING
     split: str = flag("test", "split to score", choices=SPLITS)
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        if not self.dataset:
+            yield "encoding", "without --dataset"
 
     def check(self) -> None:
         """Refuse data that there are not, too."""

@@ -11,13 +11,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from apps.common import checks
+from apps.common import checks, runs
 from apps.common.cli import UserError, flag
 from data_pipelines.files import tables
 from data_pipelines.files.lines import Lines, checked, decode
 from data_pipelines.files.tables import Row, Table
-
-ENCODING = flag("", "encoding of your files; empty: UTF-8, or as marked")
 
 OUTPUTS = (".csv", ".jsonl")
 
@@ -32,7 +30,7 @@ class Options:
     text_column: str = flag(
         "", "column of a table to read; empty: by its usual names"
     )
-    encoding: str = ENCODING
+    encoding: str = runs.ENCODING
     output: str = flag("", "table to write, .csv or .jsonl; empty: print")
     json: bool = flag(False, "print an object of JSON for each text")
 

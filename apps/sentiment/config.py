@@ -20,7 +20,7 @@ class Config:
     data_path: str = cli.flag(
         "", "folder of your files, or one file; or folder of TFDS"
     )
-    encoding: str = text_input.ENCODING
+    encoding: str = runs.ENCODING
     text_column: str = TEXT_COLUMN
     label_column: str = LABEL_COLUMN
     download: bool = cli.flag(False, "let TFDS download the data set")
@@ -142,14 +142,14 @@ class EvaluateOptions(runs.ScoringOptions):
     app = "sentiment"
 
     dataset: str = runs.scored_dataset(SOURCES)
-    encoding: str = text_input.ENCODING
     text_column: str = TEXT_COLUMN
     label_column: str = LABEL_COLUMN
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
+        yield from super().without_effect()
         if not self.dataset:
-            yield "encoding text_column label_column", "without --dataset"
+            yield "text_column label_column", "without --dataset"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ class Config:
     data_path: str = cli.flag(
         "", "folder of your files, or one file; or folder of TFDS"
     )
-    encoding: str = text_input.ENCODING
+    encoding: str = runs.ENCODING
     languages: str = cli.flag(
         "", "source and target language, as file endings: en-de"
     )
@@ -192,13 +192,11 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
     app = "translation"
 
     dataset: str = runs.scored_dataset(SOURCES)
-    encoding: str = text_input.ENCODING
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
-        yield from super().without_effect()
-        if not self.dataset:
-            yield "encoding", "without --dataset"
+        yield from search.BeamSearch.without_effect(self)
+        yield from runs.ScoringOptions.without_effect(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Config:
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files, or of a TFDS data set")
+    encoding: str = runs.ENCODING
     download: bool = cli.flag(False, "let TFDS download the data set")
     allow_outside: bool = cli.flag(
         False, "let names of videos in your tables leave your folder"

@@ -106,7 +106,11 @@ def confusion(
 
 
 def datasets(
-    labeler: Predictor, config: dict, dataset: str, data_path: str | None
+    labeler: Predictor,
+    config: dict,
+    dataset: str,
+    data_path: str | None,
+    encoding: str = "",
 ) -> pipeline.Datasets:
     """Return a data set as a finished run reads it."""
     return pipeline.make_datasets(
@@ -121,6 +125,7 @@ def datasets(
         batch_size=config["batch_size"],
         seed=config["seed"],
         allow_outside=config.get("allow_outside", False),
+        encoding=encoding,
         frames_first=labeler.frames_first,
         labels=tuple(labeler.labels),
     )
@@ -137,7 +142,10 @@ def main(options: Options) -> None:
     config = run.record["config"]
     dataset, data_path = runs.data_to_score(options, config, pipeline.SOURCES)
     labeler = Predictor.of_run(run)
-    data = datasets(labeler, config, dataset, data_path)
+    encoding = config.get("encoding", "")
+    if options.dataset:
+        encoding = options.encoding
+    data = datasets(labeler, config, dataset, data_path, encoding)
     split = runs.split_to_score(run, data, options)
     if data.shape != labeler.shape:
         raise cli.UserError(

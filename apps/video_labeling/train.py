@@ -48,6 +48,7 @@ def train(config: Config) -> dict:
             mirror=config.mirror,
             download=config.download,
             allow_outside=config.allow_outside,
+            encoding=config.encoding,
             frames_first=config.frames_first,
         )
         frame_encoder.check(encoder, config, data)

@@ -72,6 +72,7 @@ class Source:
     Args:
         folder: The user's.
         path: The file.
+        encoding: Its encoding, see `Lines`.
         places: Folders in it where the pictures can be.
 
     Attributes:
@@ -85,9 +86,14 @@ class Source:
     KIND: str
 
     def __init__(
-        self, folder: Path, path: Path, places: Sequence[str] = _PLACES
+        self,
+        folder: Path,
+        path: Path,
+        encoding: str,
+        places: Sequence[str] = _PLACES,
     ) -> None:
         self.path = path
+        self.encoding = encoding
         self.folders = [folder / place for place in places]
         self.splits: set[str] = set()
         self.paths = [path]
@@ -114,9 +120,11 @@ class CaptionTable(Source):
 
     KIND = "captions.csv"
 
-    def __init__(self, folder: Path, path: Path) -> None:
-        super().__init__(folder, path, ("images", ""))
-        self.table = Table(path, ("image", "caption"), ("split",))
+    def __init__(self, folder: Path, path: Path, encoding: str) -> None:
+        super().__init__(folder, path, encoding, ("images", ""))
+        self.table = Table(
+            path, ("image", "caption"), ("split",), encoding=encoding
+        )
 
     @classmethod
     def reads(cls, path: Path) -> bool:
@@ -153,9 +161,9 @@ class LooseTable(Source):
         re.I,
     )
 
-    def __init__(self, folder: Path, path: Path) -> None:
-        super().__init__(folder, path)
-        self._lines = Lines(path)
+    def __init__(self, folder: Path, path: Path, encoding: str) -> None:
+        super().__init__(folder, path, encoding)
+        self._lines = Lines(path, encoding)
 
     @classmethod
     def _header(cls, path: Path) -> re.Match | None:
@@ -213,7 +221,7 @@ class JsonFile(Source):
     def _content(self) -> Any:
         refuse_special(self.path)
         try:
-            text = self.path.read_text("utf-8-sig", "replace")
+            text = self.path.read_text(self.encoding or "utf-8-sig", "replace")
             return json.loads(text)
         except OSError as error:
             raise DataError(f"{self.path}: {error.strerror}") from None
@@ -262,10 +270,11 @@ class Coco(JsonFile):
     EXPECTED = "COCO's files of captions, captions_*.json"
     _NAME = re.compile(r"captions_(train|val|test)(\w*)\.json")
 
-    def __init__(self, folder: Path, path: Path) -> None:
+    def __init__(self, folder: Path, path: Path, encoding: str) -> None:
         split, year = self._NAME.fullmatch(path.name).groups()
         name = split + year
-        super().__init__(folder, path, (name, f"images/{name}", "images", ""))
+        places = (name, f"images/{name}", "images", "")
+        super().__init__(folder, path, encoding, places)
         self.split = _SPLITS[split]
         self.splits = {self.split}
 
@@ -357,15 +366,15 @@ class Flickr(Source):
     KIND = "*.token"
     _LIST = re.compile(r".*\.(train|dev|test)Images\.txt")
 
-    def __init__(self, folder: Path, path: Path) -> None:
-        super().__init__(folder, path)
+    def __init__(self, folder: Path, path: Path, encoding: str) -> None:
+        super().__init__(folder, path, encoding)
         self.lists = {}
         for file in listed(path.parent):
             if match := self._LIST.fullmatch(file.name):
                 self.lists[file] = _SPLITS[match[1]]
         self.splits.update(self.lists.values())
         self.paths += self.lists
-        self._lines = Lines(path)
+        self._lines = Lines(path, encoding)
         self._unlisted: set[str] = set()
         self._uncaptioned: set[str] = set()
 
@@ -400,7 +409,7 @@ class Flickr(Source):
         """Return picture -> its split, and `file:line` that says it."""
         listed: dict[str, tuple[str, str]] = {}
         for path, split in self.lists.items():
-            for number, line in enumerate(Lines(path), 1):
+            for number, line in enumerate(Lines(path, self.encoding), 1):
                 where = f"{path}:{number}"
                 name = line.strip()
                 other, earlier = listed.get(name, (split, ""))
@@ -430,10 +439,15 @@ class Flickr(Source):
 _KINDS = (CaptionTable, LooseTable, Coco, Karpathy, Flickr)
 
 
-def sources(folder: Path) -> Sequence[Source]:
-    """Return the files of captions in a user's folder."""
+def sources(folder: Path, encoding: str = "") -> Sequence[Source]:
+    """Return the files of captions in a user's folder.
+
+    Args:
+        folder: The folder.
+        encoding: Of the files, see `Lines`.
+    """
     every = [
-        kind(folder, path)
+        kind(folder, path, encoding)
         for parent in (folder / name for name in _FOLDERS)
         for path in (listed(parent) if parent.is_dir() else ())
         for kind in _KINDS

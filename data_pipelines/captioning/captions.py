@@ -144,6 +144,7 @@ def read(
     training: bool = True,
     cache_path: Path,
     allow_outside: bool = False,
+    encoding: str = "",
 ) -> Captions:
     """Read the captions in a folder, and look for their pictures.
 
@@ -156,13 +157,14 @@ def read(
             quicker, and a list of missing pictures. Pictures are looked for
             each time.
         allow_outside: Whether names of pictures may leave the folder.
+        encoding: Of the files, see `Lines`.
 
     Raises:
         DataError: If a file is not as described, with its line; if more than
             a few pictures have no file.
     """
     data_folder = splits.data_folder(data_path)
-    sources = caption_files.sources(data_folder)
+    sources = caption_files.sources(data_folder, encoding)
     name = " and ".join(str(source.path) for source in sources)
     fingerprints = [
         cache.file_fingerprint(p) for source in sources for p in source.paths
@@ -172,7 +174,7 @@ def read(
         collected = json.dumps(_collect(sources, name), ensure_ascii=False)
         (folder / "captions.json").write_text(collected, "utf-8")
 
-    key = cache.key(_FORMAT, name, fingerprints)
+    key = cache.key(_FORMAT, name, fingerprints, encoding)
     folder = cache.folder(cache_path / f"{key}-captions", build)
     collected = json.loads((folder / "captions.json").read_text("utf-8"))
     files = [

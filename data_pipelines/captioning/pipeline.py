@@ -110,6 +110,7 @@ def make_datasets(
     download: bool = False,
     tokenizer: Tokenizer | None = None,
     allow_outside: bool = False,
+    encoding: str = "",
 ) -> Datasets:
     """Read captions and pictures; the second time from a cache.
 
@@ -138,6 +139,7 @@ def make_datasets(
             in train then, and splits that are missing are empty;
             `vocabulary_size` and `minimum_count` are without effect.
         allow_outside: Whether names of pictures may leave the folder.
+        encoding: Of the files of captions; empty: UTF-8, or as they show.
 
     Returns:
         The splits and what belongs to them.
@@ -158,6 +160,7 @@ def make_datasets(
         training=request.training,
         cache_path=cache_path,
         allow_outside=allow_outside,
+        encoding=encoding,
     )
     files = [(picture.name, picture.path) for picture in read.pictures.values()]
     if encoder is None:

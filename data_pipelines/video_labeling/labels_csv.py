@@ -25,7 +25,7 @@ import numpy as np
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.names import NamedFiles, file_id, listed, printable
-from data_pipelines.files.tables import Table, clean_label
+from data_pipelines.files.tables import Table, clean_label, kind
 from data_pipelines.video_labeling.clips import (
     BACKGROUND,
     VIDEO_FILES,
@@ -85,16 +85,40 @@ class _Row(NamedTuple):
     line: int
 
 
-def read(folder: Path, allow_outside: bool = False) -> Clips:
+def find(folder: Path) -> Path | None:
+    """Return the table of a folder, `NAME` or the like, if it has one."""
+    stem = Path(NAME).stem
+    tables = [
+        path
+        for path in listed(folder)
+        if path.name.partition(".")[0] == stem and kind(path)
+    ]
+    if len(tables) > 1:
+        raise DataError(
+            f"{folder}: holds {tables[0].name} and {tables[1].name}; expected "
+            "one table of labels"
+        )
+    return tables[0] if tables else None
+
+
+def read(
+    folder: Path, allow_outside: bool = False, encoding: str = ""
+) -> Clips:
     """Read the table of a folder, and look for its videos.
 
     Args:
         folder: The folder.
         allow_outside: Whether names of videos may leave it.
+        encoding: Of the table, see `Lines`.
     """
-    path = folder / NAME
+    path = find(folder) or folder / NAME
     sides = [f"{side}{end}" for side in ("start", "end") for end in _UNITS]
-    table = Table(path, ("video", "label"), ("frame", *sides, "split", "group"))
+    table = Table(
+        path,
+        ("video", "label"),
+        ("frame", *sides, "split", "group"),
+        encoding=encoding,
+    )
     columns = _columns(table)
     files = NamedFiles(folder, [folder / "videos", folder], allow_outside)
     annotations: dict[str, TableAnnotation] = {}

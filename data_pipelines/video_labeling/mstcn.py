@@ -55,7 +55,10 @@ def is_layout(folder: Path) -> bool:
 
 
 def read(
-    path: Path, allow_outside: bool = False, frames_first: bool = False
+    path: Path,
+    allow_outside: bool = False,
+    frames_first: bool = False,
+    encoding: str = "",
 ) -> Clips:
     """Read the lists of a folder, and the labels of their videos.
 
@@ -63,6 +66,7 @@ def read(
         path: The folder, or a list of train in its splits/.
         allow_outside: Whether names of videos may leave the folder.
         frames_first: Whether arrays are (T, C).
+        encoding: Of the lists and labels, see `Lines`.
     """
     folder, chosen = path, ""
     if path.suffix == ".bundle":
@@ -74,7 +78,7 @@ def read(
             )
         chosen = match[2]
     mapping = folder / "mapping.txt"
-    names = _names(mapping)
+    names = _names(mapping, encoding)
     lists, notes = _lists(folder, chosen)
     features, truths = (
         NamedFiles(folder, [folder / part], allow_outside)
@@ -82,7 +86,7 @@ def read(
     )
     clips: dict[Hashable, Clip] = {}
     for split, bundle in lists.items():
-        for number, line in enumerate(Lines(bundle), 1):
+        for number, line in enumerate(Lines(bundle, encoding), 1):
             name = line.strip().removesuffix(".txt")
             where = f"{bundle}:{number}"
             if not name:
@@ -96,7 +100,7 @@ def read(
                 )
             truth = truths.find(f"{name}.txt", where)
             annotation = TextAnnotation(
-                truth, file, names, mapping, where, frames_first
+                truth, file, names, mapping, where, frames_first, encoding
             )
             clip = Clip(name, file, annotation, split, "", where)
             clips[file_id(file)] = clip
@@ -114,10 +118,10 @@ def read(
     return Clips(str(folder), list(clips.values()), list(names), notes, medium)
 
 
-def _names(path: Path) -> dict[str, int]:
+def _names(path: Path, encoding: str) -> dict[str, int]:
     """Return label -> its index, in the order of the file."""
     names: dict[str, int] = {}
-    for number, line in enumerate(Lines(path), 1):
+    for number, line in enumerate(Lines(path, encoding), 1):
         if not line.strip():
             continue
         index, _, label = line.strip().partition(" ")
@@ -176,6 +180,7 @@ class TextAnnotation:
         mapping: The file that says so.
         listed: `file:line` of the list that names the video.
         frames_first: Whether the features are (T, C).
+        encoding: Of the labels.
     """
 
     path: Path
@@ -184,6 +189,7 @@ class TextAnnotation:
     mapping: Path
     listed: str
     frames_first: bool = False
+    encoding: str = ""
 
     def label_indices(self, stored: Stored) -> np.ndarray:
         """Return the label of each frame of a video that was read, `(T,)`."""
@@ -192,7 +198,7 @@ class TextAnnotation:
                 f"{self.listed}: {self.path} is missing; expected a label for "
                 "each frame in it"
             )
-        text = "".join(Lines(self.path)).rstrip()
+        text = "".join(Lines(self.path, self.encoding)).rstrip()
         indices = []
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip() not in self.names:
@@ -224,7 +230,7 @@ class TextAnnotation:
 
     def first_line(self, index: int) -> str:
         """Return where a label stands for the first time, `file:line`."""
-        labels = [line.strip() for line in Lines(self.path)]
+        labels = [line.strip() for line in Lines(self.path, self.encoding)]
         return f"{self.path}:{labels.index(list(self.names)[index]) + 1}"
 
 

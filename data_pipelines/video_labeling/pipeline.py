@@ -75,10 +75,12 @@ class Files(NamedTuple):
     Attributes:
         allow_outside: Whether names of videos may leave the folder.
         frames_first: Whether arrays of features are (T, C).
+        encoding: Of tables, lists and labels.
     """
 
     allow_outside: bool
     frames_first: bool
+    encoding: str
 
 
 __all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
@@ -100,6 +102,7 @@ def make_datasets(
     download: bool = False,
     allow_outside: bool = False,
     frames_first: bool = False,
+    encoding: str = "",
     labels: tuple[str, ...] | None = None,
 ) -> Datasets:
     """Read a data set; the second time from a cache.
@@ -123,6 +126,7 @@ def make_datasets(
         download: Whether a public set may be downloaded.
         allow_outside: Whether names of videos may leave the folder.
         frames_first: Whether arrays of precomputed features are (T, C).
+        encoding: Of tables, lists and labels; empty: UTF-8, or as they show.
         labels: Of an old run, instead of those of train. The data need no
             train split then.
 
@@ -136,7 +140,9 @@ def make_datasets(
         raise ValueError(f"chunk must be 0 or more, not {chunk}")
     cache_path = Path(cache_path)
     request = Request(data_path, cache_path, download, labels is None)
-    clips = SOURCES[dataset](request, Files(allow_outside, frames_first))
+    clips = SOURCES[dataset](
+        request, Files(allow_outside, frames_first, encoding)
+    )
     if encoder is not None and clips.medium.holds_features:
         raise DataError(
             f"{clips.name}: holds features, which no encoder can read; train "
@@ -277,17 +283,16 @@ def _files(request: Request, files: Files) -> Clips:
     if Path(request.data_path or "").suffix == ".bundle":
         return mstcn.read(Path(request.data_path), *files)
     path = data_folder(request.data_path)
-    table = (path / labels_csv.NAME).is_file()
+    table = labels_csv.find(path)
     features = mstcn.is_layout(path)
     if table and features:
         raise DataError(
-            f"{path}: holds {labels_csv.NAME} and groundTruth; expected one "
-            "of them"
+            f"{path}: holds {table.name} and groundTruth; expected one of them"
         )
     if features:
         return mstcn.read(path, *files)
     if table:
-        return labels_csv.read(path, files.allow_outside)
+        return labels_csv.read(path, files.allow_outside, files.encoding)
     raise DataError(
         f"{path}: has no {labels_csv.NAME}; expected one with the columns "
         "video, frame, label or video, start, end, label, or mapping.txt, "

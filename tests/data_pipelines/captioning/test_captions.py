@@ -672,3 +672,15 @@ def test_folders_with_too_many_captions(tmp_path):
         ": holds captions of several kinds; expected one of them: "
         f"{tmp_path / 'captions.csv'}, {first}, {path}"
     )
+
+
+def test_a_named_encoding(tmp_path):
+    content = rows(SAID, SPLIT).replace("a brown", "a brün").encode("cp1252")
+    folder = table(tmp_path, content)
+    options = dict(seed=0, cache_path=tmp_path / "c", encoding="cp1252")
+    named = captions.read(folder, **options)
+    assert named.pictures["b.jpg"].captions[1] == "a brün dog"
+    # The cache knows the encoding.
+    options["encoding"] = ""
+    plain = captions.read(folder, **options)
+    assert plain.pictures["b.jpg"].captions[1] == "a br\ufffdn dog"

@@ -3,7 +3,9 @@ import types
 import unicodedata
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.file_index import FileIndex
@@ -508,3 +510,30 @@ def test_labels_beyond_the_end(tmp_path):
     )
     found = read(folder)
     assert names_of(found, found.clips[0], 9) == ["x"] * 5 + ["y"] * 4
+
+
+def test_tables_of_other_kinds(tmp_path):
+    folder = table(tmp_path, FRAMES)
+    header, *rows = (line.split(",") for line in FRAMES.split())
+    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+    columns["frame"] = list(map(int, columns["frame"]))
+    parquet.write_table(pyarrow.table(columns), folder / "labels.parquet")
+    with pytest.raises(
+        DataError, match=r"holds labels\.csv and labels\.parquet"
+    ):
+        read(folder)
+    (folder / "labels.csv").unlink()
+    clips = read(folder)
+    assert names_of(clips, clips.clips[0], 3) == ["walk", "run", "run"]
+    assert clips.clips[0].line == f"{folder / 'labels.parquet'}:1"
+
+
+def test_a_named_encoding(tmp_path):
+    folder = table(tmp_path, FRAMES)
+    content = FRAMES.replace("sit", "dösen").replace(",", ";").encode("cp1252")
+    (folder / "labels.csv").write_bytes(content)
+    assert fails(folder).startswith(
+        ":5: the label 'd\ufffdsen' has broken bytes"
+    )
+    named = labels_csv.read(folder, encoding="cp1252")
+    assert "dösen" in named.label_names
