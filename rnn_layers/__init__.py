@@ -15,7 +15,7 @@ from rnn_layers.layers.attention import (
 )
 from rnn_layers.layers.bidirectional import Bidirectional
 from rnn_layers.layers.decoder import AttentionDecoder
-from rnn_layers.layers.recurrent import Recurrent, rnn
+from rnn_layers.layers.recurrent import Recurrent, plain_loops, rnn
 from rnn_layers.layers.stack import Stack, stack
 from rnn_layers.layers.stateful import StatefulStack
 from rnn_layers.layers.time_distributed import TimeDistributed
@@ -33,6 +33,7 @@ __all__ = [
     "convert",
     "names",
     "output_width",
+    "plain_loops",
     "rnn",
     "stack",
 ]

@@ -5,7 +5,7 @@
 Training has written it already; this writes it again, for instance after a
 change to what it returns. It needs nothing but tensorflow, encoder included:
 
-    served = tf.saved_model.load("runs/captioning/demo-gru/export")
+    served = tf.saved_model.load("runs/captioning/demo-gru/export/1")
     picture = tf.io.read_file("photo.jpg")
     result = served.serve(picture[None], beam=5, length_penalty=1.0)
     result["text"][0, 0]  # the best of five
@@ -24,43 +24,65 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from apps.common import export, runs
+import rnn_layers
+from apps.common import export, generation, runs
 from apps.common.generation import Search
+from data_pipelines.vision import graph_images, images
 
 from .predict import Predictor
 
-# The usual formats; animations and pictures that are larger than
-# `images.MOST_PIXELS` must be kept away by whoever serves this.
-FORMATS = ("JPEG", "PNG", "BMP")
 
-
+@rnn_layers.plain_loops()
 def write(run: runs.Run, captioner: Predictor) -> None:
     """Write `export/`.
 
-    Signature `serve`: `image (N,)` strings, N at least 1, each the bytes of a
-    JPEG, PNG, BMP or GIF file, `beam ()` int32 and `length_penalty ()` float32
-    to a dict of `text (N, beam)` strings, the best first, and their
-    `score (N, beam)`, -inf where there are fewer.
+    Signature `serve`: `image (N,)` strings, each the bytes of a JPEG, PNG, BMP,
+    GIF or WebP file, `beam ()` int32 and `length_penalty ()` float32 to a dict
+    of `text (N, beam)` strings, the best first, their `score (N, beam)`, -inf
+    where there are fewer, and `status (N,)`: "ok", or "unreadable", of which
+    there is no caption.
     """
     track = list(captioner.tokenizer.tables)
     if captioner.encoder.frozen:
         track.append(captioner.encoder.frozen.model)
+    config = captioner.config
 
     def serve(image, beam, length_penalty):
-        pictures = tf.map_fn(
-            lambda content: read_pixels(content, captioner.size),
-            image,
-            fn_output_signature=tf.TensorSpec((*captioner.size, 3)),
-        )
+        pictures, readable = graph_images.read(image, captioner.size)
         decoded = captioner.search(
             model_inputs(captioner, pictures),
-            Search(
-                beam, length_penalty, captioner.config.mbr_samples, n_best=beam
-            ),
+            Search(beam, length_penalty, config.mbr_samples, n_best=beam),
         )
+        texts = captioner.tokenizer.decode_tensor(decoded.tokens)
         return {
-            "text": captioner.tokenizer.decode_tensor(decoded.tokens),
-            "score": decoded.scores,
+            "text": tf.where(readable[:, None], texts, ""),
+            "score": tf.where(readable[:, None], decoded.scores, -np.inf),
+            "status": tf.where(readable, "ok", "unreadable"),
+        }
+
+    live = Predictor(
+        captioner.model,
+        captioner.tokenizer,
+        config,
+        captioner.encoder,
+        eager=True,
+    )
+
+    def predict(image, beam, length_penalty):
+        search = generation.as_served(config, beam, length_penalty)
+        captions, pictures = {}, {}
+        for number, content in enumerate(image.numpy()):
+            try:
+                pictures[number] = images.read(content, live.size)
+            except images.PictureError:
+                captions[number] = []
+        inputs = live.model_inputs(np.stack([*pictures.values()]))
+        decoded = live.decode(inputs, search)
+        captions |= zip(pictures, decoded, strict=True)
+        rows = [captions[number] for number in range(len(captions))]
+        return {
+            **generation.as_arrays(rows, int(beam)),
+            "status": [b"ok" if row else b"unreadable" for row in rows],
         }
 
     export.write(
@@ -72,24 +94,13 @@ def write(run: runs.Run, captioner: Predictor) -> None:
             tf.TensorSpec((), tf.int32, name="beam"),
             tf.TensorSpec((), tf.float32, name="length_penalty"),
         ],
+        predict=predict,
         track=track,
         examples=[
             (tf.constant(examples()), tf.constant(beam), tf.constant(penalty))
             for beam, penalty in ((1, 0.0), (4, 1.0))
         ],
     )
-
-
-def read_pixels(content: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Read the bytes of a picture as `images.read` does, in a graph.
-
-    Not turned as its EXIF data say, and decoded by another library, so that a
-    pixel may differ by a little.
-    """
-    picture = tf.io.decode_image(content, channels=3, expand_animations=False)
-    picture = tf.image.resize(picture, size, antialias=True)
-    # As a file of pixels would hold it.
-    return tf.clip_by_value(tf.round(picture), 0, 255)
 
 
 def model_inputs(captioner: Predictor, pictures: tf.Tensor) -> tf.Tensor:
@@ -102,16 +113,34 @@ def model_inputs(captioner: Predictor, pictures: tf.Tensor) -> tf.Tensor:
 
 
 def examples() -> list[bytes]:
-    """Return the bytes of three pictures: noise, in three formats."""
+    """Return pictures of every kind that predict reads, and some bad ones."""
     random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (5, 7, 4), np.uint8)
+    clear = Image.fromarray(noise).resize((90, 70))
+    plain = clear.convert("RGB")
+    deep = Image.fromarray(random.integers(0, 2**16, (30, 40)).astype("uint16"))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    kinds = [
+        (plain, "JPEG", {"exif": turned}),
+        (plain.convert("L"), "JPEG", {}),
+        (plain.convert("CMYK"), "JPEG", {}),
+        (clear, "PNG", {}),
+        (clear.convert("LA"), "PNG", {}),
+        (plain.quantize(9), "PNG", {"transparency": 2}),
+        (deep, "PNG", {}),
+        (plain, "BMP", {}),
+        (plain.convert("1"), "BMP", {}),
+        (plain.quantize(9), "GIF", {"transparency": 2}),
+        (clear, "WEBP", {}),
+        (plain, "GIF", {"save_all": True, "append_images": [plain.rotate(9)]}),
+    ]
     contents = []
-    for number, kind in enumerate(FORMATS):
-        colours = random.integers(0, 256, (3 + number, 4, 3), np.uint8)
-        picture = Image.fromarray(colours).resize((100 + 20 * number, 80))
+    for picture, kind, options in kinds:
         buffer = io.BytesIO()
-        picture.save(buffer, kind)
+        picture.save(buffer, kind, **options)
         contents.append(buffer.getvalue())
-    return contents
+    return [*contents, contents[0][:-400], b"", b"no picture"]
 
 
 def main(options: Options) -> None:

@@ -8,7 +8,7 @@ Letters of shapes: B batch, K hypotheses of an input, L most tokens.
 """
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from keras import ops
@@ -102,8 +102,17 @@ def _beam_search(step, state, rules, search, attention):
     )
     if not search.mbr_samples:
         return decoded
-    samples = minimum_bayes_risk.sample(step, state, rules, search.mbr_samples)
-    return minimum_bayes_risk.rerank(decoded, samples, rules, search.n_best)
+
+    def reranked():
+        samples = minimum_bayes_risk.sample(
+            step, state, rules, search.mbr_samples
+        )
+        return minimum_bayes_risk.rerank(decoded, samples, rules, search.n_best)
+
+    if isinstance(search.beam, int):
+        return reranked()
+    # A beam of one is greedy decoding, as in `generate`.
+    return ops.cond(ops.equal(search.beam, 1), lambda: decoded, reranked)
 
 
 def hypotheses(
@@ -119,3 +128,22 @@ def hypotheses(
         ]
         for parts in zip(tokens, lengths, scores.tolist(), strict=True)
     ]
+
+
+def as_served(config, beam, length_penalty) -> Search:
+    """Return the search of a request to a SavedModel, all hypotheses of it."""
+    beam = int(beam)
+    return Search(beam, float(length_penalty), config.mbr_samples, n_best=beam)
+
+
+def as_arrays(
+    rows: Sequence[Sequence[Hypothesis]], count: int
+) -> dict[str, np.ndarray]:
+    """Return `text` and `score` `(N, count)`, -inf where there are fewer."""
+    text = np.full((len(rows), count), b"", object)
+    score = np.full((len(rows), count), -np.inf, "float32")
+    for number, row in enumerate(rows):
+        for place, hypothesis in enumerate(row):
+            text[number, place] = hypothesis.text.encode()
+            score[number, place] = hypothesis.score
+    return {"text": text, "score": score}

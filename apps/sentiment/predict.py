@@ -51,6 +51,8 @@ EXPLANATION = (
 class Prediction(typing.NamedTuple):
     """The label of a text, and the words that the model looked at.
 
+    A text without any word has an empty label.
+
     Attributes:
         label: Name of the most probable class.
         probability: Of that class.
@@ -133,6 +135,10 @@ class Predictor:
         probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
             words = [word.decode() for word in cropped[row].numpy()]
+            if not words:
+                none = [0.0] * len(self.labels)
+                yield Prediction("", 0.0, none, [], [])
+                continue
             yield Prediction(
                 self.labels[best],
                 float(probabilities[row, best]),

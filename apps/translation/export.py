@@ -5,7 +5,7 @@
 Training has written it already; this writes it again, for instance after a
 change to what it returns. It needs nothing but tensorflow, subwords included:
 
-    served = tf.saved_model.load("runs/translation/demo-gru/export")
+    served = tf.saved_model.load("runs/translation/demo-gru/export/1")
     best = served.serve(tf.constant(["Good day."]), beam=5, length_penalty=1.0)
     best["text"][0, 0]  # the best of five
 """
@@ -17,42 +17,62 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+import numpy as np
 import tensorflow as tf
 
-from apps.common import export, runs
+import rnn_layers
+from apps.common import export, generation, runs
 from apps.common.generation import Search
 from data_pipelines.text.tokenizers import Tokenizer
 
 from .predict import Predictor
 
-EXAMPLES = (
-    "The teacher likes the small house.",
-    "twenty-one",
-    "",
-    "Ünïcödé \u2014 \u6620\u753b (words that nobody has ever seen: qwxyzzq)!",
-)
+EXAMPLES = [
+    text.encode()
+    for text in (
+        "The teacher likes the small house.",
+        "twenty-one",
+        "",
+        "   ",
+        "\u2028\u2581",
+        "Ünïcödé \u2014 \u6620\u753b (words nobody has ever seen: qwxyzzq)!",
+    )
+] + [b"br\xff\xfeken \xe9 byt\xe2\x82"]
 
 
+@rnn_layers.plain_loops()
 def write(run: runs.Run, predictor: Predictor) -> None:
     """Write `export/`.
 
     Signature `serve`: `text (N,)` strings, `beam ()` int32 and
     `length_penalty ()` float32 to a dict of `text (N, beam)` strings, the best
-    first, and their `score (N, beam)`, -inf where there are fewer.
+    first, their `score (N, beam)`, -inf where there are fewer, and `status
+    (N,)`: "ok", "repaired" where bytes were not UTF-8, or "empty", of which
+    there is no translation.
     """
     source, target = predictor.source, predictor.target
     config = predictor.config
 
     def serve(text, beam, length_penalty):
         ids = source.encode_tensor(text)[:, : config.max_length - 1]
+        is_empty = tf.equal(ids.row_lengths(), 0)  # N
         ends = tf.fill([tf.shape(text)[0], 1], Tokenizer.END)
         ids = tf.concat([ids, ends], axis=1).to_tensor(Tokenizer.PADDING)
         search = Search(beam, length_penalty, config.mbr_samples, n_best=beam)
         decoded = predictor.search(ids, search)  # N S
+        texts = target.decode_tensor(decoded.tokens)
         return {
-            "text": target.decode_tensor(decoded.tokens),
-            "score": decoded.scores,
+            "text": tf.where(is_empty[:, None], "", texts),
+            "score": tf.where(is_empty[:, None], -np.inf, decoded.scores),
+            "status": export.text_status(text, is_empty),
         }
+
+    live = Predictor(predictor.model, [source, target], config, eager=True)
+
+    def predict(text, beam, length_penalty):
+        texts = [line.decode("utf-8", "replace") for line in text.numpy()]
+        search = generation.as_served(config, beam, length_penalty)
+        return generation.as_arrays(live(texts, search), int(beam))
 
     export.write(
         run,
@@ -63,6 +83,7 @@ def write(run: runs.Run, predictor: Predictor) -> None:
             tf.TensorSpec((), tf.int32, name="beam"),
             tf.TensorSpec((), tf.float32, name="length_penalty"),
         ],
+        predict=predict,
         track=[*source.tables, *target.tables],
         examples=[
             (tf.constant(EXAMPLES), tf.constant(beam), tf.constant(penalty))

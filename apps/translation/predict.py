@@ -102,11 +102,15 @@ class Predictor:
     def __call__(
         self, texts: Sequence[str], search: Search | None = None
     ) -> list[list[Hypothesis]]:
-        """Return the best translations of each, by default as in training."""
+        """Return the best translations of each, by default as in training.
+
+        Of a text without tokens, such as an empty one, there are none.
+        """
         search = search or generation.BeamSearch().search(self.config)
         rows = self.encode(texts)
+        translations = [[] for _ in rows]
         order = np.argsort([len(row) for row in rows], kind="stable")
-        translations = [None] * len(rows)
+        order = [row for row in order if len(rows[row]) > 1]
         for start in range(0, len(rows), BATCH):
             batch = order[start : start + BATCH]
             ids = padded([rows[row] for row in batch])
@@ -187,7 +191,7 @@ def notes(predictor: Predictor, number: int, text: str) -> Iterator[str]:
         )
     known = set(tokens) - {Tokenizer.UNKNOWN}
     pieces = "".join(predictor.source.pieces[token] for token in known)
-    if not pieces.strip("▁"):
+    if tokens and not pieces.strip("▁"):
         yield f"sentence {number}: all of its words are unknown"
 
 
@@ -232,12 +236,10 @@ def main(options: Options) -> None:
     examples = []
     with text_input.answers(options, run.path) as answer:
         while batch := list(itertools.islice(rows, BATCH)):
-            texts = [row["text"] for row in batch if row["text"]]
-            translations = iter(predictor(texts, search) if texts else [])
-            for row in batch:
+            translations = predictor([row["text"] for row in batch], search)
+            for row, hypotheses in zip(batch, translations, strict=True):
                 text = row["text"]
-                hypotheses = next(translations) if text else []
-                for note in notes(predictor, row.line, text) if text else ():
+                for note in notes(predictor, row.line, text):
                     print(f"note: {note}", file=sys.stderr)
                 answer(
                     row,

@@ -5,7 +5,7 @@
 Training has written it already; this writes it again, for instance after a
 change to what it returns. It needs nothing but tensorflow:
 
-    served = tf.saved_model.load("runs/video_labeling/demo-gru/export")
+    served = tf.saved_model.load("runs/video_labeling/demo-gru/export/1")
     served.serve(frames)["label"]  # uint8 (T, H, W, 3) of one video, any size
 
 or, of a run that was trained on precomputed features, float32 (T, R, C).
@@ -26,10 +26,16 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
+import rnn_layers
 from apps.common import export, runs
+from data_pipelines.vision import graph_images
 
 from .predict import Predictor
 
@@ -37,13 +43,14 @@ from .predict import Predictor
 LENGTH = 50
 
 
+@rnn_layers.plain_loops()
 def write(run: runs.Run, labeler: Predictor) -> None:
     """Write `export/`.
 
     Signature `serve`: `frames (T, H, W, 3)` uint8, RGB, of one video, at the
     rate that the run was trained with, to a dict of `label (T,)` strings,
     `probability (T,)` of that label, `probabilities (T, L)` and the names of
-    its columns, `labels (L,)`. Of a run that was trained on precomputed
+    its columns, `labels (T, L)`. Of a run that was trained on precomputed
     features it is `features (T, R, C)` float32 in place of `frames`.
 
     A live run has two more. `step`: `frames (n, H, W, 3)` and `state (1, S)`
@@ -75,10 +82,30 @@ def write(run: runs.Run, labeler: Predictor) -> None:
         labeler.model,
         graph.serve,
         [frames],
+        predict=lambda frames: _predicted(labeler, frames.numpy()),
         track=[] if labeler.encoder is None else [labeler.encoder.model],
         examples=[(example,), (example[:1],)],
         more=more,
     )
+
+
+def _predicted(labeler, frames):
+    """Label frames as `predict` does, from a file or a folder of pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        if labeler.takes_features:
+            path = Path(folder, "features.npy")
+            np.save(path, frames[:, 0].T)
+        else:
+            path = Path(folder, "frames")
+            path.mkdir()
+            for number, frame in enumerate(frames):
+                Image.fromarray(frame).save(path / f"{number:03}.png")
+        probabilities = labeler.label(path).probabilities
+    labels = np.array([label.encode() for label in labeler.labels], object)
+    return {
+        "label": labels[probabilities.argmax(axis=-1)],
+        "probabilities": probabilities,
+    }
 
 
 class Graph:
@@ -94,7 +121,8 @@ class Graph:
         chunk = self.inference.chunk
         length = tf.shape(frames)[0]
         rest = [(0, 0)] * (len(frames.shape) - 1)
-        padded = tf.pad(frames, [(0, -length % chunk), *rest])
+        missing = tf.where(length == 0, chunk, -length % chunk)
+        padded = tf.pad(frames, [(0, missing), *rest])
         parts = tf.reshape(
             padded, tf.concat([[-1, chunk], tf.shape(frames)[1:]], 0)
         )
@@ -139,15 +167,14 @@ class Graph:
             "label": tf.gather(self.names, tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
             "probabilities": probabilities,
-            "labels": tf.identity(self.names),
+            "labels": tf.repeat(
+                self.names[None], tf.shape(probabilities)[0], axis=0
+            ),
         }
 
 
 def sized(frames: tf.Tensor, size: tuple[int, int], framing: str) -> tf.Tensor:
-    """Give frames the size of the model, as `video.py` does, in a graph.
-
-    By another library, so that a pixel may differ by one.
-    """
+    """Give frames the size of the model, as `video.py` does, in a graph."""
     height, width = size
     if framing == "crop":
         shape = tf.cast(tf.shape(frames), tf.float64)
@@ -159,10 +186,11 @@ def sized(frames: tf.Tensor, size: tuple[int, int], framing: str) -> tf.Tensor:
         top = (tf.shape(frames)[1] - cropped[0]) // 2
         left = (tf.shape(frames)[2] - cropped[1]) // 2
         frames = frames[:, top : top + cropped[0], left : left + cropped[1]]
-    frames = tf.cast(frames, tf.float32)
-    resized = tf.image.resize(frames, size, antialias=True)
-    # As whole numbers, like pixels that are read from a file.
-    return tf.clip_by_value(tf.round(resized), 0, 255)
+    return tf.map_fn(
+        lambda frame: graph_images.resized(frame, size),
+        frames,
+        fn_output_signature=tf.TensorSpec((*size, 3), tf.float32),
+    )
 
 
 def _input(labeler):

@@ -37,7 +37,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.names import printable
 
 # Changes when the same file would give other pixels.
-VERSION = 1
+VERSION = 2
 
 # 67 million; decoded it is 200 MB, and no camera but a few phones' has more.
 MOST_PIXELS = 2**26
@@ -282,7 +282,9 @@ def resized(
         left, top = (across - columns) // 2, (down - rows) // 2
         # Not `box` of resize, which looks at pixels outside of it.
         picture = picture.crop((left, top, left + columns, top + rows))
-    # The filter that tf.image.resize(antialias=True) has by default, too.
+    # Across first, then down: in one call Pillow's version would decide, and
+    # `graph_images.py` has to do the same.
+    picture = picture.resize((width, picture.height), Image.Resampling.BILINEAR)
     return picture.resize((width, height), Image.Resampling.BILINEAR)
 
 

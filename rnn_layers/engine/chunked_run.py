@@ -45,6 +45,7 @@ class LoopCache:
         constants: list,
         training: bool,
         at_once: int = 1,
+        plain: bool = False,
     ) -> tuple[tf.Tensor, list]:
         """Run a step over time in a graph, in the way that is fastest for it.
 
@@ -56,6 +57,7 @@ class LoopCache:
             training: Whether a gradient will be asked for. Without it one
                 costs another run forward.
             at_once: How many loops run at once, this one included.
+            plain: Whether to use operations of TensorFlow alone.
 
         Returns:
             The first state of every step `(T, B, U)`, and the last states.
@@ -74,6 +76,10 @@ class LoopCache:
             for index in loop.analysis.other_variables
         ]
         values = [projection.weights(), kernels, others]
+        if plain:
+            return plain_run(
+                loop, projection, inputs, states, constants, values
+            )
 
         def run(inputs, states, constants):
             return differentiable_run(
@@ -83,6 +89,25 @@ class LoopCache:
         if split_pays_off(states, training, self.compiled, at_once):
             return run_split(run, inputs, states, constants)
         return run(inputs, states, constants)
+
+
+def plain_run(
+    loop: CompiledLoop,
+    projection: Projection,
+    inputs: list,
+    states: list,
+    constants: list,
+    values: list,
+) -> tuple[tf.Tensor, list]:
+    """Run a loop over sequences, whose gradients are TensorFlow's own.
+
+    The arguments are those of `ChunkedRun` and `LoopCache.run`.
+    """
+    weights, *rest = values
+    rows = [projection(inputs[0], weights), *inputs[1:]]
+    n = tf.shape(inputs[0])[0]
+    (outputs,), last = loop.reference(n, rows, states, constants, *rest)
+    return outputs, last
 
 
 def differentiable_run(
@@ -102,10 +127,11 @@ def differentiable_run(
     structure = [sequence, states, values]
 
     def reference(*tensors):
-        sequence, start, (weights, *rest) = _packed(structure, tensors)
-        rows = [projection(sequence, weights), *others]
-        n = tf.shape(sequence)[0]
-        (outputs,), last = loop.reference(n, rows, start, constants, *rest)
+        sequence, start, values = _packed(structure, tensors)
+        rows = [sequence, *others]
+        outputs, last = plain_run(
+            loop, projection, rows, start, constants, values
+        )
         return [outputs, *last]
 
     @tf.custom_gradient

@@ -5,9 +5,11 @@
 Letters of shapes: B batch, T time, F features, U units.
 """
 
+import contextlib
+import contextvars
 import functools
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -21,6 +23,21 @@ if keras.backend.backend() == "tensorflow":
     from rnn_layers.engine import chunked_run, cudnn, xla
 
 SHARED_OPTIONS = ("dtype", "trainable")
+_PLAIN = contextvars.ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_loops() -> Iterator[None]:
+    """Trace plain loops of TensorFlow, for a model that others will load.
+
+    They run at every batch size, where XLA compiles for each anew, and hold no
+    custom gradient, of which a SavedModel warns whoever loads it.
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 def rnn(name: str, /, units: int, **kwargs: Any) -> "Recurrent":
@@ -406,7 +423,13 @@ class Recurrent(keras.layers.RNN):
         in_graph = on_tensorflow and xla.in_graph()
         if in_graph and not (self.unroll or self.return_all_states):
             outputs, states = self.loop_cache.run(
-                step, inputs, states, constants, training, self.loops_at_once
+                step,
+                inputs,
+                states,
+                constants,
+                training,
+                self.loops_at_once,
+                plain=_PLAIN.get(),
             )
             return [outputs], states
         inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)

@@ -22,7 +22,7 @@ def test_the_export_needs_tensorflow_alone(
 import sys, json, tensorflow as tf
 contents = [open(path, "rb").read() for path in {list(map(str, paths))!r}]
 for folder in {[str(trained[0]), str(frozen)]!r}:
-    served = tf.saved_model.load(folder + "/export")
+    served = tf.saved_model.load(folder + "/export/1")
     found = served.serve(tf.constant(contents), 3, 0.7)
     texts = [[t.decode() for t in row] for row in found["text"].numpy()]
     print(json.dumps([texts, found["score"].numpy().tolist()]))

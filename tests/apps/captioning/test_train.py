@@ -68,7 +68,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
         assert ours == theirs
     records = [json.loads((r / "metrics.json").read_text()) for r in done]
     assert records[0]["metrics"] == records[1]["metrics"]
-    assert (done[0] / "export" / "saved_model.pb").exists()
+    assert (done[0] / "export" / "1" / "saved_model.pb").exists()
 
 
 @pytest.mark.slow

@@ -23,15 +23,21 @@ def model():
     return keras.Model(inputs, keras.layers.Dense(3)(inputs))
 
 
-def write(run, model, serve, **more):
-    export.write(run, model, serve, SIGNATURE, examples=EXAMPLES, **more)
+def write(run, model, serve, predict=None, **more):
+    export.write(
+        run,
+        model,
+        serve,
+        SIGNATURE,
+        predict=predict or serve,
+        examples=EXAMPLES,
+        **more,
+    )
 
 
 def test_it_answers_as_the_live_model_does(run, model, capsys):
     write(run, model, lambda x: {"y": model(x)})
-    assert "largest difference to the live model: 0.0e+00" in (
-        capsys.readouterr().out
-    )
+    assert "largest difference to predict: 0.0e+00" in (capsys.readouterr().out)
     served = export.load(run.file("export"))
     x = tf.constant([[3.0, 4.0]])
     np.testing.assert_array_equal(served.serve(x)["y"], model(x))
@@ -56,34 +62,46 @@ def test_other_endpoints_are_compared_too(run, model, capsys):
     assert int(served.count(tf.zeros((4, 2)))["n"]) == 4
 
 
-def only_live(live, exported):
-    """What differs between eager and graph: a model that is wrong."""
-    return live if tf.executing_eagerly() else exported
-
-
 @pytest.mark.parametrize(
-    ("live", "exported"), [("a", "b"), (np.float32(np.inf), np.float32(0))]
+    ("said", "served"),
+    [(b"a", "b"), (np.inf, 0.0), (0.5, 0.0), ([0.0, 0.0], 0.0)],
 )
-def test_an_answer_that_differs_is_refused(run, model, live, exported):
+def test_an_answer_that_differs_is_refused(run, model, said, served):
     write(run, model, lambda x: {"y": model(x)})
-
-    def serve(x):
-        value = tf.constant([only_live(live, exported)])
-        return {"y": model(x), "kind": value}
-
-    with pytest.raises(UserError, match="the exported model differs in 'kind'"):
-        write(run, model, serve)
+    with pytest.raises(UserError, match="differs from predict in 'kind'"):
+        write(
+            run,
+            model,
+            lambda x: {"y": model(x), "kind": tf.constant(served)},
+            lambda x: {"kind": said},
+        )
     # The export of before is still there, and nothing else.
     assert [path.name for path in run.path.iterdir()] == ["export"]
     assert "kind" not in export.load(run.file("export")).serve(*EXAMPLES[0])
 
 
 def test_numbers_that_differ_are_told(run, model, capsys):
-    def serve(x):
-        return {"y": model(x) + only_live(0.5, 0.0)}
+    write(
+        run,
+        model,
+        lambda x: {"y": model(x)},
+        lambda x: {"y": model(x).numpy() + 0.015625},
+    )
+    assert "difference to predict: 1.6e-02" in capsys.readouterr().out
 
-    write(run, model, serve)
-    assert "difference to the live model: 5.0e-01" in capsys.readouterr().out
+
+def test_a_run_of_before_has_no_versions(run, model):
+    write(run, model, lambda x: {"y": model(x)})
+    (run.path / "export" / "1").rename(run.path / "old")
+    x = tf.constant([[3.0, 4.0]])
+    served = export.load(run.file("old"))
+    np.testing.assert_array_equal(served.serve(x)["y"], model(x))
+
+
+def test_texts_have_a_status():
+    texts = tf.constant(["a", b"\xff", "\u00e9"])
+    status = export.text_status(texts, tf.constant([True, False, False]))
+    assert status.numpy().tolist() == [b"empty", b"repaired", b"ok"]
 
 
 def test_a_missing_hypothesis_is_no_difference(run, model, capsys):

@@ -144,3 +144,12 @@ def test_hypotheses_are_text_and_missing_ones_are_left_out():
         [[3]],
     ]
     assert [[h.score for h in row] for row in rows] == [[-0.5, -1.5], [-2.0]]
+
+
+def test_a_served_beam_of_one_is_greedy_and_not_reranked(model):
+    beam = ops.convert_to_tensor(1)
+    search = Search(beam, mbr_samples=4, n_best=beam)
+    served = generation.generate(*model, search, L)
+    greedy = generation.generate(*model, GREEDY, L)
+    np.testing.assert_array_equal(served.tokens, greedy.tokens)
+    np.testing.assert_allclose(served.scores, greedy.scores, rtol=1e-5)

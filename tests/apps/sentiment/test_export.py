@@ -14,7 +14,7 @@ def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
     texts = ["A dull start, a lovely end.", "", "ÜNSEEN \u6620\u753b"]
     script = f"""
 import json, sys, tensorflow as tf
-served = tf.saved_model.load({str(trained.run.file("export"))!r})
+served = tf.saved_model.load({str(trained.run.file("export") / "1")!r})
 outputs = served.serve(tf.constant({texts!r}))
 signature = served.signatures["serving_default"](text=tf.constant({texts!r}))
 for name in outputs:
@@ -34,7 +34,8 @@ print(json.dumps(outputs))
     assert done.returncode == 0, done.stderr
     served = json.loads(done.stdout)
     live = predictor(texts)
-    assert served["labels"] == ["bad", "good"]
+    assert served["labels"] == [["bad", "good"]] * 3
+    assert served["status"] == ["ok", "empty", "ok"]
     assert served["label"] == [prediction.label for prediction in live]
     np.testing.assert_allclose(
         np.array(served["probability"], float),
@@ -42,7 +43,7 @@ print(json.dumps(outputs))
         1e-5,
     )
     sums = np.array(served["probabilities"], float).sum(axis=1)
-    np.testing.assert_allclose(sums, 1, atol=1e-5)
+    np.testing.assert_allclose(sums, [1, 0, 1], atol=1e-5)
 
 
 def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
@@ -52,5 +53,5 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     export.main(export.Options(run=str(copy)))
     printed = capsys.readouterr().out
     assert f"wrote {copy / 'export'}; largest difference" in printed
-    assert (copy / "export" / "saved_model.pb").exists()
+    assert (copy / "export" / "1" / "saved_model.pb").exists()
     assert not list(copy.glob(".tmp-*"))

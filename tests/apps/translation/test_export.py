@@ -18,7 +18,7 @@ def test_the_export_needs_tensorflow_alone(trained, predictor, tmp_path):
     expected = predictor(texts, search)
     script = f"""
 import sys, json, tensorflow as tf
-served = tf.saved_model.load({str(trained.run.file("export"))!r})
+served = tf.saved_model.load({str(trained.run.file("export") / "1")!r})
 outputs = served.serve(tf.constant({texts!r}), 4, 0.7)
 rows = outputs["text"].numpy()
 print(json.dumps([[t.decode() for t in row] for row in rows]))
@@ -47,4 +47,4 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     export.main(export.Options(run=str(copy)))
     printed = capsys.readouterr().out
     assert f"wrote {copy / 'export'}; largest difference" in printed
-    assert (copy / "export" / "saved_model.pb").exists()
+    assert (copy / "export" / "1" / "saved_model.pb").exists()

@@ -102,7 +102,7 @@ def test_a_public_set_is_trained_on(tmp_path):
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "video_labeling" / "x"
     assert (run / "report.html").read_text().count('alt="timeline of test') == 4
-    assert (run / "export" / "saved_model.pb").exists()
+    assert (run / "export" / "1" / "saved_model.pb").exists()
 
 
 def metrics(folder):
@@ -130,7 +130,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     records = [metrics(run) for run in done]
     assert records[0]["metrics"] == records[1]["metrics"]
     assert records[0]["baselines"] == records[1]["baselines"]
-    assert (done[0] / "export" / "saved_model.pb").exists()
+    assert (done[0] / "export" / "1" / "saved_model.pb").exists()
 
 
 @pytest.mark.slow

@@ -167,3 +167,29 @@ def test_states_from_outside_survive_saving(ending, tmp_path):
     model.save(path)
     inputs = [random(2, TIME, FEATURES), random(2, UNITS)]
     close(keras.models.load_model(path)(inputs), model(inputs))
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow"
+)
+def test_plain_loops_serve_every_batch_and_hold_no_custom_gradient():
+    import tensorflow as tf
+
+    layer = rnn_layers.rnn("peephole_lstm", 3, return_sequences=True)
+    x = np.random.default_rng(0).normal(size=(5, 7, 2)).astype("float32")
+    mask = np.arange(7) < np.array([[7], [3], [1], [7], [0]])
+    expected = layer(x, mask=mask)
+
+    def infer(x, mask):
+        return layer(x, mask=mask, training=False)
+
+    specs = [tf.TensorSpec((None, None, 2)), tf.TensorSpec((None, None), bool)]
+    with rnn_layers.plain_loops():
+        served = tf.function(infer, specs).get_concrete_function()
+    compiled = tf.function(infer, specs).get_concrete_function()
+    np.testing.assert_allclose(served(x, mask), expected, atol=1e-6)
+    np.testing.assert_allclose(served(x[:2], mask[:2]), expected[:2], atol=1e-6)
+    for function, is_plain in ((served, True), (compiled, False)):
+        text = str(function.graph.as_graph_def())
+        assert ("_gradient_op_type" not in text) == is_plain
+        assert ("_XlaMustCompile" not in text) == is_plain
