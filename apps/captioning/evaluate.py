@@ -15,6 +15,7 @@ reference against the others of its picture.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
 
@@ -188,9 +189,9 @@ def main(options: Options) -> None:
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)
     columns = [name for name in (*scores.METRICS, "meteor") if name in metrics]
-    print(tables.text(rows, columns))
+    echo(tables.text(rows, columns))
     for name, signature in scores.signatures(options.meteor).items():
-        print(f"{name}: {signature}")
+        echo(f"{name}: {signature}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ reported and left out; the exit status is 2 if none can.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PredictOptions as Options
 
@@ -247,7 +248,7 @@ def batches(
             raise picture
         else:
             bad.add(picture)
-            print(f"left out: {picture}", file=sys.stderr)
+            echo(f"left out: {picture}", file=sys.stderr)
         if len(files) == BATCH:
             yield files, np.stack(pictures)
             files, pictures = [], []
@@ -274,7 +275,7 @@ def main(options: Options) -> None:
         for path, hypotheses in zip(files, captions, strict=True):
             for caption in hypotheses:
                 score = f"{caption.score:.3f}\t" if options.scores else ""
-                print(f"{printable(path)}\t{score}{caption.text}")
+                echo(f"{printable(path)}\t{score}{caption.text}")
             records.append(
                 {
                     "image": str(path),
@@ -297,7 +298,7 @@ def main(options: Options) -> None:
             text = json.dumps(records, indent=2, ensure_ascii=False)
             # Bytes of a file's name that are no UTF-8 as JSON writes them.
             temporary.write_text(text + "\n", "utf-8", "backslashreplace")
-        print(f"wrote {options.json}", file=sys.stderr)
+        echo(f"wrote {options.json}", file=sys.stderr)
     if options.page:
         report.render(
             options.page,
@@ -306,7 +307,7 @@ def main(options: Options) -> None:
             explanation=EXPLANATION if captioner.has_attention else "",
             examples=examples,
         )
-        print(f"wrote {options.page}", file=sys.stderr)
+        echo(f"wrote {options.page}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
+from apps.common.terminal import echo
 from data_pipelines import captioning as pipeline
 from data_pipelines.vision import images
 
@@ -111,15 +112,15 @@ def summary(
     run: runs.Run, data: pipeline.Datasets, result: runs.Result
 ) -> None:
     """Print scores beside baselines, three captions, and what is next."""
-    print(f"\nscores on the test set ({len(data.test):,} pictures)")
+    echo(f"\nscores on the test set ({len(data.test):,} pictures)")
     rows = {run.name: result.scores, **result.baselines}
-    print(tables.text(rows, columns(result.scores)))
+    echo(tables.text(rows, columns(result.scores)))
     for row in range(min(3, len(data.test))):
-        print(f"""
+        echo(f"""
 picture    {data.test.pictures[row].name}
 caption    {result.predictions[row].text}
 reference  {data.test.pictures[row].captions[0]}""")
-    print(f"""
+    echo(f"""
 next
   make predict-captioning ARGS="photo.jpg folder/ --page captions.html"
   make train-captioning ARGS="--cell peephole_lstm --conditioning every_step"

@@ -7,6 +7,7 @@ python -m apps.captioning.train --cell peephole_lstm --name peephole
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PRESETS, Config
 
@@ -58,7 +59,7 @@ def train(config: Config) -> dict:
         encoder.save_to_run(run)
         if data.bad:
             data.bad.write(run.file("bad_pictures.txt"))
-        print(*data.report(), sep="\n")
+        echo(*data.report(), sep="\n")
 
         # 3. Model.
         if config.mixed_precision:
@@ -68,7 +69,7 @@ def train(config: Config) -> dict:
             vectors, count = load_token_vectors(
                 config.vectors, data.tokenizer, config.seed
             )
-            print(f"vectors  {count:,} of {len(vectors):,} tokens in the file")
+            echo(f"vectors  {count:,} of {len(vectors):,} tokens in the file")
         trained, captioner = model.build(
             config,
             encoder.source,

@@ -34,6 +34,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from apps.common.terminal import echo
 from data_pipelines.files.errors import DataError
 
 # App -> old name of a flag -> its name today. A `config.json` with the old name
@@ -195,7 +196,7 @@ def main(function: Callable[[], object]) -> None:
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         _fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
-        print(
+        echo(
             "\nstopped; the same command resumes a training",
             file=sys.stderr,
         )
@@ -209,7 +210,7 @@ def _fail(message: str) -> typing.NoReturn:
     """End with one line, in which no word is endless."""
     message = re.sub(r"\S{300,}", lambda m: m[0][:80] + "...", message)
     line = "".join(c if c.isprintable() else " " for c in message)
-    print(f"error: {line}", file=sys.stderr)
+    echo(f"error: {line}", file=sys.stderr)
     raise SystemExit(2) from None
 
 

@@ -22,6 +22,7 @@ from absl import logging
 
 from apps.common import runs
 from apps.common.cli import UserError
+from apps.common.terminal import echo
 
 # TensorFlow Serving wants a folder of numbered versions.
 VERSION = "1"
@@ -77,7 +78,7 @@ def write(
         UserError: The exported model answers otherwise than `predict`.
     """
     if keras.config.backend() != "tensorflow":
-        print("no export/: run the export again with KERAS_BACKEND=tensorflow")
+        echo("no export/: run the export again with KERAS_BACKEND=tensorflow")
         return
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -103,7 +104,7 @@ def write(
     finally:
         for stale in (new, old):
             shutil.rmtree(stale, ignore_errors=True)
-    print(
+    echo(
         f"wrote {run.file('export')}; largest difference to predict:"
         f" {difference:.1e}"
     )

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("apps", "data_pipelines", "tests/apps", "tests/data_pipelines")
@@ -100,8 +101,8 @@ def _format(root: Path, folders: list[Path]) -> None:
 def main(options: Options) -> None:
     """Copy the app, and say what to do next."""
     for folder in copy(options.source, options.name):
-        print(folder.relative_to(ROOT))
-    print(f'\nnext\n  make train-{_dashed(options.name)} ARGS="--preset smoke"')
+        echo(folder.relative_to(ROOT))
+    echo(f'\nnext\n  make train-{_dashed(options.name)} ARGS="--preset smoke"')
 
 
 if __name__ == "__main__":

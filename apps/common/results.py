@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from apps.common import cli, tables
+from apps.common.terminal import echo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,7 @@ def main(options: Options) -> None:
     groups = group(read(folders))
     if not groups:
         raise cli.UserError("no finished run among these folders")
-    print(table(groups))
+    echo(table(groups))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import filelock
 
 from apps.common import checks, provenance
 from apps.common.cli import UserError, flag, with_new_names
+from apps.common.terminal import echo
 from data_pipelines.files.atomic import build_folder, replacing
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
@@ -165,7 +166,7 @@ def start(app: str, config) -> Iterator[Run]:
     """
     folder = Path(config.runs_path) / app
     run, lock = _find(app, folder, config)
-    print(f"{'resuming' if run.begun else 'run'} {run.path}")
+    echo(f"{'resuming' if run.begun else 'run'} {run.path}")
     for stale in run.path.rglob(".tmp-*"):
         if stale.is_dir():
             shutil.rmtree(stale)
@@ -256,7 +257,7 @@ def split_to_score(run: Run, datasets, options: ScoringOptions):
         before = read_lines(run.file("data.txt"))
         changed = [line for line in datasets.digest if line not in before]
         if changed:
-            print(
+            echo(
                 f"note: {' and '.join(line.split()[0] for line in changed)}"
                 f" have changed since {run.path} was trained",
                 file=sys.stderr,

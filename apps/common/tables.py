@@ -1,6 +1,7 @@
 """Tables: for the terminal, for Markdown and for HTML pages."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 
 import numpy as np
 import tabulate
@@ -39,8 +40,11 @@ def html(
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Return a table as GitHub's Markdown; see `number` for its cells."""
-    rows = [[number(c).replace("|", "\\|") for c in row] for row in rows]
+    """Return a table as GitHub's Markdown; all text in it is escaped."""
+    rows = [
+        [escape(number(c), quote=False).replace("|", "\\|") for c in row]
+        for row in rows
+    ]
     return _table(head, rows, "github")
 
 

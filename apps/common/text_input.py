@@ -13,6 +13,7 @@ from pathlib import Path
 
 from apps.common import checks, runs
 from apps.common.cli import UserError, flag
+from apps.common.terminal import echo
 from data_pipelines.files import tables
 from data_pipelines.files.lines import Lines, checked, decode
 from data_pipelines.files.tables import Row, Table
@@ -112,7 +113,7 @@ def _lines(options: Options, noun: str) -> Lines:
     if sys.stdin is None:
         raise UserError(f"no {noun}, and no standard input")
     if sys.stdin.isatty():
-        print(f"one {noun} a line, end with Ctrl-D", file=sys.stderr)
+        echo(f"one {noun} a line, end with Ctrl-D", file=sys.stderr)
     if not sys.stdin.buffer.peek(1):
         raise UserError(f"no {noun}; give one, or --input FILE")
     return Lines("standard input", options.encoding, sys.stdin.buffer)
@@ -125,7 +126,7 @@ def _rows(lines: Lines) -> Iterator[Row]:
 
 
 def _note(note: str) -> None:
-    print(f"note: {note}", file=sys.stderr)
+    echo(f"note: {note}", file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -161,13 +162,13 @@ def answers(
             if write:
                 write(cells)
             elif options.json:
-                print(tables.json_line(cells))
+                echo(tables.json_line(cells))
             else:
-                print(line)
+                echo(line)
 
         yield answer
     if options.output:
-        print(f"wrote {options.output}", file=sys.stderr)
+        echo(f"wrote {options.output}", file=sys.stderr)
 
 
 def check_output(flag: str, path: str | Path) -> None:

@@ -10,6 +10,7 @@ text, whose order it cannot see, trained on the same split.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
 
@@ -126,10 +127,10 @@ def main(options: Options) -> None:
     rows = {f"{run.name} ({options.split})": scores}
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:
         rows |= baselines(data)
-    print(tables.text(rows, METRICS))
+    echo(tables.text(rows, METRICS))
     if len(data.labels) <= report.MOST_NAMED:
         matrix = classification_metrics.confusion(split.labels, probabilities)
-        print("\n" + tables.confusion(matrix, data.labels))
+        echo("\n" + tables.confusion(matrix, data.labels))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ probability of each class; `--json` prints the same.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PredictOptions as Options
 
@@ -181,7 +182,7 @@ def main(options: Options) -> None:
             explanation=EXPLANATION,
             examples=[(prediction, None) for prediction in explained],
         )
-        print(f"wrote {page}", file=sys.stderr)
+        echo(f"wrote {page}", file=sys.stderr)
 
 
 def lines(prediction: Prediction, text: str, explain: bool) -> str:

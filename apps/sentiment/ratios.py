@@ -23,6 +23,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from apps.common.terminal import echo
+
 FOLDS = 10
 BUCKETS = 2**20
 MOST_CLASSES = 20
@@ -43,7 +45,7 @@ class Ratios:
     def __init__(self, split, classes: int, order: int, buckets: int = BUCKETS):
         self.order = order if classes <= MOST_CLASSES else 0
         if order != self.order:
-            print(f"ratios   none: more than {MOST_CLASSES} classes")
+            echo(f"ratios   none: more than {MOST_CLASSES} classes")
         if not self.order:
             return
         self.columns = 1 if classes == 2 else classes

@@ -4,6 +4,7 @@ import numpy as np
 
 from apps.common import classification_metrics, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
+from apps.common.terminal import echo
 from data_pipelines import sentiment as pipeline
 
 from .evaluate import METRICS
@@ -91,15 +92,15 @@ def summary(
     result: runs.Result,
 ) -> None:
     """Print scores beside baselines, three predictions, and what is next."""
-    print(f"\nscores on the test set ({len(data.test):,} texts)")
-    print(tables.text({run.name: result.scores, **result.baselines}, METRICS))
-    print()
+    echo(f"\nscores on the test set ({len(data.test):,} texts)")
+    echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
+    echo()
     texts = [data.test.texts[row] for row in range(min(3, len(data.test)))]
     for text, prediction in zip(texts, predictor(texts), strict=True):
         line = " ".join(text.split())
         line = line if len(line) < 90 else line[:87] + "..."
-        print(f"{prediction.label}  {prediction.probability:.3f}  {line}")
-    print(f"""
+        echo(f"{prediction.label}  {prediction.probability:.3f}  {line}")
+    echo(f"""
 next
   make predict-sentiment ARGS="--explain 'your own words'"
   make train-sentiment ARGS="--cell peephole_lstm"

@@ -6,6 +6,7 @@ python -m apps.sentiment.train --cell peephole_lstm --name peephole
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PRESETS, Config
 
@@ -49,7 +50,7 @@ def train(config: Config) -> dict:
         runs.keep_lines(run, "vocabulary.txt", data.vocabulary.words)
         runs.keep_lines(run, "labels.txt", data.labels)
         runs.keep_data(run, data)
-        print(*data.report(), sep="\n")
+        echo(*data.report(), sep="\n")
 
         # 3. Model.
         if config.mixed_precision:
@@ -57,7 +58,7 @@ def train(config: Config) -> dict:
         vectors = None
         if config.vectors:
             vectors, known = load_vectors(config.vectors, data.vocabulary)
-            print(f"vectors  {known:,} of {len(vectors):,} words")
+            echo(f"vectors  {known:,} of {len(vectors):,} words")
         classes = len(data.labels)
         ratios = Ratios(data.train, classes, config.ngrams)
         trained, classifier = model.build(

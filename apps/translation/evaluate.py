@@ -11,6 +11,7 @@ sentence of training.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
 
@@ -129,9 +130,9 @@ def main(options: Options) -> None:
     rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and len(data.train):
         rows |= baselines(data)
-    print(tables.text(rows, scores.METRICS))
+    echo(tables.text(rows, scores.METRICS))
     for name, signature in scores.signatures(language).items():
-        print(f"{name}: {signature}")
+        echo(f"{name}: {signature}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ the same.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PredictOptions as Options
 
@@ -240,7 +241,7 @@ def main(options: Options) -> None:
             for row, hypotheses in zip(batch, translations, strict=True):
                 text = row["text"]
                 for note in notes(predictor, row.line, text):
-                    print(f"note: {note}", file=sys.stderr)
+                    echo(f"note: {note}", file=sys.stderr)
                 answer(
                     row,
                     lines(hypotheses, options.scores),
@@ -257,7 +258,7 @@ def main(options: Options) -> None:
             explanation=EXPLANATION if predictor.has_attention else "",
             examples=examples,
         )
-        print(f"wrote {options.page}", file=sys.stderr)
+        echo(f"wrote {options.page}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
+from apps.common.terminal import echo
 from data_pipelines import translation as pipeline
 
 from . import page
@@ -87,16 +88,16 @@ def summary(
     run: runs.Run, data: pipeline.Datasets, result: runs.Result
 ) -> None:
     """Print scores beside baselines, three translations, and what is next."""
-    print(f"\nscores on the test set ({len(data.test):,} pairs)")
-    print(tables.text({run.name: result.scores, **result.baselines}, METRICS))
+    echo(f"\nscores on the test set ({len(data.test):,} pairs)")
+    echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
     for name, signature in result.signatures.items():
-        print(f"{name}: {signature}")
+        echo(f"{name}: {signature}")
     for row in range(min(3, len(data.test))):
-        print(f"""
+        echo(f"""
 source       {data.test.source_texts[row]}
 translation  {result.predictions[row].text}
 reference    {data.test.target_texts[row]}""")
-    print(f"""
+    echo(f"""
 next
   make predict-translation ARGS="--n-best 3 --scores 'a sentence of yours'"
   make train-translation ARGS="--cell peephole_lstm"

@@ -7,6 +7,7 @@ python -m apps.translation.train --cell peephole_lstm --name peephole
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PRESETS, Config
 
@@ -51,7 +52,7 @@ def train(config: Config) -> dict:
         runs.keep_lines(run, "source.txt", tokenizers[0].pieces)
         runs.keep_lines(run, "target.txt", tokenizers[1].pieces)
         runs.keep_data(run, data)
-        print(*data.report(), sep="\n")
+        echo(*data.report(), sep="\n")
 
         # 3. Model.
         if config.mixed_precision:

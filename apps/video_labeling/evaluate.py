@@ -9,6 +9,7 @@ those were computed when the run was trained, and are in its `metrics.json`.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
 
@@ -160,11 +161,11 @@ def main(options: Options) -> None:
     if options.split == "test" and not options.dataset and run.finished:
         record = json.loads(run.file("metrics.json").read_text())
         rows |= record["baselines"]
-    print(tables.text(rows, scores.METRICS))
+    echo(tables.text(rows, scores.METRICS))
     if len(labeler.labels) > report.MOST_NAMED:
         return
     matrix = confusion(split, probabilities)
-    print("\n" + tables.confusion(matrix, labeler.labels))
+    echo("\n" + tables.confusion(matrix, labeler.labels))
 
 
 if __name__ == "__main__":

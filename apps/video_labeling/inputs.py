@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from apps.common.cli import UserError
+from apps.common.terminal import echo
 from data_pipelines.files.names import is_litter, printable
 from data_pipelines.files.names import listed as visible
 from data_pipelines.vision import image_sequence, video
@@ -70,7 +71,7 @@ def _videos(folder):
 
 
 def _note_ignored(folder, kind, paths, what):
-    print(
+    echo(
         f"note: {printable(folder)}: is read as {kind}; its {what}"
         f" ({len(paths):,}, such as {printable(paths[0].name)}) are not read",
         file=sys.stderr,

@@ -11,6 +11,7 @@ says what is in them); a video that cannot be read is named and left out.
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PredictOptions as Options
 
@@ -159,7 +160,7 @@ def main(options: Options) -> None:
                 thumbnails = timeline.thumbnails(path)
         except DataError as error:
             bad.append(str(error))
-            print(f"note: left out: {error}", file=sys.stderr)
+            echo(f"note: left out: {error}", file=sys.stderr)
             continue
         picture = timeline.draw(
             labeler.labels,
@@ -175,14 +176,14 @@ def main(options: Options) -> None:
         raise cli.UserError("; ".join(bad[:3]))
     if bad:
         note = f"{len(bad)} of {len(paths)} videos could not be read"
-        print(f"note: {note}", file=sys.stderr)
+        echo(f"note: {note}", file=sys.stderr)
 
 
 def _print(path, target, rows, count):
-    print(f"{printable(path)}: {count:,} frames -> {printable(target)}")
+    echo(f"{printable(path)}: {count:,} frames -> {printable(target)}")
     for row in rows:
         seconds = f"{row['start_seconds']:.2f}\t{row['end_seconds']:.2f}"
-        print(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
+        echo(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
     sys.stdout.flush()
 
 

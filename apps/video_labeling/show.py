@@ -6,6 +6,7 @@ import numpy as np
 
 from apps.common import report, runs, samples, tables
 from apps.common.samples import spread
+from apps.common.terminal import echo
 from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision.images import PictureError
 
@@ -158,15 +159,15 @@ def summary(
 ) -> None:
     """Print scores beside baselines, some videos, and what is next."""
     videos = data.test.videos
-    print(f"\nscores on the test set ({_size(videos)})")
-    print(tables.text({run.name: result.scores, **result.baselines}, METRICS))
+    echo(f"\nscores on the test set ({_size(videos)})")
+    echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
     for name, signature in result.signatures.items():
-        print(f"{name}: {signature}")
+        echo(f"{name}: {signature}")
     for row in spread(len(videos), 3):
         target, predicted = in_words(
             data.labels, videos[row], result.predictions[row]
         )
-        print(f"""
+        echo(f"""
 {videos[row].name}
   target     {target}
   predicted  {predicted}""")
@@ -174,7 +175,7 @@ def summary(
     then = 'make train-video-labeling ARGS="--mode live"'
     if labeler.inference.live:
         then = f'make label-stream ARGS="--run {run.name} {mine}"'
-    print(f"""
+    echo(f"""
 next
   make predict-video-labeling ARGS="{mine}"
   {then}

@@ -10,6 +10,7 @@ frames per second. It needs the `step` of
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import StreamOptions as Options
 
@@ -101,13 +102,13 @@ def main(options: Options) -> None:
             begun = time.perf_counter()
         count += 1
         if options.every or label != last:
-            print(
+            echo(
                 f"{seconds:.2f}\t{label}\t{probabilities.max():.3f}", flush=True
             )
         last = label
     taken = time.perf_counter() - begun
     rate = (count - 1) / taken if count > 1 else 0.0
-    print(
+    echo(
         f"{count:,} frames, {rate:,.1f} a second with decoding; the video has"
         f" {reader.fps:.4g} a second",
         file=sys.stderr,

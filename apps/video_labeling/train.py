@@ -6,6 +6,7 @@ python -m apps.video_labeling.train --mode live --cell peephole_lstm --name live
 """
 
 from apps.common import cli
+from apps.common.terminal import echo
 
 from .config import PRESETS, Config
 
@@ -56,7 +57,7 @@ def train(config: Config) -> dict:
         runs.keep_data(run, data, encoder)
         background = scores.background(config.background, data.labels)
         monitor = evaluate.monitored(config, data)
-        print(*data.report(), sep="\n")
+        echo(*data.report(), sep="\n")
 
         # 3. Model.
         if config.mixed_precision:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import types
 
 import jinja2
 import numpy as np
@@ -68,3 +69,62 @@ def test_a_curve_of_one_epoch_is_a_picture():
     png = report.curve([{"epoch": 1, "loss": 0.5, "val_loss": 0.4}], ["loss"])
     with Image.open(io.BytesIO(png)) as picture:
         assert picture.size[0] > 300
+
+
+EVIL = '"><script>alert(1)</script>'
+
+
+@pytest.mark.parametrize(
+    ("template", "values"),
+    [
+        (
+            "video_labeling/segments.html.jinja",
+            {
+                "timeline": b"",
+                "frames": 3,
+                "seconds": 1.0,
+                "segments": {EVIL: {"frames": EVIL, "label": EVIL}},
+            },
+        ),
+        (
+            "video_labeling/report.html.jinja",
+            {
+                "examples": [
+                    types.SimpleNamespace(
+                        name=EVIL, frames=1, accuracy=1.0, timeline=b""
+                    )
+                ]
+            },
+        ),
+        (
+            "sentiment/report.html.jinja",
+            {
+                "explanation": EVIL,
+                "examples": [
+                    (
+                        types.SimpleNamespace(
+                            label=EVIL,
+                            probability=1.0,
+                            words=[EVIL],
+                            weights=[1.0],
+                        ),
+                        EVIL + "2",
+                    )
+                ],
+            },
+        ),
+    ],
+)
+def test_the_pages_of_apps_escape_all_text(tmp_path, template, values):
+    report.render(
+        tmp_path / "x.html",
+        template,
+        title=EVIL,
+        test_set=EVIL,
+        scores={EVIL: {EVIL: EVIL}},
+        metrics=[EVIL],
+        **values,
+    )
+    page = (tmp_path / "x.html").read_text("utf-8")
+    assert "<script" not in page
+    assert page.count("&lt;script") > 5

@@ -46,3 +46,8 @@ def test_a_confusion_matrix_names_targets_and_predictions():
     rows = [line.split() for line in table.splitlines()]
     assert rows[0] == ["target", "\\", "predicted", "no", "yes"]
     assert rows[2:] == [["no", "5", "1"], ["yes", "0", "1,234"]]
+
+
+def test_markdown_escapes_text():
+    table = tables.markdown(["a"], [["<script> & a|b"]])
+    assert "&lt;script&gt; &amp; a\\|b" in table

@@ -1,0 +1,45 @@
+"""What is printed."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from apps.common import cli, terminal
+
+APPS = Path(cli.__file__).parents[1]
+
+
+def test_control_characters_are_written_out(capsys):
+    label = "a\x1b]0;title\x07\x9b31m\r\x7f\u202eb\u2066\udce9"
+    terminal.echo(label, "c\td\ne", file=sys.stderr)
+    written = r"a\x1b]0;title\x07\x9b31m\r\x7f\u202eb\u2066\udce9"
+    assert capsys.readouterr().err == written + " c\td\ne\n"
+
+
+def test_scripts_that_need_joiners_keep_them(capsys):
+    text = "\u0645\u06cc\u200c\u062e\u0648 \U0001f468\u200d\U0001f469 \u200f"
+    terminal.echo(text, 1, sep="|")
+    assert capsys.readouterr().out == f"{text}|1\n"
+
+
+def test_an_error_of_a_user_is_written_out(capsys):
+    def fail():
+        raise cli.UserError("no label \x1b[31m")
+
+    with pytest.raises(SystemExit):
+        cli.main(fail)
+    assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "path", sorted(APPS.rglob("*.py")), ids=lambda p: str(p.relative_to(APPS))
+)
+def test_all_that_apps_print_goes_through_echo(path):
+    calls = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Name) and node.id == "print"
+    ]
+    assert not calls or path.name == "terminal.py", calls
