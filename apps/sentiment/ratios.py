@@ -27,6 +27,7 @@ from apps.common.terminal import echo
 
 FOLDS = 10
 BUCKETS = 2**20
+SPARE = 8  # buckets for each n-gram, so that few share one
 MOST_CLASSES = 20
 MULTIPLIER = 2039  # prime, and BUCKETS * MULTIPLIER is less than 2**31
 
@@ -39,7 +40,8 @@ class Ratios:
         classes: C.
         order: N; with 0 there are no ratios, and nothing is added; nor with
             more classes than a table has room for.
-        buckets: H; with more classes there are fewer.
+        buckets: Most H; with more classes there are fewer, and never more than
+            `SPARE` for each n-gram.
     """
 
     def __init__(self, split, classes: int, order: int, buckets: int = BUCKETS):
@@ -52,6 +54,11 @@ class Ratios:
         halvings = max(classes - 2, 0).bit_length()
         self.buckets = max(buckets // 2**halvings, 16)
         counts, texts = _count(split, classes, order, self.buckets)
+        different = (counts.sum(axis=(0, 2)) > 0).sum(axis=-1).max()
+        enough = 2 ** int(SPARE * different).bit_length()
+        if enough < self.buckets:  # a small table for small data
+            self.buckets = enough
+            counts, texts = _count(split, classes, order, enough)
         total, total_texts = counts.sum(0), texts.sum(0)
         self.whole = self._ratios(total, total_texts)  # N H K
         held_out = np.empty((FOLDS, *self.whole.shape), "float32")

@@ -98,3 +98,10 @@ def test_an_unseen_ngram_has_no_ratio_however_rare_a_class():
     table = ratios.Ratios(texts, 2, 1)
     whole = by_model(table, tf.constant([[99]]))
     np.testing.assert_allclose(whole, 0, atol=1e-6)
+
+
+def test_a_table_is_small_where_n_grams_are_few():
+    # Five words, at the end without another: 30 pairs at most.
+    table = ratios.Ratios(Texts(2), 2, 2)
+    assert 8 * 25 <= table.buckets <= 16 * 30
+    assert ratios.Ratios(Texts(2), 2, 2, buckets=32).buckets == 32
