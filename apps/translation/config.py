@@ -22,6 +22,9 @@ class Config:
     languages: str = cli.flag(
         "", "source and target language, as file endings: en-de"
     )
+    same_language: bool = cli.flag(
+        False, "source and target are of one language, as in correction"
+    )
     download: bool = cli.flag(False, "let TFDS download the data set")
     tokens: str = cli.flag(
         "subwords",

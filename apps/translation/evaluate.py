@@ -28,7 +28,7 @@ from apps.common.token_loss import perplexity, teacher_forced
 from data_pipelines import translation as pipeline
 
 from . import scores
-from .predict import Predictor
+from .predict import Predictor, languages_of
 
 BATCH = 128
 
@@ -115,7 +115,9 @@ def main(options: Options) -> None:
     data = pipeline.make_datasets(
         *runs.data_to_score(options, run.record["config"], pipeline.SOURCES),
         cache_path=config.cache_path,
-        languages=config.languages,
+        # Of a run without --languages, those that its train files named.
+        languages=config.languages or "-".join(languages_of(run)),
+        same_language=config.same_language,
         tokens=config.tokens,
         vocabulary_size=config.vocabulary_size,
         batch_tokens=config.batch_tokens,

@@ -196,11 +196,19 @@ def notes(predictor: Predictor, number: int, text: str) -> Iterator[str]:
         yield f"sentence {number}: all of its words are unknown"
 
 
-def source_columns(predictor: Predictor) -> list[str]:
+def languages_of(run: runs.Run) -> list[str]:
+    """Return source and target language; none if an old run cannot say them."""
+    path = run.file("languages.txt")
+    if path.exists():
+        return runs.read_lines(path)
+    languages = run.record["config"]["languages"]
+    return [*parse(languages)] if languages else []
+
+
+def source_columns(run: runs.Run) -> list[str]:
     """Return what the column of source sentences is often called."""
     names = ["source", "src", "sentence"]
-    if predictor.config.languages:
-        source, _ = parse(predictor.config.languages)
+    for source in languages_of(run)[:1]:
         names += [source, f"translation.{source}"]
     return names
 
@@ -233,7 +241,7 @@ def main(options: Options) -> None:
         text_input.check_output("--page", options.page)
     predictor = Predictor.of_run(run, eager=0 < len(options.texts) <= BATCH)
     search = options.search(predictor.config)
-    rows = text_input.read(options, "sentence", source_columns(predictor))
+    rows = text_input.read(options, "sentence", source_columns(run))
     examples = []
     with text_input.answers(options, run.path) as answer:
         while batch := list(itertools.islice(rows, BATCH)):

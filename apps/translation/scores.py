@@ -6,6 +6,7 @@ exact_match  share of outputs that are the reference, white space aside
 """
 
 import collections
+import re
 from collections.abc import Iterable, Sequence
 
 from sacrebleu.metrics import BLEU, CHRF
@@ -75,4 +76,5 @@ def baselines(
 
 
 def _bleu(language):
-    return BLEU(tokenize=TOKENIZERS.get(language, "13a"))
+    base = re.split("[-_]", language.lower())[0]  # of zh-CN
+    return BLEU(tokenize=TOKENIZERS.get(base, "13a"))

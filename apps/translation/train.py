@@ -39,6 +39,7 @@ def train(config: Config) -> dict:
             config.data_path or None,
             cache_path=config.cache_path,
             languages=config.languages,
+            same_language=config.same_language,
             tokens=config.tokens,
             vocabulary_size=config.vocabulary_size,
             batch_tokens=config.batch_tokens,
@@ -52,6 +53,8 @@ def train(config: Config) -> dict:
         runs.keep_lines(run, "source.txt", tokenizers[0].pieces)
         runs.keep_lines(run, "target.txt", tokenizers[1].pieces)
         runs.keep_data(run, data)
+        names = "".join(f"{language}\n" for language in data.languages)
+        run.file("languages.txt").write_text(names, "utf-8")
         echo(*data.report(), sep="\n")
 
         # 3. Model.

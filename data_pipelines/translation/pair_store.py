@@ -89,7 +89,9 @@ def rows_of_splits(
     return chosen
 
 
-def build(folder: Path, sources: Sequence[Source]) -> None:
+def build(
+    folder: Path, sources: Sequence[Source], same_language: bool = False
+) -> None:
     """Read all sources into a folder, and refuse what cannot be right.
 
     A pair with an empty side is left out and counted.
@@ -98,13 +100,14 @@ def build(folder: Path, sources: Sequence[Source]) -> None:
         folder: An existing empty folder.
         sources: What to read, rows with a `source` and a `target`; train, if
             it is there, first.
+        same_language: Whether sides may be alike, as in correction.
     """
     readers = list(map(_Reader, sources))
     for number, reader in enumerate(readers):
         _write(folder, number, reader)
-        reader.check()
+        reader.check(same_language)
     for reader in readers[1:]:
-        if "train" in sources[0].shares:
+        if "train" in sources[0].shares and not same_language:
             _refuse_swapped(readers[0], reader)
     meta = [reader.about for reader in readers]
     written = json.dumps(meta, ensure_ascii=False, indent=1)
@@ -170,18 +173,18 @@ class _Reader:
                 self.about["first_skipped"] = first
         self.about["notes"] = self.source.rows.notes()
 
-    def check(self) -> None:
+    def check(self, same_language: bool) -> None:
         """Refuse a source without any pair, or of one language."""
         if not self.count:
             raise DataError(
                 f"{self.source.name}: none of the {self.about['skipped']:,} "
                 "lines has a sentence on both sides"
             )
-        if self._same * 2 > self.count:
+        if self._same * 2 > self.count and not same_language:
             raise DataError(
                 f"{' and '.join(self.source.names)}: {self._same:,} of "
                 f"{self.count:,} lines are the same on both sides; expected "
-                "two languages"
+                "two languages, or --same-language for corrections"
             )
 
 

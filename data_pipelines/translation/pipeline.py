@@ -48,6 +48,7 @@ def make_datasets(
     *,
     cache_path: str | Path,
     languages: str = "",
+    same_language: bool = False,
     tokens: str = "subwords",
     vocabulary_size: int,
     batch_tokens: int,
@@ -70,6 +71,7 @@ def make_datasets(
         cache_path: Folder of the caches. It may be deleted at any time.
         languages: Source and target, "en-de"; empty: as the data say, if
             they do.
+        same_language: Whether both sides may be alike, as in correction.
         tokens: What a sentence is cut into, one of `tokenizers.KINDS`.
         vocabulary_size: Most tokens that either vocabulary, which is that of
             train, may have.
@@ -109,11 +111,17 @@ def make_datasets(
         whole=whole,
     )
     chosen, sources, fingerprint = SOURCES[dataset](request, languages)
-    key = cache.key(pair_store.FORMAT, VERSION, chosen, fingerprint)
+    key = cache.key(
+        pair_store.FORMAT,
+        VERSION,
+        chosen,
+        fingerprint,
+        *(["same"] if same_language else []),
+    )
     stored = pair_store.load(
         cache.folder(
             cache_path / f"{key}-pairs",
-            lambda folder: pair_store.build(folder, sources),
+            lambda folder: pair_store.build(folder, sources, same_language),
         )
     )
     rows = pair_store.rows_of_splits(stored, sources, seed)

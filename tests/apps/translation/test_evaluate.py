@@ -1,5 +1,6 @@
 """Scores of a run, and the batches that they are computed on."""
 
+import dataclasses
 import json
 
 import pytest
@@ -31,6 +32,21 @@ def test_another_beam_is_another_score(trained, loaded, capsys):
     head, _, row, *_ = capsys.readouterr().out.splitlines()
     values = dict(zip(head.split(), row.split()[2:], strict=True))
     assert values["bleu"] == values["bleu_greedy"]
+
+
+def test_a_run_without_languages_knows_them(
+    trained, predictor, loaded, monkeypatch, tmp_path, capsys
+):
+    written = trained.run.file("languages.txt").read_text()
+    assert written == "en\nit\n"
+    config = dataclasses.replace(predictor.config, languages="")
+    monkeypatch.setattr(predictor, "config", config)
+    (tmp_path / "test.en").write_text("One two.\nNine.\n")
+    (tmp_path / "test.it").write_text("Due uno.\nNove.\n")
+    evaluate.main(
+        options(trained, "--dataset", "files", "--data-path", str(tmp_path))
+    )
+    assert "x (test)" in capsys.readouterr().out
 
 
 def test_flags_that_exclude_each_other_are_refused(trained, loaded):

@@ -22,6 +22,8 @@ def test_scores_are_those_of_sacrebleu():
 def test_languages_without_spaces_have_tokenizers_of_their_own():
     assert "tok:13a" in scores.signatures("it")["bleu"]
     assert "tok:zh" in scores.signatures("zh")["bleu"]
+    assert "tok:zh" in scores.signatures("zh-CN")["bleu"]
+    assert "tok:zh" in scores.signatures("zh_Hant")["bleu"]
     assert scores.bleu(["一二三四五"], ["一二三四六"], "zh") > 30
     assert set(scores.signatures("it")) == {"bleu", "chrf"}
 

@@ -106,8 +106,10 @@ def test_the_same_text_on_both_sides(folder):
     write(folder, "train", [(s, s) for s, _ in sentences(600)])
     assert fails(folder) == (
         "FOLDER/train.en and FOLDER/train.de: 600 of 600 lines are the same "
-        "on both sides; expected two languages"
+        "on both sides; expected two languages, or --same-language for "
+        "corrections"
     )
+    assert len(make(folder, same_language=True).train) == 600
 
 
 def test_exchanged_files(folder):
