@@ -9,6 +9,7 @@ from apps.video_labeling import (
     segments,
     timeline,
 )
+from data_pipelines.files.tables import Table
 from data_pipelines.vision import video
 from tests.apps.videos import SIDE, pictures, write
 
@@ -64,3 +65,19 @@ def test_a_frame_that_is_shown_again_has_the_mean_of_its_probabilities():
     keys = ("label", "start", "end", "probability")
     assert [tuple(row[key] for key in keys) for row in rows] == expected
     assert [row["start_seconds"] for row in rows] == [0.0, 0.5, 1.0]
+
+
+def test_no_label_is_a_formula_and_a_corrected_table_is_read(tmp_path):
+    labels = ("=HYPERLINK(1)", "-walk")
+    video = segments.Labelled(
+        "@it.mp4", np.eye(2), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.2])
+    )
+    rows = segments.rows(labels, video)
+    segments.write(tmp_path / "it", labels, video, rows, b"")
+    written = (tmp_path / "it.csv").read_text().splitlines()[1]
+    assert written.startswith("'@it.mp4,0,1,'=HYPERLINK(1),1.0,")
+    names = ["video", "start", "label"]
+    assert [[*row.values()] for row in Table(tmp_path / "it.csv", names)] == [
+        ["@it.mp4", "0", "=HYPERLINK(1)"],
+        ["@it.mp4", "1", "-walk"],
+    ]
