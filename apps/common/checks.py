@@ -59,6 +59,8 @@ def data_flags(config) -> Iterator[tuple[str, str]]:
     """Yield flags of the data that do nothing, and why."""
     if config.dataset in (*DEMOS, "files"):
         yield "download", f"with --dataset {config.dataset}"
+    if config.dataset != "files":
+        yield "encoding", f"with --dataset {config.dataset}"
 
 
 def encoder(encoder: str) -> None:

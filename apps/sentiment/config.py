@@ -114,6 +114,9 @@ class Config:
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
+        if self.dataset != "files":
+            names = "text_column label_column"
+            yield names, f"with --dataset {self.dataset}"
         if self.vectors:
             yield "embedding_size", "with --vectors, whose size counts"
 

@@ -59,7 +59,11 @@ def find(
     folder = data_folder(data_path)
     paths: dict[str, Path] = {}
     for split, endings in scan(folder).items():
-        own = [p for ending, p in endings.items() if f".{ending}" in suffixes]
+        own = [
+            path
+            for ending, path in endings.items()
+            if f".{ending}".lower() in suffixes
+        ]
         if len(own) > 1:
             raise DataError(
                 f"{folder}: holds {own[0].name} and {own[1].name}; expected "

@@ -234,7 +234,9 @@ def _inferred(folder: Path, files: dict, encoding: str) -> tuple[str, str]:
 
 def _tables(endings: dict[str, Path]) -> list[Path]:
     """Return the files of a split that are tables."""
-    return [path for end, path in endings.items() if f".{end}" in SUFFIXES]
+    return [
+        path for end, path in endings.items() if f".{end}".lower() in SUFFIXES
+    ]
 
 
 def _pairs(
@@ -254,7 +256,7 @@ def _pairs(
                 f"{folder}: holds {first.name} and {second.name}; expected one "
                 "or the other"
             )
-        reader = PairLines if _LINES in endings else PairTable
+        reader = PairLines if kind(tables[0]) == ".tsv" else PairTable
         return reader(tables[0], languages, encoding)
     if len(present) == 1:
         (missing,) = (own for own in languages if own not in endings)

@@ -135,6 +135,7 @@ def test_hidden_files_are_no_splits(tmp_path):
         ("validation.csv", "valid"),
         ("val.tsv.gz", "valid"),
         ("dev.csv", "valid"),
+        ("test.TSV", "test"),
         ("validation-00000-of-00001.csv", "valid"),
         ("test-00000-of-00001.csv", "test"),
         ("test-00000-of-00002.csv", ""),
