@@ -6,22 +6,43 @@ compiled loop takes the steps. `LoopCache` is what a layer knows of all this.
 Letters of shapes: B batch, T time, P steps of a chunk, U units.
 """
 
+import functools
+import sys
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from rnn_layers.engine.batch_sizes import run_filled
 from rnn_layers.engine.batch_split import run_split, split_pays_off
 from rnn_layers.engine.compiled_loop import CompiledLoop
+from rnn_layers.engine.differentiation import dense
 from rnn_layers.engine.double_backward import with_second_order
 from rnn_layers.engine.input_projection import Projection
 from rnn_layers.engine.step import StepAnalysis, kernels_of, rows_of_ones
-from rnn_layers.engine.time_chunks import chunk_steps, join_chunks, run_chunks
+from rnn_layers.engine.time_chunks import (
+    chunk_steps,
+    join_chunks,
+    run_chunks,
+    stop_gradients,
+)
 from rnn_layers.engine.while_loop import split
+from rnn_layers.engine.xla import under_xla
 
 
 def require_batch(sequences: tf.Tensor, size: int, message: str) -> None:
     """Stop a graph when a batch has another size."""
     tf.debugging.assert_equal(tf.shape(sequences)[0], size, message)
+
+
+def require_length(
+    mask: tf.Tensor, sequences: tf.Tensor, message: str
+) -> tf.Tensor:
+    """Stop a graph when a mask `(B, T)` is not as long as `(B, T, F)`."""
+    length = tf.shape(sequences)[1]
+    equal = tf.debugging.assert_equal(tf.shape(mask)[1], length, message)
+    # XLA drops what is asserted, but refuses another shape.
+    with tf.control_dependencies([equal]):
+        return tf.reshape(mask, (tf.shape(mask)[0], length))
 
 
 class LoopCache:
@@ -66,10 +87,18 @@ class LoopCache:
         projection = Projection(cell, inputs[0])
         rows = rows_of_ones(projection, inputs, states, constants)
         kernels = kernels_of(step, rows)
-        key = step.form, step.traits, len(constants)
+        key = (
+            step.form,
+            step.traits,
+            len(constants),
+            *((tuple(x.shape), x.dtype) for x in [*cell.variables, *kernels]),
+        )
         if key not in self.loops:
             analysis = StepAnalysis(step, rows, kernels)
-            self.loops[key] = CompiledLoop(step, analysis, self.compiled)
+            loop = CompiledLoop(step, analysis, self.compiled)
+            if sys.flags.dev_mode:  # python -X dev
+                loop.check(rows, kernels)
+            self.loops[key] = loop
         loop = self.loops[key]
         others = [
             tf.convert_to_tensor(cell.variables[index])
@@ -86,9 +115,12 @@ class LoopCache:
                 loop, projection, inputs, states, constants, values, training
             )
 
-        if split_pays_off(states, training, self.compiled, at_once):
-            return run_split(run, inputs, states, constants)
-        return run(inputs, states, constants)
+        halves = split_pays_off(states, training, self.compiled, at_once)
+        whole = functools.partial(run_split, run) if halves else run
+        is_known = states[0].shape[0] is not None
+        if is_known or not self.compiled or under_xla():
+            return whole(inputs, states, constants)
+        return run_filled(whole, inputs, states, constants, halves)
 
 
 def plain_run(
@@ -126,7 +158,10 @@ def differentiable_run(
     sequence, *others = inputs
     structure = [sequence, states, values]
 
-    def reference(*tensors):
+    fixed = [*others, *constants]
+
+    def reference(fixed, *tensors):
+        others, constants = split(fixed, [len(inputs) - 1])
         sequence, start, values = _packed(structure, tensors)
         rows = [sequence, *others]
         outputs, last = plain_run(
@@ -136,27 +171,36 @@ def differentiable_run(
 
     @tf.custom_gradient
     def run(*tensors):
-        # An eager tape must not look into the compiled loops.
-        stopped = [tf.stop_gradient(x) for x in tensors]
-        sequence, start, values = _packed(structure, stopped)
+        # No tape must look into the compiled loops, neither at what they read
+        # nor, as those of higher order do, at what the way back reads of them.
+        sequence, start, values = _packed(structure, _stopped(tensors))
         chunked = ChunkedRun(
-            loop, projection, [sequence, *others], constants, values
+            loop, projection, [sequence, *others], _stopped(constants), values
         )
         saved, last = chunked.forward(start, training)
+        saved = [stop_gradients(chunks) for chunks in saved]
         outputs = join_chunks(saved[0], sequence)
 
         def gradient(*upstream):
+            upstream = dense(upstream, [outputs, *last])
+
             def backward():
                 arrays = saved if training else chunked.forward(start, True)[0]
-                d_outputs, *d_last = upstream
+                d_outputs, *d_last = _stopped(upstream)
                 return chunked.backward(arrays, d_outputs, d_last)
 
-            return with_second_order(backward, reference, tensors, upstream)
+            return with_second_order(
+                backward, reference, fixed, tensors, upstream
+            )
 
         return (outputs, *last), gradient
 
     outputs, *last = run(*tf.nest.flatten(structure))
     return outputs, last
+
+
+def _stopped(tensors):
+    return [tf.stop_gradient(x) for x in tensors]
 
 
 def _packed(structure, tensors):
@@ -191,13 +235,16 @@ class ChunkedRun:
         self.weights, self.kernels, self.others = values
         length, self.rows = sequences[0].shape[:2]
         self.steps = chunk_steps(length, self.rows, projection.width)
+        if under_xla():  # which takes minutes for many chunks
+            self.steps = None
 
     def forward(self, start: list, save: bool) -> tuple[list, list]:
         """Run from the first step to the last, from the states `start`.
 
         Returns:
-            The outputs `(P, B, U)` of all chunks as an array, and, to `save`
-            what the way back needs, such arrays of it; and the last states.
+            The outputs `(P, B, U)` of all chunks, as `run_chunks` gives them,
+            and, to `save` what the way back needs, that too; and the last
+            states.
         """
         loop = self.loop.forward if save else self.loop.infer
 
@@ -268,14 +315,16 @@ class ChunkedRun:
             for state, following in zip(first, states, strict=True)
         ]  # (P, B, U), the states before each step
         carried, sums = split(carried, [count + len(self.others)])
-        stacks, carried = self.loop.backward(
-            n,
+        arguments = [
             [d_outputs, *before, *products, *projected, *others],
             carried,
             self.constants,
             transposed,
             self.others,
-        )
+        ]
+        # In `tf.cond` a compiled function captures no tensors of the way forth.
+        arguments = tf.nest.map_structure(tf.identity, arguments)
+        stacks, carried = self.loop.backward(n, *arguments)
         d_sequence, gradients = self.projection.gradients(
             sequence, self.weights, stacks[0]
         )

@@ -20,10 +20,12 @@ an LSTM does, their sum is stored, and the way back reads one tensor, not two.
 Letters of shapes: B batch, T time, U units.
 """
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from rnn_layers.cells.base import HALF
 from rnn_layers.engine.step import StepAnalysis, replay
 from rnn_layers.engine.while_loop import split, while_loop
 
@@ -57,11 +59,45 @@ class CompiledLoop:
     ):
         self.step = step
         self.analysis = analysis
-        self.reference = self._infer
+        self.reference = functools.partial(self._infer, differentiable=True)
         options = {"jit_compile": compiled, "autograph": False}
         self.forward = tf.function(self._forward, **options)
         self.infer = tf.function(self._infer, **options)
         self.backward = tf.function(self._backward, **options)
+
+    def check(self, rows: tuple[list, ...], kernels: list) -> None:
+        """Compare a compiled step with the step alone, at random values.
+
+        Args:
+            rows: Tensors like the inputs, states and constants of a step.
+            kernels: Tensors like its kernels.
+        """
+        variables = self.step.cell.variables
+        half = self.step.cell.compute_dtype in HALF
+        with tf.init_scope():  # eagerly, whatever is being traced
+            inputs, states, constants, kernels, values = (
+                [tf.cast(tf.random.uniform(x.shape), x.dtype) for x in part]
+                for part in (*rows, kernels, variables)
+            )
+            left = iter(kernels)
+            expected = self.step.with_values(
+                values,
+                inputs,
+                states,
+                constants,
+                lambda m, _: self.step.cell.product(m, next(left)),
+            )
+            others = [values[k] for k in self.analysis.other_variables]
+            steps = [x[None] for x in inputs]
+            one = tf.constant(1)
+            _, last = self.infer(one, steps, states, constants, kernels, others)
+            for state, wanted in zip(last, expected, strict=True):
+                tf.debugging.assert_near(
+                    state,
+                    wanted,
+                    *[tf.cast(0.05 if half else 1e-3, state.dtype)] * 2,
+                    message="A compiled step differs from the same step alone.",
+                )
 
     def _values(self, others):
         """Return values of all variables: these, and zeros elsewhere."""
@@ -93,7 +129,16 @@ class CompiledLoop:
         widths = [s.shape[-1] for s in states] + self.analysis.widths
         return while_loop(step, n, inputs, states, widths)
 
-    def _infer(self, n, inputs, states, constants, kernels, others):
+    def _infer(
+        self,
+        n,
+        inputs,
+        states,
+        constants,
+        kernels,
+        others,
+        differentiable=False,
+    ):
         """Run n steps; return the output of each, and the last states."""
         values = self._values(others)
 
@@ -108,7 +153,14 @@ class CompiledLoop:
             )
             return new[:1], new
 
-        return while_loop(step, n, inputs, states, [states[0].shape[-1]])
+        return while_loop(
+            step,
+            n,
+            inputs,
+            states,
+            [states[0].shape[-1]],
+            differentiable=differentiable,
+        )
 
     def _backward(self, n, inputs, carried, constants, transposed, others):
         """Run n steps back; return gradients of each, and of the start."""

@@ -6,50 +6,62 @@ computed once more, by a plain loop that TensorFlow can differentiate as often
 as it likes. What does not ask for it pays nothing.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
+
+from rnn_layers.engine.differentiation import dense, gradients
 
 
 def with_second_order(
     backward: Callable,
     reference: Callable,
+    fixed: Sequence,
     tensors: Sequence,
-    gradients: Sequence,
+    upstream: Sequence,
 ) -> list:
     """Return the gradients of a function, which have gradients themselves.
 
     Args:
         backward: Function without arguments that returns, for these `tensors`
-            and `gradients`, the gradients of the tensors.
-        reference: Function of the tensors whose gradients these are; it returns
-            a list of tensors that TensorFlow can differentiate.
+            and `upstream`, the gradients of the tensors.
+        reference: Function of `fixed` and of the tensors whose gradients these
+            are; it returns a list of tensors that TensorFlow can differentiate.
+        fixed: Tensors that have no gradients, such as masks.
         tensors: The tensors.
-        gradients: The gradients of what `reference` returns.
+        upstream: The gradients of what `reference` returns.
     """
-    count = len(tensors)
+    first = functools.partial(_gradients, reference, len(tensors))
+    inputs = [*tensors, *upstream]
+    return _differentiated(first, lambda *_: backward(), fixed, inputs)
+
+
+def _gradients(function, count, fixed, *inputs):
+    """Return the gradients of `function(fixed, *inputs[:count])`."""
+    results = function(fixed, *inputs[:count])
+    return gradients(results, inputs[:count], inputs[count:])
+
+
+def _differentiated(function, compute, fixed, inputs):
+    """Return `compute(fixed, *inputs)`, with the gradients of `function`.
+
+    Each further order is a function of its own, for tapes do not know what the
+    gradient of a loop adds to the loop.
+    """
+    # Of this graph, so that `gradient` finds them wherever it is called.
+    fixed = [tf.identity(x) for x in fixed]
 
     @tf.custom_gradient
     def run(*inputs):
-        def second(*upstream):
-            with tf.GradientTape() as outer:
-                outer.watch(inputs)
-                with tf.GradientTape() as inner:
-                    inner.watch(inputs[:count])
-                    results = reference(*inputs[:count])
-                first = inner.gradient(
-                    results,
-                    inputs[:count],
-                    output_gradients=inputs[count:],
-                    unconnected_gradients="zero",
-                )
-            return outer.gradient(
-                first,
-                inputs,
-                output_gradients=upstream,
-                unconnected_gradients="zero",
-            )
+        results = compute(fixed, *inputs)
 
-        return backward(), second
+        def gradient(*upstream):
+            following = functools.partial(_gradients, function, len(inputs))
+            upstream = dense(upstream, results)
+            further = [*inputs, *upstream]
+            return _differentiated(following, following, fixed, further)
 
-    return run(*tensors, *gradients)
+        return results, gradient
+
+    return run(*[tf.identity(x) for x in inputs])

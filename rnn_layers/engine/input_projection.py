@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from rnn_layers.cells.base import Cell
+from rnn_layers.engine.differentiation import gradients, read_by, trace
 
 
 class Projection:
@@ -25,19 +26,15 @@ class Projection:
         self.project = cell.project
         variables = cell.variables
 
-        def trace():
+        def project():
             x = tf.ones((1, inputs.shape[-1]), inputs.dtype)
             self.read = variables
             values = [tf.ones(v.shape, v.dtype) for v in variables]
-            with tf.GradientTape() as tape:
-                tape.watch(values)
-                projected = self(x, values)
+            projected = self(x, values)
             self.width, self.kind = projected.shape[-1], projected.dtype
-            gradients = tape.gradient(projected, values)
-            pairs = zip(variables, gradients, strict=True)
-            self.read = [v for v, d in pairs if d is not None]
+            self.read = [variables[k] for k in read_by([projected], values)]
 
-        tf.function(trace, autograph=False).get_concrete_function()
+        trace(project)
 
     def weights(self) -> list:
         """Return the values of the variables that the projection reads."""
@@ -57,12 +54,8 @@ class Projection:
         self, x: tf.Tensor, weights: list, d_projected: tf.Tensor
     ) -> tuple[tf.Tensor, list]:
         """Return the gradient of the inputs, and the list of the weights'."""
-        with tf.GradientTape() as tape:
-            tape.watch([x, *weights])
-            projected = self(x, weights)
-        d_x, *d_weights = tape.gradient(
-            projected,
-            [x, *weights],
-            output_gradients=tf.cast(d_projected, projected.dtype),
-        )
+        x, *weights = [tf.identity(t) for t in [x, *weights]]  # of this graph
+        projected = self(x, weights)
+        upstream = tf.cast(d_projected, projected.dtype)
+        d_x, *d_weights = gradients([projected], [x, *weights], [upstream])
         return d_x, d_weights

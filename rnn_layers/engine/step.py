@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from rnn_layers.engine.differentiation import dense, gradients, read_by, trace
 from rnn_layers.engine.input_projection import Projection
 from rnn_layers.engine.while_loop import split
 
@@ -55,7 +56,7 @@ def replay(
 
     Returns:
         The gradients of the projected input, of the states before, and of the
-        variables, `None` where one was not read; and a `Replay`.
+        variables; and a `Replay`.
     """
     product = step.cell.product
     operands, received = [], []
@@ -69,26 +70,19 @@ def replay(
         @tf.custom_gradient
         def known_product(m):
             def gradient(d):
-                d_products[k] = d
-                return product(d, transposed[k])
+                (d_products[k],) = dense([d], [value])
+                return product(d_products[k], transposed[k])
 
             return tf.identity(value), gradient
 
         received.append(known_product(m))
         return received[-1]
 
-    watched = [inputs[0], *states]
-    with tf.GradientTape() as tape:
-        tape.watch([*watched, *values])
-        new = step.with_values(values, inputs, states, constants, matmul)
-    gradients = tape.gradient(
-        new, [*watched, *values], output_gradients=d_states
-    )
-    d_watched, d_values = split(gradients, [len(watched)])
-    d_input, *d_before = [
-        tf.zeros_like(x) if d is None else d
-        for x, d in zip(watched, d_watched, strict=True)
-    ]
+    values = [tf.identity(x) for x in values]  # of this graph
+    new = step.with_values(values, inputs, states, constants, matmul)
+    found = gradients(new, [inputs[0], *states, *values], d_states)
+    (d_input,), d_before, d_values = split(found, [1, len(states)])
+    d_products = dense(d_products, received)
     result = Replay(operands, d_products, received, new)
     return d_input, d_before, d_values, result
 
@@ -118,9 +112,7 @@ class StepAnalysis:
         self.projected_width = rows[0][0].shape[-1]
         self.matrices = [k for k, s in enumerate(shapes) if len(s) == 2]
         self.widths = [shapes[k][1] for k in self.matrices]
-        tf.function(
-            lambda: self._replay(step, rows, shapes), autograph=False
-        ).get_concrete_function()
+        trace(lambda: self._replay(step, rows, shapes))
         self.extra_widths = [
             *(shapes[k][0] for k in self._extra_operands),
             *(shapes[k][-1] for k in self._extra_gradients),
@@ -131,17 +123,16 @@ class StepAnalysis:
         rows = [[tf.ones(x.shape, x.dtype) for x in part] for part in rows]
         (projected, *_), states, _ = rows
         kind = states[0].dtype
-        d_input, _, d_values, result = replay(
+        values = [tf.ones(v.shape, v.dtype) for v in step.cell.variables]
+        d_input, _, _, result = replay(
             step,
             *rows,
-            [tf.ones(v.shape, v.dtype) for v in step.cell.variables],
+            values,
             {k: tf.ones((ROWS, shapes[k][1]), kind) for k in self.matrices},
             [tf.ones(shape[::-1], kind) for shape in shapes],
             states,
         )
-        self.other_variables = [
-            k for k, d in enumerate(d_values) if d is not None
-        ]
+        self.other_variables = read_by(result.states, values)
         sums = [
             k
             for k in self.matrices

@@ -39,7 +39,7 @@ def chunk_steps(length: int | None, rows: int | None, width: int) -> int:
 
 def run_chunks(
     run: Callable,
-    steps: int,
+    steps: int | None,
     sequences: list,
     saved: list,
     carried: list,
@@ -48,63 +48,94 @@ def run_chunks(
 ) -> tuple[list, list]:
     """Run a function over the chunks of sequences, one after the other.
 
+    Up to `MAX_UNROLLED_CHUNKS` chunks stand side by side in the graph.
+
     Args:
         run: Function `(n, chunk, saved, carried)` of the number of steps that a
             chunk has before its padding, and of three lists of tensors. It
             returns a list of tensors, and the list of what is carried on.
-        steps: Number of steps of a chunk.
+        steps: Number of steps of a chunk, or `None` for a single chunk.
         sequences: List of tensors `(T, B, ...)`, cut to `(P, B, ...)`.
-        saved: List of arrays with one element for each chunk.
+        saved: List of what was returned for a way over the same chunks.
         carried: List of tensors that go from chunk to chunk.
         output_specs: What the tensors are that `run` returns first.
         reverse: Whether to go from the last chunk to the first.
 
     Returns:
-        These tensors as arrays, and what is carried.
+        For each of these tensors a list with one for each chunk, or an array
+        where the chunks are not side by side; and what is carried.
     """
     n = _length(sequences)
+    if steps is None:
+        first = [parts[0] for parts in saved]
+        values, carried = run(
+            tf.convert_to_tensor(n), sequences, first, carried
+        )
+        return [[value] for value in values], carried
     number = -(-n // steps)
     is_known = isinstance(n, int)
     number = max(number, 1) if is_known else tf.maximum(number, 1)
     chunks = [_cut(x, number, steps) for x in sequences]  # (N, P, B, ...)
+
+    def run_one(index, saved, carried):
+        length = tf.minimum(steps, n - index * steps)
+        values, new = run(length, [x[index] for x in chunks], saved, carried)
+        return values, with_shapes(new, carried)
+
+    if is_known and number <= MAX_UNROLLED_CHUNKS:
+        parts = [[None] * number for _ in output_specs]
+        for i in range(number):
+            index = number - 1 - i if reverse else i
+            now = [values[index] for values in saved]
+            values, carried = run_one(index, now, carried)
+            for part, value in zip(parts, values, strict=True):
+                part[index] = value
+        return parts, carried
+
+    def body(i, carried, arrays):
+        index = number - 1 - i if reverse else i
+        now = [array.read(index) for array in saved]
+        values, carried = run_one(index, now, carried)
+        arrays = [
+            array.write(index, value)
+            for array, value in zip(arrays, values, strict=True)
+        ]
+        return i + 1, carried, arrays
+
     arrays = [
         tf.TensorArray(
             spec.dtype, number, element_shape=spec.shape, clear_after_read=False
         )
         for spec in output_specs
     ]
-
-    def body(i, carried, arrays):
-        index = number - 1 - i if reverse else i
-        values, new = run(
-            tf.minimum(steps, n - index * steps),
-            [x[index] for x in chunks],
-            [array.read(index) for array in saved],
-            carried,
-        )
-        arrays = [
-            array.write(index, value)
-            for array, value in zip(arrays, values, strict=True)
-        ]
-        return i + 1, with_shapes(new, carried), arrays
-
-    if is_known and number <= MAX_UNROLLED_CHUNKS:
-        carried = list(carried)
-        for i in range(number):
-            _, carried, arrays = body(i, carried, arrays)
-    else:
-        _, carried, arrays = tf.while_loop(
-            lambda i, *_: i < number, body, (0, list(carried), arrays)
-        )
+    _, carried, arrays = tf.while_loop(
+        lambda i, *_: i < number, body, (0, list(carried), arrays)
+    )
     return arrays, carried
 
 
-def join_chunks(array: tf.TensorArray, like: tf.Tensor) -> tf.Tensor:
+def stop_gradients(chunks: list | tf.TensorArray) -> list | tf.TensorArray:
+    """Let no gradient go from what `run_chunks` returned to its run."""
+    if isinstance(chunks, list):
+        return [tf.stop_gradient(x) for x in chunks]
+    return tf.TensorArray(
+        chunks.dtype,
+        clear_after_read=False,
+        infer_shape=False,
+        flow=tf.stop_gradient(chunks.flow),
+    )
+
+
+def join_chunks(chunks: list | tf.TensorArray, like: tf.Tensor) -> tf.Tensor:
     """Join chunks `(P, B, ...)` to one tensor, as long as another one."""
-    stack = array.stack()  # (N, P, B, ...)
-    whole = tf.reshape(stack, tf.concat([[-1], tf.shape(stack)[2:]], 0))
+    if isinstance(chunks, list):
+        whole = tf.concat(chunks, 0)
+    else:
+        stack = chunks.stack()  # (N, P, B, ...)
+        whole = tf.reshape(stack, tf.concat([[-1], tf.shape(stack)[2:]], 0))
+        whole = tf.ensure_shape(whole, (None, *stack.shape[2:]))
     whole = whole[: tf.shape(like)[0]]
-    return tf.ensure_shape(whole, (*like.shape[:2], *stack.shape[3:]))
+    return tf.ensure_shape(whole, (*like.shape[:2], *whole.shape[2:]))
 
 
 def _length(sequences):

@@ -15,6 +15,7 @@ def while_loop(
     carried: list,
     widths: list[int],
     reverse: bool = False,
+    differentiable: bool = False,
 ) -> tuple[list, list]:
     """Run n steps; return what each gave, stacked, and what is carried.
 
@@ -33,6 +34,8 @@ def while_loop(
         carried: List of tensors.
         widths: The last dimensions of what `step` returns first.
         reverse: Whether to run from the last step to the first.
+        differentiable: Whether TensorFlow has to find gradients of the loop,
+            which XLA compiles only if it knows how many steps there can be.
     """
     size, kind = inputs[0].shape[0], carried[0].dtype
     if size is None:
@@ -59,7 +62,10 @@ def while_loop(
 
     first = [] if reverse else read(0)
     _, _, carried, buffers = tf.while_loop(
-        lambda t, *_: t < n, body, (0, first, list(carried), buffers)
+        lambda t, *_: t < n,
+        body,
+        (0, first, list(carried), buffers),
+        maximum_iterations=size if differentiable else None,
     )
     return [buffer.stack() for buffer in buffers], carried
 

@@ -25,6 +25,9 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
+from rnn_layers.engine.input_projection import Projection
+from rnn_layers.engine.step import kernels_of, rows_of_ones
+
 pytestmark = pytest.mark.usefixtures("short_chunks")
 
 
@@ -150,3 +153,26 @@ def test_exported_model_serves_without_this_package(tmp_path):
     np.save(paths[1], x)
     subprocess.run([sys.executable, "-c", LOAD, *paths], check=True)
     close(np.load(paths[2]), model(x), 1e-6)
+
+
+@pytest.mark.parametrize("name", ["layer_norm_lstm", "gru"])
+def test_a_step_is_compared_with_itself_alone(name):
+    layer = make(name, compiled=False)
+    tf.function(lambda x: layer(x, mask=MASK), autograph=False)(SEQUENCES)
+    (loop,) = layer.loop_cache.loops.values()
+
+    @tf.function(autograph=False)
+    def check():
+        sequences = tf.constant(SEQUENCES)
+        mask = tf.ones((1, 1, 1), tf.bool)
+        states = layer.cell.get_initial_state(1)
+        projection = Projection(layer.cell, sequences)
+        rows = rows_of_ones(projection, [sequences, mask], states, [])
+        loop.check(rows, kernels_of(loop.step, rows))
+
+    check()
+    assert loop.analysis.other_variables
+    loop.analysis.other_variables = []  # as if nothing had been read
+    loop.infer = tf.function(loop._infer)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="step differs"):
+        check.python_function()

@@ -1,0 +1,49 @@
+"""Gradients by the graph itself, and what a graph reads, on TensorFlow.
+
+A tape sees nothing where recording is stopped, as it is around a function that
+is recomputed on the way back, and a trace from there would be wrong for good.
+"""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+
+def gradients(
+    results: Sequence, sources: Sequence, upstream: Sequence
+) -> list[tf.Tensor]:
+    """Return the gradients of tensors in a graph, zeros where there is none."""
+    found = tf.gradients(results, sources, upstream)
+    return dense(found, sources)
+
+
+def dense(gradients: Sequence, like: Sequence) -> list[tf.Tensor]:
+    """Make tensors like others of what may be slices, or `None` for zeros."""
+    return [
+        tf.zeros_like(x) if d is None else tf.convert_to_tensor(d)
+        for d, x in zip(gradients, like, strict=True)
+    ]
+
+
+def trace(function: Callable) -> None:
+    """Run a function in a graph of its own, which must not read variables."""
+    graph = tf.function(function, autograph=False).get_concrete_function().graph
+    if graph.trainable_variables:
+        names = ", ".join(v.name for v in graph.trainable_variables)
+        raise ValueError(
+            f"A cell reads the variables {names}, which are not among its own, "
+            "so no gradient would reach them: make them attributes of the cell."
+        )
+
+
+def read_by(results: Sequence, tensors: Sequence) -> list[int]:
+    """Return the indices of the tensors that results are computed from."""
+    operations, inputs = [x.op for x in results], {id(x) for x in results}
+    visited = set(operations)
+    while operations:
+        for x in operations.pop().inputs:
+            inputs.add(id(x))
+            if x.op not in visited:
+                visited.add(x.op)
+                operations.append(x.op)
+    return [k for k, x in enumerate(tensors) if id(x) in inputs]
