@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from rnn_layers.cells.base import Tensor, positive_int
+from rnn_layers.layers.recurrent import checked_mask
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -99,8 +100,9 @@ class AttentionPooling(keras.layers.Layer):
         """Pool the sequences, equations (1) to (3)."""
         hidden = ops.tanh(ops.matmul(sequences, self.kernel) + self.bias)
         scores = ops.transpose(ops.matmul(hidden, self.score), (0, 2, 1))
+        mask = checked_mask(sequences, mask)
         if mask is not None:
-            mask = ops.expand_dims(ops.cast(mask, "bool"), 1)  # (B, 1, T)
+            mask = ops.expand_dims(mask, 1)  # (B, 1, T)
         weights = masked_softmax(scores, mask)  # (B, H, T)
         shape = ops.shape(sequences)
         width = sequences.shape[-1]
@@ -163,6 +165,7 @@ class Attention(keras.layers.Layer):
             The contexts `(B, T, M)` and the weights `(B, T, S)`, both without T
             for one query.
         """
+        memory_mask = checked_mask(memory, memory_mask)
         return self.attend(query, self.keys(memory), memory, memory_mask)
 
     def attend(

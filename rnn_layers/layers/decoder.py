@@ -11,7 +11,12 @@ from keras import ops
 
 from rnn_layers.cells.base import Tensor, carried_mask, option, positive_int
 from rnn_layers.layers.attention import AdditiveAttention, DotAttention
-from rnn_layers.layers.recurrent import check_options, rnn, seeded
+from rnn_layers.layers.recurrent import (
+    check_options,
+    checked_mask,
+    rnn,
+    seeded,
+)
 
 # What a decoder says itself, and what makes no sense in it.
 REFUSED = (
@@ -198,6 +203,7 @@ class AttentionDecoder(keras.layers.Layer):
         if memory_mask is None:
             memory_mask = carried_mask(memory)
         memory = ops.cast(memory, self.compute_dtype)
+        memory_mask = checked_mask(memory, memory_mask)
         if memory_mask is None:
             memory_mask = ops.ones(ops.shape(memory)[:2], "bool")
         return memory, self.attend.keys(memory), memory_mask

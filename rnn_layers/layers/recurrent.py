@@ -336,12 +336,13 @@ class Recurrent(keras.layers.RNN):
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Run the cell over the sequences."""
         self._check_length(sequences)
+        mask = checked_mask(sequences, mask)
         if not keras.backend.is_float_dtype(sequences.dtype):
             sequences = ops.cast(sequences, self.cell.state_dtype)
         states = self._first_states(sequences, initial_state)
         sequences = ops.transpose(sequences, (1, 0, 2))  # (T, B, F)
         if mask is not None:
-            mask = ops.transpose(ops.cast(mask, "bool"))  # (T, B)
+            mask = ops.transpose(mask)  # (T, B)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=0)
             mask = None if mask is None else ops.flip(mask, axis=0)
@@ -495,6 +496,7 @@ class Recurrent(keras.layers.RNN):
     ) -> Any:
         """Return shapes and types without running the loop."""
         self._check_length(sequences)
+        _check_shape_of_mask(sequences, mask)
         shape = self.compute_output_shape(sequences.shape)
         if not self._returns_states:
             return keras.KerasTensor(shape, self.compute_dtype)
@@ -615,6 +617,38 @@ def _check_shape(shape):
             "`sequences` must have the shape (batch, time, features) with a "
             f"fixed number of features, not {tuple(shape)}."
         )
+
+
+def checked_mask(sequences: Tensor, mask: Any) -> Tensor | None:
+    """Return a mask as booleans, or refuse one of another length.
+
+    Args:
+        sequences: `(B, T, F)`.
+        mask: `(B, T)`, or `None`. In a graph that does not know T it is
+            refused when it comes.
+    """
+    if mask is None:
+        return None
+    mask = ops.cast(mask, "bool")
+    message = _check_shape_of_mask(sequences, mask)
+    lengths = sequences.shape[1], mask.shape[1]
+    if None in lengths and keras.backend.backend() == "tensorflow":
+        return chunked_run.require_length(mask, sequences, message)
+    return mask
+
+
+def _check_shape_of_mask(sequences, mask):
+    """Refuse what is known to be wrong; return the words for it."""
+    if mask is None:
+        return None
+    length, shape = sequences.shape[1], tuple(mask.shape)
+    message = (
+        "`mask` must have the shape (batch, time) of the sequences, "
+        f"{tuple(sequences.shape[:2])}, not {shape}."
+    )
+    if len(shape) != 2 or len({length, shape[1]} - {None}) > 1:
+        raise ValueError(message)
+    return message
 
 
 def _check_batch(sequences, expected):

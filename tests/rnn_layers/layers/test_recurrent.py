@@ -559,3 +559,56 @@ def test_a_new_graph_knows_a_changed_activation_and_rate():
         close(tf.function(layer)(SEQUENCES), layer(SEQUENCES))
     layer.zoneout = 0.6
     close(tf.function(layer)(SEQUENCES), layer(SEQUENCES))
+
+
+def test_a_mask_of_another_length_is_refused():
+    memory = random(BATCH, 4, FEATURES)
+    calls = [
+        make("gru"),
+        rnn_layers.Bidirectional(rnn_layers.rnn("gru", 2)),
+        rnn_layers.stack("gru", 2),
+        rnn_layers.StatefulStack(rnn_layers.stack("gru", 2), BATCH),
+        rnn_layers.AttentionPooling(),
+        lambda x, mask: rnn_layers.AttentionDecoder("gru", 2)(
+            x, memory, sequences_mask=mask
+        ),
+        lambda x, mask: rnn_layers.AttentionDecoder("gru", 2)(
+            memory, x, memory_mask=mask
+        ),
+        lambda x, mask: rnn_layers.AdditiveAttention(2)(
+            memory, x, memory_mask=mask
+        ),
+    ]
+    for call in calls:
+        call(SEQUENCES, mask=MASK)
+        for wrong in (MASK[:, :-1], MASK[:, :1], np.ones((BATCH, 7)), MASK[0]):
+            with pytest.raises(ValueError, match="`mask` must have the shape"):
+                call(SEQUENCES, mask=ops.convert_to_tensor(wrong, "bool"))
+    inputs = keras.Input((TIME, FEATURES))
+    with pytest.raises(ValueError, match=r"\(None, 6\), not \(None, 4\)"):
+        make("gru")(inputs, mask=keras.Input((4,), dtype="bool"))
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="shapes are known"
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_graph_refuses_a_mask_of_another_length(jit_compile):
+    import tensorflow as tf
+
+    layer = make("gru", return_sequences=True, compiled=False)
+    signature = [
+        tf.TensorSpec((None, None, FEATURES), tf.float64),
+        tf.TensorSpec((None, None), tf.bool),
+    ]
+    function = tf.function(
+        lambda x, mask: layer(x, mask=mask),
+        input_signature=signature,
+        jit_compile=jit_compile,
+        autograph=False,
+    )
+    close(function(SEQUENCES, MASK), layer(SEQUENCES, mask=MASK))
+    message = None if jit_compile else "`mask` must have the shape"
+    for wrong in (MASK[:, :-1], np.ones((BATCH, TIME + 1), bool)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            function(SEQUENCES, wrong)
