@@ -86,6 +86,11 @@ class Config:
     normalize_captions: bool = cli.flag(
         True, "learn captions in lower case, without punctuation", rare=True
     )
+    tokens: str = cli.flag(
+        "words",
+        "token kind; the others are for scripts without spaces",
+        choices=cli.constant("data_pipelines.text.tokenizers", "KINDS"),
+    )
     vocabulary_size: int = cli.flag(
         10_000, "vocabulary size", at_least=6, at_most=1_000_000
     )

@@ -53,6 +53,7 @@ def datasets(
         encoder=captioner.encoder.frozen,
         picture_size=captioner.size,
         normalize_captions=config.normalize_captions,
+        tokens=config.tokens,
         vocabulary_size=config.vocabulary_size,
         minimum_count=config.minimum_count,
         max_length=config.max_length,

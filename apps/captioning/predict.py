@@ -86,13 +86,13 @@ class Predictor:
             UserError: The files of the run do not belong together.
         """
         model = runs.load_model(run.file("model.keras"))
-        tokenizer = Tokenizer.load(run.file("vocabulary.txt"), "words")
+        config = Config(**run.record["config"])
+        tokenizer = Tokenizer.load(run.file("vocabulary.txt"), config.tokens)
         if model.get_layer("tokens").input_dim != len(tokenizer):
             raise cli.UserError(
                 f"{run.path}: model.keras was trained for another"
                 " vocabulary.txt"
             )
-        config = Config(**run.record["config"])
         encoder = picture_encoder.of_run(run, model)
         return cls(model, tokenizer, config, encoder, eager)
 

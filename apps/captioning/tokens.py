@@ -15,6 +15,9 @@ what captions consist of:
   other signs stay, as they do there: `&`, `%`, `!!`, and brackets as `-lrb-`
   and `-rrb-`.
 
+Of scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each
+character is a word, as in the scores of translations.
+
 What captions hardly have is cut otherwise: the dot of initials (`j. smith`) and
 of rarer abbreviations, addresses, smileys, fractions in one sign, signs before
 numbers, and words joined by `!`, `?`, `&` or `@`.
@@ -27,7 +30,9 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("\u2018\u2019`\u00b4", "'"),
         **dict.fromkeys('"\u201c\u201d\u00ab\u00bb', " "),
         **dict.fromkeys("\u2013\u2014", " - "),
-        "\u2026": " ",
+        **dict.fromkeys(
+            "\u2026\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b", " "
+        ),
         "(": " -lrb- ",
         ")": " -rrb- ",
         "[": " -lsb- ",
@@ -35,6 +40,10 @@ _SIGNS = str.maketrans(
         "{": " -lcb- ",
         "}": " -rcb- ",
     }
+)
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 _ENDING = re.compile(r"(?<=\w)(n't|'n'|'(?:s|m|re|ve|ll|d))(?!\w)|(?<=\w)('n')")
 _HALVES = re.compile(
@@ -61,6 +70,7 @@ _WORD = re.compile(
 def tokenized(text: str) -> str:
     """Return the words of a caption as one string, a space between them."""
     text = text.replace("&amp;", "&").lower().translate(_SIGNS)
+    text = _UNSPACED.sub(r" \g<0> ", text)
     text = _ENDING.sub(r" \1\2 ", text)
     text = _HALVES.sub(r"\1 \2", text)
     return " ".join(_WORD.findall(text))

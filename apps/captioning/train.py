@@ -43,6 +43,7 @@ def train(config: Config) -> dict:
             encoder=encoder.frozen,
             picture_size=encoder.network.size,
             normalize_captions=config.normalize_captions,
+            tokens=config.tokens,
             vocabulary_size=config.vocabulary_size,
             minimum_count=config.minimum_count,
             max_length=config.max_length,

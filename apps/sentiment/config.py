@@ -24,6 +24,11 @@ class Config:
     text_column: str = TEXT_COLUMN
     label_column: str = LABEL_COLUMN
     download: bool = cli.flag(False, "let TFDS download the data set")
+    tokens: str = cli.flag(
+        "words",
+        "token kind; characters are for scripts without spaces",
+        choices=cli.constant("data_pipelines.text.words", "KINDS"),
+    )
     vocabulary_size: int = cli.flag(
         30_000, "vocabulary size", at_least=3, at_most=1_000_000
     )

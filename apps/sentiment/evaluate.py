@@ -113,6 +113,7 @@ def main(options: Options) -> None:
         cache_path=config["cache_path"],
         batch_size=config["batch_size"],
         max_length=config["max_length"],
+        tokens=predictor.vocabulary.kind,
         vocabulary_size=config["vocabulary_size"],
         seed=config["seed"],
         vocabulary=predictor.vocabulary,

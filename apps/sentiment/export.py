@@ -47,12 +47,12 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     were not UTF-8, or "empty" where a text has no word; its label is empty and
     its probabilities are 0.
     """
-    names = tf.constant(predictor.labels)
+    names, kind = tf.constant(predictor.labels), predictor.vocabulary.kind
 
     def serve(texts):
         ids = encode_texts(texts, predictor.vocabulary, predictor.max_length)
         probabilities = predictor.classifier(ids, training=False)  # N C
-        is_empty = tf.equal(tokenize(texts).row_lengths(), 0)  # N
+        is_empty = tf.equal(tokenize(texts, kind).row_lengths(), 0)  # N
         probabilities = tf.where(is_empty[:, None], 0.0, probabilities)
         label = tf.gather(names, tf.argmax(probabilities, axis=-1))
         return {

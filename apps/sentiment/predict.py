@@ -107,7 +107,9 @@ class Predictor:
             UserError: The files of the run do not belong together.
         """
         classifier = runs.load_model(run.file("model.keras"))
-        vocabulary = Vocabulary.load(run.file("vocabulary.txt"))
+        # Runs of before know no other tokens.
+        kind = run.record["config"].get("tokens", "words")
+        vocabulary = Vocabulary.load(run.file("vocabulary.txt"), kind)
         labels = runs.read_lines(run.file("labels.txt"))
         sizes = (
             classifier.get_layer("words").input_dim,
@@ -132,7 +134,7 @@ class Predictor:
     def _batch(self, texts):
         strings = tf.constant([t.encode("utf-8", "replace") for t in texts])
         ids = encode_texts(strings, self.vocabulary, self.max_length)
-        cropped = crop(tokenize(strings), self.max_length)
+        cropped = crop(tokenize(strings, self.vocabulary.kind), self.max_length)
         probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
             words = [word.decode() for word in cropped[row].numpy()]

@@ -40,6 +40,7 @@ def train(config: Config) -> dict:
             cache_path=config.cache_path,
             batch_size=config.batch_size,
             max_length=config.max_length,
+            tokens=config.tokens,
             vocabulary_size=config.vocabulary_size,
             seed=config.seed,
             download=config.download,

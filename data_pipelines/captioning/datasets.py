@@ -34,6 +34,7 @@ from data_pipelines.captioning.captions import Picture
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import TokenRows, pad_rows
 from data_pipelines.text.tokenizers import Tokenizer
+from data_pipelines.text.words import unknown_note
 from data_pipelines.vision.images import BadFiles
 from data_pipelines.vision.picture_inputs import FeatureInputs, PixelInputs
 
@@ -324,6 +325,7 @@ class Datasets(BatchedDatasets[Split]):
             lines.append(self._about_batches())
         lines += self.inputs.report()
         notes = list(self.notes)
+        notes += unknown_note(self.train.tokens.unknown_rate, kind)
         for name in SPLITS:
             tokens = getattr(self, name).tokens
             if tokens.cut:

@@ -101,6 +101,7 @@ def make_datasets(
     picture_size: int | tuple[int, int],
     mode: str = "stretch",
     normalize_captions: bool = True,
+    tokens: str = "words",
     vocabulary_size: int,
     minimum_count: int = 1,
     max_length: int,
@@ -125,6 +126,7 @@ def make_datasets(
         mode: How pictures get that size, one of `images.MODES`.
         normalize_captions: Whether captions are learned in lower case, without
             punctuation; else as they are written.
+        tokens: What a caption is cut into, one of `tokenizers.KINDS`.
         vocabulary_size: Most words of the vocabulary, which is that of train.
         minimum_count: Words rarer in train are unknown.
         max_length: Most tokens of a caption, its end counted; longer ones are
@@ -192,15 +194,16 @@ def make_datasets(
                     "a caption with a word"
                 )
         settings = (vocabulary_size, minimum_count)
-        key = cache.key(VERSION, parts["train"].digest, *settings)
+        more = [] if tokens == "words" else [tokens]
+        key = cache.key(VERSION, parts["train"].digest, *settings, *more)
         path = cache_path / f"{key}-caption-words"
         texts = {"vocabulary.txt": parts["train"].texts}
-        (tokenizer,) = token_rows.learn(path, texts, "words", *settings)
+        (tokenizer,) = token_rows.learn(path, texts, tokens, *settings)
     digests = [part.digest for part in parts.values()]
     key = cache.key(
         token_rows.FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces
     )
-    tokens = token_rows.encode(
+    encoded = token_rows.encode(
         cache_path / f"{key}-caption-ids",
         {split: (part.texts, tokenizer) for split, part in parts.items()},
         max_length - 1,
@@ -211,7 +214,7 @@ def make_datasets(
             part.references,
             [known_facts.get(picture.name) for picture in part.pictures],
             part.owners,
-            tokens[split],
+            encoded[split],
             inputs,
             batch_size,
             captions_per_picture,

@@ -13,6 +13,7 @@ Letters of shapes: N texts, W numbers of words.
 """
 
 import dataclasses
+import functools
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -206,7 +207,7 @@ class Corpus:
         return np.array([index[label] for label in self.labels], np.int32)
 
 
-def build(folder: Path, sources: Sequence[Source]) -> None:
+def build(folder: Path, sources: Sequence[Source], kind: str = "words") -> None:
     """Read all sources, in order, into a corpus folder.
 
     Texts without any word are left out and counted.
@@ -214,11 +215,12 @@ def build(folder: Path, sources: Sequence[Source]) -> None:
     Args:
         folder: An existing empty folder.
         sources: What to read, rows with a `text` and a `label`.
+        kind: What a word is, one of `words.KINDS`.
     """
     words = WordCounter()
     labels: dict[str, int] = {}
     meta = [
-        _write(folder, number, source, words, labels)
+        _write(folder, number, source, words, labels, kind)
         for number, source in enumerate(sources)
     ]
     with (folder / "words.txt").open("wb") as file:
@@ -239,6 +241,7 @@ def _write(
     source: Source,
     counter: WordCounter,
     labels: dict[str, int],
+    kind: str,
 ) -> dict:
     """Write the arrays of one source, and return what is known about it."""
     first: dict[str, int] = {}
@@ -258,7 +261,8 @@ def _write(
             progress_bar(f"reading {source.name}", "texts")
         )
         chunks = _chunks(source, labels, first)
-        for (raw, chunk_labels), analysis in _ahead(_analyze, chunks):
+        analyze = functools.partial(_analyze, _graph(kind))
+        for (raw, chunk_labels), analysis in _ahead(analyze, chunks):
             different, index, lengths, chunk_digests = analysis
             # A text without words adds nothing to the index.
             counts = np.bincount(index, minlength=len(different))
@@ -319,20 +323,24 @@ def _chunks(
         yield texts, np.array(numbers, np.int32)
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-def _graph(texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    spaced = normalize(texts)
-    tokens = tf.strings.split(spaced)
-    words, index = tf.unique(tokens.flat_values)
-    digests = tf.strings.to_hash_bucket_strong(
-        tf.strings.regex_replace(spaced, r"\s+", ""), 2**63 - 1, [1, 2]
-    )
-    return words, index, tokens.row_lengths(), digests
+@functools.cache
+def _graph(kind: str) -> Callable:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def graph(texts: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        spaced = normalize(texts, kind)
+        tokens = tf.strings.split(spaced)
+        words, index = tf.unique(tokens.flat_values)
+        digests = tf.strings.to_hash_bucket_strong(
+            tf.strings.regex_replace(spaced, r"\s+", ""), 2**63 - 1, [1, 2]
+        )
+        return words, index, tokens.row_lengths(), digests
+
+    return graph
 
 
-def _analyze(chunk: tuple[list[bytes], np.ndarray]) -> tuple:
+def _analyze(graph: Callable, chunk: tuple[list[bytes], np.ndarray]) -> tuple:
     """Return different words, index of each word, lengths and digests."""
-    results = _graph(tf.constant(chunk[0], tf.string))
+    results = graph(tf.constant(chunk[0], tf.string))
     words, *others = (tensor.numpy() for tensor in results)
     return words.tolist(), *others
 

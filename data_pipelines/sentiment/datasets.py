@@ -22,6 +22,7 @@ from data_pipelines.text.words import (
     UNKNOWN,
     Vocabulary,
     crop_row,
+    unknown_note,
 )
 
 # Classes named in one line of the report.
@@ -124,6 +125,8 @@ class Datasets(BatchedDatasets[Split]):
         lines = [self._about(split) for split in SPLITS]
         if len(self.train):
             lines.append(self._about_batches())
+        rate, kind = self.train.unknown_rate, self.vocabulary.kind
+        lines += [f"note     {note}" for note in unknown_note(rate, kind)]
         if self.repeated:
             lines.append(f"note     {self.repeated:,} test texts are in train")
         for source in self.sources:
@@ -151,7 +154,7 @@ class Datasets(BatchedDatasets[Split]):
         return (
             f"{name:8} {len(split):,} texts "
             f"({_classes(self.labels, counts.tolist())}), "
-            f"{split.unknown_rate:.1%} unknown words"
+            f"{split.unknown_rate:.1%} unknown {self.vocabulary.kind}"
         )
 
 

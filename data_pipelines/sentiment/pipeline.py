@@ -62,6 +62,7 @@ def make_datasets(
     cache_path: str | Path,
     batch_size: int,
     max_length: int,
+    tokens: str = "words",
     vocabulary_size: int,
     seed: int,
     minimum_count: int = 2,
@@ -85,6 +86,8 @@ def make_datasets(
         cache_path: Folder of the caches. It may be deleted at any time.
         batch_size: Examples in a batch.
         max_length: Longer texts are cropped.
+        tokens: What a text is cut into, one of `words.KINDS`: below, "words"
+            are such tokens.
         vocabulary_size: Most words the vocabulary, which is that of train, may
             have.
         seed: Of the order of training, and of the cut of missing splits.
@@ -116,10 +119,12 @@ def make_datasets(
         data_path, cache_path, download, training, encoding, columns, whole
     )
     sources, fingerprint = SOURCES[dataset](request)
-    key = cache.key(corpus.FORMAT, VERSION, fingerprint)
+    more = [] if tokens == "words" else [tokens]
+    key = cache.key(corpus.FORMAT, VERSION, fingerprint, *more)
     texts = Corpus.load(
         cache.folder(
-            cache_path / key, lambda folder: corpus.build(folder, sources)
+            cache_path / key,
+            lambda folder: corpus.build(folder, sources, tokens),
         )
     )
     parts = texts.split(sources, seed)
@@ -129,7 +134,10 @@ def make_datasets(
     classes = texts.classes(labels)
     if vocabulary is None:
         vocabulary = Vocabulary.build(
-            texts.counts(parts["train"]), vocabulary_size, minimum_count
+            texts.counts(parts["train"]),
+            vocabulary_size,
+            minimum_count,
+            tokens,
         )
     word_ids = texts.ids(vocabulary)
     planners = _planners(parts, max_length, widths, batch_size, drop_remainder)

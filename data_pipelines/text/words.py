@@ -10,6 +10,9 @@ A token is one of
 Not done, because TensorFlow cannot: composing decomposed accents. `e` with a
 combining acute stays one word, but another word than the one with `é`.
 
+That is a text in words. In characters, for scripts without spaces, each letter,
+mark and sign is a token, and `▁` stands for the spaces between.
+
 A vocabulary is a plain text file, one word a line; the line number (from 0)
 is the id. Id 0, `[PAD]`, fills short rows; id 1, `[UNK]`, stands for every
 word that is not in the list. The tokenizer cuts both at their brackets, so no
@@ -19,7 +22,7 @@ Letters of shapes: B texts, T words.
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,7 @@ PADDING, UNKNOWN = 0, 1
 SPECIALS = ("[PAD]", "[UNK]")
 
 KEEP = ("ends", "head")
+KINDS = ("words", "characters")
 
 # Tags, the spaces of Unicode, and control characters other than \t\n\f\r.
 _BLANK = (
@@ -49,11 +53,12 @@ _IDEOGRAPH = r"[\p{Han}\p{Hiragana}\p{Katakana}]\p{M}*"
 _TOKEN = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*|\S"
 
 
-def normalize(texts: tf.Tensor) -> tf.Tensor:
+def normalize(texts: tf.Tensor, kind: str = "words") -> tf.Tensor:
     """Repair and lower-case texts, and put a space after each token.
 
     Args:
         texts: `(B,)` strings, any bytes.
+        kind: What a token is, one of `KINDS`.
 
     Returns:
         `(B,)` strings; the tokens are what stands between the spaces.
@@ -66,13 +71,16 @@ def normalize(texts: tf.Tensor) -> tf.Tensor:
     texts = tf.strings.lower(texts, encoding="utf-8")
     texts = replace(texts, _APOSTROPHE, "'")
     texts = replace(texts, _INVISIBLE, "")
+    if kind == "characters":
+        texts = tf.strings.strip(texts)
+        return replace(replace(texts, r"\s+", "▁"), ".", r"\0 ")
     texts = replace(texts, _IDEOGRAPH, r" \0 ")
     return replace(texts, _TOKEN, r"\0 ")
 
 
-def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
-    """Cut texts into words, `(B,)` strings to `(B, None)` strings."""
-    return tf.strings.split(normalize(texts))
+def tokenize(texts: tf.Tensor, kind: str = "words") -> tf.RaggedTensor:
+    """Cut texts into tokens, `(B,)` strings to `(B, None)` strings."""
+    return tf.strings.split(normalize(texts, kind))
 
 
 def crop(
@@ -123,10 +131,12 @@ class Vocabulary:
 
     Args:
         words: All words, starting with `[PAD]` and `[UNK]`, none twice.
+        kind: What a word is here, one of `KINDS`.
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], kind: str = "words") -> None:
         self.words = tuple(words)
+        self.kind = kind
         if self.words[:2] != SPECIALS:
             raise ValueError(f"the first two words must be {SPECIALS}")
         self._ids = {word: i for i, word in enumerate(self.words)}
@@ -138,7 +148,11 @@ class Vocabulary:
 
     @classmethod
     def build(
-        cls, counts: Mapping[str, int], size: int, minimum_count: int = 1
+        cls,
+        counts: Mapping[str, int],
+        size: int,
+        minimum_count: int = 1,
+        kind: str = "words",
     ) -> "Vocabulary":
         """Return the most frequent words, ties in alphabetical order.
 
@@ -146,12 +160,13 @@ class Vocabulary:
             counts: How often each word occurs in the training texts.
             size: Most words, the two specials included.
             minimum_count: Rarer words are left out.
+            kind: What a word is here, one of `KINDS`.
         """
         if size < len(SPECIALS) + 1:
             raise ValueError(f"size must be at least 3, not {size}")
         words = [w for w, n in counts.items() if n >= max(minimum_count, 1)]
         words.sort(key=lambda word: (-counts[word], word))
-        return cls((*SPECIALS, *words[: size - len(SPECIALS)]))
+        return cls((*SPECIALS, *words[: size - len(SPECIALS)]), kind)
 
     def ids(self, words: Iterable[str]) -> np.ndarray:
         """Look up single words, `(len(words),)` int32; 1 where unknown."""
@@ -176,9 +191,24 @@ class Vocabulary:
         write_words(path, self.words)
 
     @classmethod
-    def load(cls, path: str | Path) -> "Vocabulary":
+    def load(cls, path: str | Path, kind: str = "words") -> "Vocabulary":
         """Read what `save` wrote; a bad file is a `DataError`."""
-        return cls(read_words(path, SPECIALS))
+        return cls(read_words(path, SPECIALS), kind)
+
+
+def unknown_note(rate: float, kind: str) -> Iterator[str]:
+    """Yield a warning if most tokens of the training texts are unknown.
+
+    Args:
+        rate: Share of unknown tokens.
+        kind: What a token is.
+    """
+    if rate > 0.5:
+        other = "subwords" if kind == "characters" else "characters"
+        yield (
+            f"{rate:.0%} of the {kind} of train are unknown: a script without"
+            f" spaces needs --tokens {other}, few texts need more of them"
+        )
 
 
 def lookup_table(values: Mapping, default: int) -> tf.lookup.StaticHashTable:
@@ -211,7 +241,8 @@ def encode_texts(
         `(B, T)` int32, padded with 0 on the right, T the longest row. A text
         without any word becomes one unknown word, so no row is all padding.
     """
-    ids = crop(vocabulary.encode(tokenize(texts)), max_length, keep)  # (B, T)
+    ids = vocabulary.encode(tokenize(texts, vocabulary.kind))
+    ids = crop(ids, max_length, keep)  # (B, T)
     wordless = tf.cast(tf.equal(ids.row_lengths(), 0), tf.int64)  # (B,)
     filler = tf.RaggedTensor.from_row_lengths(
         tf.fill([tf.reduce_sum(wordless)], UNKNOWN), wordless

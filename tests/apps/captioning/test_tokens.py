@@ -80,3 +80,8 @@ def test_words_by_hand():
 def test_words_once_cut_stay_so(text):
     words = tokenized(text)
     assert tokenized(words) == words
+
+
+def test_scripts_without_spaces_are_scored_by_characters():
+    assert tokenized("红色的 cat。") == "红 色 的 cat"
+    assert tokenized("\u0e2a\u0e35") == "\u0e2a \u0e35"

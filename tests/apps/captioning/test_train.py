@@ -1,5 +1,6 @@
 """Whole trainings: refused, killed, on the demo, in every way."""
 
+import itertools
 import json
 import shutil
 
@@ -168,3 +169,38 @@ def test_meteor_is_one_more_column(tmp_path, capsys):
     head, _, row, *_ = capsys.readouterr().out.splitlines()
     assert head.split()[-1] == "meteor"
     assert 0 < float(row.split()[-1]) < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tokens", ["characters", "subwords"])
+def test_chinese_captions_are_learned(tmp_path, tokens):
+    colours = {"red": "红", "green": "绿", "blue": "蓝", "yellow": "黄"}
+    places = {"left": "左边", "right": "右边", "top": "上面"}
+    folder = squares.write_pictures(tmp_path / "pictures")
+    lines = ["image,caption,split"]
+    numbers = iter(range(72))
+    for split, size in squares.SIZES.items():
+        for number in itertools.islice(numbers, size):
+            colour, place = squares.SCENES[number % len(squares.SCENES)]
+            text = f"{places[place]}有一个{colours[colour]}色的方块。"
+            lines.append(f"{number}.png,{text},{split}")
+    path = folder / "captions.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = run_module(
+        "apps.captioning.train",
+        *squares.flags(tmp_path, "--tokens", tokens, "--epochs", "60"),
+        *("--max-length", "20", "--minimum-count", "1", "--name", "x"),
+        *("--patience", "60"),
+    )
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "captioning" / "x"
+    record = json.loads((run / "metrics.json").read_text())
+    assert record["metrics"]["bleu_4"] > 0.6 * (
+        100 if record["metrics"]["bleu_4"] > 1 else 1
+    )
+    answers = run_module(
+        "apps.captioning.predict",
+        *("--run", str(run), str(folder / "images" / "0.png")),
+    )
+    assert "方块" in answers.stdout
+    assert " " not in answers.stdout.split("\t")[1]

@@ -147,3 +147,35 @@ def test_every_way_of_computing_learns(tmp_path, more):
     assert "Model doesn't support" not in done.stderr
     path = tmp_path / "runs" / "sentiment" / "x" / "metrics.json"
     assert json.loads(path.read_text())["metrics"]["accuracy"] > 0.9
+
+
+@pytest.mark.slow
+def test_chinese_is_classified_by_its_characters(tmp_path):
+    good, bad = ["很好", "可爱", "精彩"], ["无聊", "糟糕", "难看"]
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    with open(folder / "train.csv", "w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        for number in range(600):
+            first, last = (bad, good) if number % 2 else (good, bad)
+            text = (
+                f"这部片开头{first[number % 3]}但是结尾{last[number // 3 % 3]}"
+            )
+            label = "好" if number % 2 else "坏"
+            file.write(f"{text}{number}。,{label}\n")
+    arguments = flags(tmp_path, "--tokens", "characters", "--name", "x")
+    done = run_module("apps.sentiment.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "unknown characters" in done.stdout
+    assert "are unknown: a script" not in done.stdout
+    run = tmp_path / "runs" / "sentiment" / "x"
+    record = json.loads((run / "metrics.json").read_text())
+    assert record["metrics"]["accuracy"] > 0.95
+    words = (run / "vocabulary.txt").read_text("utf-8").split("\n")
+    assert {"很", "好", "聊"} <= {*words}
+    answers = run_module(
+        "apps.sentiment.predict",
+        *("--run", str(run), "开头很好但是结尾无聊", "开头无聊但是结尾很好"),
+    )
+    labels = [line.split("\t")[0] for line in answers.stdout.splitlines()]
+    assert labels == ["坏", "好"]

@@ -12,6 +12,7 @@ from data_pipelines.text.words import (
     crop_row,
     encode_texts,
     tokenize,
+    unknown_note,
 )
 
 CASES = {
@@ -258,3 +259,30 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         vocabulary.save(path)
     assert len(Vocabulary.load(path)) == 7
     assert [p.name for p in tmp_path.iterdir()] == ["vocabulary.txt"]
+
+
+def test_characters_of_scripts_without_spaces():
+    texts = [
+        "\u0e20\u0e32\u0e1e\u0e22\u0e19 \u0e14\u0e35!",
+        "A\u0301b  c",
+        "",
+        "\u2028",
+    ]
+    rows = tokenize(tf.constant(texts), "characters").to_list()
+    rows = [[token.decode() for token in row] for row in rows]
+    assert rows == [
+        [*"\u0e20\u0e32\u0e1e\u0e22\u0e19\u2581\u0e14\u0e35!"],
+        [*"a\u0301b\u2581c"],
+        [],
+        [],
+    ]
+    vocabulary = Vocabulary(["[PAD]", "[UNK]", "a", "b"], "characters")
+    ids = encode_texts(tf.constant(["ab c", ""]), vocabulary, 9)
+    assert ids.numpy().tolist() == [[2, 3, 1, 1], [1, 0, 0, 0]]
+
+
+def test_data_of_unknown_words_are_told():
+    (note,) = unknown_note(0.9, "words")
+    assert note.startswith("90% of the words of train are unknown: a script")
+    assert "--tokens characters" in note
+    assert not [*unknown_note(0.5, "words")]
