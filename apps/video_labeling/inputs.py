@@ -80,7 +80,7 @@ def _note_ignored(folder, kind, paths, what):
 
 def _moves(path):
     """Return whether a picture is a GIF of more than one frame."""
-    if path.suffix.lower() != ".gif":
+    if path.suffix.lower() != ".gif" or not path.is_file():
         return False
     try:
         with Image.open(path) as picture:

@@ -52,9 +52,10 @@ _UNITS = {
 _ROUNDED = 1000
 _BEYOND = 10**6
 
-_NUMBER = re.compile(r"[0-9]{1,10}([.,][0-9]{0,9})?")
+_DECIMAL = r"[0-9]{1,10}(?:[.,][0-9]{0,20})?|[.,][0-9]{1,20}"
+_NUMBER = re.compile(rf"(?:{_DECIMAL})(?:[eE]-[0-9]{{1,2}})?")
 _CLOCK = re.compile(
-    r"(?:([0-9]{1,4}):([0-5]?[0-9])|([0-9]{1,4})):([0-5]?[0-9](?:[.,][0-9]{0,9})?)"
+    r"(?:([0-9]{1,4}):([0-5]?[0-9])|([0-9]{1,4})):([0-5]?[0-9](?:[.,][0-9]{0,20})?)"
 )
 
 # Unlabelled videos that are named.
@@ -196,9 +197,11 @@ def _position(
     """Return the number of a frame, or microseconds."""
     cell = row[name].strip()
     if unit is None:
-        # Python refuses to read a number of thousands of digits.
-        if re.fullmatch("[0-9]{1,10}", cell) and int(cell) <= _MAX_FRAME:
-            return int(cell)
+        # Python refuses to read a number of thousands of digits; programs that
+        # have no number for an empty cell write 12.0.
+        match = re.fullmatch("([0-9]{1,10})([.]0{0,9})?", cell)
+        if match and int(match[1]) <= _MAX_FRAME:
+            return int(match[1])
         expected = f"the number of a frame, 0 to {_MAX_FRAME:,}"
         if name != "frame":
             expected += "; times go by start_seconds and end_seconds"

@@ -73,10 +73,10 @@ _REORDERED = ("h264", "hevc")
 # How many frames a video may end before its header says it does.
 _EARLY = 1.5
 
-# What a resampled video may have of more frames than the video itself: an hour
-# of 25 a second, and a minute for each frame.
-_REPEATED = 90_000
-_REPEATED_EACH = 1500
+# Frames that a resampled video may have, and more of them for each of its own:
+# at 25 a second 13 minutes, and 10 seconds for each.
+_REPEATED = 20_000
+_REPEATED_EACH = 250
 
 # No format has a frame in fewer bytes.
 _LEAST_BYTES = 8
@@ -142,14 +142,16 @@ def upright_size(path: Path) -> tuple[int, int]:
         return rows, columns
     with _named(path), _opened(path) as stream:
         context = stream.codec_context
-        rows = context.height
-        columns = max(1, round(context.width * _pixel_aspect(stream)))
+        rows, columns, swaps = context.height, context.width, False
         # What is wrong with its frames is said when they are read.
         with contextlib.suppress(av.FFmpegError):
-            frame = next(stream.container.decode(stream), None)
-            if frame is not None and _turn(frame).swaps:
-                return columns, rows
-    return rows, columns
+            if frame := next(stream.container.decode(stream), None):
+                rows, columns = frame.height, frame.width
+                swaps = _turn(frame).swaps
+        columns = round(columns * _pixel_aspect(stream))
+        # A header can say nothing.
+        size = max(1, rows), max(1, columns)
+        return size[::-1] if swaps else size
 
 
 def frames(

@@ -1,5 +1,7 @@
 """Which files are videos or features, and their names."""
 
+import os
+
 import pytest
 from PIL import Image
 
@@ -87,3 +89,10 @@ def test_a_video_is_found_whatever_its_name(
     assert listed(tmp_path, capsys) == ([name], "")
     (tmp_path / "bad.wmv").write_text("no video")
     assert listed(tmp_path, capsys)[0] == sorted([name, "bad.wmv"])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, capsys):
+    write(tmp_path / "a.mkv", 3)
+    for name in ("b.gif", "c.png", "d.mkv"):
+        os.mkfifo(tmp_path / name)
+    assert listed(tmp_path, capsys)[0] == ["a.mkv"]

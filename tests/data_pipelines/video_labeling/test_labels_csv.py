@@ -94,7 +94,7 @@ def test_segments_and_what_they_leave(tmp_path):
 
 
 def test_segments_that_touch(tmp_path):
-    content = "video,start,end,label\na.mp4,0,2,x\na.mp4,2,3,y\n"
+    content = "video,start,end,label\na.mp4,0,2.0,x\na.mp4,2.0,3.,y\n"
     found = labels_csv.read(table(tmp_path, content))
     assert names_of(found, found.clips[0], 3) == ["x", "x", "y"]
 
@@ -345,6 +345,7 @@ def test_names_that_leave_the_folder(tmp_path, name):
 TIMES = [
     ("start_seconds,end_seconds", ("0", "0.7"), ("0.7", "1.25")),
     ("start_s,end_s", ("0.000", "0,7"), ("0.7000", "1.25")),
+    ("start_sec,end_sec", ("1e-07", ".7"), ("0.7000000000000001", "1.25")),
     ("start_ms,end_ms", ("0", "700"), ("700", "1250")),
     ("start_time,end_time", ("0:00", "0:00.7"), ("00:00:00.700", "1.25")),
     (

@@ -657,6 +657,10 @@ def test_upright_sizes(tmp_path, rotation):
     path = encode(tmp_path / "a.mp4", 2, rotation=rotation)
     expected = np.rot90(frame(0), rotation // 90).shape[:2]
     assert video.upright_size(path) == expected
+    # What says no size has one to divide by.
+    cut = encode(tmp_path / "a.flv", 2)
+    cut.write_bytes(cut.read_bytes()[:500])
+    assert min(video.upright_size(cut)) > 0
     pictures = folder(tmp_path / "clip", ["1.png"])
     assert video.upright_size(pictures) == (H, W)
     path.write_bytes(b"no video")
