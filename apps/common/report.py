@@ -55,6 +55,7 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.globals["zip"] = zip
+    environment.filters["number"] = tables.number
     environment.filters["image"] = lambda *args: Markup(image(*args))
     environment.filters["table"] = lambda *args: Markup(tables.html(*args))
     return environment

@@ -1,32 +1,50 @@
-"""A table of finished runs, as the READMEs show it.
+"""Tables of finished runs, one an app.
 
     make results
+    make results ARGS="--markdown"            # as the READMEs show them
+    make results ARGS="--html results.html"
     python -m apps.common.results runs/sentiment/imdb-*
 
-Runs that differ in nothing but seed, name and folders share a row: mean and
-standard deviation over their seeds. Every number comes from a `metrics.json`.
+Runs that differ in nothing but seed, name and folders share a row, which shows
+the settings that others have otherwise: mean and standard deviation over their
+seeds. Every number comes from a `metrics.json`.
 """
 
 import dataclasses
 import json
 import statistics
+import sys
+import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from apps.common import cli, tables
+from apps.common import cli, report, tables
 from apps.common.terminal import echo
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Print finished runs as a Markdown table."""
+    """Print finished runs in tables."""
 
     folders: tuple = cli.positional("run folders (none: all of --runs-path)")
-    runs_path: str = cli.flag("runs", "folder of all runs")
+    runs_path: str = cli.flag("runs", "folder of all runs", at_least=1)
+    markdown: bool = cli.flag(False, "print Markdown, for pages")
+    html: str = cli.flag("", "HTML page to write instead")
 
 
 # Settings that no result depends on.
-IRRELEVANT = ("seed", "name", "runs_path", "cache_path")
+IRRELEVANT = ("seed", "name", "preset", "runs_path", "cache_path")
+
+# Settings that have a column anyhow.
+SHOWN = ("dataset", "cell")
+
+# Scores of which lower ones are better.
+LOWER = ("perplexity",)
+
+LEGEND = (
+    "Scores are means ± standard deviations over seeds; * is the best mean of a"
+    " column, run the best of its row by the first score."
+)
 
 
 def read(folders: Iterable[str | Path]) -> Iterator[tuple[dict, dict]]:
@@ -69,53 +87,128 @@ def spread(values: list[float | None]) -> str:
     return f"{mean} ± {statistics.stdev(values):.4f}"
 
 
-def table(groups: list) -> str:
-    """Return the table as Markdown: a row a group, then the baselines."""
-    settings = differing(groups)
+class Table(typing.NamedTuple):
+    """The runs of an app: a row a group, then the baselines.
+
+    Attributes:
+        app: Name of the app.
+        head: Headings.
+        rows: Lists of strings and numbers.
+    """
+
+    app: str
+    head: list
+    rows: list
+
+
+def table(groups: list) -> Table:
+    """Return the table of the groups of one app; the best means have a star."""
+    settings = ["cell", *(n for n in differing(groups) if n not in SHOWN)]
     records = [record for members in groups for _, record in members]
     scores = list(dict.fromkeys(s for r in records for s in r["metrics"]))
-    head = ["run", *settings, "seeds", *scores, "parameters", "minutes"]
+    means = [
+        {
+            score: statistics.mean(values)
+            for score in scores
+            if (values := _values(members, score))
+        }
+        for members in groups
+    ]
+    best = {
+        score: (min if score in LOWER else max)(
+            row[score] for row in means if score in row
+        )
+        for score in scores
+        if any(score in row for row in means)
+    }
     rows = []
-    for members in groups:
+    for members, mean in zip(groups, means, strict=True):
         config, first = members[0]
-        metrics = [record["metrics"] for _, record in members]
         minutes = [record["train_seconds"] / 60 for _, record in members]
+        cells = [
+            spread(_values(members, score))
+            + " *" * (len(groups) > 1 and mean.get(score, 0) == best.get(score))
+            for score in scores
+        ]
         rows.append(
             [
-                first["run"],
+                first["dataset"],
                 *(str(config.get(name)) for name in settings),
                 len(members),
-                *(spread([m.get(s) for m in metrics]) for s in scores),
+                *cells,
                 first["parameters"],
                 f"{statistics.mean(minutes):.1f}",
+                _best_run(members, scores[0]),
             ]
         )
-    for name, metrics in _baselines(records).items():
-        blank = [""] * (len(settings) + 1)
+    for (dataset, name), metrics in _baselines(records).items():
+        blank = [""] * len(settings[1:])
         values = [spread([metrics.get(s)]) for s in scores]
-        rows.append([name, *blank, *values, "", ""])
-    return tables.markdown(head, rows)
+        rows.append([dataset, name, *blank, "", *values, "", "", ""])
+    head = ["data", *settings, "seeds", *scores, "parameters", "minutes", "run"]
+    return Table(records[0]["app"], head, rows)
+
+
+def _values(members, score):
+    values = [record["metrics"].get(score) for _, record in members]
+    return [value for value in values if value is not None]
+
+
+def _best_run(members, score):
+    """Return the name of the run with the best value of a score."""
+    sign = -1 if score in LOWER else 1
+    return max(
+        (record for _, record in members),
+        key=lambda r: sign * (r["metrics"].get(score) or 0),
+    )["run"]
 
 
 def _baselines(records):
     """Return the baselines of all data sets, each once."""
-    datasets = {(r["dataset"], str(r["examples"])) for r in records}
-    rows = {}
-    for record in records:
-        for name, scores in record["baselines"].items():
-            if len(datasets) > 1:
-                name = f"{name} ({record['dataset']})"
-            rows[name] = scores
-    return rows
+    return {
+        (record["dataset"], name): scores
+        for record in records
+        for name, scores in record["baselines"].items()
+    }
+
+
+def unfinished(folders: Iterable[str | Path]) -> list[str]:
+    """Return the run folders that were begun and have no test scores."""
+    return [
+        str(folder)
+        for folder in map(Path, folders)
+        if (folder / "config.json").is_file()
+        and not (folder / "metrics.json").is_file()
+    ]
 
 
 def main(options: Options) -> None:
-    """Print the table."""
+    """Print the tables, or write them."""
     folders = options.folders or sorted(Path(options.runs_path).glob("*/*"))
+    for path in unfinished(folders):
+        print(f"unfinished: {path}", file=sys.stderr)
     groups = group(read(folders))
     if not groups:
         raise cli.UserError("no finished run among these folders")
-    echo(table(groups))
+    apps = dict.fromkeys(members[0][1]["app"] for members in groups)
+    shown = [
+        table([g for g in groups if g[0][1]["app"] == app]) for app in apps
+    ]
+    if options.html:
+        report.render(
+            options.html,
+            "common/templates/results.html.jinja",
+            title="Results",
+            shown=shown,
+            legend=LEGEND,
+        )
+        print(f"wrote {options.html}", file=sys.stderr)
+        return
+    write = tables.markdown if options.markdown else tables.listed
+    for one in shown:
+        heading = f"### {one.app}" if options.markdown else one.app
+        echo(f"{heading}\n\n{write(one.head, one.rows)}\n")
+    echo(LEGEND)
 
 
 if __name__ == "__main__":

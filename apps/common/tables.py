@@ -39,6 +39,11 @@ def html(
     return _table([first, *columns], _cells(rows, columns), "html")
 
 
+def listed(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """Return rows of cells as a table for the terminal."""
+    return _table(head, [list(map(number, row)) for row in rows], "simple")
+
+
 def markdown(head: Sequence[str], rows: Iterable[Sequence]) -> str:
     """Return a table as GitHub's Markdown; all text in it is escaped."""
     rows = [
