@@ -24,7 +24,7 @@ def example(
     captions: list[Hypothesis],
     words_and_weights: tuple[list[str], np.ndarray] | None,
     references: Sequence[str] = (),
-    is_right: bool | None = None,
+    errors: dict[str, list[str]] | None = None,
 ) -> dict:
     """Return a picture and its captions for the page.
 
@@ -34,7 +34,8 @@ def example(
         captions: The best first.
         words_and_weights: Of the best, see `attention.strip`, or `None`.
         references: Captions of people.
-        is_right: Whether the best caption is right; `None` if nobody knows.
+        errors: Of the best caption, the facts that are missing and those that
+            are false; `None` if the facts of the picture are not known.
     """
     strip = None
     if words_and_weights is not None:
@@ -44,7 +45,7 @@ def example(
         "picture": thumbnail(images.content(path)),
         "captions": captions,
         "references": references,
-        "is_right": is_right,
+        "errors": errors,
         "attention": strip,
     }
 

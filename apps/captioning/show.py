@@ -87,10 +87,7 @@ def write_report(
 
 def _example(captioner, split, row, caption):
     """Return a picture of the test split for the page."""
-    picture, facts = split.pictures[row], split.facts[row]
-    is_right = None
-    if facts is not None:
-        is_right = pipeline.facts(caption.text) == facts
+    picture = split.pictures[row]
     inputs = split.example_input(row)[None]
     return page.example(
         picture.path,
@@ -98,8 +95,22 @@ def _example(captioner, split, row, caption):
         [caption],
         captioner.attention(inputs, [caption])[0],
         picture.captions,
-        is_right,
+        errors(caption.text, split.facts[row]),
     )
+
+
+def errors(
+    caption: str, facts: frozenset[str] | None
+) -> dict[str, list[str]] | None:
+    """Return which facts of a picture a caption lacks, and which are false.
+
+    A caption that is no sentence of the demo says nothing. `None` if the facts
+    of the picture are not known.
+    """
+    if facts is None:
+        return None
+    said = pipeline.facts(caption) or frozenset()
+    return {"missing": sorted(facts - said), "false": sorted(said - facts)}
 
 
 def columns(scores: dict) -> list[str]:

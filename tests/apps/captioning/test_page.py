@@ -121,16 +121,24 @@ def test_a_page_has_pictures_captions_references_and_attention(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("is_right", "first", "kinds"),
+    ("errors", "best", "kinds"),
     [
-        (None, "-1.235", [{}, {}, {}]),
-        (False, "-1.235 wrong", [{}, {"class": "wrong"}, {}]),
-        (True, "-1.235 right", [{}, {}, {}]),
+        (None, ["-1.235"], [{}, {}, {}]),
+        ({"missing": [], "false": []}, ["-1.235 right"], [{}, {}, {}]),
+        (
+            {"missing": ["1 big cat", "cat in bed"], "false": ["a <dog>"]},
+            [
+                "-1.235 wrong",
+                "missing: 1 big cat; cat in bed",
+                "false: a <dog>",
+            ],
+            [{}, {"class": "wrong"}, {}, {}, {}],
+        ),
     ],
 )
-def test_only_the_best_caption_is_judged(tmp_path, is_right, first, kinds):
-    parsed = rendered(tmp_path, example(tmp_path, is_right=is_right))
-    assert texts(parsed) == ["cat.jpg", "a cat", first, "two cats", "-2.000"]
+def test_only_the_best_caption_is_judged(tmp_path, errors, best, kinds):
+    parsed = rendered(tmp_path, example(tmp_path, errors=errors))
+    assert texts(parsed) == ["cat.jpg", "a cat", *best, "two cats", "-2.000"]
     assert [attrs for tag, attrs in parsed.tags if tag == "p"] == kinds
 
 
