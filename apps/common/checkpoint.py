@@ -15,36 +15,61 @@ import math
 import operator
 import time
 import typing
+import zipfile
+import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from apps.common.cli import UserError
+from apps.common.digests import replacing
 from apps.common.optimizer import averaged
 from apps.common.runs import Progress, Run
-from data_pipelines.files.atomic import replacing
 
 
 def resume(run: Run, model: keras.Model) -> Progress:
     """Bring a compiled model, built as when the run began, to where it stood.
 
     Return the `Progress`: all zero for a new run.
+
+    Raises:
+        UserError: The backup is damaged, or is one of another model.
     """
     path = run.file("backup/state.npz")
     if not path.exists():
         return Progress()
     model.optimizer.build(model.trainable_variables)
-    with np.load(path, allow_pickle=False) as stored:
-        variables = _variables(model)
-        if set(stored.files) != {"progress", *variables}:
-            raise UserError(
-                f"{path} belongs to another model; delete {run.path} to begin"
-                " again"
-            )
-        for name, variable in variables.items():
-            variable.assign(stored[name])
-        return Progress(**json.loads(str(stored["progress"])))
+    variables = _variables(model)
+    again = f"; delete {run.path} to begin again"
+    with open(path, "rb") as file:
+        try:
+            with np.load(file) as stored:
+                values = {name: stored[name] for name in stored.files}
+            progress = Progress(**json.loads(str(values.pop("progress"))))
+            resumable = 0 <= progress.best_epoch <= progress.epoch == len(
+                progress.rows
+            ) and math.isfinite((progress.best or 0) + progress.seconds)
+            numbers = all(np.isfinite(value).all() for value in values.values())
+        except _BROKEN as error:
+            line = " ".join(str(error).split())[:200]
+            raise UserError(f"{path} is damaged ({line}){again}") from None
+    shapes = {name: tuple(v.shape) for name, v in variables.items()}
+    if {name: value.shape for name, value in values.items()} != shapes:
+        raise UserError(f"{path} belongs to another model{again}")
+    if not (resumable and numbers):
+        what = "numbers that are not finite" if resumable else "no progress"
+        raise UserError(f"{path} is damaged: it holds {what}{again}")
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return progress
+
+
+# What a file that is no archive of arrays, or a broken one, raises.
+_BROKEN = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -18,7 +18,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from apps.common import cli, report, tables
+from apps.common import cli, report, runs, tables
 from apps.common.terminal import echo
 
 
@@ -51,11 +51,10 @@ def read(folders: Iterable[str | Path]) -> Iterator[tuple[dict, dict]]:
     """Yield (configuration, record) of the finished runs among folders."""
     for folder in map(Path, folders):
         try:
-            record = json.loads((folder / "metrics.json").read_text())
-            config = json.loads((folder / "config.json").read_text())["config"]
+            record = runs.read_metrics(folder)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        yield cli.with_new_names(record["app"], config), record
+        yield runs.read_record(folder)["config"], record
 
 
 def group(runs: Iterable[tuple[dict, dict]]) -> list[list]:

@@ -3,6 +3,7 @@
     config.json      the resolved configuration, command, versions, git commit
     vocabulary.txt   one token a line (written by the app, as are the labels)
     data.txt         digests of the data
+    digests.json     digests of these files, which belong together
     model.keras      the best weights so far
     backup/          what a killed run needs to go on
     log.csv          one row an epoch
@@ -29,10 +30,10 @@ from pathlib import Path
 
 import filelock
 
-from apps.common import checks, provenance
+from apps.common import checks, digests, provenance
 from apps.common.cli import UserError, flag, with_new_names
 from apps.common.terminal import echo
-from data_pipelines.files.atomic import build_folder, replacing
+from data_pipelines.files.atomic import build_folder
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
 
@@ -41,6 +42,13 @@ if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
 
 
 ENCODING = flag("", "encoding of your files; empty: UTF-8, or as marked")
+
+# What readers of `metrics.json` rely on.
+_METRICS = {
+    **dict.fromkeys(("app", "run", "dataset"), str),
+    **dict.fromkeys(("metrics", "baselines", "examples"), dict),
+    **dict.fromkeys(("parameters", "train_seconds"), (int, float)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +181,9 @@ def start(app: str, config) -> Iterator[Run]:
         else:
             stale.unlink(missing_ok=True)
     try:
+        if run.begun:
+            digests.check(run.path, "*.txt", "*.keras", "*.npz")
+            _say_other_device(run)
         yield run
     except (UserError, DataError):
         if not run.begun:
@@ -214,11 +225,12 @@ def open_run(app: str, run: str, runs_path: str = "runs") -> Run:
             sorted(p.parent.name for p in folder.glob("*/config.json"))
         )
         raise UserError(f"no run '{run}'; the runs are: {names or 'none yet'}")
-    opened = Run(app, path, _read_record(path))
+    opened = Run(app, path, read_record(path))
     if opened.record["app"] != app:
         raise UserError(f"{path} is a run of {opened.record['app']}, not {app}")
     if not (path / "model.keras").exists():
         raise UserError(f"{path} has no model.keras yet; train it first")
+    digests.check(path, "*.txt", "*.keras")
     return opened
 
 
@@ -325,7 +337,7 @@ def keep_lines(run: Run, name: str, lines: Iterable[str]) -> None:
             " since the run began; restore them, or give this one another"
             " --name"
         )
-    with replacing(path) as temporary:
+    with digests.replacing(path) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
@@ -353,11 +365,61 @@ def keep_data(run: Run, datasets, encoder=None) -> None:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read what `keep_lines` wrote."""
+    """Read what `keep_lines` wrote.
+
+    Raises:
+        UserError: It cannot be read, or is something else.
+    """
     try:
-        return Path(path).read_text("utf-8").split("\n")[:-1]
+        lines = Path(path).read_text("utf-8").split("\n")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is damaged: it is not UTF-8") from None
+    if lines.pop():
+        raise UserError(f"{path} is damaged: its last line has no end")
+    if len(set(lines)) < len(lines):
+        raise UserError(f"{path} is damaged: a line is in it twice")
+    return lines
+
+
+def read_record(path: Path) -> dict:
+    """Read `config.json`, under the names of today.
+
+    Raises:
+        UserError: It is missing or damaged.
+    """
+    digests.check(path, "config.json")
+    try:
+        record = json.loads((path / "config.json").read_text())
+        app, config, _ = record["app"], record["config"], record["command"]
+        record["config"] = with_new_names(app, config)
+    except (AttributeError, OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} is not a run folder: no readable config.json in it"
+        ) from None
+    return record
+
+
+def read_metrics(folder: str | Path) -> dict:
+    """Read what `finish` wrote.
+
+    Raises:
+        FileNotFoundError: It is missing.
+        UserError: It is something else.
+    """
+    path, record = Path(folder, "metrics.json"), None
+    with contextlib.suppress(ValueError, RecursionError):
+        record = json.loads(path.read_bytes())
+    digests.check(path.parent, path.name)
+    if not isinstance(record, dict) or not all(
+        isinstance(record.get(name), kind) for name, kind in _METRICS.items()
+    ):
+        raise UserError(
+            f"{path} is damaged; delete it and repeat the command of the run,"
+            " which tests it again"
+        )
+    return record
 
 
 def finish(run: Run, config, result: Result) -> dict:
@@ -399,10 +461,11 @@ def _find(app, folder, config):
     for path in map(folder.joinpath, itertools.chain([name], others)):
         _create(app, path, config)
         try:
-            run = Run(app, path, _read_record(path))
-        except UserError:
+            run = Run(app, path, read_record(path))
+        except UserError as error:
             if config.name:
                 raise
+            echo(f"note: {error}", file=sys.stderr)
             continue
         if run.finished:
             continue
@@ -430,22 +493,22 @@ def _create(app, path, config):
             ),
             "versions": provenance.versions(),
             "commit": provenance.commit(),
+            "device": provenance.device(),
         }
         _write_json(folder / "config.json", record)
+        digests.begin(folder)
 
     build_folder(path, write)
 
 
-def _read_record(path):
-    try:
-        record = json.loads((path / "config.json").read_text())
-        app, config, _ = record["app"], record["config"], record["command"]
-        record["config"] = with_new_names(app, config)
-    except (AttributeError, OSError, ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{path} is not a run folder: no readable config.json in it"
-        ) from None
-    return record
+def _say_other_device(run):
+    before, now = run.record.get("device"), provenance.device()
+    if before not in (None, now):
+        echo(
+            f"note: {run.path} began on {before}; on {now} the last digits of"
+            " its weights will differ",
+            file=sys.stderr,
+        )
 
 
 def _lock(run):
@@ -474,5 +537,5 @@ def _differences(run, config):
 
 
 def _write_json(path, value):
-    with replacing(path) as temporary:
+    with digests.replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")

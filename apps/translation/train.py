@@ -18,7 +18,7 @@ import sys
 
 import keras
 
-from apps.common import checkpoint, generation, runs
+from apps.common import checkpoint, digests, generation, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import translation as pipeline
@@ -54,7 +54,8 @@ def train(config: Config) -> dict:
         runs.keep_lines(run, "target.txt", tokenizers[1].pieces)
         runs.keep_data(run, data)
         names = "".join(f"{language}\n" for language in data.languages)
-        run.file("languages.txt").write_text(names, "utf-8")
+        with digests.replacing(run.file("languages.txt")) as path:
+            path.write_text(names, "utf-8")
         echo(*data.report(), sep="\n")
 
         # 3. Model.

@@ -16,8 +16,6 @@ from .config import EvaluateOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
-import json
-
 import keras
 import numpy as np
 
@@ -159,8 +157,7 @@ def main(options: Options) -> None:
     metrics, probabilities = score(labeler.inference, split, background)
     rows = {f"{run.name} ({options.split})": metrics}
     if options.split == "test" and not options.dataset and run.finished:
-        record = json.loads(run.file("metrics.json").read_text())
-        rows |= record["baselines"]
+        rows |= runs.read_metrics(run.path)["baselines"]
     echo(tables.text(rows, scores.METRICS))
     if len(labeler.labels) > report.MOST_NAMED:
         return

@@ -11,7 +11,8 @@ EPOCHS = 8
 
 
 def test_the_run_folder_is_complete(trained, frozen):
-    usual = """backup config.json curve.png data.txt export lock log.csv
+    usual = """backup config.json curve.png data.txt digests.json export lock
+        log.csv
         metrics.json model.keras report.html samples.txt tensorboard
         vocabulary.txt"""
     names = [p.name for p in trained[0].iterdir()]

@@ -1,6 +1,8 @@
 """A run that was killed ends as one that was not."""
 
+import contextlib
 import csv
+import json
 import types
 
 import keras
@@ -218,3 +220,61 @@ def test_a_failed_save_leaves_the_old_model(make_run, monkeypatch):
         checkpoint.save_model(make_model(), path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["model.keras"]
+
+
+def test_a_backup_that_is_cut_off_or_changed_is_one_line(make_run):
+    run = make_run("run")
+    fit(run, RISING)
+    path = run.file("backup/state.npz")
+    raw = path.read_bytes()
+    with np.load(path) as stored:
+        values = dict(stored)
+    name = next(n for n in values if "kernel" in n)
+    progress = json.loads(str(values["progress"]))
+
+    def saved(**changes):
+        np.savez(path, **{**values, **changes})
+
+    def saved_progress(**changes):
+        saved(progress=np.array(json.dumps({**progress, **changes})))
+
+    # No entry is an object of Python: it would run code.
+    damages = [
+        *(lambda n=n: path.write_bytes(raw[:n]) for n in (0, 9, 999, -1)),
+        lambda: path.write_bytes(b"hello"),
+        lambda: path.write_bytes(b"PK\x03\x04" + raw[4:]),
+        lambda: saved(**{name: values[name] * np.nan}),
+        lambda: saved(**{name: values[name][:, :1]}),
+        lambda: saved(**{name: np.array("text")}),
+        lambda: saved(**{name: np.array([None])}),
+        lambda: saved(progress=np.array("{")),
+        lambda: saved(progress=np.array("null")),
+        lambda: saved(progress=np.arange(3)),
+        lambda: saved_progress(epoch="7"),
+        lambda: saved_progress(epoch=-1),
+        lambda: saved_progress(epoch=10**9),
+        lambda: saved_progress(best="high"),
+        lambda: saved_progress(rows=None),
+        lambda: saved_progress(more=1),
+    ]
+    model = make_model()
+    for number, damage in enumerate(damages):
+        damage()
+        if number == 5 and path.read_bytes() == raw:
+            continue
+        with pytest.raises(UserError) as caught:
+            checkpoint.resume(run, model)
+        message = str(caught.value)
+        assert message.startswith(f"{path} is damaged") or (
+            message.startswith(f"{path} belongs to another model")
+        )
+        assert message.endswith(f"; delete {run.path} to begin again")
+        assert "\n" not in message
+    draw = np.random.default_rng(0)
+    for place in draw.integers(0, len(raw), 60):
+        changed = bytearray(raw)
+        changed[place] ^= 1 << int(draw.integers(8))
+        path.write_bytes(changed)
+        with contextlib.suppress(UserError):
+            again = checkpoint.resume(run, model)
+            assert again.epoch == progress["epoch"]

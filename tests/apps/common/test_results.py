@@ -11,7 +11,8 @@ def write(folder, name, accuracy, **config):
     run = folder / "sentiment" / name
     run.mkdir(parents=True)
     config = {"cell": "gru", "units": 4, "seed": 0, "name": name, **config}
-    (run / "config.json").write_text(json.dumps({"config": config}))
+    written = {"app": "sentiment", "config": config, "command": ""}
+    (run / "config.json").write_text(json.dumps(written))
     record = {
         "app": "sentiment",
         "run": name,
@@ -124,3 +125,16 @@ def test_runs_of_before_a_flag_was_renamed_share_a_row(
     write(tmp_path, "b", 0.9, longest_ngram=3, seed=1)
     rows = printed(capsys, runs_path=str(tmp_path))
     assert [row[3] for row in rows[1:]] == ["0.8500 ± 0.0707", "0.5000"]
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "config.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[]", b"{}", b"\xff"])
+def test_a_torn_file_is_one_line(tmp_path, file, content):
+    write(tmp_path, "a", 0.8)
+    path = write(tmp_path, "b", 0.8) / file
+    path.write_bytes(content)
+    with pytest.raises(cli.UserError) as caught:
+        results.main(results.Options((), runs_path=str(tmp_path)))
+    assert str(path.parent) in str(caught.value)
+    assert file in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Run folders: names, resuming, refusing, loading."""
 
 import dataclasses
+import itertools
 import json
 import os
 import types
@@ -10,7 +11,7 @@ from concurrent import futures
 import keras
 import pytest
 
-from apps.common import checkpoint, cli, runs
+from apps.common import checkpoint, cli, digests, provenance, runs
 from apps.common.cli import UserError
 from data_pipelines.files.errors import DataError
 
@@ -187,6 +188,125 @@ def test_a_run_does_not_go_on_with_other_data(config):
     ):
         runs.keep_lines(again, "labels.txt", ["bad", "good"])
     assert runs.read_lines(run.file("labels.txt")) == ["neg", "pos"]
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("config.json", "open"),
+        ("labels.txt", "open"),
+        ("model.keras", "open"),
+        ("config.json", "resume"),
+        ("labels.txt", "resume"),
+        ("backup/state.npz", "resume"),
+        ("digests.json", "open"),
+        ("digests.json", "resume"),
+    ],
+)
+@pytest.mark.parametrize("change", ["flip", "cut", "swap", "delete"])
+def test_files_that_do_not_belong_together_are_one_line(
+    config, tmp_path, file, command, change
+):
+    config = dataclasses.replace(config, name="x")
+    with start(config) as run:
+        runs.keep_lines(run, "labels.txt", ["neg", "pos"])
+        run.file("backup").mkdir()
+        for name in ("model.keras", "backup/state.npz"):
+            with digests.replacing(run.file(name)) as temporary:
+                temporary.write_bytes(b"model\nof\nlabels\n")
+
+    def use():
+        if command == "open":
+            return runs.open_run("sentiment", "x", str(tmp_path))
+        with start(config) as again:
+            return again
+
+    use()
+    path = run.file(file)
+    raw = path.read_bytes()
+    half = len(raw) // 2
+    if change == "delete":
+        if file in ("backup/state.npz", "digests.json"):
+            return  # There is nothing to go on with, or nothing to compare.
+        path.unlink()
+    else:
+        path.write_bytes(
+            {
+                "flip": raw[:half] + bytes([raw[half] ^ 1]) + raw[half + 1 :],
+                "cut": raw[:half],
+                "swap": b"".join(reversed(raw.splitlines(keepends=True)[:2])),
+            }[change]
+        )
+        if path.read_bytes() == raw:
+            return  # There is one line.
+    with pytest.raises(UserError) as caught:
+        use()
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(run.path))
+    assert file.removeprefix("backup/") in str(caught.value)
+    path.write_bytes(raw)
+    use()
+
+
+def test_a_kill_between_file_and_digest_spoils_nothing(config, tmp_path):
+    with start(config) as run:
+        path = run.file("model.keras")
+
+        def write(content):
+            with digests.replacing(path) as temporary:
+                temporary.write_bytes(content)
+
+        write(b"old")
+        # It ends instead of the first, second, third renaming.
+        for moment, content in enumerate((b"old", b"old", b"new")):
+            replace, calls = os.replace, itertools.count()
+
+            def killed(*paths, end=moment, replace=replace, calls=calls):
+                if next(calls) == end:
+                    raise KeyboardInterrupt
+                replace(*paths)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(os, "replace", killed)
+                with pytest.raises(KeyboardInterrupt):
+                    write(b"new")
+            assert path.read_bytes() == content
+            runs.open_run("sentiment", str(run.path), str(tmp_path))
+        path.write_bytes(b"others")
+        with pytest.raises(UserError, match="is not what the run wrote"):
+            runs.open_run("sentiment", str(run.path), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (b"neg\npo\xff\n", "it is not UTF-8"),
+        (b"neg\npos", "its last line has no end"),
+        (b"neg\nneg\n", "a line is in it twice"),
+    ],
+)
+def test_damaged_lines_are_one_line(tmp_path, raw, what):
+    path = tmp_path / "labels.txt"
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match=f"labels.txt is damaged: {what}"):
+        runs.read_lines(path)
+
+
+def test_another_number_of_cores_is_told(config, monkeypatch, capsys):
+    with start(config) as run:
+        begin(run)
+    with start(config):
+        pass
+    assert capsys.readouterr().err == ""
+    device = provenance.device()
+    assert run.record["device"] == device
+    monkeypatch.setattr(provenance, "device", lambda: "cpu (99 cores)")
+    with start(config):
+        pass
+    assert capsys.readouterr().err == (
+        f"note: {run.path} began on {device}; on cpu (99 cores) the last "
+        "digits of its weights will differ\n"
+    )
 
 
 def data(*digest, test=(1,)):
@@ -371,6 +491,7 @@ def test_a_flag_younger_than_the_run_has_its_default(config):
     with start(dataclasses.replace(config, name="x")) as run:
         begin(run)
     path = run.file("config.json")
+    run.file("digests.json").unlink()  # as in a run of before them
     record = json.loads(path.read_text())
     del record["config"]["units"]
     path.write_text(json.dumps(record))

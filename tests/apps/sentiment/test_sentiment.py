@@ -16,7 +16,9 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """backup config.json confusion.png curve.png data.txt export
+    expected = """backup config.json confusion.png curve.png data.txt
+        digests.json
+        export
         labels.txt lock log.csv metrics.json model.keras report.html samples.txt
         tensorboard vocabulary.txt"""
     names = sorted(p.name for p in trained.run.path.iterdir())

@@ -13,7 +13,9 @@ from tests.apps.tools import ROOT, in_a_new_process
 
 def test_the_run_folder_is_complete(trained):
     run, _ = trained
-    expected = """backup config.json confusion.png curve.png data.txt export
+    expected = """backup config.json confusion.png curve.png data.txt
+        digests.json
+        export
         labels.txt lock log.csv metrics.json model.keras report.html samples.txt
         tensorboard timeline.png"""
     assert sorted(p.name for p in run.iterdir()) == expected.split()
