@@ -25,6 +25,10 @@ from data_pipelines.files.names import refuse_special
 # No text is this long; an open quotation mark or a binary file is.
 LONGEST = 2**24
 
+# gzip makes a thousandth of one letter again and again, and of the most even
+# tables a hundredth.
+_MOST_PACKED = 500
+
 # Bytes whose beginning tells the kind of a file.
 _LOOKED_AT = 2**16
 
@@ -223,6 +227,35 @@ def checked(encoding: str) -> str:
         ) from None
 
 
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds, refused if hardly any of it is data."""
+
+    def __init__(self, path: Path, packed: BinaryIO) -> None:
+        self._path = path
+        self._packed = packed if packed.seekable() else None
+        self._file = gzip.GzipFile(fileobj=packed)
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        # Not readinto, which loses what stands before damage.
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        self._size += len(data)
+        if (
+            self._packed
+            and self._size > LONGEST
+            and (self._size > _MOST_PACKED * self._packed.tell())
+        ):
+            raise DataError(
+                f"{self._path}: unpacks to more than {_MOST_PACKED} times its "
+                "size, which no text does"
+            )
+        return len(data)
+
+
 @contextlib.contextmanager
 def _open(path: Path, stream: BinaryIO | None) -> Iterator[BinaryIO]:
     if not stream:
@@ -238,7 +271,8 @@ def _open(path: Path, stream: BinaryIO | None) -> Iterator[BinaryIO]:
             stack.enter_context(file)
         # The first two bytes tell more than the name does.
         if file.peek(2)[:2] == b"\x1f\x8b":
-            file = stack.enter_context(gzip.open(file))
+            unpacked = stack.enter_context(_Unpacked(path, file))
+            file = io.BufferedReader(unpacked, _LOOKED_AT)
         if not file.peek(1):
             raise DataError(f"{path}: the file is empty")
         yield file

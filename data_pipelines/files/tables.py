@@ -29,6 +29,9 @@ from data_pipelines.files.lines import LONGEST, Lines, decode
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
+# No label has more letters, a text in the column of labels does.
+_LONGEST_LABEL = 1000
+
 _DELIMITERS = ",;\t|"
 
 # How a cell begins that a spreadsheet takes for a formula; an apostrophe before
@@ -443,11 +446,16 @@ def clean_label(label: str, where: str) -> str:
 
     Args:
         label: As it stands in the data.
-        where: File and line, for the message if the label is empty.
+        where: File and line, for the message if it cannot be a label.
     """
     label = " ".join(label.split())
     if not label:
         raise DataError(f"{where}: the label is empty")
+    if len(label) > _LONGEST_LABEL:
+        raise DataError(
+            f"{where}: the label has {len(label):,} letters; expected at most "
+            f"{_LONGEST_LABEL:,}"
+        )
     if "\ufffd" in label:
         raise DataError(
             f"{where}: the label {label!r} has broken bytes; save the file as "

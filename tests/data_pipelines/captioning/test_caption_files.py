@@ -2,10 +2,13 @@
 
 import json
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from data_pipelines.captioning import captions
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.splits import SPLITS
 
 
 def pictures(folder, names):
@@ -209,6 +212,21 @@ def test_wrong_karpathy(tmp_path, change, expected):
     karpathy(tmp_path, "dataset_x.json", [good, good | change])
     where = "/dataset_x.json: images, number 2: "
     assert fails(tmp_path).startswith(where + expected)
+
+
+def test_parquet(tmp_path):
+    texts = ["a, b", None, "c"]
+    columns = {
+        "image": [more for more in MORE for _ in texts],
+        "caption": texts * len(MORE),
+        "split": [s for s in (*SPLITS, *SPLITS[:2]) for _ in texts],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "captions.parquet")
+    pictures(tmp_path / "images", MORE)
+    found = read(tmp_path)
+    assert said(found) == {more: ["a, b", "c"] for more in MORE}
+    assert found.wordless == len(MORE)
+    assert [p.name for p in found.split("test")] == [MORE[2]]
 
 
 @pytest.mark.parametrize("suffix", [".tsv", ".jsonl"])

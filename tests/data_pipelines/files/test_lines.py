@@ -160,3 +160,15 @@ def test_a_stream(tmp_path):
 def test_decode():
     assert decode(b"caf\xc3\xa9 \xef\xbf\xbd") == ("caf\xe9 \ufffd", 0)
     assert decode(b"caf\xe9 \xef\xbf\xbd") == ("caf\ufffd \ufffd", 1)
+
+
+def test_gzip_bombs(path, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST", 2**18)
+    write(path, gzip.compress(b"\n" * 2**20))
+    assert fails(path) == (
+        "FILE: unpacks to more than 500 times its size, which no text does"
+    )
+    # A table as even as any has a few letters that differ in each line.
+    text = "".join(f"a.mp4,{n},background\n" for n in range(50_000))
+    write(path, gzip.compress(text.encode()))
+    assert "".join(Lines(path)) == text

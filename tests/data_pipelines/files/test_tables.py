@@ -143,6 +143,14 @@ def test_an_empty_label_is_refused(written):
         clean_label(written, "a.csv:2")
 
 
+def test_a_text_is_no_label():
+    with pytest.raises(DataError) as caught:
+        clean_label("x" * 100_000, "a.csv:2")
+    assert str(caught.value) == (
+        "a.csv:2: the label has 100,000 letters; expected at most 1,000"
+    )
+
+
 def test_optional_columns(tmp_path):
     options = dict(required=["b"], optional=["d", "a"])
     table = Table(write(tmp_path / "a.csv", "a,b,c\n1,2,3\n"), **options)
