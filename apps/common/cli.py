@@ -27,7 +27,9 @@ import argparse
 import ast
 import dataclasses
 import difflib
+import errno
 import math
+import os
 import re
 import sys
 import typing
@@ -59,6 +61,11 @@ _METAVARS = {bool: "BOOL", int: "INT", float: "FLOAT", str: "TEXT"}
 
 # Letters of a text: more than any path or list of names has.
 _LONGEST = 1000
+
+
+# What the system says of a full disk, and of other failures.
+_FULL = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+_SYSTEM = [*_FULL, *map(os.strerror, (errno.EMFILE, errno.EACCES, errno.EROFS))]
 
 
 class UserError(ValueError):
@@ -193,8 +200,6 @@ def main(function: Callable[[], object]) -> None:
         function()
     except (UserError, DataError) as error:
         _fail(str(error))
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        _fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         echo(
             "\nstopped; the same command resumes a training",
@@ -204,6 +209,25 @@ def main(function: Callable[[], object]) -> None:
     except BrokenPipeError:  # the reader of our output has gone: `| head`
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        _fail(where + _of_system(error.strerror or str(error)))
+    except Exception as error:
+        # TensorFlow tells in words of its own what the system said.
+        said = next((text for text in _SYSTEM if text in str(error)), None)
+        if said is None or not type(error).__module__.startswith("tensorflow"):
+            raise
+        _fail(_of_system(" ".join(str(error).split())[:300]))
+
+
+def _of_system(said):
+    """Return what the system said, and what to do if a disk is full."""
+    if any(text in said for text in _FULL):
+        said += (
+            "; free some space (`make clean` deletes the caches) and repeat the"
+            " command: a training goes on where it was"
+        )
+    return said
 
 
 def _fail(message: str) -> typing.NoReturn:

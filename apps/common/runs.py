@@ -34,7 +34,6 @@ from apps.common import checks, digests, provenance
 from apps.common.cli import UserError, flag, with_new_names
 from apps.common.terminal import echo
 from data_pipelines.files.atomic import build_folder
-from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
 
 if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
@@ -165,8 +164,8 @@ def start(app: str, config) -> Iterator[Run]:
         config: Its configuration, with `name`, `runs_path`, `dataset`, `cell`.
 
     Yields:
-        A `Run`. A new folder is removed again when the user's input turns out
-        to be unusable before the first backup.
+        A `Run`. A new folder is removed again after an error before the first
+        backup.
 
     Raises:
         UserError: The named run was started with other settings, is in use, or
@@ -185,9 +184,9 @@ def start(app: str, config) -> Iterator[Run]:
             digests.check(run.path, "*.txt", "*.keras", "*.npz")
             _say_other_device(run)
         yield run
-    except (UserError, DataError):
+    except Exception:
         if not run.begun:
-            shutil.rmtree(run.path)
+            shutil.rmtree(run.path, ignore_errors=True)
         raise
     finally:
         lock.release()

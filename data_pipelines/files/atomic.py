@@ -40,11 +40,12 @@ def replacing(path: str | Path, suffix: str = ""):
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
+        with _named(path):
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -63,7 +64,7 @@ def build_folder(path: Path, build: Callable[[Path], None]) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _workplace(path) as workplace:
+    with _named(path), _workplace(path) as workplace:
         build(workplace)
         with ThreadPoolExecutor(_FLUSHED) as pool:
             every = (workplace, *workplace.rglob("*"))
@@ -74,6 +75,17 @@ def build_folder(path: Path, build: Callable[[Path], None]) -> None:
         except OSError:
             if not path.exists():
                 raise
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name `path` in an error of the system that names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _flush(path: Path) -> None:

@@ -1,10 +1,14 @@
 """Flags: defaults, presets, precedence, and one line for what is wrong."""
 
 import dataclasses
+import errno
+import os
+from pathlib import Path
 
 import pytest
 
 from apps.common import cli
+from data_pipelines.files import atomic
 from data_pipelines.files.errors import DataError
 
 
@@ -254,3 +258,67 @@ def test_a_stored_configuration_gets_the_new_names(monkeypatch):
     assert read == {"units": 3, "rush": True}
     for app in ("translation", "signs"):
         assert cli.with_new_names(app, stored) == stored
+
+
+FULL = (
+    "No space left on device; free some space (`make clean` deletes the caches)"
+    " and repeat the command: a training goes on where it was"
+)
+
+
+def ended_by(error, capsys):
+    def fail():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(fail)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_one_line(capsys):
+    for number, what in [
+        (errno.ENOSPC, FULL),
+        (errno.EMFILE, "Too many open files"),
+        (errno.EROFS, "Read-only file system"),
+        (errno.EISDIR, "Is a directory"),
+        (errno.ENAMETOOLONG, "File name too long"),
+    ]:
+        error = OSError(number, os.strerror(number), "/a/b")
+        assert ended_by(error, capsys) == f"error: /a/b: {what}\n"
+    # As HDF5 has it.
+    error = OSError("Can't write data (No space left on device)")
+    assert ended_by(error, capsys).startswith("error: Can't write data (No sp")
+
+
+def test_a_full_disk_is_named_by_the_file_that_goes_there(
+    tmp_path, capsys, monkeypatch
+):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write():
+        with atomic.replacing(tmp_path / "a.txt") as temporary:
+            temporary.write_text("a")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SystemExit):
+        cli.main(write)
+    assert capsys.readouterr().err == f"error: {tmp_path}/a.txt: {FULL}\n"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SystemExit):
+        cli.main(lambda: atomic.build_folder(tmp_path / "b", Path.touch))
+    assert capsys.readouterr().err == f"error: {tmp_path}/b: {FULL}\n"
+
+
+def test_tensorflow_tells_what_the_system_said(capsys):
+    errors = pytest.importorskip("tensorflow").errors
+    full = "x; No space left on device"
+    error = errors.ResourceExhaustedError(None, None, full)
+    assert "No space left on device; free some" in ended_by(error, capsys)
+    with pytest.raises(errors.InvalidArgumentError):
+        cli.main(lambda: _raise(errors.InvalidArgumentError(None, None, "bug")))
+
+
+def _raise(error):
+    raise error
