@@ -11,9 +11,14 @@ _CONTROLS = re.compile(
 )
 
 
-def echo(*texts: object, sep: str = " ", file: typing.TextIO | None = None):
+def echo(
+    *texts: object,
+    sep: str = " ",
+    file: typing.TextIO | None = None,
+    flush: bool = False,
+):
     """Print as `print` does, with control characters written out."""
     line = _CONTROLS.sub(
         lambda match: ascii(match[0])[1:-1], sep.join(map(str, texts))
     )
-    print(line, file=file or sys.stdout)
+    print(line, file=file or sys.stdout, flush=flush)
