@@ -185,7 +185,7 @@ def main(options: Options) -> None:
     """Print the tables, or write them."""
     folders = options.folders or sorted(Path(options.runs_path).glob("*/*"))
     for path in unfinished(folders):
-        print(f"unfinished: {path}", file=sys.stderr)
+        echo(f"unfinished: {path}", file=sys.stderr)
     groups = group(read(folders))
     if not groups:
         raise cli.UserError("no finished run among these folders")
@@ -201,7 +201,7 @@ def main(options: Options) -> None:
             shown=shown,
             legend=LEGEND,
         )
-        print(f"wrote {options.html}", file=sys.stderr)
+        echo(f"wrote {options.html}", file=sys.stderr)
         return
     write = tables.markdown if options.markdown else tables.listed
     for one in shown:
