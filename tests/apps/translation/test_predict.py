@@ -157,6 +157,7 @@ def test_predict_refuses(trained, loaded, more, message):
 def test_predict_refuses_files_that_do_not_belong_together(trained, tmp_path):
     copy = tmp_path / "translation" / "x"
     shutil.copytree(trained.run.path, copy)
+    (copy / "digests.json").unlink()  # as in a run of before them
     lines = (copy / "target.txt").read_text().splitlines()
     (copy / "target.txt").write_text("\n".join([*lines, "▁more"]) + "\n")
     with pytest.raises(cli.UserError, match=r"another source\.txt or target"):
