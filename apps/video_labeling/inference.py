@@ -17,6 +17,7 @@ of the previous frame, S of all that is carried together, L labels.
 """
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 
@@ -74,7 +75,8 @@ class VideoInference:
                     padded(frames, self.chunk), previous
                 )
                 vectors = np.asarray(vectors, "float32")
-                vectors[: len(frames)].tofile(file)
+                file.write(vectors[: len(frames)].tobytes())
+            file.flush()
             x = np.memmap(file, "float32", "r")
             x = x.reshape(-1, self.pooling.output.shape[-1])  # T V
             for layer in self.stack.layers:
@@ -169,6 +171,9 @@ class VideoInference:
         """Run a layer in both directions over `(T, F)`, into a file."""
         parts = self._parts(len(x))
         width = layer.forward_layer.cell.output_size
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            # To write to what is mapped kills, if the disk is full.
+            os.posix_fallocate(file.fileno(), 0, len(x) * 2 * width * 4)
         y = np.memmap(file, "float32", "w+", shape=(len(x), 2 * width))
         for direction, columns, order in (
             (layer.forward_layer, slice(width), parts),
