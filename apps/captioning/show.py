@@ -126,6 +126,7 @@ def summary(
     echo(f"\nscores on the test set ({len(data.test):,} pictures)")
     rows = {run.name: result.scores, **result.baselines}
     echo(tables.text(rows, columns(result.scores)))
+    echo("", *report.remarks(run, result, "cider"), sep="\n")
     for row in range(min(3, len(data.test))):
         echo(f"""
 picture    {data.test.pictures[row].name}

@@ -12,7 +12,6 @@ import csv
 import dataclasses
 import json
 import math
-import operator
 import time
 import typing
 import zipfile
@@ -26,6 +25,29 @@ from apps.common.cli import UserError
 from apps.common.digests import replacing
 from apps.common.optimizer import averaged
 from apps.common.runs import Progress, Run
+
+# Small data: what a training has at least, by epochs of a few steps, and how
+# many steps it goes on without an improvement.
+_FEW_STEPS, _MOST_EPOCHS, _PATIENT_STEPS = 240, 100, 20
+
+
+def epochs(steps: int, total: int, least: int, most: int) -> int:
+    """Return how many epochs to train: many if they have few steps.
+
+    Args:
+        steps: Of an epoch.
+        total: Steps that training should have, if that is neither too few
+            epochs nor too many.
+        least: Fewest epochs.
+        most: Most epochs, but for those of less than a few steps.
+    """
+    most = max(most, min(_FEW_STEPS // steps, _MOST_EPOCHS))
+    return min(max(total // steps, least), most)
+
+
+def patience(epochs: int, steps: int) -> int:
+    """Return the epochs to wait: as many as asked for, and some steps."""
+    return max(epochs, _PATIENT_STEPS // steps)
 
 
 def resume(run: Run, model: keras.Model) -> Progress:
@@ -84,7 +106,8 @@ class Checkpoint(keras.callbacks.Callback):
         artifact: The model to write, which shares the weights trained.
         monitor: Name of the score in the logs.
         mode: `max` if larger scores are better, `min` if smaller ones are.
-        patience: Training ends after so many epochs without a better score.
+        patience: Training ends after so many epochs without a better score or
+            a lower `val_loss`; an equal score with a lower one is better.
     """
 
     def __init__(
@@ -100,7 +123,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         if mode not in ("min", "max"):
             raise ValueError(f"mode is 'min' or 'max', not {mode!r}")
-        self.better = operator.lt if mode == "min" else operator.gt
+        self.lower = mode == "min"
         self.run = run
         self.progress = progress
         self.artifact = artifact
@@ -118,16 +141,21 @@ class Checkpoint(keras.callbacks.Callback):
                 " try a smaller --learning-rate"
             )
         progress = self.progress
-        progress.epoch = epoch + 1
         progress.seconds += time.perf_counter() - self._begun
         progress.rows.append({"epoch": epoch + 1, **logs})
-        score = logs[self.monitor]
-        if progress.best is None or self.better(score, progress.best):
-            progress.best, progress.best_epoch = score, epoch + 1
+        score, loss = logs[self.monitor], logs.get("val_loss", math.inf)
+        if progress.add(epoch + 1, score, loss, self.lower):
             with averaged(self.model):
                 save_model(self.artifact, self.run.file("model.keras"))
-        if epoch + 1 - progress.best_epoch >= self.patience:
+        progress.ending = f"trained for {epoch + 1} epochs"
+        if progress.waited >= self.patience:
             progress.stopped = self.model.stop_training = True
+            score = self.monitor.removeprefix("val_").replace("_", " ")
+            progress.ending = (
+                f"stopped after epoch {epoch + 1} of {self.params['epochs']}:"
+                f" no better {score} and no lower loss for {progress.waited}"
+            )
+        progress.ending += f"; epoch {progress.best_epoch} kept"
         self._write_log()
         self._write_backup()
 

@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from apps.common import tables
+from apps.common import runs, tables
 from data_pipelines.files.atomic import replacing
 
 # With more classes than this, tables and pictures do not name each.
@@ -59,6 +59,30 @@ def _environment():
     environment.filters["image"] = lambda *args: Markup(image(*args))
     environment.filters["table"] = lambda *args: Markup(tables.html(*args))
     return environment
+
+
+def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:
+    """Return in lines how a training ended and whether it was worth it.
+
+    Args:
+        run: The `runs.Run`.
+        result: The `runs.Result`.
+        metric: The score, higher is better, to compare with the baselines.
+    """
+    lines = [result.progress.ending]
+    if run.record["config"].get("preset") == "smoke":
+        return [*lines, "a smoke test: its scores mean nothing"]
+    score = result.scores[metric]
+    for name, scores in result.baselines.items():
+        # What people write is no trivial baseline.
+        if name != "human" and None not in (score, scores.get(metric)):
+            if scores[metric] >= score:
+                lines.append(
+                    f"{name} is as good: {metric} {scores[metric]:.4f}, the"
+                    f" model {score:.4f}; try more data, more --epochs,"
+                    " a smaller --learning-rate or other --units"
+                )
+    return lines
 
 
 def image(picture: bytes, description: str, kind: str = "png") -> str:

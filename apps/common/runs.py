@@ -127,9 +127,42 @@ class Progress:
     epoch: int = 0  # epochs done
     best: float | None = None  # best value of the monitored score
     best_epoch: int = 0
+    best_loss: float = math.inf  # on valid, of the best epoch
+    lowest_loss: float = math.inf  # of any epoch
+    lowest_epoch: int = 0
     seconds: float = 0.0  # of training, kills and restarts included
     stopped: bool = False  # no more epochs are wanted
+    ending: str = ""  # why there are no more, in words
     rows: list = dataclasses.field(default_factory=list)  # of log.csv
+
+    def add(
+        self, epoch: int, score: float, loss: float, lower: bool = False
+    ) -> bool:
+        """Add the results of an epoch on valid; return whether it is the best.
+
+        Among equal scores, which few examples make common, the lower loss is.
+
+        Args:
+            epoch: Its number, from 1 on.
+            score: The monitored score.
+            loss: The loss; infinite if there is none.
+            lower: Whether lower scores are better.
+        """
+        self.epoch = epoch
+        if loss < self.lowest_loss:
+            self.lowest_loss, self.lowest_epoch = loss, epoch
+        if self.best is not None:
+            better = score < self.best if lower else score > self.best
+            equal = score == self.best and loss < self.best_loss
+            if not (better or equal):
+                return False
+        self.best, self.best_loss, self.best_epoch = score, loss, epoch
+        return True
+
+    @property
+    def waited(self) -> int:
+        """Epochs since neither the best score nor the lowest loss is better."""
+        return self.epoch - max(self.best_epoch, self.lowest_epoch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -455,6 +488,8 @@ def _find(app, folder, config):
     """Return the run to train, new or unfinished, and its lock."""
     # Public sets have names such as `multi_nli/plain_text`.
     name = config.name or f"{config.dataset}-{config.cell}".replace("/", "-")
+    if not config.name and getattr(config, "preset", "") == "smoke":
+        name += "-smoke"
     checks.name(name)
     others = (f"{name}-{number}" for number in itertools.count(2))
     for path in map(folder.joinpath, itertools.chain([name], others)):
@@ -470,6 +505,12 @@ def _find(app, folder, config):
             continue
         differences = _differences(run, config)
         if not differences:
+            if config.name and run.name != name:
+                print(
+                    f"note: the run {name} is finished and stays; this one is"
+                    f" {run.name}, to be used by --run {run.name}",
+                    file=sys.stderr,
+                )
             return run, _lock(run)
         if config.name:
             raise UserError(

@@ -93,7 +93,8 @@ class Config:
     )
     patience: int = cli.flag(
         3,
-        "stop after this many epochs without improvement",
+        "stop after this many epochs, and 20 steps, without a better score"
+        " or a lower loss",
         at_least=1,
         at_most=10_000,
     )

@@ -94,6 +94,7 @@ def summary(
     """Print scores beside baselines, three predictions, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} texts)")
     echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
+    echo("", *report.remarks(run, result, "accuracy"), sep="\n")
     echo()
     texts = [data.test.texts[row] for row in range(min(3, len(data.test)))]
     for text, prediction in zip(texts, predictor(texts), strict=True):

@@ -68,7 +68,7 @@ def train(config: Config) -> dict:
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or min(max(1200 // steps, 3), 30)
+        epochs = config.epochs or checkpoint.epochs(steps, 1200, 3, 30)
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
@@ -91,7 +91,7 @@ def train(config: Config) -> dict:
                     progress,
                     classifier,
                     monitor="val_accuracy",
-                    patience=config.patience,
+                    patience=checkpoint.patience(config.patience, steps),
                 ),
             ],
         )

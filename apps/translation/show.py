@@ -90,6 +90,7 @@ def summary(
     """Print scores beside baselines, three translations, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} pairs)")
     echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
+    echo("", *report.remarks(run, result, "bleu"), sep="\n")
     for name, signature in result.signatures.items():
         echo(f"{name}: {signature}")
     for row in range(min(3, len(data.test))):

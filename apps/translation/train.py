@@ -65,7 +65,7 @@ def train(config: Config) -> dict:
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or min(max(40_000 // steps, 3), 10)
+        epochs = config.epochs or checkpoint.epochs(steps, 40_000, 3, 10)
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
@@ -94,7 +94,7 @@ def train(config: Config) -> dict:
                     progress,
                     translator,
                     monitor="val_bleu",
-                    patience=config.patience,
+                    patience=checkpoint.patience(config.patience, steps),
                 ),
             ],
         )

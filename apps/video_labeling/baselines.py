@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from scipy import ndimage
 
+from apps.common import checkpoint, runs
 from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
@@ -76,7 +77,8 @@ def _train_frame_only(config, data, background, epochs, monitor):
     steps = data.train.steps_per_pass
     model.compile_model(trained, config, epochs * steps, data.frequencies)
     inference = VideoInference(labeler, config.chunk)
-    best = Best(labeler, monitor, config.patience)
+    patience = checkpoint.patience(config.patience, steps)
+    best = Best(labeler, monitor, patience)
     trained.fit(
         data.train.dataset(training=True).map(model.training_batch),
         epochs=epochs,
@@ -100,11 +102,11 @@ class Best(keras.callbacks.Callback):
         self.labeler = labeler
         self.monitor = f"val_{monitor}"
         self.patience = patience
-        self.score, self.weights, self.epoch = -np.inf, None, 0
+        self.progress, self.weights = runs.Progress(), None
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs[self.monitor] > self.score:
-            self.score, self.epoch = logs[self.monitor], epoch
+        score, loss = logs[self.monitor], logs["val_loss"]
+        if self.progress.add(epoch + 1, score, loss):
             with averaged(self.model):
                 self.weights = self.labeler.get_weights()
-        self.model.stop_training = epoch - self.epoch >= self.patience
+        self.model.stop_training = self.progress.waited >= self.patience

@@ -160,7 +160,8 @@ class Config:
     )
     patience: int = cli.flag(
         8,
-        "stop after this many epochs without a better score",
+        "stop after this many epochs, and 20 steps, without a better score"
+        " or a lower loss",
         at_least=1,
         at_most=10_000,
     )

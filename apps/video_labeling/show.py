@@ -156,11 +156,13 @@ def summary(
     labeler: Predictor,
     data: pipeline.Datasets,
     result: runs.Result,
+    monitor: str,
 ) -> None:
     """Print scores beside baselines, some videos, and what is next."""
     videos = data.test.videos
     echo(f"\nscores on the test set ({_size(videos)})")
     echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
+    echo("", *report.remarks(run, result, monitor), sep="\n")
     for name, signature in result.signatures.items():
         echo(f"{name}: {signature}")
     for row in spread(len(videos), 3):

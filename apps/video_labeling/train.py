@@ -66,7 +66,7 @@ def train(config: Config) -> dict:
 
         # 4. Objective.
         steps = data.train.steps_per_pass
-        epochs = config.epochs or min(max(2000 // steps, 5), 40)
+        epochs = config.epochs or checkpoint.epochs(steps, 2000, 5, 40)
         model.compile_model(trained, config, epochs * steps, data.frequencies)
 
         # 5. Training.
@@ -93,7 +93,7 @@ def train(config: Config) -> dict:
                     progress,
                     labeler,
                     monitor=f"val_{monitor}",
-                    patience=config.patience,
+                    patience=checkpoint.patience(config.patience, steps),
                 ),
             ],
         )
@@ -117,7 +117,7 @@ def train(config: Config) -> dict:
         show.write_report(run, data, result, monitor)
         export.write(run, best)
         record = runs.finish(run, config, result)
-        show.summary(run, best, data, result)
+        show.summary(run, best, data, result, monitor)
         return record
 
 
