@@ -151,9 +151,10 @@ class Checkpoint(keras.callbacks.Callback):
         if progress.waited >= self.patience:
             progress.stopped = self.model.stop_training = True
             score = self.monitor.removeprefix("val_").replace("_", " ")
+            either = "" if loss == math.inf else " and no lower loss"
             progress.ending = (
                 f"stopped after epoch {epoch + 1} of {self.params['epochs']}:"
-                f" no better {score} and no lower loss for {progress.waited}"
+                f" no better {score}{either} for {progress.waited}"
             )
         progress.ending += f"; epoch {progress.best_epoch} kept"
         self._write_log()

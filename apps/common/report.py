@@ -74,14 +74,15 @@ def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:
         return [*lines, "a smoke test: its scores mean nothing"]
     score = result.scores[metric]
     for name, scores in result.baselines.items():
+        baseline = scores.get(metric)
         # What people write is no trivial baseline.
-        if name != "human" and None not in (score, scores.get(metric)):
-            if scores[metric] >= score:
-                lines.append(
-                    f"{name} is as good: {metric} {scores[metric]:.4f}, the"
-                    f" model {score:.4f}; try more data, more --epochs,"
-                    " a smaller --learning-rate or other --units"
-                )
+        if name == "human" or None in (baseline, score) or baseline < score:
+            continue
+        lines.append(
+            f"{name} is as good: {metric} {baseline:.4f}, the model"
+            f" {score:.4f}; try more data, more --epochs, a smaller"
+            " --learning-rate or other --units"
+        )
     return lines
 
 

@@ -53,14 +53,16 @@ def stream(start):
 
 
 class Score(keras.callbacks.Callback):
-    """Gives each epoch the score that a list says."""
+    """Gives each epoch the score, and the loss if any, that lists say."""
 
-    def __init__(self, scores):
+    def __init__(self, scores, losses=()):
         super().__init__()
-        self.scores = scores
+        self.scores, self.losses = scores, losses
 
     def on_epoch_end(self, epoch, logs=None):
         logs["val_score"] = self.scores[epoch]
+        if self.losses:
+            logs["val_loss"] = self.losses[epoch]
 
 
 class KilledError(Exception):
@@ -77,7 +79,7 @@ class KillAt(keras.callbacks.Callback):
             raise KilledError
 
 
-def fit(run, scores, *, patience=99, kill_at=None, mode="max"):
+def fit(run, scores, *, losses=(), patience=99, kill_at=None, mode="max"):
     model = make_model()
     progress = checkpoint.resume(run, model)
     model.fit(
@@ -88,7 +90,7 @@ def fit(run, scores, *, patience=99, kill_at=None, mode="max"):
         shuffle=False,
         verbose=0,
         callbacks=[
-            Score(scores),
+            Score(scores, losses),
             checkpoint.Checkpoint(
                 run,
                 progress,
@@ -278,3 +280,53 @@ def test_a_backup_that_is_cut_off_or_changed_is_one_line(make_run):
         with contextlib.suppress(UserError):
             again = checkpoint.resume(run, model)
             assert again.epoch == progress["epoch"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "ending"),
+    [
+        # Without a loss, the first of equal scores is the best.
+        ((), 1, "stopped after epoch 3 of 5: no better score for 2"),
+        # Ties go to the lower loss, which is what patience waits for, too.
+        ([9, 8, 7, 6, 5], 5, "trained for 5 epochs"),
+        (
+            [9, 7, 8, 8, 8],
+            2,
+            "stopped after epoch 4 of 5: no better score and no lower loss"
+            " for 2",
+        ),
+    ],
+)
+def test_equal_scores_go_to_the_lower_loss(make_run, losses, best, ending):
+    _, progress = fit(make_run("run"), [0.9] * 5, losses=losses, patience=2)
+    assert progress.best_epoch == best
+    assert progress.ending == f"{ending}; epoch {best} kept"
+
+
+def test_a_lower_loss_with_a_worse_score_is_waited_for_but_not_best(make_run):
+    scores, losses = [0.9, 0.8, 0.8, 0.8, 0.8], [9, 8, 7, 6, 5]
+    _, progress = fit(make_run("run"), scores, losses=losses, patience=2)
+    assert (progress.epoch, progress.best_epoch) == (5, 1)
+
+
+def test_the_loss_waited_for_survives_a_kill(make_run):
+    options = dict(losses=[9, 7, 8, 8, 8], patience=2)
+    with pytest.raises(KilledError):
+        fit(make_run("killed"), [0.9] * 5, kill_at=10, **options)
+    _, progress = fit(make_run("killed"), [0.9] * 5, **options)
+    assert (progress.epoch, progress.best_epoch) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "patience"),
+    [
+        (1, 100, 20),  # a handful of examples
+        (7, 34, 3),  # 600 texts: at least 240 steps
+        (40, 30, 3),  # as many as the app wants
+        (400, 3, 3),
+        (5000, 3, 3),
+    ],
+)
+def test_few_steps_an_epoch_mean_more_epochs(steps, epochs, patience):
+    assert checkpoint.epochs(steps, 1200, 3, 30) == epochs
+    assert checkpoint.patience(3, steps) == patience

@@ -128,3 +128,37 @@ def test_the_pages_of_apps_escape_all_text(tmp_path, template, values):
     page = (tmp_path / "x.html").read_text("utf-8")
     assert "<script" not in page
     assert page.count("&lt;script") > 5
+
+
+@pytest.mark.parametrize(
+    ("preset", "score", "expected"),
+    [
+        ("", 0.9, []),
+        (
+            "",
+            0.8,
+            [
+                "bag is as good: accuracy 0.8500, the model 0.8000; try more"
+                " data, more --epochs, a smaller --learning-rate or other"
+                " --units"
+            ],
+        ),
+        ("", None, []),
+        ("smoke", 0.1, ["a smoke test: its scores mean nothing"]),
+    ],
+)
+def test_remarks_say_how_it_ended_and_whether_a_baseline_is_as_good(
+    preset, score, expected
+):
+    run = types.SimpleNamespace(record={"config": {"preset": preset}})
+    result = types.SimpleNamespace(
+        progress=types.SimpleNamespace(ending="trained for 3 epochs"),
+        scores={"accuracy": score},
+        baselines={
+            "bag": {"accuracy": 0.85},
+            "human": {"accuracy": 0.99},
+            "other": {"loss": 9.0},
+        },
+    )
+    lines = report.remarks(run, result, "accuracy")
+    assert lines == ["trained for 3 epochs", *expected]

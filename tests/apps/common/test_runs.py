@@ -1,5 +1,6 @@
 """Run folders: names, resuming, refusing, loading."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -31,6 +32,17 @@ def config(tmp_path):
     return Config(str(tmp_path))
 
 
+def make_dataclass(config, **more):
+    """A configuration with more fields."""
+    fields = [
+        (name, str, dataclasses.field(default=v)) for name, v in more.items()
+    ]
+    kind = dataclasses.make_dataclass(
+        "More", fields, bases=(Config,), frozen=True
+    )
+    return kind(**dataclasses.asdict(config))
+
+
 def start(config):
     return runs.start("sentiment", config)
 
@@ -52,6 +64,35 @@ def test_a_new_run_records_its_configuration(config, tmp_path):
     assert record["app"] == "sentiment"
     assert record["command"].startswith("python -m apps.sentiment.train")
     assert record["versions"]["keras"] == keras.version()
+
+
+def test_a_smoke_run_is_called_so(config, tmp_path):
+    config = make_dataclass(config, preset="smoke")
+    with start(config) as run:
+        assert run.path == tmp_path / "sentiment" / "demo-gru-smoke"
+
+
+def test_a_name_that_is_taken_becomes_another_aloud(config, capsys):
+    config = dataclasses.replace(config, name="x")
+    with start(config) as run:
+        finish(run)
+    assert capsys.readouterr().err == ""
+    with start(config) as run:
+        assert run.name == "x-2"
+    assert capsys.readouterr().err == (
+        "note: the run x is finished and stays; this one is x-2, to be used by"
+        " --run x-2\n"
+    )
+
+
+def test_a_run_without_training_is_removed_whatever_the_error_was(config):
+    with pytest.raises(ZeroDivisionError), start(config) as run:
+        raise ZeroDivisionError
+    assert not run.path.exists()
+    with contextlib.suppress(ZeroDivisionError), start(config) as run:
+        begin(run)
+        raise ZeroDivisionError
+    assert run.path.exists()
 
 
 def test_a_public_set_of_several_makes_a_plain_name(config, tmp_path):

@@ -1,0 +1,44 @@
+"""Little data, and default settings."""
+
+import csv
+import json
+import random
+
+import pytest
+
+from tests.apps.reviews import BAD, GOOD
+from tests.apps.tools import run_module
+
+NEUTRAL = [f"word{number}" for number in range(200)]
+
+
+def write(folder, count):
+    """Texts of which two of a dozen words say the label."""
+    folder.mkdir()
+    chance = random.Random(0)
+    with open(folder / "train.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for number in range(count):
+            words = chance.choices(NEUTRAL, k=10)
+            words += chance.choices((BAD, GOOD)[number % 2], k=2)
+            chance.shuffle(words)
+            writer.writerow([" ".join(words), ("bad", "good")[number % 2]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [100, 600, 2000])
+def test_a_default_run_is_not_far_below_its_bag_of_words(tmp_path, count):
+    write(tmp_path / "reviews", count)
+    done = run_module(
+        "apps.sentiment.train",
+        *("--dataset", "files", "--data-path", str(tmp_path / "reviews")),
+        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
+        *("--name", "x"),
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "sentiment/x/metrics.json").read_text())
+    bag = record["baselines"]["bag_of_words"]["accuracy"]
+    assert record["metrics"]["accuracy"] >= bag - 0.05
+    assert record["epochs"] > 5
+    assert "; epoch " in done.stdout
