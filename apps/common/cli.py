@@ -27,7 +27,6 @@ import argparse
 import ast
 import dataclasses
 import difflib
-import errno
 import math
 import os
 import re
@@ -36,6 +35,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from apps.common import system_errors
 from apps.common.terminal import echo
 from data_pipelines.files.errors import DataError
 
@@ -61,11 +61,6 @@ _METAVARS = {bool: "BOOL", int: "INT", float: "FLOAT", str: "TEXT"}
 
 # Letters of a text: more than any path or list of names has.
 _LONGEST = 1000
-
-
-# What the system says of a full disk, and of other failures.
-_FULL = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
-_SYSTEM = [*_FULL, *map(os.strerror, (errno.EMFILE, errno.EACCES, errno.EROFS))]
 
 
 class UserError(ValueError):
@@ -195,9 +190,14 @@ def with_new_names(app: str, config: dict) -> dict:
 
 
 def main(function: Callable[[], object]) -> None:
-    """Run a command; end with one line and status 2 on the user's errors."""
+    """Run a command; end with one line and status 2 on the user's errors.
+
+    Those are what the system says, too: a disk that is full, a file that may
+    not be read, no memory.
+    """
     try:
         function()
+        sys.stdout.flush()  # It may stand on a full disk.
     except (UserError, DataError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -209,25 +209,11 @@ def main(function: Callable[[], object]) -> None:
     except BrokenPipeError:  # the reader of our output has gone: `| head`
         sys.stderr.close()
         raise SystemExit(0) from None
-    except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        _fail(where + _of_system(error.strerror or str(error)))
     except Exception as error:
-        # TensorFlow tells in words of its own what the system said.
-        said = next((text for text in _SYSTEM if text in str(error)), None)
-        if said is None or not type(error).__module__.startswith("tensorflow"):
+        line = system_errors.line(error)
+        if line is None:
             raise
-        _fail(_of_system(" ".join(str(error).split())[:300]))
-
-
-def _of_system(said):
-    """Return what the system said, and what to do if a disk is full."""
-    if any(text in said for text in _FULL):
-        said += (
-            "; free some space (`make clean` deletes the caches) and repeat the"
-            " command: a training goes on where it was"
-        )
-    return said
+        _fail(line)
 
 
 def _fail(message: str) -> typing.NoReturn:
@@ -235,6 +221,10 @@ def _fail(message: str) -> typing.NoReturn:
     message = re.sub(r"\S{300,}", lambda m: m[0][:80] + "...", message)
     line = "".join(c if c.isprintable() else " " for c in message)
     echo(f"error: {line}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # or else Python itself says so, and ends otherwise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(2) from None
 
 

@@ -33,7 +33,7 @@ import filelock
 from apps.common import checks, digests, provenance
 from apps.common.cli import UserError, flag, with_new_names
 from apps.common.terminal import echo
-from data_pipelines.files.atomic import build_folder
+from data_pipelines.files.atomic import build_folder, naming
 from data_pipelines.files.splits import SPLITS
 
 if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
@@ -216,7 +216,8 @@ def start(app: str, config) -> Iterator[Run]:
         if run.begun:
             digests.check(run.path, "*.txt", "*.keras", "*.npz")
             _say_other_device(run)
-        yield run
+        with naming(run.path):
+            yield run
     except Exception:
         if not run.begun:
             shutil.rmtree(run.path, ignore_errors=True)

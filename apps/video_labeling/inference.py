@@ -26,6 +26,7 @@ import numpy as np
 from keras import ops
 
 from apps.common import graph
+from data_pipelines.files.atomic import naming
 
 from .motion import Motion
 
@@ -67,7 +68,7 @@ class VideoInference:
         """
         if self.live:
             return np.concatenate(list(self.follow(chunks)))
-        with contextlib.ExitStack() as files:
+        with naming(tempfile.gettempdir()), contextlib.ExitStack() as files:
             file = files.enter_context(tempfile.TemporaryFile())
             previous = self.initial_frame()
             for frames in chunks:

@@ -23,6 +23,23 @@ _FLUSHED = 16
 
 
 @contextlib.contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Let errors of the system that name no file, or a temporary one, name one.
+
+    What fails behind `open` names none: a disk that is full, say.
+    """
+    try:
+        yield
+    except OSError as error:
+        named, temporary = error.filename, Path(path).with_name(_TEMPORARY)
+        if error.errno and (
+            named is None or str(named).startswith(str(temporary))
+        ):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextlib.contextmanager
 def replacing(path: str | Path, suffix: str = ""):
     """Yield a temporary path whose file becomes `path` if all goes well.
 
@@ -34,20 +51,20 @@ def replacing(path: str | Path, suffix: str = ""):
         suffix: End of the temporary name, for writers that look at it.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(
-        prefix=".tmp-", suffix=suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        with _named(path):
+    with naming(path):
+        handle, name = tempfile.mkstemp(
+            prefix=_TEMPORARY, suffix=suffix, dir=path.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        try:
             yield temporary
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
             os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def build_folder(path: Path, build: Callable[[Path], None]) -> None:
@@ -64,7 +81,7 @@ def build_folder(path: Path, build: Callable[[Path], None]) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _named(path), _workplace(path) as workplace:
+    with naming(path), _workplace(path) as workplace:
         build(workplace)
         with ThreadPoolExecutor(_FLUSHED) as pool:
             every = (workplace, *workplace.rglob("*"))
@@ -75,17 +92,6 @@ def build_folder(path: Path, build: Callable[[Path], None]) -> None:
         except OSError:
             if not path.exists():
                 raise
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Name `path` in an error of the system that names no file."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def _flush(path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import contextlib
 import csv
+import errno
+import itertools
 import json
+import os
 import types
 
 import keras
@@ -206,6 +209,46 @@ def test_a_loss_that_is_not_a_number_ends_the_run(make_run):
     with pytest.raises(UserError, match="smaller --learning-rate"):
         callback.on_epoch_end(0, {"loss": float("nan"), "val_score": 0.5})
     assert not run.file("model.keras").exists()
+
+
+def test_a_full_disk_leaves_the_backup_of_the_epoch_before(
+    make_run, monkeypatch
+):
+    run, model = make_run("run"), make_model()
+    model.optimizer.build(model.trainable_variables)
+
+    def write_epoch(epoch):
+        writer = checkpoint.Checkpoint(
+            run,
+            checkpoint.resume(run, model),
+            model,
+            monitor="val_score",
+            patience=9,
+        )
+        writer.set_model(model)
+        writer.set_params({"epochs": EPOCHS})
+        writer.on_epoch_begin(epoch)
+        writer.on_epoch_end(epoch, {"loss": 1.0, "val_score": RISING[epoch]})
+
+    write_epoch(0)
+    flush = os.fsync
+    for room, name in enumerate(("model.keras", "log.csv", "backup/state.npz")):
+        calls = itertools.count()
+
+        def flush_while_there_is_room(file, room=room, calls=calls):
+            if next(calls) >= room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            flush(file)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", flush_while_there_is_room)
+            with pytest.raises(OSError, match="No space left") as caught:
+                write_epoch(1)
+        assert caught.value.filename == str(run.file(name))
+        assert not list(run.path.rglob(".tmp-*"))
+        assert checkpoint.resume(run, model).epoch == 1
+    write_epoch(1)
+    assert checkpoint.resume(run, model).epoch == 2
 
 
 def test_a_failed_save_leaves_the_old_model(make_run, monkeypatch):

@@ -3,12 +3,13 @@
 import dataclasses
 import errno
 import os
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
+import tensorflow as tf
 
 from apps.common import cli
-from data_pipelines.files import atomic
 from data_pipelines.files.errors import DataError
 
 
@@ -181,11 +182,96 @@ def test_main_says_which_path_it_could_not_use(tmp_path, capsys):
     assert capsys.readouterr().err == f"error: {path}/folder: Not a directory\n"
 
 
-def test_main_lets_faults_of_ours_through():
-    def command():
-        raise KeyError("bug")
+def system_error(number, path=None):
+    return OSError(number, os.strerror(number), path)
 
-    with pytest.raises(KeyError):
+
+def unreadable():
+    """What a generator raises reaches us as TensorFlow writes it."""
+
+    def elements():
+        raise system_error(errno.EMFILE, "a b.txt")
+        yield 1
+
+    spec = tf.TensorSpec((), tf.int32)
+    return list(tf.data.Dataset.from_generator(elements, output_signature=spec))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (system_error(errno.ENOSPC, "x/y"), "x/y: No space left on device; "),
+        (system_error(errno.ENOSPC), "No space left on device; free some"),
+        (system_error(errno.EDQUOT, "x"), "x: Disk quota exceeded; free some"),
+        (system_error(errno.EMFILE, "x"), "x: Too many open files; close"),
+        (system_error(errno.EROFS, "x"), "x: Read-only file system\n"),
+        (system_error(errno.EACCES, "x"), "x: Permission denied\n"),
+        (system_error(errno.EISDIR, "x"), "x: Is a directory\n"),
+        (system_error(errno.ENOENT, "x"), "x: No such file or directory\n"),
+        (
+            OSError("Can't write (No space left on device)"),  # as HDF5 has it
+            "Can't write (No space left on device); free some",
+        ),
+        (OSError("no connection\nat all"), "no connection at all\n"),
+        (MemoryError(), "not enough memory; try smaller batches"),
+        (
+            tf.errors.ResourceExhaustedError(
+                None, None, "{{node}} OOM when allocating tensor"
+            ),
+            "not enough memory; try smaller batches",
+        ),
+        (
+            tf.errors.ResourceExhaustedError(
+                None, None, "{{node}} a b/x; No space left on device [Op:W]"
+            ),
+            "a b/x: No space left on device; free some",
+        ),
+        (lambda: tf.io.read_file("/no/x"), "/no/x: No such file or directory"),
+        (lambda: tf.io.read_file("/"), "/: Is a directory\n"),
+        (unreadable, "a b.txt: Too many open files; close"),
+    ],
+)
+def test_main_turns_errors_of_the_system_into_one_line(error, message, capsys):
+    def command():
+        if callable(error):
+            error()
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        cli.main(command)
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {message}")
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+@pytest.mark.parametrize("lines", [1, 10**5])
+def test_main_says_that_what_it_prints_goes_to_a_full_disk(lines):
+    code = "from apps.common import cli; "
+    code += f"cli.main(lambda: print('line\\n' * {lines}))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: No space left on device; free some")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [KeyError("bug"), tf.errors.InvalidArgumentError(None, None, "a bug; no")],
+)
+def test_main_lets_faults_of_ours_through(fault):
+    def command():
+        raise fault
+
+    with pytest.raises(type(fault)):
         cli.main(command)
 
 
@@ -258,67 +344,3 @@ def test_a_stored_configuration_gets_the_new_names(monkeypatch):
     assert read == {"units": 3, "rush": True}
     for app in ("translation", "signs"):
         assert cli.with_new_names(app, stored) == stored
-
-
-FULL = (
-    "No space left on device; free some space (`make clean` deletes the caches)"
-    " and repeat the command: a training goes on where it was"
-)
-
-
-def ended_by(error, capsys):
-    def fail():
-        raise error
-
-    with pytest.raises(SystemExit) as ended:
-        cli.main(fail)
-    assert ended.value.code == 2
-    return capsys.readouterr().err
-
-
-def test_what_the_system_refuses_is_one_line(capsys):
-    for number, what in [
-        (errno.ENOSPC, FULL),
-        (errno.EMFILE, "Too many open files"),
-        (errno.EROFS, "Read-only file system"),
-        (errno.EISDIR, "Is a directory"),
-        (errno.ENAMETOOLONG, "File name too long"),
-    ]:
-        error = OSError(number, os.strerror(number), "/a/b")
-        assert ended_by(error, capsys) == f"error: /a/b: {what}\n"
-    # As HDF5 has it.
-    error = OSError("Can't write data (No space left on device)")
-    assert ended_by(error, capsys).startswith("error: Can't write data (No sp")
-
-
-def test_a_full_disk_is_named_by_the_file_that_goes_there(
-    tmp_path, capsys, monkeypatch
-):
-    def full(handle):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def write():
-        with atomic.replacing(tmp_path / "a.txt") as temporary:
-            temporary.write_text("a")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SystemExit):
-        cli.main(write)
-    assert capsys.readouterr().err == f"error: {tmp_path}/a.txt: {FULL}\n"
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(SystemExit):
-        cli.main(lambda: atomic.build_folder(tmp_path / "b", Path.touch))
-    assert capsys.readouterr().err == f"error: {tmp_path}/b: {FULL}\n"
-
-
-def test_tensorflow_tells_what_the_system_said(capsys):
-    errors = pytest.importorskip("tensorflow").errors
-    full = "x; No space left on device"
-    error = errors.ResourceExhaustedError(None, None, full)
-    assert "No space left on device; free some" in ended_by(error, capsys)
-    with pytest.raises(errors.InvalidArgumentError):
-        cli.main(lambda: _raise(errors.InvalidArgumentError(None, None, "bug")))
-
-
-def _raise(error):
-    raise error

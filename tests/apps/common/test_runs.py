@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import itertools
 import json
 import os
@@ -190,11 +191,22 @@ def test_a_folder_that_is_no_run_is_refused_or_passed_over(config, tmp_path):
         pass
 
 
-@pytest.mark.parametrize("error", [UserError, DataError])
-def test_bad_input_leaves_nothing_behind(config, tmp_path, error):
+@pytest.mark.parametrize("error", [UserError, DataError, OSError, KeyError])
+def test_an_error_before_training_leaves_nothing_behind(
+    config, tmp_path, error
+):
     with pytest.raises(error), start(config):
         raise error("train.csv: empty")
     assert [p.name for p in (tmp_path / "sentiment").iterdir()] == [".lock"]
+
+
+def test_an_error_of_the_system_names_the_run(config):
+    with start(config) as run:
+        begin(run)
+    with pytest.raises(OSError, match="full") as caught, start(config):
+        raise OSError(errno.ENOSPC, "full")
+    assert caught.value.filename == str(run.path)
+    assert run.file("backup/state.npz").exists()
 
 
 def test_bad_input_spares_a_run_that_has_begun(config):

@@ -18,7 +18,8 @@ def test_the_run_folder_is_complete(trained):
     expected = """attention.png backup config.json curve.png data.txt
         digests.json
         export
-        lock log.csv metrics.json model.keras report.html samples.txt source.txt
+        languages.txt lock log.csv metrics.json model.keras report.html
+        samples.txt source.txt
         target.txt tensorboard"""
     names = sorted(p.name for p in trained.run.path.iterdir())
     assert names == expected.split()

@@ -1,5 +1,9 @@
 """A whole video in chunks is one long run."""
 
+import errno
+import os
+import tempfile
+
 import keras
 import numpy as np
 import pytest
@@ -37,6 +41,23 @@ def test_chunks_are_one_long_run(shape, more):
     for size in (8, 50):
         found = VideoInference(labeler, size)(chunks(video, size))
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="Linux has it")
+def test_a_full_disk_is_an_error_before_it_is_mapped(monkeypatch):
+    """To write to what is mapped would kill the process."""
+    _, labeler = built(FEATURES, mode="offline")
+    sizes = []
+
+    def refuse(file, start, size):
+        sizes.append(size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match="No space left") as caught:
+        VideoInference(labeler, 8)(chunks(frames(FEATURES, 21), 8))
+    assert caught.value.filename == tempfile.gettempdir()
+    assert sizes == [21 * 2 * SMALL.units * 4]
 
 
 @pytest.mark.parametrize("way", ["pixels", "regions"])

@@ -1,7 +1,9 @@
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -175,3 +177,42 @@ def test_an_error_leaves_the_old_file(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("call", ["write", "mkstemp", "fsync", "rename"])
+def test_what_the_system_refuses_names_the_path(
+    tmp_path, kind, call, monkeypatch
+):
+    """Neither nothing, as `write` does, nor a temporary name."""
+
+    def refuse(*arguments, **_):
+        paths = () if call == "fsync" else arguments[:1]
+        raise OSError(errno.ENOSPC, "No space left", *map(str, paths))
+
+    def write(place):
+        if call == "write":
+            raise OSError(errno.ENOSPC, "No space left")
+
+    path = tmp_path / "a"
+    names = dict(mkstemp="mkdtemp" if kind == "folder" else "mkstemp")
+    names |= dict(rename="rename" if kind == "folder" else "replace")
+    name = names.get(call, call)
+    if call != "write":
+        module = tempfile if call == "mkstemp" else os
+        monkeypatch.setattr(module, name, refuse)
+
+    def use():
+        if kind == "folder":
+            build_folder(path, write)
+        else:
+            with replacing(path) as temporary:
+                write(temporary)
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        use()
+    monkeypatch.undo()
+    if call != "mkstemp":
+        assert caught.value.filename == str(path)
+    assert not path.exists()
+    assert [p.name for p in tmp_path.iterdir()] in ([], [".lock"])
