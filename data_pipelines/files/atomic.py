@@ -35,7 +35,8 @@ def naming(path: str | Path) -> Iterator[None]:
         if error.errno and (
             named is None or str(named).startswith(str(temporary))
         ):
-            error.filename, error.filename2 = str(path), None
+            # A new one: the errors of PyAV cannot be changed.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

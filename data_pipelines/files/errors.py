@@ -1,5 +1,10 @@
 """The error for data that are not as described."""
 
+import errno
+
+# What a process has run out of, whatever file it reads.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
 # Letters of a message; of a longer one both ends are shown.
 _LONGEST = 2000
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from data_pipelines.files import splits
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.file_index import FileIndex, file_identity
 from data_pipelines.files.names import printable, special
 from data_pipelines.vision import image_sequence, images, video
@@ -71,6 +71,8 @@ def file_content(path: Path, known: FileIndex) -> str:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise
             raise VideoError(
                 printable(path), f"cannot be read: {error.strerror}"
             ) from None

@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.files import atomic
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.names import printable
 
 # Changes when the same file would give other pixels.
@@ -134,6 +134,8 @@ def content(path: str | Path) -> bytes:
     except FileNotFoundError:
         raise PictureError(name, "there is no such file") from None
     except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         raise PictureError(name, f"cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise PictureError(name, f"is no file name: {error}") from None

@@ -44,6 +44,7 @@ from av.sidedata.sidedata import Type as SideData
 from PIL import Image
 
 from data_pipelines.files import atomic
+from data_pipelines.files.errors import EXHAUSTED
 from data_pipelines.vision import image_sequence, images
 from data_pipelines.vision.images import PictureError, printable
 
@@ -345,11 +346,13 @@ def _named(path: str | Path) -> Iterator[None]:
         raise VideoError(name, "there is no such file") from None
     except _BrokenError as error:
         raise VideoError(name, str(error)) from None
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError) as error:
+        if error.errno in EXHAUSTED:
+            raise
         why = getattr(error, "strerror", None) or type(error).__name__
-        raise VideoError(name, f"is cut off or damaged ({why})") from None
-    except OSError as error:
-        raise VideoError(name, f"cannot be read: {error.strerror}") from None
+        if isinstance(error, av.FFmpegError):
+            raise VideoError(name, f"is cut off or damaged ({why})") from None
+        raise VideoError(name, f"cannot be read: {why}") from None
     except PictureError as error:
         raise VideoError(name, error.reason) from None
 

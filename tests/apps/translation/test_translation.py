@@ -51,7 +51,7 @@ def test_the_terminal_shows_scores_translations_and_what_is_next(
     for begin in ("source ", "translation ", "reference "):
         assert sum(line.startswith(begin) for line in lines) == 3
     assert any("make predict-translation" in line for line in lines)
-    assert "largest difference to the live model" in trained.stdout
+    assert "largest difference to predict" in trained.stdout
     assert trained.stderr == ""
 
 

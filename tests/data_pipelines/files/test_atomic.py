@@ -179,8 +179,16 @@ def test_an_error_leaves_the_old_file(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
 
+class SealedError(OSError):
+    """As those of PyAV."""
+
+    filename = property(lambda self: None)
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
-@pytest.mark.parametrize("call", ["write", "mkstemp", "fsync", "rename"])
+@pytest.mark.parametrize(
+    "call", ["write", "seal", "mkstemp", "fsync", "rename"]
+)
 def test_what_the_system_refuses_names_the_path(
     tmp_path, kind, call, monkeypatch
 ):
@@ -193,12 +201,14 @@ def test_what_the_system_refuses_names_the_path(
     def write(place):
         if call == "write":
             raise OSError(errno.ENOSPC, "No space left")
+        if call == "seal":
+            raise SealedError(errno.ENOSPC, "No space left")
 
     path = tmp_path / "a"
     names = dict(mkstemp="mkdtemp" if kind == "folder" else "mkstemp")
     names |= dict(rename="rename" if kind == "folder" else "replace")
     name = names.get(call, call)
-    if call != "write":
+    if call not in ("write", "seal"):
         module = tempfile if call == "mkstemp" else os
         monkeypatch.setattr(module, name, refuse)
 

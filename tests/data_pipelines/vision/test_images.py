@@ -1,7 +1,9 @@
 import contextlib
+import errno
 import io
 import itertools
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.vision import images
+from data_pipelines.vision import images, video
 from data_pipelines.vision.images import (
     BadFiles,
     PictureError,
@@ -273,6 +275,26 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
 
         monkeypatch.setattr(images.Path, "read_bytes", refuse)
     assert reason(path) == "cannot be read: Permission denied"
+
+
+def test_a_file_is_not_bad_because_too_many_are_open(tmp_path):
+    """A few bad ones are left out: they would change what is trained on."""
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(b"anything")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)  # the lowest number that is free
+    os.close(free)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, most))
+    try:
+        errors = []
+        for read_file in (images.content, video.probe):
+            with pytest.raises(OSError, match="Errno 24") as caught:
+                read_file(path)
+            errors.append(caught.value.errno)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert errors == [errno.EMFILE] * 2
 
 
 def test_names_are_shown_on_one_line(tmp_path):
