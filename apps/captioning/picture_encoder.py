@@ -10,6 +10,7 @@ import dataclasses
 
 import keras
 import numpy as np
+from keras import layers, ops
 
 from apps.common import cli, encoders, runs
 from apps.common.checkpoint import save_model
@@ -17,11 +18,12 @@ from data_pipelines import captioning as pipeline
 
 from .config import Config
 
-# Captions of a picture that share a batch where the encoder is trained.
-CAPTIONS_PER_PICTURE = 5
+# Captions of a picture that share a batch where the encoder is trained: the
+# larger it is, the more pay off.
+CAPTIONS_OF_SMALL, CAPTIONS_PER_PICTURE = 2, 5
 
-# Height and width of pictures for the small network.
-SMALL_SIZE = 96
+# Height and width of pictures for the small network, and its first channels.
+SMALL_SIZE, CHANNELS = 64, 16
 
 # Pictures on which the range of the pixels is checked.
 CHECKED = 16
@@ -34,20 +36,18 @@ class PictureEncoder:
     Attributes:
         network: The `encoders.Encoder`.
         trained: Whether its weights change.
+        captions_per_picture: How many captions of a picture share a batch of
+            training.
     """
 
     network: encoders.Encoder
     trained: bool
+    captions_per_picture: int = 1
 
     @property
     def frozen(self) -> encoders.Encoder | None:
         """The network whose features are stored, `None` if it is trained."""
         return None if self.trained else self.network
-
-    @property
-    def captions_per_picture(self) -> int:
-        """How many captions of a picture share a batch of training."""
-        return CAPTIONS_PER_PICTURE if self.trained else 1
 
     @property
     def source(self) -> keras.Model | tuple[int, int]:
@@ -89,8 +89,8 @@ def build(config: Config) -> PictureEncoder:
         )
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
-        network = encoders.small_cnn((size, size), extra=(0, 1, 3))
-        return PictureEncoder(encoders.Encoder(network), True)
+        network = encoders.Encoder(small_cnn(size))
+        return PictureEncoder(network, True, CAPTIONS_OF_SMALL)
     network = encoders.open_encoder(
         config.encoder,
         layer=config.encoder_layer,
@@ -103,7 +103,53 @@ def build(config: Config) -> PictureEncoder:
         network.model.trainable = True
         encoders.freeze_batch_normalization(network.model)
         encoders.freeze_below(network.model, config.finetune_from)
-    return PictureEncoder(network, config.finetune)
+    captions = CAPTIONS_PER_PICTURE if config.finetune else 1
+    return PictureEncoder(network, config.finetune, captions)
+
+
+def small_cnn(size: int) -> keras.Model:
+    """Return a small residual network of square pictures, not trained yet.
+
+    A region is 8 x 8 pixels. Shortcuts around pairs of layers are those of
+    He et al., 2016, https://arxiv.org/abs/1512.03385, section 3.2; rows and
+    columns as channels those of Liu et al., 2018,
+    https://arxiv.org/abs/1807.03247.
+    """
+    pictures = keras.Input((size, size, 3), name="pictures")
+    x = layers.Rescaling(1 / 127.5, -1)(pictures)
+    x = _convolution(x, CHANNELS, 5, strides=2)
+    x = _convolution(x, 2 * CHANNELS, 3, strides=2)
+    x = _convolution(_with_places(_residual(x)), 4 * CHANNELS, 3, strides=2)
+    x = _residual(_residual(x))
+    x = layers.Reshape((-1, x.shape[-1]), name="regions")(x)
+    return keras.Model(pictures, x, name="encoder")
+
+
+def _with_places(x):
+    """Append the row and the column of each region, from -1 to 1."""
+    ones = ops.ones_like(x[..., :1])
+    places = [2 * ops.cumsum(ones, axis) / x.shape[axis] - 1 for axis in (1, 2)]
+    return layers.Concatenate()([x, *places])
+
+
+def _residual(x):
+    y = _convolution(x, x.shape[-1], 3)
+    y = _convolution(y, x.shape[-1], 3, activation=None)
+    return layers.Activation("relu")(layers.Add()([x, y]))
+
+
+def _convolution(x, channels, size, strides=1, activation="relu"):
+    """Return a convolution, its batch normalized."""
+    x = layers.Conv2D(
+        channels,
+        size,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )(x)
+    x = layers.BatchNormalization(momentum=0.97)(x)
+    return layers.Activation(activation)(x) if activation else x
 
 
 def of_run(run: runs.Run, model: keras.Model) -> PictureEncoder:

@@ -200,9 +200,7 @@ def load(path: str | Path) -> Encoder:
     return Encoder(model)
 
 
-def small_cnn(
-    size: tuple[int, int], extra: tuple[int, ...] = ()
-) -> keras.Model:
+def small_cnn(size: tuple[int, int]) -> keras.Model:
     """Return a small convolutional network, not trained yet.
 
     Each layer halves the height and width and doubles the channels, until the
@@ -210,27 +208,20 @@ def small_cnn(
 
     Args:
         size: Height and width of the pictures.
-        extra: Numbers of layers, from 0 on, that are followed by another one
-            of stride 1: early ones tell small shapes apart, the last one widens
-            the receptive field of a region.
     """
     pictures = keras.Input((*size, 3), name="pictures")
     x = layers.Rescaling(1 / 127.5, -1)(pictures)
     halvings = max(1, math.ceil(math.log2(max(size) / 8)))
     for number in range(halvings):
-        name = f"convolution_{number + 1}"
-        x = _convolution(16 * 2**number, 2, name)(x)
-        if number in extra:
-            wider = 16 * 2 ** min(number + 1, halvings - 1)
-            x = _convolution(wider, 1, f"{name}b")(x)
+        x = _convolution(16 * 2**number, f"convolution_{number + 1}")(x)
     return keras.Model(pictures, _flatten_grid(x), name="encoder")
 
 
-def _convolution(channels, strides, name):
+def _convolution(channels, name):
     return layers.Conv2D(
         channels,
         3,
-        strides,
+        2,
         padding="same",
         activation="relu",
         kernel_initializer="he_normal",
