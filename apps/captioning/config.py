@@ -163,7 +163,7 @@ class Config:
         at_most=10_000_000,
     )
     patience: int = cli.flag(
-        4,
+        10,
         "stop after this many epochs, and 20 steps, without a better score"
         " or a lower loss",
         at_least=1,

@@ -81,7 +81,7 @@ def train(config: Config) -> dict:
 
         # 4. Objective.
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 3_500, 3, 20)
+        epochs = config.epochs or checkpoint.epochs(steps, 3_000, 3, 20)
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
