@@ -76,7 +76,15 @@ def command(app, verb, *arguments):
     module.main(cli.parse(module.Options, None, list(arguments)))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=() if name == "sentiment" else pytest.mark.slow
+        )
+        for name in RUNS
+    ],
+)
 def test_the_scores_are_those_of_that_day(name, folder, capsys):
     data = ("--dataset", "files", "--data-path", "inputs")
     command(RUNS[name][0], "evaluate", "--run", "run", *data)

@@ -12,6 +12,7 @@ from tests.apps.squares import written
 from tests.apps.tools import in_a_new_process
 
 
+@pytest.mark.slow
 def test_the_export_needs_tensorflow_alone(
     trained, frozen, captioner, frozen_captioner, tmp_path
 ):

@@ -192,6 +192,7 @@ def kept(tmp_path):
         yield name, captioner, inputs
 
 
+@pytest.mark.slow
 def test_what_is_kept_loads_with_rnn_layers_alone(tmp_path):
     tokens = words(B)
     expected = {}

@@ -44,6 +44,7 @@ def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
     assert changed == [not norm for norm in of_norm]
 
 
+@pytest.mark.slow
 def test_finetuning_begins_at_a_layer_and_takes_smaller_steps(tmp_path):
     path = write_network(tmp_path / "network.keras")
     network = keras.models.load_model(path)

@@ -111,7 +111,14 @@ def fit(run, scores, *, losses=(), patience=99, kill_at=None, mode="max"):
 RISING = [0.1, 0.2, 0.3, 0.4, 0.5]
 
 
-@pytest.mark.parametrize("kill_at", [2, 9, 16])
+@pytest.mark.parametrize(
+    "kill_at",
+    [
+        pytest.param(2, marks=pytest.mark.slow),
+        9,
+        pytest.param(16, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_reaches_the_same_weights(make_run, kill_at):
     whole, _ = fit(make_run("whole"), RISING)
     with pytest.raises(KilledError):

@@ -70,8 +70,14 @@ def test_bad_data_is_one_line_and_leaves_nothing(
     ("labels", "texts", "rows"),
     [
         (["x\ny", "\u00e9\u6620", "p\u2028q"], "a {} film", 60),
-        (["0", "1"], "\u6620", 60),  # one word, and that of one letter
-        ([f"class {n}" for n in range(150)], "word{} film", 450),
+        # One word, and that of one letter.
+        pytest.param(["0", "1"], "\u6620", 60, marks=pytest.mark.slow),
+        pytest.param(
+            [f"class {n}" for n in range(150)],
+            "word{} film",
+            450,
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["odd labels", "odd texts", "many classes"],
 )

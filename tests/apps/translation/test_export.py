@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from apps.common.generation import Search
 from apps.translation import export
 from tests.apps.translations import SENTENCES
 
 
+@pytest.mark.slow
 def test_the_export_needs_tensorflow_alone(trained, predictor, tmp_path):
     search = Search(4, 0.7, n_best=4)
     texts = [*SENTENCES, "One  ünknown \t two.", "seven " * 40]

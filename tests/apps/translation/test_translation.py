@@ -63,6 +63,7 @@ def test_tensorboard_has_every_tag(trained):
     assert expected <= tags["validation"]
 
 
+@pytest.mark.slow
 def test_the_model_loads_with_rnn_layers_alone(trained, tmp_path):
     (tmp_path / "rnn_layers").symlink_to(ROOT / "rnn_layers")
     script = f"""

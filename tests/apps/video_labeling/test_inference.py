@@ -20,17 +20,26 @@ from tests.apps.video_labeling.tiny import (
     frames,
 )
 
+# The first two show all that a chunk carries on; the others take long.
+LONG_RUNS = [
+    (PICTURE, dict(mode="live", motion="pixels")),
+    (FEATURES, dict(mode="offline", depth=2, regions="max")),
+    (PICTURE, dict(mode="live")),
+    (PICTURE, dict(mode="offline", motion="pixels", regions="max")),
+    (FEATURES, dict(mode="live", cell="peephole_lstm", depth=2)),
+    (FEATURES, dict(mode="offline", cell="lstm", motion="none")),
+    (FEATURES, dict(mode="live", regions="mean", motion="none")),
+]
+
 
 @pytest.mark.parametrize(
     ("shape", "more"),
     [
-        (PICTURE, dict(mode="live")),
-        (PICTURE, dict(mode="live", motion="pixels")),
-        (PICTURE, dict(mode="offline", motion="pixels", regions="max")),
-        (FEATURES, dict(mode="live", cell="peephole_lstm", depth=2)),
-        (FEATURES, dict(mode="offline", depth=2, regions="max")),
-        (FEATURES, dict(mode="offline", cell="lstm", motion="none")),
-        (FEATURES, dict(mode="live", regions="mean", motion="none")),
+        *LONG_RUNS[:2],
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in LONG_RUNS[2:]
+        ),
     ],
     ids=str,
 )

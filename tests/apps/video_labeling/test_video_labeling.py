@@ -3,6 +3,7 @@
 import json
 
 import keras
+import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
 from apps.video_labeling import (
@@ -80,6 +81,7 @@ def test_samples_have_the_segments_of_every_epoch(trained):
     assert text.count("\ttarget\t") == text.count("\tpredicted\t") == 3 * epochs
 
 
+@pytest.mark.slow
 def test_the_model_loads_with_rnn_layers_alone(trained, tmp_path):
     (tmp_path / "rnn_layers").symlink_to(ROOT / "rnn_layers")
     script = f"""

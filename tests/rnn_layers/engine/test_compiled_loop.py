@@ -103,6 +103,7 @@ def test_equal_cells_share_their_compilations():
     assert other.forward_layer.loop_cache is not other.backward_layer.loop_cache
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bits(tmp_path):
     """Two processes that train alike under deterministic ops agree."""
     script = """
