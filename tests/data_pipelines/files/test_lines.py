@@ -130,7 +130,7 @@ def test_guess(text, encoding):
     ("content", "message"),
     [
         (b"", "FILE: the file is empty"),
-        (gzip.compress(b""), "FILE: the file is empty"),
+        (gzip.compress(b"", mtime=0), "FILE: the file is empty"),
         (
             b"PK\x03\x04\x14",
             "FILE: is a zip file or an Excel workbook; save it as CSV in UTF-8",
