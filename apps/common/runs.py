@@ -507,7 +507,7 @@ def _find(app, folder, config):
         differences = _differences(run, config)
         if not differences:
             if config.name and run.name != name:
-                print(
+                echo(
                     f"note: the run {name} is finished and stays; this one is"
                     f" {run.name}, to be used by --run {run.name}",
                     file=sys.stderr,

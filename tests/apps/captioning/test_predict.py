@@ -212,7 +212,9 @@ def test_attention_is_a_grid_for_each_word(captioner):
     attention = captioner.attention(inputs, captions)
     for caption, (words, weights) in zip(captions, attention, strict=True):
         assert " ".join(words) == caption.text
-        assert weights.shape == (len(words), 8, 8)
+        # A region of the small network is 8 x 8 pixels.
+        grid = (inputs.shape[1] // 8, inputs.shape[2] // 8)
+        assert weights.shape == (len(words), *grid)
         np.testing.assert_allclose(weights.sum((1, 2)), 1, rtol=1e-5)
 
 

@@ -4,17 +4,17 @@ import pytest
 
 from apps.captioning import show
 
-FACTS = frozenset({"1 small red star", "red star in top"})
+FACTS = frozenset({"1 small red ring", "red ring in top"})
 
 
 @pytest.mark.parametrize(
     ("caption", "missing", "false"),
     [
-        ("a little red star is at the top", [], []),
-        ("a small red star is on the left", ["red star in top"],
-         ["red star in left"]),
-        ("there are two small red stars at the top", ["1 small red star"],
-         ["2 small red star"]),
+        ("a little red ring is at the top", [], []),
+        ("a small red ring is on the left", ["red ring in top"],
+         ["red ring in left"]),
+        ("there are two small red rings at the top", ["1 small red ring"],
+         ["2 small red ring"]),
         ("a dog on a beach", sorted(FACTS), []),
     ],
 )  # fmt: skip
