@@ -18,7 +18,7 @@ NIGHTLY := .venv-nightly
 ARGS ?=
 # The tests of an app stay in one process, which shares its trainings.  The apps
 # come first, as their files do: few tests that take long would make a core wait.
-WORKERS := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # One name, four places: apps/video_labeling is `make train-video-labeling`.
 APPS := $(subst _,-,$(patsubst apps/%/train.py,%,$(wildcard apps/*/train.py)))

@@ -1,29 +1,37 @@
 """`--part k/n` runs the k-th of n parts of the tests, for those that take long.
 
-Which part a test is in depends on nothing but its name. With `--dist loadgroup`
+Which part a test is in depends on nothing but its name. With `--dist loadfile`
 the tests of an app run in one process, which trains and loads its models once,
 and those of any other file in one.
 """
 
 import zlib
-from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-TESTS = Path(__file__).parent
+
+class AppsInOneProcess(LoadFileScheduling):
+    """Gives out the tests of an app together, and else those of a file."""
+
+    def _split_scope(self, nodeid):
+        parts = super()._split_scope(nodeid).split("/")
+        in_an_app = parts[:2] == ["tests", "apps"] and parts[2] != "common"
+        return "/".join(parts[:3] if in_an_app else parts)
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue("dist") == "loadfile":
+        return AppsInOneProcess(config, log)
+    return None
 
 
 def pytest_addoption(parser):
     parser.addoption("--part", default="1/1", help="k/n: part k of n")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    for item in items:
-        parts = item.path.relative_to(TESTS).parts
-        in_an_app = parts[0] == "apps" and parts[1] != "common"
-        group = parts[:2] if in_an_app and len(parts) > 2 else parts
-        item.add_marker(pytest.mark.xdist_group("/".join(group)))
     number, parts = map(int, config.getoption("part").split("/"))
     others = [
         item
