@@ -74,15 +74,14 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path, monkeypatch):
-    """A quarter of it, in smaller pictures; no baseline is ever right."""
-    sizes = {"train": 1000, "valid": 40, "test": 60}
+    """A quarter of it; no baseline is ever right."""
+    sizes = {"train": 2000, "valid": 40, "test": 60}
     monkeypatch.setattr(demo, "SIZES", sizes)
     found = trained(
         [
             *("--runs-path", str(tmp_path), "--name", "x"),
             *("--cache-path", str(tmp_path / "data")),
-            *("--picture-size", "48", "--units", "64", "--epochs", "20"),
-            *("--embedding-size", "64", "--learning-rate", "0.005"),
+            *("--epochs", "20"),
         ]
     )
     for name in ("most_frequent", "nearest_picture"):
@@ -90,8 +89,7 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
         assert found["metrics"]["cider"] > found["baselines"][name]["cider"]
         bleu = found["baselines"][name]["bleu_4"]
         assert found["metrics"]["bleu_4"] > bleu + 5
-    # Most of the words come from the grammar.
-    assert found["metrics"]["perplexity"] < 3.5
+    assert found["metrics"]["right"] > 0.25
 
 
 @pytest.mark.slow
@@ -195,9 +193,7 @@ def test_chinese_captions_are_learned(tmp_path, tokens):
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "captioning" / "x"
     record = json.loads((run / "metrics.json").read_text())
-    assert record["metrics"]["bleu_4"] > 0.6 * (
-        100 if record["metrics"]["bleu_4"] > 1 else 1
-    )
+    assert record["metrics"]["bleu_4"] > 60
     answers = run_module(
         "apps.captioning.predict",
         *("--run", str(run), str(folder / "images" / "0.png")),
