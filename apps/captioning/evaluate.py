@@ -27,8 +27,9 @@ import keras
 import numpy as np
 
 from apps.common import runs, tables
-from apps.common.generation import GREEDY, Hypothesis, Search
+from apps.common.generation import Hypothesis
 from apps.common.optimizer import averaged
+from apps.common.search import GREEDY, Search
 from apps.common.token_loss import perplexity, teacher_forced
 from data_pipelines import captioning as pipeline
 

@@ -26,7 +26,7 @@ from PIL import Image
 
 import rnn_layers
 from apps.common import export, generation, runs
-from apps.common.generation import Search
+from apps.common.search import Search
 from data_pipelines.vision import graph_images, images
 
 from .predict import Predictor

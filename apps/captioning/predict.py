@@ -32,7 +32,8 @@ import numpy as np
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
-from apps.common.generation import Hypothesis, Search
+from apps.common.generation import Hypothesis
+from apps.common.search import BeamSearch, Search
 from data_pipelines.files.atomic import replacing
 from data_pipelines.files.names import is_hidden, is_litter, printable
 from data_pipelines.text.tokenizers import Tokenizer
@@ -104,7 +105,7 @@ class Predictor:
         Raises:
             PictureError: One cannot be read.
         """
-        search = search or generation.BeamSearch().search(self.config)
+        search = search or BeamSearch().search(self.config)
         return [
             captions
             for _, pictures in batches(paths, self.size)

@@ -7,6 +7,7 @@ python -m apps.captioning.train --cell peephole_lstm --name peephole
 """
 
 from apps.common import cli
+from apps.common.search import BeamSearch
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -18,7 +19,7 @@ import sys
 
 import keras
 
-from apps.common import checkpoint, generation, runs
+from apps.common import checkpoint, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import captioning as pipeline
@@ -117,7 +118,7 @@ def train(config: Config) -> dict:
 
         # 6. Test, with the best weights.
         best = Predictor.of_run(run)
-        search = generation.BeamSearch().search(config)
+        search = BeamSearch().search(config)
         metrics, captions = evaluate.score(best, data.test, search)
         result = runs.Result(
             best.model,

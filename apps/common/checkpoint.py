@@ -30,6 +30,18 @@ from apps.common.runs import Progress, Run
 # many steps it goes on without an improvement.
 _FEW_STEPS, _MOST_EPOCHS, _PATIENT_STEPS = 240, 100, 20
 
+# What a file that is no archive of arrays, or a broken one, raises.
+_BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 def epochs(steps: int, total: int, least: int, most: int) -> int:
     """Return how many epochs to train: many if they have few steps.
@@ -85,13 +97,6 @@ def resume(run: Run, model: keras.Model) -> Progress:
     for name, variable in variables.items():
         variable.assign(values[name])
     return progress
-
-
-# What a file that is no archive of arrays, or a broken one, raises.
-_BROKEN = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 class Checkpoint(keras.callbacks.Callback):

@@ -276,16 +276,14 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
-            word, known = unknown[0].partition("=")[0], self._option_strings()
+            word = unknown[0].partition("=")[0]
+            known = sorted(self._option_string_actions)
             for old, new in _renamed_flags():
                 if word == old and new in known:
                     self.error(f"{old} is now {new}")
             kind = "flag" if word.startswith("-") else "word"
             self.error(f"unknown {kind} {word}; {_meant(word, known, 'flags')}")
         return parsed
-
-    def _option_strings(self):
-        return sorted(self._option_string_actions)
 
 
 def _renamed_flags():

@@ -14,18 +14,8 @@ import numpy as np
 from keras import ops
 
 from apps.common import cli, decoding, minimum_bayes_risk
-from apps.common.search import GREEDY, BeamSearch, Generation, Search
+from apps.common.search import Search
 from data_pipelines.text.tokenizers import Tokenizer
-
-__all__ = [
-    "GREEDY",
-    "BeamSearch",
-    "Generation",
-    "Hypothesis",
-    "Search",
-    "generate",
-    "hypotheses",
-]
 
 
 class Hypothesis(typing.NamedTuple):

@@ -1,7 +1,7 @@
 """How generating apps decode: one set of flags for all, light to import.
 
-class Options(search.Generation): ...       # the flags of `predict`
-search = options.search(config)             # what is unset: as in training
+class Options(search.Generation): ...   # the flags of `predict`
+search = options.search(config)         # what is unset: as in training
 """
 
 import dataclasses

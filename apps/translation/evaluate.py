@@ -22,8 +22,9 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 
 from apps.common import runs, tables
-from apps.common.generation import GREEDY, Hypothesis, Search
+from apps.common.generation import Hypothesis
 from apps.common.optimizer import averaged
+from apps.common.search import GREEDY, Search
 from apps.common.token_loss import perplexity, teacher_forced
 from data_pipelines import translation as pipeline
 

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 import rnn_layers
 from apps.common import export, generation, runs
-from apps.common.generation import Search
+from apps.common.search import Search
 from data_pipelines.text.tokenizers import Tokenizer
 
 from .predict import Predictor

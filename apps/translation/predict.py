@@ -31,7 +31,8 @@ import numpy as np
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
-from apps.common.generation import Hypothesis, Search
+from apps.common.generation import Hypothesis
+from apps.common.search import BeamSearch, Search
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.translation.parallel_files import parse
 
@@ -107,7 +108,7 @@ class Predictor:
 
         Of a text without tokens, such as an empty one, there are none.
         """
-        search = search or generation.BeamSearch().search(self.config)
+        search = search or BeamSearch().search(self.config)
         rows = self.encode(texts)
         translations = [[] for _ in rows]
         order = np.argsort([len(row) for row in rows], kind="stable")

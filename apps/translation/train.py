@@ -7,6 +7,7 @@ python -m apps.translation.train --cell peephole_lstm --name peephole
 """
 
 from apps.common import cli
+from apps.common.search import BeamSearch
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -18,7 +19,7 @@ import sys
 
 import keras
 
-from apps.common import checkpoint, digests, generation, runs
+from apps.common import checkpoint, digests, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import translation as pipeline
@@ -106,7 +107,7 @@ def train(config: Config) -> dict:
             best,
             data.test,
             language,
-            generation.BeamSearch().search(config),
+            BeamSearch().search(config),
         )
         result = runs.Result(
             best.model,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from apps.common.generation import Search
+from apps.common.search import Search
 from data_pipelines.vision import images
 from tests.apps import squares
 from tests.apps.squares import written

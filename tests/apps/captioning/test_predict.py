@@ -10,7 +10,7 @@ import pytest
 
 from apps.captioning import evaluate, predict
 from apps.common import cli
-from apps.common.generation import Search
+from apps.common.search import Search
 from data_pipelines.vision import images
 from tests.apps.squares import normalized, opened, options, pixels, written
 

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from apps.common import cli, decoding, generation, minimum_bayes_risk
-from apps.common.generation import GREEDY, Generation, Search
+from apps.common.search import GREEDY, BeamSearch, Generation, Search
 from data_pipelines.text.tokenizers import Tokenizer
 
 CONFIG = types.SimpleNamespace(beam=4, length_penalty=0.3, mbr_samples=6)
@@ -31,7 +31,7 @@ def test_what_is_unset_is_as_in_training(flags, expected):
 
 
 def test_the_flags_of_evaluate_are_those_of_beam_search():
-    assert generation.BeamSearch().search(CONFIG) == Search(4, 0.3, 6)
+    assert BeamSearch().search(CONFIG) == Search(4, 0.3, 6)
     names = {field.name for field in dataclasses.fields(Search)}
     assert names <= {field.name for field in dataclasses.fields(Generation)}
 

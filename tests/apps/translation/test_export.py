@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from apps.common.generation import Search
+from apps.common.search import Search
 from apps.translation import export
 from tests.apps.translations import SENTENCES
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from apps.common import cli
-from apps.common.generation import GREEDY, Search
+from apps.common.search import GREEDY, Search
 from apps.translation import predict
 from apps.translation.predict import Predictor
 from tests.apps.translations import SENTENCES, translation
