@@ -14,6 +14,7 @@ from rnn_layers.layers.attention import (
     DotAttention,
 )
 from rnn_layers.layers.bidirectional import Bidirectional
+from rnn_layers.layers.crf import CRF, CRFAccuracy, CRFLoss
 from rnn_layers.layers.decoder import AttentionDecoder
 from rnn_layers.layers.recurrent import Recurrent, plain_loops, rnn
 from rnn_layers.layers.stack import Stack, stack
@@ -21,10 +22,13 @@ from rnn_layers.layers.stateful import StatefulStack
 from rnn_layers.layers.time_distributed import TimeDistributed
 
 __all__ = [
+    "CRF",
     "AdditiveAttention",
     "AttentionDecoder",
     "AttentionPooling",
     "Bidirectional",
+    "CRFAccuracy",
+    "CRFLoss",
     "DotAttention",
     "Recurrent",
     "Stack",
