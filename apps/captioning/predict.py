@@ -87,7 +87,7 @@ class Predictor:
             UserError: The files of the run do not belong together.
         """
         model = runs.load_model(run.file("model.keras"))
-        config = Config(**run.record["config"])
+        config = run.config(Config)
         tokenizer = Tokenizer.load(run.file("vocabulary.txt"), config.tokens)
         if model.get_layer("tokens").input_dim != len(tokenizer):
             raise cli.UserError(
@@ -213,7 +213,7 @@ def picture_files(paths: Iterable[str]) -> Iterator[Path]:
             yield path
             continue
         pictures = []
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=_unreadable):
             folders[:] = itertools.filterfalse(is_hidden, folders)
             pictures += [
                 Path(folder, name)
@@ -225,6 +225,10 @@ def picture_files(paths: Iterable[str]) -> Iterator[Path]:
                 f"{path}: no picture in it; expected {', '.join(SUFFIXES)}"
             )
         yield from sorted(pictures)
+
+
+def _unreadable(error):
+    raise error
 
 
 def batches(

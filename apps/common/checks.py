@@ -8,6 +8,7 @@ from pathlib import Path
 
 from apps.common import cli
 from apps.common.cli import UserError
+from data_pipelines.files.names import special, status_of
 
 SMALL_CNN = cli.constant("apps.common.encoders", "SMALL")
 ENCODERS = (SMALL_CNN, *cli.constant("apps.common.encoders", "APPLICATIONS"))
@@ -104,6 +105,8 @@ def input_file(path: str) -> None:
         raise UserError(f"{path}: {error.strerror}") from None
     if is_folder:
         raise UserError(f"{path}: is a folder; expected a file")
+    if wrong := special(path):
+        raise UserError(f"{path}: {wrong}")
 
 
 def texts(texts: Iterable[str], path: str, noun: str) -> None:
@@ -121,6 +124,8 @@ def output_file(field: str, path: str) -> None:
         raise UserError(
             f"{cli.dashed(field)} {path}: is a folder; expected a file"
         )
+    if wrong := special(path):  # it would be replaced
+        raise UserError(f"{cli.dashed(field)} {path}: {wrong}")
     folder(field, str(Path(path).parent))
 
 
@@ -141,7 +146,4 @@ def _present(path):
 
 
 def _exists(path):
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # of a name that is too long
-        return False
+    return status_of(path) is not None

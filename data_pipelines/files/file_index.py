@@ -6,6 +6,8 @@ import os
 import zlib
 from pathlib import Path
 
+from data_pipelines.files.names import status_of
+
 FileIdentity = tuple[str, int, int]
 
 
@@ -13,9 +15,8 @@ def file_identity(path: str | Path) -> FileIdentity | None:
     """Return path, size and time of a file; None if there is none."""
     # As cache.file_fingerprint, without its resolving of links, which takes
     # ten times as long.
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
+    status = status_of(path)
+    if status is None:
         return None
     return os.path.abspath(path), status.st_size, status.st_mtime_ns
 

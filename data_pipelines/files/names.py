@@ -11,6 +11,7 @@ name is composed otherwise (NFC, NFD), or in other case, with the other slash
 or quoted as in an address, if there is just one such file.
 """
 
+import errno
 import os
 import re
 import stat
@@ -24,11 +25,16 @@ from data_pipelines.files.errors import DataError, printable
 # What systems leave in folders, in whatever case: ._a.jpg has the attributes
 # of a.jpg.
 _LITTER = re.compile(
-    r"\._.*|\.DS_Store|__MACOSX|(eh)?thumbs(_vista)?\.db|desktop\.ini", re.I
+    r"\._.*|\.DS_Store|__MACOSX|(eh)?thumbs(_vista)?\.db|desktop\.ini"
+    r"|@eaDir|\$RECYCLE\.BIN|System Volume Information|lost\+found|~\$.*",
+    re.I,
 )
 
 # C:/ or //server/.
 _WINDOWS_ROOT = re.compile(r"[A-Za-z]:/|//")
+
+# What the system says of a name that no file has.
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -83,7 +89,7 @@ class NamedFiles:
                 path = os.path.normpath(os.path.join(place, spelling))
                 if not self.allow_outside and not self._holds(path):
                     outside = True
-                elif _exists(path):
+                elif status_of(path):
                     return Path(path)
                 else:
                     inside.append(path)
@@ -130,13 +136,14 @@ class NamedFiles:
     def _listed(self, folder: str) -> dict[str, list[str]]:
         """Return the names in a folder by what they are without case."""
         if folder not in self._entries:
-            entries = self._entries[folder] = {}
+            entries: dict[str, list[str]] = {}
             try:
                 names = os.listdir(folder)
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 names = []
             for name in names:
                 entries.setdefault(_folded(name), []).append(name)
+            self._entries[folder] = entries
         return self._entries[folder]
 
 
@@ -156,13 +163,20 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", composed)
 
 
-def _exists(path: str) -> bool:
-    # Not os.path.exists, which is slower and says the same.
+def status_of(path: str | Path) -> os.stat_result | None:
+    """Return what the system says of a file; None: there is none.
+
+    Raises:
+        OSError: It does not say.
+    """
     try:
-        os.stat(path)
-    except (OSError, ValueError):
-        return False
-    return True
+        return os.stat(path)
+    except ValueError:  # no name of a file can be such
+        return None
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return None
 
 
 def file_id(path: str | Path) -> Hashable:
@@ -171,9 +185,8 @@ def file_id(path: str | Path) -> Hashable:
     Links to a file, hard or symbolic, are this file. What does not exist is
     told by its path.
     """
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
+    status = status_of(path)
+    if status is None:
         return os.path.abspath(path)
     # Some file systems number no files.
     if not status.st_ino:
@@ -203,11 +216,8 @@ def special(path: str | Path) -> str:
 
     To open one may never end. What the user's shell has opened is a file.
     """
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return ""  # Opening it will say why.
-    kind = _KINDS.get(stat.S_IFMT(mode))
+    status = status_of(path)
+    kind = status and _KINDS.get(stat.S_IFMT(status.st_mode))
     if not kind or os.path.abspath(path).startswith(_OPENED):
         return ""
     return f"is {kind}; expected a file"

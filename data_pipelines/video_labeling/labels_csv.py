@@ -365,7 +365,9 @@ def _notes(folder: Path, labelled: list[Path]) -> list[str]:
     names = {}
     for parent in sorted(folders):
         # What may not be listed can still hold videos that may be read.
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(
+            FileNotFoundError, NotADirectoryError, PermissionError, ValueError
+        ):
             for path in listed(parent):
                 is_video = (
                     path.suffix.lower() in video.SUFFIXES and path.is_file()

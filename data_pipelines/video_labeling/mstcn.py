@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.names import (
     NamedFiles,
     file_id,
@@ -265,7 +265,9 @@ class FeatureSource:
             raise VideoError(name, wrong)
         try:
             features = np.lib.format.open_memmap(self.path, mode="r")
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, OverflowError) as error:
+            if getattr(error, "errno", None) in EXHAUSTED:
+                raise
             why = str(error).splitlines()[0]
             raise VideoError(
                 name, f"is no .npy file of features ({why})"

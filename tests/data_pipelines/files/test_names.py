@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import unicodedata
@@ -134,6 +135,7 @@ def test_links_that_a_user_put_there(tmp_path):
 
 
 HIDDEN = ["._0.jpg", ".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"]
+HIDDEN += ["@eaDir", "$RECYCLE.BIN", "lost+found", "~$captions.csv"]
 
 
 def test_hidden_files_are_not_listed(tmp_path):
@@ -160,6 +162,27 @@ def test_special_files_are_refused(tmp_path, monkeypatch):
         server.bind("s")
         with pytest.raises(DataError, match="is a socket; expected a file"):
             refuse_special("s")
+
+
+def refused(number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("name", ["stat", "listdir"])
+def test_what_the_system_does_not_say_is_not_taken_for_nothing(
+    tmp_path, monkeypatch, name
+):
+    write(tmp_path, "A.jpg")
+    for number in (errno.EMFILE, errno.EACCES, errno.EIO):
+        files = NamedFiles(tmp_path, [tmp_path])
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, refused(number))
+            with pytest.raises(OSError, match=os.strerror(number)):
+                files.find("a.jpg", "captions.csv:2")
+        assert files.find("a.jpg", "captions.csv:2") == tmp_path / "A.jpg"
 
 
 def test_files_folders_and_what_a_shell_has_opened_are_not(tmp_path):

@@ -185,12 +185,18 @@ def test_no_features_for_a_video(folder):
             "is an array of int64 (5, 7); expected floats (channels, frames)",
         ),
         (None, "is no .npy file"),
+        (b"shape", "is no .npy file"),
     ],
 )
 def test_bad_features(folder, array, reason):
     path = folder / "features" / "v1.npy"
     if array is None:
         path.write_bytes(path.read_bytes()[:30])
+    elif isinstance(array, bytes):  # a shape beyond all bounds
+        content = path.read_bytes()
+        start = content.index(b"'shape': (")
+        head = b"'shape': (%s, 5), }" % (b"9" * 40)
+        path.write_bytes(content[:start] + head + content[start + len(head) :])
     else:
         np.save(path, array)
     assert f"{path}: {reason}" in fails(folder)
