@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from data_pipelines.files import splits
+from data_pipelines.files import lines, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.names import (
     NamedFiles,
@@ -32,6 +32,10 @@ _SPLITS = {
     "dev": "valid",
     "test": "test",
 }
+
+# Broken bytes that are replaced in JSON, and bytes that tell its encoding.
+_MOST_REPAIRED = 10
+_GUESSED = 2**16
 
 # Where files of captions can be in a user's folder.
 _FOLDERS = ("", "annotations", "Flickr8k_text", "flickr30k_images")
@@ -217,12 +221,27 @@ class JsonFile(Source):
     """A file that is one JSON object with lists of objects."""
 
     EXPECTED: str
+    _repaired = 0
+
+    def notes(self) -> list[str]:
+        """Return how many bytes were repaired."""
+        if not self._repaired:
+            return []
+        return [f"{self.path}: {self._repaired:,} broken bytes replaced"]
 
     def _content(self) -> Any:
         refuse_special(self.path)
         try:
-            text = self.path.read_text(self.encoding or "utf-8-sig", "replace")
-            return json.loads(text)
+            raw = self.path.read_bytes()
+            encoding = self.encoding or json.detect_encoding(raw)
+            text, self._repaired = lines.decode(raw, encoding)
+            if self._repaired > _MOST_REPAIRED and self.encoding != "utf-8":
+                raise DataError(
+                    f"{self.path}: {self._repaired:,} bytes are not "
+                    f"{encoding.upper()}; add --encoding with its encoding, "
+                    f"such as {lines.guess(raw[:_GUESSED]) or 'cp1252'}"
+                )
+            return json.loads(text.lstrip("\ufeff"))
         except OSError as error:
             raise DataError(f"{self.path}: {error.strerror}") from None
         except RecursionError:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.files import atomic, checksums
+from data_pipelines.files import atomic, checksums, tables
 from data_pipelines.files.checksums import DamageError
 
 _CHECKSUMS = ".checksums.json"
@@ -34,7 +34,13 @@ def digest(array: np.ndarray) -> str:
 
 
 def file_fingerprint(path: Path) -> list:
-    """Return what changes when a file changes: its path, size and time."""
+    """Return what changes when a file changes: its path, size and time.
+
+    Of a path that stands for several files, that of each.
+    """
+    files = tables.parts(path)
+    if files != [path]:
+        return list(map(file_fingerprint, files))
     status = path.stat()
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 

@@ -27,7 +27,7 @@ LONGEST = 2**24
 
 # gzip makes a thousandth of one letter again and again, and of the most even
 # tables a hundredth.
-_MOST_PACKED = 500
+MOST_PACKED = 500
 
 # Bytes whose beginning tells the kind of a file.
 _LOOKED_AT = 2**16
@@ -40,10 +40,26 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
+_PACKED = "file; unpack it, or pack it by gzip"
+_ARRAYS = "file; save it as CSV in UTF-8, or as Parquet"
 _NO_TEXT = {
     b"PK\x03\x04": "a zip file or an Excel workbook; save it as CSV in UTF-8",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save it as CSV in UTF-8",
     b"PAR1": "a Parquet file; let its name end in .parquet",
+    b"BZh": f"a bzip2 {_PACKED}",
+    b"\xfd7zXZ\0": f"an xz {_PACKED}",
+    b"\x28\xb5\x2f\xfd": f"a Zstandard {_PACKED}",
+    b"7z\xbc\xaf\x27\x1c": f"a 7-Zip {_PACKED}",
+    b"Rar!\x1a": f"a RAR {_PACKED}",
+    **{b"\x80%c" % version: f"a pickle {_ARRAYS}" for version in range(2, 6)},
+    b"ARROW1": f"an Arrow or Feather {_ARRAYS}",
+    b"\xff\xff\xff\xff": f"an Arrow stream or another {_ARRAYS}",
+    b"\x89HDF\r\n": f"an HDF5 {_ARRAYS}",
+    b"\x93NUMPY": f"a NumPy {_ARRAYS}",
+    b"SQLite format 3\0": f"an SQLite {_ARRAYS}",
+    b"Obj\x01": f"an Avro {_ARRAYS}",
+    b"%PDF-": f"a PDF {_ARRAYS}",
+    b"version https://git-lfs": "a pointer of Git LFS; run git lfs pull",
 }
 
 # Broken sequences are replaced up to these; in a long file, one in a thousand
@@ -98,7 +114,7 @@ class Lines:
                 with contextlib.closing(self._decoded(file, start)) as lines:
                     for line in lines:
                         number += 1
-                        yield line.removeprefix(_MARK)
+                        yield line.lstrip(_MARK)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(
                 f"{self.path}:{number + 1}: the gzip file is damaged or cut "
@@ -247,10 +263,10 @@ class _Unpacked(io.RawIOBase):
         if (
             self._packed
             and self._size > LONGEST
-            and (self._size > _MOST_PACKED * self._packed.tell())
+            and (self._size > MOST_PACKED * self._packed.tell())
         ):
             raise DataError(
-                f"{self._path}: unpacks to more than {_MOST_PACKED} times its "
+                f"{self._path}: unpacks to more than {MOST_PACKED} times its "
                 "size, which no text does"
             )
         return len(data)

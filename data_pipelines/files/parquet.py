@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.errors import EXHAUSTED, DataError
+from data_pipelines.files.lines import LONGEST, MOST_PACKED
 from data_pipelines.files.names import refuse_special
 
 # Rows and bytes that are in memory at a time.
@@ -36,6 +37,7 @@ def rows(
     try:
         # A buffer is what makes it read a part of a group only.
         with ParquetFile(path, buffer_size=_BYTES, pre_buffer=False) as file:
+            _check_size(path, file.metadata)
             names = file.schema_arrow.empty_table().flatten().column_names
             chosen = [names[index] for index in choose(names)]
             for batch in file.iter_batches(_ROWS, columns=chosen):
@@ -45,10 +47,23 @@ def rows(
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None) in EXHAUSTED:
+            raise
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"{path}: is damaged or not a Parquet file: {reason}"
         ) from None
+
+
+def _check_size(path: Path, about: Any) -> None:
+    """Refuse a file that holds far more than its size."""
+    groups = map(about.row_group, range(about.num_row_groups))
+    size = max(about.num_rows, sum(group.total_byte_size for group in groups))
+    if size > max(LONGEST, MOST_PACKED * path.stat().st_size):
+        raise DataError(
+            f"{path}: unpacks to more than {MOST_PACKED} times its size, which "
+            "no text does"
+        )
 
 
 def _values(column: Any) -> list[Any]:

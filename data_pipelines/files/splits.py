@@ -13,11 +13,15 @@ import numpy as np
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.names import listed
+from data_pipelines.files.tables import kind
 
 SPLITS = ("train", "valid", "test")
 
-# What else a split is called, and the one part of a set from a hub.
-_NAME = re.compile("(train|valid|validation|val|dev|test)(-0+-of-0+1)?")
+# What else a split is called, and the parts of a set from a hub.
+_NAME = re.compile(
+    "(train|valid|validation|val|dev|test)"
+    r"(?:-([0-9]{1,6})-of-([0-9]{1,6})(-[0-9a-f]+)?)?"
+)
 _ALSO = dict.fromkeys(("validation", "val", "dev"), "valid")
 
 # What is cut from train for each split that is missing.
@@ -74,30 +78,80 @@ def find(
     needed = ("train",) if training else SPLITS
     if not any(split in paths for split in needed):
         names = [f"{needed[-1]}{suffix}" for suffix in suffixes]
+        others = [
+            path.name
+            for split, endings in scan(folder).items()
+            for path in endings.values()
+            if split in needed
+        ]
+        found = f"; {others[0]} has to be exported as such" if others else ""
         raise DataError(
             f"{folder}: has no {' or '.join(needed)} file; expected "
-            f"{', '.join(names[:-1])} or {names[-1]}, or one of these with .gz"
+            f"{', '.join(names[:-1])} or {names[-1]}, or one of these with "
+            f".gz{found}"
         )
     return paths
 
 
 def scan(folder: Path) -> dict[str, dict[str, Path]]:
-    """Return split -> ending -> path of every file named like a split."""
+    """Return split -> ending -> path of every file named like a split.
+
+    Of a split in several files, as hubs have it, the path stands for all; see
+    `tables.parts`. They may be in a folder of the split's name, too.
+    """
     files: dict[str, dict[str, Path]] = {}
+    numbers: dict[Path, list[int]] = {}
     for path in listed(folder):
         name, _, ending = path.name.removesuffix(".gz").partition(".")
-        match = _NAME.fullmatch(name)
+        match = _NAME.fullmatch(name.lower())
+        if match and not ending and path.is_dir():
+            ending = _ending(path)
         if not match or not ending:
             continue
         split = _ALSO.get(match[1], match[1])
         endings = files.setdefault(split, {})
-        if ending in endings:
+        if match[3] and int(match[3]) > 1:
+            ends = path.name[match.end(3) :]
+            if match[4]:  # of each file its own
+                ends = "-*" + ends.removeprefix(match[4])
+            start = path.name[: match.end(1)]
+            path = folder / f"{start}-*-of-{match[3]}{ends}"
+            numbers.setdefault(path, []).append(int(match[2]))
+        if endings.get(ending, path) != path:
             raise DataError(
                 f"{folder}: holds {endings[ending].name} and {path.name}; "
                 f"expected one {split}.{ending}"
             )
         endings[ending] = path
+    for path, present in numbers.items():
+        _check_parts(path, sorted(present))
     return {split: files[split] for split in SPLITS if split in files}
+
+
+def _ending(folder: Path) -> str:
+    """Return the ending of the tables in a folder; "" if it has none."""
+    kinds = {kind(path): path for path in listed(folder) if kind(path)}
+    if len(kinds) > 1:
+        names = " and ".join(path.name for path in kinds.values())
+        raise DataError(f"{folder}: holds {names}; expected tables of one kind")
+    return "".join(kinds)[1:]
+
+
+def _check_parts(path: Path, present: list[int]) -> None:
+    """Refuse a table of which a part is missing, or twice there."""
+    total = path.name.partition("-of-")[2]
+    count = int(re.match("[0-9]+", total)[0])
+    first = min(present[0], 1)  # hubs begin with 0, others with 1
+    if present == list(range(first, first + count)):
+        return
+    missing = sorted({*range(first, first + count)} - {*present})
+    what = "one of them twice"
+    if missing:
+        what = f"missing is number {missing[0]}"
+    raise DataError(
+        f"{path}: holds {len(present):,} of {count:,} parts, {what}; expected "
+        "all of them"
+    )
 
 
 def check(split: str, where: str) -> str:

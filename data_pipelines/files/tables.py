@@ -13,7 +13,9 @@ is a `DataError` with its line.
 """
 
 import contextlib
+import copy
 import csv
+import fnmatch
 import functools
 import itertools
 import json
@@ -26,6 +28,7 @@ from data_pipelines.files import parquet
 from data_pipelines.files.atomic import replacing
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.lines import LONGEST, Lines, decode
+from data_pipelines.files.names import listed
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -45,6 +48,7 @@ class Row(dict):
     Attributes:
         line: Where the row starts, from 1 on.
         cells: All of the row, if the table is read whole: name -> value.
+        file: The file it is in, if there may be several.
     """
 
     def __init__(
@@ -52,10 +56,17 @@ class Row(dict):
         fields: dict[str, str],
         line: int,
         cells: dict[str, Any] | None = None,
+        file: str | Path = "",
     ) -> None:
         super().__init__(fields)
         self.line = line
         self.cells = cells
+        self.file = file
+
+    @property
+    def where(self) -> str:
+        """File, if there may be several, and line, for messages."""
+        return f"{self.file}:{self.line}" if self.file else f"line {self.line}"
 
 
 class Table(Lines):
@@ -66,7 +77,7 @@ class Table(Lines):
 
     Args:
         path: The file; its name ends in one of `SUFFIXES`, or with .gz behind
-            it.
+            it. Or what stands for several, see `parts`.
         required: Names of columns, or keys, that every row has.
         optional: Names of columns, or keys, that rows may have; others are
             left out.
@@ -95,6 +106,7 @@ class Table(Lines):
         self.also = also or {}
         self.whole = whole
         self._understood: list[str] = []
+        self._parts: list[Table] = []
 
     def __iter__(self) -> Iterator[Row]:
         rows = self._rows()
@@ -107,6 +119,8 @@ class Table(Lines):
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The required and optional names in the header, or the first row."""
+        if (first := self._split()[0]) is not self:
+            return first.columns
         if self._suffix in (".jsonl", ".parquet"):
             with contextlib.closing(self._rows()) as rows:
                 return tuple(next(rows, ()))
@@ -124,7 +138,23 @@ class Table(Lines):
             )
         return suffix
 
+    def _split(self) -> "list[Table]":
+        """Return a table for each of several files, or this one."""
+        files = parts(self.path)
+        if files == [self.path]:
+            return [self]
+        tables = []
+        for file in files:
+            tables.append(copy.copy(self))
+            tables[-1].path = file
+        return tables
+
     def _rows(self) -> Iterator[Row]:
+        self._parts = self._split()
+        for table in self._parts:
+            yield from table._rows_of_file()
+
+    def _rows_of_file(self) -> Iterator[Row]:
         if self._suffix == ".parquet":
             yield from self._parquet()
             return
@@ -153,10 +183,18 @@ class Table(Lines):
             try:
                 fields = next(rows, None)
             except csv.Error as error:
+                why = (
+                    f"{error}; expected quotation marks inside a quoted text "
+                    "to be doubled, and the last one closed"
+                )
+                if "new-line character" in str(error):
+                    why = (
+                        "a carriage return stands in it; expected quotation "
+                        "marks around such texts, or line feeds"
+                    )
                 raise DataError(
                     f"{self.path}:{first}: the record that starts here is "
-                    f"not CSV: {error}; expected quotation marks inside a "
-                    "quoted text to be doubled, and the last one closed"
+                    f"not CSV: {why}"
                 ) from None
             if fields is None:
                 return
@@ -172,6 +210,7 @@ class Table(Lines):
 
     def _delimiter(self, header: str) -> str:
         """Return which delimiter shows the columns in a header."""
+        header = header.replace("\r", "")
         split = {
             d: next(csv.reader([header], delimiter=d)) for d in _DELIMITERS
         }
@@ -195,9 +234,12 @@ class Table(Lines):
             if blank and not self.whole:
                 continue
             if len(fields) != len(header):
+                hint = ""
+                if self._suffix == ".tsv" and any('"' in f for f in fields):
+                    hint = "; if texts are quoted, let its name end in .csv"
                 raise DataError(
                     f"{self.path}:{line}: expected {len(header)} fields as in "
-                    f"the header, found {len(fields)}"
+                    f"the header, found {len(fields)}{hint}"
                 )
             for index, field in enumerate(fields):
                 if field[:1] == "'":
@@ -205,10 +247,16 @@ class Table(Lines):
             cells = (
                 dict(zip(names, fields, strict=True)) if self.whole else None
             )
-            yield Row({name: fields[i] for name, i in columns}, line, cells)
+            values = {name: fields[i] for name, i in columns}
+            yield Row(values, line, cells, self.path)
 
     def notes(self) -> list[str]:
         """Return lines about what the last iteration replaced or took as."""
+        if self._parts[1:]:
+            first, *others = self._parts
+            return first.notes() + [
+                note for table in others for note in Lines.notes(table)
+            ]
         notes = super().notes()
         if self._understood:
             notes.append(f"{self.path}: {', '.join(self._understood)}")
@@ -293,13 +341,14 @@ class Table(Lines):
                 name: self._string(values[key], f"{where}: {key!r}")
                 for name, key in columns.items()
             }
-            yield Row(fields, number, cells if self.whole else None)
+            yield Row(fields, number, cells if self.whole else None, self.path)
 
     def _object(self, line: str, where: str) -> dict:
         try:
             item = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: not a line of JSON: {error}") from None
+            why = getattr(error, "msg", error)  # without a line of its own
+            raise DataError(f"{where}: not a line of JSON: {why}") from None
         if not isinstance(item, dict):
             raise DataError(f"{where}: expected a JSON object")
         return item
@@ -333,20 +382,40 @@ class Table(Lines):
             cells = None
             if self.whole:
                 cells = dict(zip(_distinct(names), values, strict=True))
-            yield Row(fields, number, cells)
+            yield Row(fields, number, cells, self.path)
 
     def _text(self, raw: bytes, number: int) -> str:
+        self._check(len(raw), number)
         text, repaired = decode(raw, self._used)
         if repaired:
             self._count(repaired, number, raw)
         return text
 
     def _string(self, value: Any, what: str) -> str:
-        if value is None:
+        if value is None or value != value:  # as pandas has it
             return ""
         if not isinstance(value, str | int | float):
             raise DataError(f"{what} is no string or number")
         return str(value)
+
+
+def parts(path: Path) -> list[Path]:
+    """Return the files of a table that is in several, by name, or the one.
+
+    Args:
+        path: A file; or a folder of them, or their names with a star in it.
+    """
+    if path.is_dir():
+        files = [file for file in listed(path) if kind(file)]
+        if not files:
+            raise DataError(
+                f"{path}: is a folder without any {', '.join(SUFFIXES)}"
+            )
+        return files
+    if "*" not in path.name or path.exists():
+        return [path]
+    files = listed(path.parent)
+    return [file for file in files if fnmatch.fnmatchcase(file.name, path.name)]
 
 
 def kind(path: str | Path) -> str:

@@ -77,7 +77,7 @@ class TfdsRows:
                 column: "\n".join(self._text(f, example[f]) for f in features)
                 for column, features in self.columns.items()
             }
-            yield Row(fields, number)
+            yield Row(fields, number, file=self.name)
 
     def notes(self) -> list[str]:
         """Return a line about what the last iteration replaced, if it did."""

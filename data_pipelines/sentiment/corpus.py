@@ -37,7 +37,7 @@ from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
 # Part of the key of every corpus: raise it with any change of the folder, or
 # of the way records are read.
-FORMAT = 5
+FORMAT = 6
 
 # A chunk ends at whichever comes first.
 _CHUNK_TEXTS = 512
@@ -114,9 +114,8 @@ class Corpus:
         numbers: `(len(words),)` their numbers.
         size: W, of forgotten words too.
         labels: In order of appearance.
-        sources: Of each source name, examples, empty, `first`, the
-            line on which each of its labels first stands, and notes on how it
-            was read.
+        sources: Of each source name, examples, empty, `first`, where each of
+            its labels first stands, and notes on how it was read.
     """
 
     parts: list[LabelledTexts]
@@ -198,10 +197,10 @@ class Corpus:
         """
         index = {name: number for number, name in enumerate(names)}
         for source in self.sources:
-            for label, line in source["first"].items():
+            for label, where in source["first"].items():
                 if label not in index:
                     raise DataError(
-                        f"{source['name']}:{line}: unknown label {label!r}; "
+                        f"{where}: unknown label {label!r}; "
                         "the labels known from training are " + _listed(names)
                     )
         return np.array([index[label] for label in self.labels], np.int32)
@@ -244,7 +243,7 @@ def _write(
     kind: str,
 ) -> dict:
     """Write the arrays of one source, and return what is known about it."""
-    first: dict[str, int] = {}
+    first: dict[str, str] = {}
     examples = empty = 0
     with ExitStack() as stack:
         texts, words, classes, digests, contents = (
@@ -287,25 +286,25 @@ def _write(
 
 
 def _chunks(
-    source: Source, labels: dict[str, int], first: dict[str, int]
+    source: Source, labels: dict[str, int], first: dict[str, str]
 ) -> Iterator[tuple[list[bytes], np.ndarray]]:
     """Yield texts and labels.
 
     The numbers of new labels are added to `labels`, which is of all sources,
-    and the line on which each label first stands in this one to `first`.
+    and where each label first stands in this one to `first`.
     """
     texts: list[bytes] = []
     numbers: list[int] = []
     size = 0
     for row in source.rows:
-        where = f"{source.name}:{row.line}"
         if not row["text"].strip() and not row["label"].strip():
             texts.append(b"")
             numbers.append(0)
             continue
+        where = row.where
         label = clean_label(row["label"], where)
         if label not in first:
-            first[label] = row.line
+            first[label] = where
             labels.setdefault(label, len(labels))
             if len(labels) > _MOST_LABELS:
                 raise DataError(

@@ -289,6 +289,6 @@ def _about_source(source: dict) -> list[str]:
     if source["skipped"]:
         lines.append(
             f"note     {source['name']}: {source['skipped']:,} pairs with an "
-            f"empty side left out, the first on line {source['first_skipped']}"
+            f"empty side left out, the first: {source['first_skipped']}"
         )
     return lines + [f"note     {note}" for note in source["notes"]]

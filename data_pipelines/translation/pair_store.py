@@ -27,7 +27,7 @@ from data_pipelines.text.tokenizers import normalize
 
 # Part of the key of every folder: raise it with any change of it, or of the
 # way pairs are read.
-FORMAT = 4
+FORMAT = 5
 
 # Pairs that are written at a time.
 _CHUNK = 4096
@@ -151,7 +151,7 @@ class _Reader:
             "name": source.name,
             "names": source.names,
             "skipped": 0,
-            "first_skipped": 0,
+            "first_skipped": "",
         }
         self.count = 0
         self._same = 0
@@ -169,7 +169,7 @@ class _Reader:
                 yield texts[0].encode("utf-8"), texts[1].encode("utf-8")
             else:
                 self.about["skipped"] += 1
-                first = self.about["first_skipped"] or row.line
+                first = self.about["first_skipped"] or row.where
                 self.about["first_skipped"] = first
         self.about["notes"] = self.source.rows.notes()
 

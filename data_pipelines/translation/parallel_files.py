@@ -18,7 +18,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.lines import Lines
 from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import data_folder, scan
-from data_pipelines.files.tables import SUFFIXES, Row, Table, kind
+from data_pipelines.files.tables import SUFFIXES, Row, Table, kind, parts
 
 _LINES = "tsv"
 _CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]+)*")
@@ -134,7 +134,8 @@ class PairTable(Table):
     def __iter__(self) -> Iterator[Row]:
         for row in super().__iter__():
             source, target = (row[language] for language in self.required)
-            yield Row({"source": source, "target": target}, row.line)
+            pair = {"source": source, "target": target}
+            yield Row(pair, row.line, file=row.file)
 
 
 def _are_codes(fields: Sequence[str]) -> bool:
@@ -257,6 +258,8 @@ def _pairs(
                 "or the other"
             )
         reader = PairLines if kind(tables[0]) == ".tsv" else PairTable
+        if parts(tables[0]) != tables:
+            reader = PairTable  # each of them has a header
         return reader(tables[0], languages, encoding)
     if len(present) == 1:
         (missing,) = (own for own in languages if own not in endings)

@@ -192,6 +192,28 @@ def test_karpathy_of_flickr_with_a_split_to_cut(tmp_path):
     )
 
 
+def test_encodings_of_json(tmp_path):
+    images = [
+        {"filename": f"{n}.jpg", "split": "train", "sentences": [sentence("é")]}
+        for n in range(20)
+    ]
+    path = tmp_path / "dataset_x.json"
+    pictures(tmp_path / "images", [f"{n}.jpg" for n in range(20)])
+    text = json.dumps({"images": images}, ensure_ascii=False)
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le"):
+        path.write_bytes(text.encode(encoding))
+        assert said(read(tmp_path))["0.jpg"] == ["é"]
+    path.write_bytes(text.encode("cp1252"))
+    assert fails(tmp_path).endswith(
+        "add --encoding with its encoding, such as cp1252"
+    )
+    assert said(read(tmp_path, encoding="cp1252"))["0.jpg"] == ["é"]
+    path.write_bytes(text.encode().replace("é".encode(), b"\xff", 1))
+    found = read(tmp_path)
+    assert said(found)["0.jpg"] == ["\ufffd"]
+    assert f"{path}: 1 broken bytes replaced" in found.notes
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -1,5 +1,8 @@
+import bz2
 import gzip
 import io
+import lzma
+import pickle
 
 import pytest
 
@@ -136,6 +139,26 @@ def test_guess(text, encoding):
             "FILE: is a zip file or an Excel workbook; save it as CSV in UTF-8",
         ),
         (b"PAR1", "FILE: is a Parquet file; let its name end in .parquet"),
+        (
+            bz2.compress(b"text,label\n"),
+            "FILE: is a bzip2 file; unpack it, or pack it by gzip",
+        ),
+        (
+            lzma.compress(b"text,label\n"),
+            "FILE: is an xz file; unpack it, or pack it by gzip",
+        ),
+        *(
+            (
+                pickle.dumps({"text": ["a"]}, protocol),
+                "FILE: is a pickle file; save it as CSV in UTF-8, or as "
+                "Parquet",
+            )
+            for protocol in (2, pickle.HIGHEST_PROTOCOL)
+        ),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "FILE: is a pointer of Git LFS; run git lfs pull",
+        ),
     ],
 )
 def test_what_is_no_text(path, content, message):

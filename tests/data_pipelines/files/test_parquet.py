@@ -1,3 +1,5 @@
+import errno
+
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -102,3 +104,24 @@ def test_one_group_is_not_in_memory_at_once(path):
         if row.line % 100 == 0
     )
     assert most < 5_000_000
+
+
+def test_bombs_are_refused_by_their_header(path):
+    write(path, {"text": ["x" * 2**25, "y"]}, compression="zstd")
+    with pytest.raises(
+        DataError, match="parquet: unpacks to more than 500 times"
+    ):
+        read(path, ["text"])
+    write(path, {"text": ["x" * 2**24, "y"]}, compression="none")
+    with pytest.raises(DataError, match="parquet:1: the line is longer than"):
+        read(path, ["text"])
+
+
+def test_too_many_open_files_are_no_damage(path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    write(path, {"text": ["a"]})
+    monkeypatch.setattr(parquet, "ParquetFile", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        read(path, ["text"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.files import splits
+from data_pipelines.files import cache, splits, tables
 from data_pipelines.files.errors import DataError
 
 THREE = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -117,6 +117,10 @@ def test_train_is_needed_to_train(tmp_path):
         splits.find(tmp_path, (".csv", ".tsv"))
     with pytest.raises(DataError, match=r"holds test\.csv and test\.tsv; exp"):
         files(tmp_path, "test.tsv")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/train.xlsx").touch()
+    with pytest.raises(DataError, match=r"; train\.xlsx has to be exported"):
+        splits.find(tmp_path / "a", (".csv", ".tsv"))
     with pytest.raises(DataError, match="there is no such folder"):
         splits.find(tmp_path / "none", (".csv",))
     with pytest.raises(DataError, match="--data-path FOLDER is needed"):
@@ -136,9 +140,12 @@ def test_hidden_files_are_no_splits(tmp_path):
         ("val.tsv.gz", "valid"),
         ("dev.csv", "valid"),
         ("test.TSV", "test"),
+        ("Test.csv", "test"),
+        ("VALID.csv", "valid"),
         ("validation-00000-of-00001.csv", "valid"),
         ("test-00000-of-00001.csv", "test"),
-        ("test-00000-of-00002.csv", ""),
+        ("test-00000-of-00001-b42a775f407cee45.csv", "test"),
+        ("test-0-of-x.csv", ""),
         ("._test.csv", ""),
     ],
 )
@@ -148,6 +155,69 @@ def test_other_names_of_splits(tmp_path, name, split):
     if split == "valid":
         with pytest.raises(DataError, match="expected one valid"):
             files(tmp_path, "valid" + name[name.index(".") :])
+
+
+def test_a_split_in_several_files(tmp_path):
+    (tmp_path / "test").mkdir()
+    paths = files(
+        tmp_path,
+        *(
+            "train-00001-of-00002.csv",
+            "train-00000-of-00002.csv",
+            "train.csv.x",
+        ),
+        *(
+            "validation-00000-of-00002-3f.csv",
+            "validation-00001-of-00002-9.csv",
+        ),
+        *("test/part-1.csv", "test/part-0.csv", "test/_SUCCESS", "test/.x.csv"),
+    )
+    names = {
+        split: [str(part.relative_to(tmp_path)) for part in tables.parts(path)]
+        for split, path in paths.items()
+    }
+    assert names == {
+        "train": ["train-00000-of-00002.csv", "train-00001-of-00002.csv"],
+        "valid": [
+            "validation-00000-of-00002-3f.csv",
+            "validation-00001-of-00002-9.csv",
+        ],
+        "test": ["test/part-0.csv", "test/part-1.csv"],
+    }
+    before = cache.file_fingerprint(paths["test"])
+    files(tmp_path, "test/part-2.csv")
+    assert before == cache.file_fingerprint(paths["test"])[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train.csv", "expected one train.csv"),
+        ("train-00001-of-00003.csv", "expected one train.csv"),
+        ("train/a.csv", "expected one train.csv"),
+        (
+            "train-00002-of-00002.csv",
+            r"train-\*-of-00002\.csv: holds 2 of 2 parts, missing is number 1",
+        ),
+        ("train-00000-of-00002.csv.gz", "expected one train.csv"),
+        ("test-7-of-9.csv", r"test-\*-of-9\.csv: holds 1 of 9 parts, miss"),
+    ],
+)
+def test_parts_that_do_not_belong_together(tmp_path, name, message):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match=message):
+        files(tmp_path, "train-00000-of-00002.csv", name)
+
+
+def test_a_part_twice_and_tables_of_two_kinds(tmp_path):
+    names = [
+        f"train-{part}.csv" for part in ("0-of-2-a", "0-of-2-b", "1-of-2-c")
+    ]
+    with pytest.raises(DataError, match="3 of 2 parts, one of them twice"):
+        files(tmp_path, *names)
+    (tmp_path / "test").mkdir()
+    with pytest.raises(DataError, match=r"test: holds a\.csv and b\.tsv; ex"):
+        files(tmp_path, "test/a.csv", "test/b.tsv")
 
 
 def test_one_file(tmp_path):

@@ -342,7 +342,7 @@ def test_missing_file(tmp_path):
 
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "a.csv").mkdir()
-    assert fails(tmp_path / "a.csv") == ": Is a directory"
+    assert fails(tmp_path / "a.csv").startswith(": is a folder without any")
 
 
 def test_a_pipe_is_no_file(tmp_path):
@@ -471,3 +471,96 @@ def test_one_record_at_a_time_is_in_memory(tmp_path):
         tracemalloc.stop()
     assert size > 20_000_000
     assert peak < 2_000_000
+
+
+def test_a_table_in_several_files(tmp_path):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    (folder / "0.csv").write_bytes(b"Review,label\ncaf\xe9,a\n\nb,a\n")
+    (folder / "1.csv").write_bytes(b"label;text\n'=b;c\xff\n")
+    table = Table(folder, ["text", "label"], also={"text": ["review"]})
+    assert table.columns == ("text", "label")
+    assert [(*row.values(), row.where) for row in table] == [
+        ("caf\ufffd", "a", f"{folder}/0.csv:2"),
+        ("b", "a", f"{folder}/0.csv:4"),
+        ("=b", "c\ufffd", f"{folder}/1.csv:2"),
+    ]
+    assert [note.partition(": ")[0] for note in table.notes()] == [
+        f"{folder}/0.csv",
+        f"{folder}/0.csv",
+        f"{folder}/1.csv",
+    ]
+    (folder / "1.csv").write_text("text\nb\n")
+    with pytest.raises(DataError, match=r"1\.csv:1: no column 'label'"):
+        list(table)
+    (folder / "0.csv").unlink()
+    (folder / "1.csv").rename(tmp_path / "x")
+    with pytest.raises(
+        DataError, match=r"train: is a folder without any \.csv"
+    ):
+        list(table)
+
+
+RETURN = "not CSV: a carriage return stands in it; expected quotation marks"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "text,label\na\rb,x\n", f":2: {RETURN}"),
+        ("a.csv", "text,label\na,x\rb,y\n", f":2: {RETURN}"),
+        ("a.csv", 'text,label\r"a\nb",x\rc,y\r', f":1: {RETURN}"),
+        (
+            "a.jsonl",
+            '[\n{"text": 1}]',
+            ":1: not a line of JSON: Expecting value",
+        ),
+        (
+            "a.jsonl",
+            '{"text": "a",\n',
+            ":1: not a line of JSON: Expecting prop",
+        ),
+        (
+            "a.tsv",
+            'text\tlabel\n"a\nb"\tx\n',
+            ":2: expected 2 fields as in the",
+        ),
+    ],
+)
+def test_ends_of_lines_that_are_none(tmp_path, name, content, message):
+    found = fails(write(tmp_path / name, content))
+    assert message in found.replace("the record that starts here is ", "")
+    if name == "a.tsv":
+        assert found.endswith("if texts are quoted, let its name end in .csv")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl"])
+def test_lines_are_counted_whatever_ends_them(tmp_path, suffix, encoding, end):
+    """As Excel writes Unicode text, on systems of today and of before."""
+    lines = ["text\tlabel", '"a', "", '""b"""\tx', "c\ty", "", "d\tz", ""]
+    expected = [('a\n\n"b"', "x", 2), ("c", "y", 5), ("d", "z", 7)]
+    if suffix == ".jsonl":
+        lines = [
+            "",
+            '{"text": "a", "label": "x"}',
+            "",
+            '{"text": 1, "label": 2}',
+        ]
+        expected = [("a", "x", 2), ("1", "2", 4)]
+    content = "".join(line + end for line in lines).encode(encoding)
+    rows = read(write(tmp_path / f"a{suffix}", content))
+    assert [(row[0].replace("\r", ""), *row[1:]) for row in rows] == expected
+
+
+def test_marks_of_files_that_were_joined(tmp_path):
+    content = "\ufeff\ufefftext,label\na,x\n\ufeffb,y\n"
+    path = write(tmp_path / "a.csv", content)
+    assert read(path) == [("a", "x", 2), ("b", "y", 3)]
+
+
+def test_what_is_no_number_is_nothing(tmp_path):
+    content = '{"text": NaN, "label": "x"}\n{"text": null, "label": 1.5}\n'
+    path = write(tmp_path / "a.jsonl", content)
+    assert read(path) == [("", "x", 1), ("", "1.5", 2)]

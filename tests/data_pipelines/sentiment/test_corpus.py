@@ -26,12 +26,13 @@ WHOLE = {"train": 1.0}
 class Rows:
     """Rows of a table of (text, label, line)."""
 
-    def __init__(self, records):
+    def __init__(self, name, records):
+        self.name = name
         self.records = records
 
     def __iter__(self):
         for text, label, line in self.records:
-            yield Row({"text": text, "label": label}, line)
+            yield Row({"text": text, "label": label}, line, file=self.name)
 
     def notes(self):
         return []
@@ -41,7 +42,7 @@ def made(folder, sources):
     folder.mkdir()
     build(
         folder,
-        [Source(s.name, Rows(s.rows), s.shares) for s in sources],
+        [Source(s.name, Rows(s.name, s.rows), s.shares) for s in sources],
     )
     return Corpus.load(folder)
 
@@ -104,7 +105,7 @@ def test_what_was_read(small):
         "name": "train.csv",
         "examples": 4,
         "empty": 2,
-        "first": {"pos": 2, "neg": 4},
+        "first": {"pos": "train.csv:2", "neg": "train.csv:4"},
         "notes": [],
     }
 

@@ -141,7 +141,8 @@ def test_no_train_file(folder):
     (folder / "train.csv").rename(folder / "train.txt")
     assert fails(folder) == (
         "FOLDER: has no train file; expected train.csv, train.tsv, "
-        "train.jsonl or train.parquet, or one of these with .gz"
+        "train.jsonl or train.parquet, or one of these with .gz; train.txt has "
+        "to be exported as such"
     )
 
 

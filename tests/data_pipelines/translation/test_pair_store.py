@@ -38,7 +38,7 @@ def test_pairs_with_an_empty_side_are_skipped_and_counted(folder):
     assert written(data.train) == sentences(600)
     assert (
         f"note     {folder}/train.en and train.de: 4 pairs with an empty side "
-        "left out, the first on line 5"
+        "left out, the first: line 5"
     ) in data.report()
 
 

@@ -219,6 +219,18 @@ def test_pairs_as_hubs_give_them_out(folder):
         pyarrow.table({"id": range(600), "translation": pairs}), path
     )
     assert written(make(folder).train) == sentences(600)
+    parts = [f"train-0000{k}-of-00002.parquet" for k in range(2)]
+    pairs[-1]["en"] = ""
+    for part, rows in zip(parts, (pairs[:100], pairs[100:]), strict=True):
+        table = pyarrow.table({"translation": rows})
+        parquet.write_table(table, folder / part)
+    path.unlink()
+    data = make(folder)
+    assert written(data.train) == sentences(600)[:-1]
+    assert (
+        f"note     {folder}/train-*-of-00002.parquet: 1 pairs with an empty "
+        f"side left out, the first: {folder}/{parts[1]}:500"
+    ) in data.report()
 
 
 def test_one_file_that_is_no_table(folder):
