@@ -9,9 +9,9 @@ Frame     RGB, 0 to 255, of the size that was asked for; H height, W width
     write("copy.mp4", pixels, fps=10)
 
 A few frames are in memory at a time, however long the video is. Frames are
-turned and mirrored as the metadata of the video say, taken in the shape that
-they are shown in, whose pixels may not be square, and resized as `images.py`
-does.
+cropped (mp4), turned and mirrored as the metadata of the video say, taken in
+the shape that they are shown in, whose pixels may not be square, and resized as
+`images.py` does.
 
 With `fps` above 0 the video is resampled: frame k of the result is the frame
 of the video whose time is nearest to k / fps seconds after its first one, the
@@ -29,7 +29,9 @@ A folder of pictures has no times: its rate is taken to be `fps`, or
 """
 
 import contextlib
+import mmap
 import re
+import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -49,7 +51,7 @@ from data_pipelines.vision import image_sequence, images
 from data_pipelines.vision.images import PictureError, printable
 
 # Changes when the same file would give other pixels or times.
-VERSION = 3
+VERSION = 4
 
 # Endings of what is taken for a video without a look into it; a GIF may be a
 # picture.
@@ -149,7 +151,9 @@ def upright_size(path: Path) -> tuple[int, int]:
             if frame := next(stream.container.decode(stream), None):
                 rows, columns = frame.height, frame.width
                 swaps = _turn(frame).swaps
-        columns = round(columns * _pixel_aspect(stream))
+        left, top, right, bottom = _aperture(path, stream)(columns, rows)
+        rows = bottom - top
+        columns = round((right - left) * _pixel_aspect(stream))
         # A header can say nothing.
         size = max(1, rows), max(1, columns)
         return size[::-1] if swaps else size
@@ -243,6 +247,7 @@ class Reader:
     def _read_file(self) -> Iterator[Frame]:
         with _opened(self.path) as stream:
             rate, aspect = _header(stream).fps, _pixel_aspect(stream)
+            aperture = _aperture(self.path, stream)
             self.fps = self.wanted_fps or rate
             timed = _timed(_decoded(stream, self.path), rate)
 
@@ -256,7 +261,7 @@ class Reader:
                 self._checked(timed), self.wanted_fps, lasts
             ):
                 if number != last:
-                    picture, upright = _upright(frame, aspect)
+                    picture, upright = _upright(frame, aspect, aperture)
                     pixels = np.array(
                         images.resized(picture, *self.size, self.mode, upright)
                     )
@@ -499,11 +504,18 @@ def _stamped(stream: Any) -> Iterator[tuple[av.VideoFrame, float | None]]:
         return
     # AVI says when a frame is decoded; in the same order they are shown.
     times: deque[float] = deque()
+    has_fields = False
     for packet in container.demux(stream):
         if packet.size and packet.dts is not None:
             times.append(float(packet.dts * packet.time_base))
         for frame in packet.decode():
+            has_fields = has_fields or frame.interlaced_frame
             yield frame, times.popleft() if times else None
+    if has_fields and times:
+        raise _BrokenError(
+            "has frames of two fields, each with a time of its own in AVI; "
+            "convert it to mp4"
+        )
 
 
 def _ends_early(
@@ -575,9 +587,81 @@ def _pixel_aspect(stream: Any) -> float:
     return float(stream.sample_aspect_ratio or 1)
 
 
-def _upright(frame: av.VideoFrame, aspect: float) -> tuple[Image.Image, float]:
+def _boxes(data: Any, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, begin and end of what is in the boxes of an mp4 file."""
+    while at + 8 <= end:
+        length, head = int.from_bytes(data[at : at + 4], "big"), 8
+        if length == 1:
+            length, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if length < head:  # 0: to the end
+            length = end - at
+        yield bytes(data[at + 4 : at + 8]), at + head, min(at + length, end)
+        at += length
+
+
+def _box(data: Any, at: int, end: int, *kinds: bytes) -> tuple[int, int]:
+    """Return begin and end of what is in a box in a box, alike if none is."""
+    for kind in kinds:
+        places = (p for k, *p in _boxes(data, at, end) if k == kind)
+        at, end = next(places, (end, end))
+    return at, end
+
+
+def _aperture(
+    path: str | Path, stream: Any
+) -> Callable[[int, int], tuple[int, int, int, int]]:
+    """Return what gives left, top, right and bottom of what a player shows.
+
+    It takes width and height of a frame, of which the box `clap` of an mp4 file
+    leaves a part: width and height, and how far its centre is from theirs, each
+    a fraction.
+    """
+    clap = b""
+    if "mp4" in stream.container.format.name:
+        with (
+            open(path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            tracks = [
+                place
+                for kind, *place in _boxes(
+                    data, *_box(data, 0, len(data), b"moov")
+                )
+                if kind == b"trak"
+            ]
+            for track in tracks:
+                at, _ = _box(data, *track, b"tkhd")
+                at += 20 if data[at : at + 1] == b"\1" else 12
+                if int.from_bytes(data[at : at + 4], "big") != stream.id:
+                    continue
+                kinds = (b"mdia", b"minf", b"stbl", b"stsd")
+                at, end = _box(data, *track, *kinds)
+                # Behind the heads of the box and of its first entry.
+                at, _ = _box(data, at + 8 + 86, end, b"clap")
+                clap = data[at : at + 32]
+    numbers = struct.unpack(">IIIIiIiI", clap) if len(clap) == 32 else [0] * 8
+    pairs = [numbers[k : k + 2] for k in (0, 2, 4, 6)]
+
+    def aperture(width: int, height: int) -> tuple[int, int, int, int]:
+        whole = 0, 0, width, height
+        if not all(denominator for _, denominator in pairs):
+            return whole
+        columns, rows, right, down = (Fraction(*pair) for pair in pairs)
+        left = round((width - columns) / 2 + right)
+        top = round((height - rows) / 2 + down)
+        part = left, top, left + round(columns), top + round(rows)
+        inside = 0 <= left < part[2] <= width and 0 <= top < part[3] <= height
+        return part if inside else whole
+
+    return aperture
+
+
+def _upright(
+    frame: av.VideoFrame, aspect: float, aperture: Callable
+) -> tuple[Image.Image, float]:
     """Return a frame in RGB as it is shown, and the aspect of its pixels."""
-    pixels = frame.to_ndarray(format="rgb24")
+    left, top, right, bottom = aperture(frame.width, frame.height)
+    pixels = frame.to_ndarray(format="rgb24")[top:bottom, left:right]
     turn = _turn(frame)
     if turn.swaps:
         pixels, aspect = pixels.swapaxes(0, 1), 1 / aspect

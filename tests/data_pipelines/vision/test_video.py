@@ -219,6 +219,101 @@ def test_pixels_that_are_not_square(tmp_path, kind, turned):
         assert np.abs(pixels - expected).mean() < 6
 
 
+def with_box(content, path, box):
+    """Puts a box at the end of one in an mp4 file whose `moov` is its last."""
+    content, at, places = bytearray(content), 0, []
+    for kind in path:
+        at = content.index(kind, at)
+        places.append(at - 4)
+    (length,) = struct.unpack(">I", content[places[-1] : places[-1] + 4])
+    end = places[-1] + length
+    content[end:end] = struct.pack(">I", len(box) + 4) + box
+    for place in places:
+        (length,) = struct.unpack(">I", content[place : place + 4])
+        content[place : place + 4] = struct.pack(">I", length + len(box) + 4)
+    return bytes(content)
+
+
+TRACK = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"]
+CLAP = [  # width, height, right, down; and what is shown of 64 x 48
+    ((48, 1, 24, 1, 0, 1, 0, 1), np.s_[12:36, 8:56]),
+    ((32, 1, 48, 1, 16, 1, 0, 1), np.s_[:, 32:]),
+    ((60, 2, 20, 1, -3, 1, 2, 1), np.s_[16:36, 14:44]),
+    ((65, 1, 48, 1, 0, 1, 0, 1), np.s_[:, :]),
+    ((24, 0, 16, 1, 0, 1, 0, 1), np.s_[:, :]),
+    ((32, 1, 48, 1, 17, 1, 0, 1), np.s_[:, :]),
+]
+
+
+@pytest.mark.parametrize("rotation", [None, 90])
+@pytest.mark.parametrize(("numbers", "part"), CLAP)
+def test_what_a_clean_aperture_leaves_is_shown(
+    tmp_path, numbers, part, rotation
+):
+    path = encode(tmp_path / "a.mp4", 2, rotation=rotation, coding={"crf": "1"})
+    box = b"clap" + struct.pack(">IIIIiIiI", *numbers)
+    path.write_bytes(with_box(path.read_bytes(), TRACK, box))
+    expected = np.rot90(frame(1)[part], 0 if rotation is None else 1)
+    assert video.upright_size(path) == expected.shape[:2]
+    *_, found = video.frames(path, expected.shape[:2])
+    assert np.abs(found.astype(int) - expected).mean() < 6
+
+
+def test_a_clean_aperture_that_is_cut_off(tmp_path):
+    path = encode(tmp_path / "a.mp4", 2)
+    path.write_bytes(with_box(path.read_bytes(), TRACK, b"clap\0\0"))
+    assert video.upright_size(path) == (H, W)
+
+
+def field(number, bottom):
+    """A field of one macroblock as H.264, by the standard's syntax.
+
+    Two of them are a frame of 32 rows; each frame is an IDR picture.
+    """
+
+    def ue(value):  # Exp-Golomb
+        word = f"{value + 1:b}"
+        return "0" * (len(word) - 1) + word
+
+    def unit(kind, bits, samples=b""):
+        bits += "" if samples else "1"
+        bits += "0" * (-len(bits) % 8)
+        content = int(bits, 2).to_bytes(len(bits) // 8, "big") + samples
+        return b"\0\0\0\1" + bytes([0x60 | kind]) + content
+
+    # Main profile, POC type 2, one macroblock wide, frames of fields.
+    sets = unit(
+        7, f"{77:08b}{0:08b}{30:08b}11" + ue(2) + ue(1) + "0110010" + "0"
+    )
+    sets += unit(8, "11001110" + "00" + "111" + "100")
+    head = ue(0) + ue(7) + ue(0) + "0000" + "1" + str(int(bottom))
+    head += "0" if bottom else ue(number % 2) + "00"
+    head += ue(0) + ue(1) + ue(25)
+    grey = 16 + round(shade(number) * 219 / 255)
+    samples = bytes([grey]) * 256 + b"\x80" * 128 + b"\x80"
+    return sets + unit(1 if bottom else 5, head, samples)
+
+
+@pytest.mark.parametrize("kind", ["avi", "h264"])
+def test_frames_of_two_fields(tmp_path, kind):
+    fields = [field(n, bottom) for n in range(10) for bottom in (False, True)]
+    path = tmp_path / f"a.{kind}"
+    if kind == "h264":
+        path.write_bytes(b"".join(fields))
+        assert numbers(video.frames(path, (32, 16))) == list(range(10))
+        return
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 50)
+        stream.height, stream.width, stream.pix_fmt = 32, 16, "yuv420p"
+        container.start_encoding()
+        for number, content in enumerate(fields):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base = stream, Fraction(1, 50)
+            packet.pts = packet.dts = number
+            container.mux(packet)
+    assert fails(path).startswith("has frames of two fields, each with a time")
+
+
 def test_a_cover_is_no_frame(tmp_path):
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
