@@ -126,7 +126,10 @@ class Datasets(BatchedDatasets[Split]):
         if len(self.train):
             lines.append(self._about_batches())
         rate, kind = self.train.unknown_rate, self.vocabulary.kind
-        lines += [f"note     {note}" for note in unknown_note(rate, kind)]
+        lines += [
+            f"note     {note}"
+            for note in unknown_note(rate, kind, ["characters"])
+        ]
         if self.repeated:
             lines.append(f"note     {self.repeated:,} test texts are in train")
         for source in self.sources:

@@ -196,18 +196,24 @@ class Vocabulary:
         return cls(read_words(path, SPECIALS), kind)
 
 
-def unknown_note(rate: float, kind: str) -> Iterator[str]:
+def unknown_note(
+    rate: float, kind: str, others: Sequence[str] = ("characters", "subwords")
+) -> Iterator[str]:
     """Yield a warning if most tokens of the training texts are unknown.
 
     Args:
         rate: Share of unknown tokens.
         kind: What a token is.
+        others: Kinds for scripts without spaces that --tokens may name.
     """
     if rate > 0.5:
-        other = "subwords" if kind == "characters" else "characters"
+        way = "".join(
+            f" a script without spaces needs --tokens {other},"
+            for other in [other for other in others if other != kind][:1]
+        )
         yield (
-            f"{rate:.0%} of the {kind} of train are unknown: a script without"
-            f" spaces needs --tokens {other}, few texts need more of them"
+            f"{rate:.0%} of the {kind} of train are unknown:{way} few texts"
+            " need more of them"
         )
 
 

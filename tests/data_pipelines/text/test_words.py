@@ -286,3 +286,7 @@ def test_data_of_unknown_words_are_told():
     assert note.startswith("90% of the words of train are unknown: a script")
     assert "--tokens characters" in note
     assert not [*unknown_note(0.5, "words")]
+    (note,) = unknown_note(0.9, "characters")
+    assert "needs --tokens subwords, few texts" in note
+    (note,) = unknown_note(0.9, "characters", ["characters"])
+    assert "of train are unknown: few texts need more" in note
