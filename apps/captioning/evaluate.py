@@ -180,7 +180,7 @@ def main(options: Options) -> None:
     run = runs.open_run("captioning", options.run, options.runs_path)
     captioner = Predictor.of_run(run)
     dataset, data_path = runs.data_to_score(
-        options, run.record["config"], pipeline.SOURCES
+        options, vars(captioner.config), pipeline.SOURCES
     )
     reading = options if options.dataset else captioner.config
     data = datasets(captioner, dataset, data_path, reading.encoding)

@@ -37,7 +37,7 @@ from pathlib import Path
 
 from apps.common import system_errors
 from apps.common.terminal import echo
-from data_pipelines.files.errors import DataError
+from data_pipelines.files.errors import DataError, printable
 
 # App -> old name of a flag -> its name today. A `config.json` with the old name
 # loads, and the old flag ends with a line that names the new one. Flags that
@@ -189,6 +189,30 @@ def with_new_names(app: str, config: dict) -> dict:
     return {names.get(name, name): value for name, value in config.items()}
 
 
+def restored(config_class: type, values: Mapping[str, typing.Any]):
+    """Return the configuration that a file holds; what it lacks has defaults.
+
+    Raises:
+        UserError: A value is of another type, or not allowed, or of no field.
+    """
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    for name, value in values.items():
+        field = fields.get(name)
+        if field is None:
+            raise UserError(f"unknown setting {name!r}")
+        kinds = (int, float) if field.type is float else (field.type,)
+        if type(value) not in kinds:
+            raise UserError(
+                f"{name} is {value!r}; expected {_METAVARS[field.type]}"
+            )
+        try:
+            if field.metadata:
+                _reader(field)(str(value))
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"{name}: {error}") from None
+    return config_class(**values)
+
+
 def main(function: Callable[[], object]) -> None:
     """Run a command; end with one line and status 2 on the user's errors.
 
@@ -219,8 +243,7 @@ def main(function: Callable[[], object]) -> None:
 def _fail(message: str) -> typing.NoReturn:
     """End with one line, in which no word is endless."""
     message = re.sub(r"\S{300,}", lambda m: m[0][:80] + "...", message)
-    line = "".join(c if c.isprintable() else " " for c in message)
-    echo(f"error: {line}", file=sys.stderr)
+    echo(f"error: {printable(message)}", file=sys.stderr)
     try:
         sys.stdout.flush()
     except OSError:  # or else Python itself says so, and ends otherwise

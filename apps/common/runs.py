@@ -30,10 +30,11 @@ from pathlib import Path
 
 import filelock
 
-from apps.common import checks, digests, provenance
+from apps.common import checks, cli, digests, provenance
 from apps.common.cli import UserError, flag, with_new_names
 from apps.common.terminal import echo
 from data_pipelines.files.atomic import build_folder, naming
+from data_pipelines.files.errors import EXHAUSTED
 from data_pipelines.files.splits import SPLITS
 
 if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
@@ -42,7 +43,8 @@ if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
 
 ENCODING = flag("", "encoding of your files; empty: UTF-8, or as marked")
 
-# What readers of `metrics.json` rely on.
+# What readers of `config.json` and of `metrics.json` rely on.
+_RECORD = {"app": str, "config": dict, "command": str}
 _METRICS = {
     **dict.fromkeys(("app", "run", "dataset"), str),
     **dict.fromkeys(("metrics", "baselines", "examples"), dict),
@@ -61,7 +63,7 @@ class Options:
 
     def check(self) -> None:
         """Refuse a run that there is not, before TensorFlow is imported."""
-        open_run(self.app, self.run, self.runs_path)
+        find_run(self.app, self.run, self.runs_path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +120,17 @@ class Run:
     def file(self, name: str) -> Path:
         """Return the path of a file in the folder."""
         return self.path / name
+
+    def config(self, config_class: type):
+        """Return its configuration as an instance of its app's dataclass.
+
+        Raises:
+            UserError: `config.json` holds another, or what cannot be.
+        """
+        try:
+            return cli.restored(config_class, self.record["config"])
+        except UserError as error:
+            raise UserError(f"{self.file('config.json')}: {error}") from None
 
 
 @dataclasses.dataclass
@@ -227,7 +240,14 @@ def start(app: str, config) -> Iterator[Run]:
 
 
 def open_run(app: str, run: str, runs_path: str = "runs") -> Run:
-    """Open a run to use its best model.
+    """Open a run to use its best model, once it is verified; see `find_run`."""
+    opened = find_run(app, run, runs_path)
+    digests.check(opened.path, "*.txt", "*.keras")
+    return opened
+
+
+def find_run(app: str, run: str, runs_path: str = "runs") -> Run:
+    """Return a run that has a model.
 
     Args:
         app: Name of the app.
@@ -263,7 +283,6 @@ def open_run(app: str, run: str, runs_path: str = "runs") -> Run:
         raise UserError(f"{path} is a run of {opened.record['app']}, not {app}")
     if not (path / "model.keras").exists():
         raise UserError(f"{path} has no model.keras yet; train it first")
-    digests.check(path, "*.txt", "*.keras")
     return opened
 
 
@@ -424,14 +443,23 @@ def read_record(path: Path) -> dict:
     """
     digests.check(path, "config.json")
     try:
-        record = json.loads((path / "config.json").read_text())
-        app, config, _ = record["app"], record["config"], record["command"]
-        record["config"] = with_new_names(app, config)
-    except (AttributeError, OSError, ValueError, KeyError, TypeError):
+        record = json.loads((path / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        if getattr(error, "errno", None) in EXHAUSTED:
+            raise
+        record = None
+    if not _has(record, _RECORD):
         raise UserError(
             f"{path} is not a run folder: no readable config.json in it"
-        ) from None
+        )
+    record["config"] = with_new_names(record["app"], record["config"])
     return record
+
+
+def _has(record, kinds):
+    return isinstance(record, dict) and all(
+        isinstance(record.get(name), kind) for name, kind in kinds.items()
+    )
 
 
 def read_metrics(folder: str | Path) -> dict:
@@ -445,14 +473,22 @@ def read_metrics(folder: str | Path) -> dict:
     with contextlib.suppress(ValueError, RecursionError):
         record = json.loads(path.read_bytes())
     digests.check(path.parent, path.name)
-    if not isinstance(record, dict) or not all(
-        isinstance(record.get(name), kind) for name, kind in _METRICS.items()
+    if not _has(record, _METRICS) or not all(
+        map(_are_scores, [record["metrics"], *record["baselines"].values()])
     ):
         raise UserError(
             f"{path} is damaged; delete it and repeat the command of the run,"
             " which tests it again"
         )
     return record
+
+
+def _are_scores(scores):
+    return (
+        isinstance(scores, dict)
+        and scores
+        and all(v is None or type(v) in (int, float) for v in scores.values())
+    )
 
 
 def finish(run: Run, config, result: Result) -> dict:
@@ -477,9 +513,9 @@ def finish(run: Run, config, result: Result) -> dict:
         "train_seconds": round(result.progress.seconds, 1),
         "examples": result.examples,
         "seed": config.seed,
-        "versions": run.record["versions"],
+        "versions": run.record.get("versions"),
         "device": provenance.device(),
-        "commit": run.record["commit"],
+        "commit": run.record.get("commit"),
     }
     _write_json(run.file("metrics.json"), record)
     return record

@@ -78,16 +78,8 @@ class BeamSearch:
         Raises:
             UserError: Flags that exclude each other.
         """
-        names = [field.name for field in dataclasses.fields(Search)]
-        flags = {n: getattr(self, n) for n in names if hasattr(self, n)}
-        search = Search(**flags)
+        search = self._as_said()
         beam = self.beam or max(config.beam, search.n_best)
-        if search.n_best > beam:
-            raise cli.UserError(
-                f"--n-best {search.n_best}: at most --beam, which is {beam}"
-            )
-        if search.sample and search.n_best > 1:
-            raise cli.UserError("--sample draws one output; drop --n-best")
         if self.mbr_samples > 0 and (beam == 1 or search.sample):
             raise cli.UserError(
                 f"--mbr-samples {self.mbr_samples} reranks the hypotheses of a"
@@ -99,6 +91,20 @@ class BeamSearch:
             if getattr(self, name) == -1
         }
         return dataclasses.replace(search, beam=beam, **as_trained)
+
+    def _as_said(self):
+        """Return the `Search` of the flags alone; refuse too many outputs."""
+        names = [field.name for field in dataclasses.fields(Search)]
+        flags = {n: getattr(self, n) for n in names if hasattr(self, n)}
+        search = Search(**flags)
+        if 0 < search.beam < search.n_best:
+            raise cli.UserError(
+                f"--n-best {search.n_best}: at most --beam, which is"
+                f" {search.beam}"
+            )
+        if search.sample and search.n_best > 1:
+            raise cli.UserError("--sample draws one output; drop --n-best")
+        return search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +167,4 @@ class Generation(BeamSearch):
     def check(self) -> None:
         """Refuse more outputs than the beam has."""
         super().check()
-        if 0 < self.beam < self.n_best:
-            raise cli.UserError(
-                f"--n-best {self.n_best}: at most --beam, which is {self.beam}"
-            )
+        self._as_said()

@@ -1,14 +1,9 @@
 """What is printed: texts of the user's cannot command the terminal."""
 
-import re
 import sys
 import typing
 
-# C0 and C1 but for tab and line feed, what turns the direction of writing, and
-# halves of characters, which are bytes of file names.
-_CONTROLS = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+from data_pipelines.files.errors import printable
 
 
 def echo(
@@ -18,7 +13,5 @@ def echo(
     flush: bool = False,
 ):
     """Print as `print` does, with control characters written out."""
-    line = _CONTROLS.sub(
-        lambda match: ascii(match[0])[1:-1], sep.join(map(str, texts))
-    )
+    line = printable(sep.join(map(str, texts)), but="\n\t")
     print(line, file=file or sys.stdout, flush=flush)

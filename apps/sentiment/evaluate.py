@@ -105,23 +105,23 @@ def _bag_of_words(data):
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
-    config = run.record["config"]
-    reading = options if options.dataset else Config(**config)
+    config = run.config(Config)
+    reading = options if options.dataset else config
     predictor = Predictor.of_run(run)
     data = pipeline.make_datasets(
-        *runs.data_to_score(options, config, pipeline.SOURCES),
-        cache_path=config["cache_path"],
-        batch_size=config["batch_size"],
-        max_length=config["max_length"],
+        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+        cache_path=config.cache_path,
+        batch_size=config.batch_size,
+        max_length=config.max_length,
         tokens=predictor.vocabulary.kind,
-        vocabulary_size=config["vocabulary_size"],
-        seed=config["seed"],
+        vocabulary_size=config.vocabulary_size,
+        seed=config.seed,
         vocabulary=predictor.vocabulary,
         labels=predictor.labels,
         encoding=reading.encoding,
         text_column=reading.text_column,
         label_column=reading.label_column,
-        whole=runs.is_other_file(options, config),
+        whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)
     scores, probabilities = score(predictor.classifier, split)

@@ -39,6 +39,7 @@ from data_pipelines.text.words import (
 )
 
 from . import model
+from .config import Config
 
 BATCH = 64
 LISTED_WORDS = 6
@@ -107,9 +108,9 @@ class Predictor:
             UserError: The files of the run do not belong together.
         """
         classifier = runs.load_model(run.file("model.keras"))
-        # Runs of before know no other tokens.
-        kind = run.record["config"].get("tokens", "words")
-        vocabulary = Vocabulary.load(run.file("vocabulary.txt"), kind)
+        config = run.config(Config)
+        path = run.file("vocabulary.txt")
+        vocabulary = Vocabulary.load(path, config.tokens)
         labels = runs.read_lines(run.file("labels.txt"))
         sizes = (
             classifier.get_layer("words").input_dim,
@@ -120,8 +121,7 @@ class Predictor:
                 f"{run.path}: model.keras was trained for another"
                 " vocabulary.txt or labels.txt"
             )
-        max_length = run.record["config"]["max_length"]
-        return cls(classifier, vocabulary, labels, max_length, eager)
+        return cls(classifier, vocabulary, labels, config.max_length, eager)
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the prediction for each text."""

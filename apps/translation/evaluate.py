@@ -114,7 +114,7 @@ def main(options: Options) -> None:
     predictor = Predictor.of_run(run)
     config = predictor.config
     data = pipeline.make_datasets(
-        *runs.data_to_score(options, run.record["config"], pipeline.SOURCES),
+        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
         cache_path=config.cache_path,
         # Of a run without --languages, those that its train files named.
         languages=config.languages or "-".join(languages_of(run)),
@@ -126,7 +126,7 @@ def main(options: Options) -> None:
         seed=config.seed,
         tokenizers=(predictor.source, predictor.target),
         encoding=(options if options.dataset else config).encoding,
-        whole=runs.is_other_file(options, run.record["config"]),
+        whole=runs.is_other_file(options, vars(config)),
     )
     split, language = runs.split_to_score(run, data, options), data.languages[1]
     metrics, _ = score(predictor, split, language, options.search(config))

@@ -80,7 +80,7 @@ class Predictor:
             UserError: The files of the run do not belong together.
         """
         model = runs.load_model(run.file("model.keras"))
-        config = Config(**run.record["config"])
+        config = run.config(Config)
         tokenizers = [
             Tokenizer.load(run.file(f"{side}.txt"), config.tokens)
             for side in ("source", "target")
@@ -202,7 +202,7 @@ def languages_of(run: runs.Run) -> list[str]:
     path = run.file("languages.txt")
     if path.exists():
         return runs.read_lines(path)
-    languages = run.record["config"]["languages"]
+    languages = run.config(Config).languages
     return [*parse(languages)] if languages else []
 
 

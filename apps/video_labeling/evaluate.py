@@ -106,7 +106,7 @@ def confusion(
 
 def datasets(
     labeler: Predictor,
-    config: dict,
+    config: Config,
     dataset: str,
     data_path: str | None,
     encoding: str = "",
@@ -115,15 +115,15 @@ def datasets(
     return pipeline.make_datasets(
         dataset,
         data_path,
-        cache_path=config["cache_path"],
+        cache_path=config.cache_path,
         encoder=labeler.encoder,
         frame_size=labeler.size,
         mode=labeler.framing,
         fps=labeler.fps,
-        chunk=config["chunk"],
-        batch_size=config["batch_size"],
-        seed=config["seed"],
-        allow_outside=config.get("allow_outside", False),
+        chunk=config.chunk,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        allow_outside=config.allow_outside,
         encoding=encoding,
         frames_first=labeler.frames_first,
         labels=tuple(labeler.labels),
@@ -138,10 +138,12 @@ def _kind(shape):
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
-    config = run.record["config"]
-    dataset, data_path = runs.data_to_score(options, config, pipeline.SOURCES)
+    config = run.config(Config)
+    dataset, data_path = runs.data_to_score(
+        options, vars(config), pipeline.SOURCES
+    )
     labeler = Predictor.of_run(run)
-    encoding = config.get("encoding", "")
+    encoding = config.encoding
     if options.dataset:
         encoding = options.encoding
     data = datasets(labeler, config, dataset, data_path, encoding)
@@ -152,7 +154,7 @@ def main(options: Options) -> None:
             f" on {_kind(labeler.shape)}"
         )
     background = scores.background(
-        options.background or config["background"], labeler.labels
+        options.background or config.background, labeler.labels
     )
     metrics, probabilities = score(labeler.inference, split, background)
     rows = {f"{run.name} ({options.split})": metrics}

@@ -35,6 +35,7 @@ from data_pipelines.vision import video
 from data_pipelines.vision.images import printable
 
 from . import inputs, segments, timeline
+from .config import Config
 from .inference import VideoInference, padded
 from .segments import Labelled
 
@@ -45,7 +46,7 @@ class Predictor:
     Args:
         model: The labeller.
         labels: Names of its labels.
-        config: Dict, the configuration that it was trained with.
+        config: The configuration that it was trained with.
         encoder: The `encoders.Encoder` of its frames, or `None` if it takes
             pictures, or was trained on precomputed features.
 
@@ -58,7 +59,7 @@ class Predictor:
         self,
         model: keras.Model,
         labels: list[str],
-        config: dict,
+        config: Config,
         encoder: encoders.Encoder | None = None,
     ):
         self.model = model
@@ -66,12 +67,11 @@ class Predictor:
         self.encoder = encoder
         self.shape = model.inputs[0].shape[2:]
         self.takes_features = encoder is None and len(self.shape) == 2
-        self.size = config["frame_height"], config["frame_width"]
-        self.fps = config["fps"]
-        self.framing = config["framing"]
-        # Older runs do not say it.
-        self.frames_first = config.get("frames_first", False)
-        self.inference = VideoInference(model, config["chunk"])
+        self.size = config.frame_height, config.frame_width
+        self.fps = config.fps
+        self.framing = config.framing
+        self.frames_first = config.frames_first
+        self.inference = VideoInference(model, config.chunk)
 
     @classmethod
     def of_run(cls, run: runs.Run) -> "Predictor":
@@ -82,14 +82,14 @@ class Predictor:
         """
         model = runs.load_model(run.file("model.keras"))
         labels = runs.read_lines(run.file("labels.txt"))
-        encoder = None
-        if run.record["config"]["encoder"] != encoders.SMALL:
+        config, encoder = run.config(Config), None
+        if config.encoder != encoders.SMALL:
             encoder = encoders.load(run.file("encoder.keras"))
         if model.output.shape[-1] != len(labels):
             raise cli.UserError(
                 f"{run.path}: model.keras was trained for another labels.txt"
             )
-        return cls(model, labels, run.record["config"], encoder)
+        return cls(model, labels, config, encoder)
 
     def __call__(self, paths: Iterable[str | Path]) -> list[Labelled]:
         """Label videos.

@@ -30,6 +30,8 @@ from apps.common import export, runs
 from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import video
 
+from .config import Config
+
 
 class Stream:
     """The exported model of a live run, and its state.
@@ -39,7 +41,7 @@ class Stream:
     """
 
     def __init__(self, run: runs.Run):
-        if run.record["config"]["mode"] != "live":
+        if run.config(Config).mode != "live":
             raise cli.UserError(
                 f"{run.path} was trained with --mode offline, which needs the"
                 " whole video; train a run with --mode live"
@@ -85,17 +87,15 @@ def main(options: Options) -> None:
         raise cli.UserError("give one video, or a folder of pictures")
     path = Path(options.source[0])
     run = runs.open_run("video_labeling", options.run, options.runs_path)
-    config = run.record["config"]
+    config = run.config(Config)
     stream = Stream(run)
     if stream.features is not None:
         channels = stream.features.shape[-1]
-        frames_first = config.get("frames_first", False)
-        reader = mstcn.FeatureSource(
-            path, config["fps"], channels, frames_first
-        )
+        frames_first = config.frames_first
+        reader = mstcn.FeatureSource(path, config.fps, channels, frames_first)
     else:
-        size = config["frame_height"], config["frame_width"]
-        reader = video.Reader(path, size, config["fps"], config["framing"])
+        size = config.frame_height, config.frame_width
+        reader = video.Reader(path, size, config.fps, config.framing)
     begun, last, count = None, None, 0
     for seconds, label, probabilities in follow(stream, reader, options.frames):
         if begun is None:  # the first call takes longer than all others

@@ -79,7 +79,7 @@ def untrained(shape=(SIDE, SIDE, 3), **more):
     config = Config(units=4, vector_size=4, region_size=4, chunk=8, **size)
     config = dataclasses.replace(config, **more)
     _, network = model.build(config, shape, len(LABELS))
-    return predict.Predictor(network, LABELS, dataclasses.asdict(config))
+    return predict.Predictor(network, LABELS, config)
 
 
 def picture(number, height=24, width=32):

@@ -557,6 +557,76 @@ def test_a_flag_younger_than_the_run_has_its_default(config):
         pass
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, ""),
+        ({"units": "4"}, "units is '4'; expected INT"),
+        ({"units": None}, "units is None; expected INT"),
+        ({"units": True}, "units is True; expected INT"),
+        ({"units": 10**30}, "units: 10{30} is more than 4,096"),
+        ({"units": 0}, "units: 0 is less than 1"),
+        ({"rate": 1}, ""),
+        ({"rate": float("nan")}, "rate: nan is not a finite number"),
+        ({"rate": []}, r"rate is \[\]; expected FLOAT"),
+        ({"cell": "grü"}, "cell: unknown 'grü'; did you mean gru?"),
+        ({"cell": "x" * 5000}, "cell: has more than 1,000 letters"),
+        ({"mode": "live"}, "unknown setting 'mode'"),
+    ],
+)
+def test_a_configuration_that_is_none_is_one_line(tmp_path, config, message):
+    @dataclasses.dataclass(frozen=True)
+    class Flags:
+        units: int = cli.flag(4, "size", at_least=1, at_most=4096)
+        cell: str = cli.flag("gru", "cell", choices=["gru", "lstm"])
+        rate: float = cli.flag(0.5, "rate")
+
+    run = runs.Run("sentiment", tmp_path, {"config": config})
+    if not message:
+        assert run.config(Flags) == Flags(**config)
+        return
+    with pytest.raises(UserError, match=rf"/config\.json: {message}"):
+        run.config(Flags)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"null", b"{}", b"[]", b"\xff", b"[" * 10**5),
+        b'{"app": "sentiment", "config": [], "command": ""}',
+        b'{"app": "sentiment", "config": {}, "command": 1}',
+        b'{"app": [], "config": {}, "command": ""}',
+    ],
+)
+def test_a_record_that_is_none_is_one_line(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"no readable config\.json in"):
+        runs.read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": {}},
+        {"metrics": {"accuracy": "0.5"}},
+        {"baselines": {"majority": 0.5}},
+        {"baselines": {"majority": {"accuracy": []}}},
+        {"train_seconds": "1"},
+        {"run": None},
+    ],
+)
+def test_metrics_that_are_none_are_one_line(tmp_path, change):
+    record = {"app": "", "run": "", "dataset": "", "metrics": {"accuracy": 1}}
+    record |= {"baselines": {"majority": {"accuracy": None}}, "examples": {}}
+    record |= {"parameters": 1, "train_seconds": 1.5}
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(record))
+    assert runs.read_metrics(tmp_path) == record
+    path.write_text(json.dumps(record | change))
+    with pytest.raises(UserError, match=r"metrics\.json is damaged; delete"):
+        runs.read_metrics(tmp_path)
+
+
 def test_a_run_of_before_a_flag_was_renamed_opens(
     config, tmp_path, monkeypatch
 ):

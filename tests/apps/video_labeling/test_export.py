@@ -58,7 +58,7 @@ def test_the_export_sees_changes_of_pixels(mode):
     config = Config(motion="pixels", mode=mode, units=4, chunk=8)
     _, model = network.build(config, (SIDE, SIDE, 3), 2)
     size = dict(frame_height=SIDE, frame_width=SIDE)
-    config = dataclasses.asdict(dataclasses.replace(config, **size))
+    config = dataclasses.replace(config, **size)
     ours = predict.Predictor(model, ["left", "right"], config)
     video = np.random.default_rng(0).integers(
         0, 256, (19, SIDE, SIDE, 3), np.uint8
@@ -144,7 +144,7 @@ def test_the_export_is_compared_on_features(
 def test_the_export_of_features_is_one_long_run(mode):
     config = Config(mode=mode, units=4, vector_size=4, chunk=8)
     _, labeller = model.build(config, (2, C), 3)
-    ours = predict.Predictor(labeller, WORDS, dataclasses.asdict(config))
+    ours = predict.Predictor(labeller, WORDS, config)
     video = np.random.default_rng(0).normal(size=(19, 2, C)).astype("float16")
     found = export.Graph(ours).serve(video.astype("float32"))["probabilities"]
     expected = labeller.predict(video[None].astype("float32"), verbose=0)[0]
