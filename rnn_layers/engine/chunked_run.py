@@ -15,7 +15,7 @@ import tensorflow as tf
 from rnn_layers.engine.batch_sizes import run_filled
 from rnn_layers.engine.batch_split import run_split, split_pays_off
 from rnn_layers.engine.compiled_loop import CompiledLoop
-from rnn_layers.engine.differentiation import dense
+from rnn_layers.engine.differentiation import custom_gradient, dense
 from rnn_layers.engine.double_backward import with_second_order
 from rnn_layers.engine.input_projection import Projection
 from rnn_layers.engine.step import StepAnalysis, kernels_of, rows_of_ones
@@ -37,12 +37,13 @@ def require_batch(sequences: tf.Tensor, size: int, message: str) -> None:
 def require_length(
     mask: tf.Tensor, sequences: tf.Tensor, message: str
 ) -> tf.Tensor:
-    """Stop a graph when a mask `(B, T)` is not as long as `(B, T, F)`."""
+    """Stop a graph when a mask `(B, T, ...)` is not as long as sequences."""
     length = tf.shape(sequences)[1]
     equal = tf.debugging.assert_equal(tf.shape(mask)[1], length, message)
     # XLA drops what is asserted, but refuses another shape.
     with tf.control_dependencies([equal]):
-        return tf.reshape(mask, (tf.shape(mask)[0], length))
+        shape = tf.concat([tf.shape(mask)[:1], [length], tf.shape(mask)[2:]], 0)
+        return tf.ensure_shape(tf.reshape(mask, shape), mask.shape)
 
 
 class LoopCache:
@@ -169,14 +170,13 @@ def differentiable_run(
         )
         return [outputs, *last]
 
-    @tf.custom_gradient
+    @custom_gradient
     def run(*tensors):
         # No tape must look into the compiled loops, neither at what they read
         # nor, as those of higher order do, at what the way back reads of them.
         sequence, start, values = _packed(structure, _stopped(tensors))
-        chunked = ChunkedRun(
-            loop, projection, [sequence, *others], _stopped(constants), values
-        )
+        arguments = [[sequence, *others], _stopped(constants), values]
+        chunked = ChunkedRun(loop, projection, *arguments)
         saved, last = chunked.forward(start, training)
         saved = [stop_gradients(chunks) for chunks in saved]
         outputs = join_chunks(saved[0], sequence)
@@ -185,9 +185,17 @@ def differentiable_run(
             upstream = dense(upstream, [outputs, *last])
 
             def backward():
-                arrays = saved if training else chunked.forward(start, True)[0]
                 d_outputs, *d_last = _stopped(upstream)
-                return chunked.backward(arrays, d_outputs, d_last)
+                if training:
+                    return chunked.backward(saved, d_outputs, d_last)
+                # In `tf.cond` a compiled function captures no tensors of the
+                # way forth.
+                first, *again = tf.nest.map_structure(
+                    tf.identity, [start, *arguments]
+                )
+                rerun = ChunkedRun(loop, projection, *again)
+                arrays, _ = rerun.forward(first, True)
+                return rerun.backward(arrays, d_outputs, d_last)
 
             return with_second_order(
                 backward, reference, fixed, tensors, upstream

@@ -1,11 +1,11 @@
-"""LSTM and GRU by NVIDIA's cuDNN, in training on a GPU.
+"""LSTM and GRU by NVIDIA's cuDNN, on a GPU.
 
 cuDNN runs a whole sequence in one call. It knows no peepholes, no other
 activations and no zoneout, so it serves two cells of this library, and only as
 they are by default (`fits`), and masks that leave one block of steps of each
 row (`has_one_block`), such as padding. Everything else runs in
-`chunked_run.py`, and so does what is not training: what was saved on a machine
-with a GPU must run on one without. cuDNN has no gradient of its gradient.
+`chunked_run.py`, and so does what is traced in `plain_loops`: an exported model
+must run on a machine without a GPU. cuDNN has no gradient of its gradient.
 
 The equations, the order of gates and that of weights are those of NVIDIA's
 cuDNN API reference under `cudnnRNNMode_t` and `cudnnGetRNNWeightParams`.
@@ -116,7 +116,7 @@ def run(
         if lengths is None
         else lengths,
         rnn_mode=mode(cell),
-        is_training=True,
+        is_training=True,  # in inference, too: else there is no gradient
         time_major=True,
     )
     last = [h[0], c[0]] if lstm else [h[0]]

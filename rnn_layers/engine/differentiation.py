@@ -17,6 +17,36 @@ def gradients(
     return dense(found, sources)
 
 
+def custom_gradient(function: Callable) -> Callable:
+    """Do what `tf.custom_gradient` does, also for forward accumulators.
+
+    That one, in a graph, shows them the operations inside, and their tangents
+    stay: zeros where the gradient of what is inside is stopped.
+    """
+    # Private, as in Keras itself: no public name records without a tape.
+    from tensorflow.python.eager import record
+
+    def run(*tensors):
+        gradients = []
+
+        @tf.custom_gradient
+        def inner(*tensors):
+            results, gradient = function(*tensors)
+            gradients.append(gradient)
+            return results, gradient
+
+        # Of this graph: what it captures has to be recorded.
+        tensors = [tf.identity(x) for x in tensors]
+        with record.stop_recording():
+            results = inner(*tensors)
+        record.record_operation(
+            "CustomGradient", list(results), tensors, *gradients
+        )
+        return results
+
+    return run
+
+
 def dense(gradients: Sequence, like: Sequence) -> list[tf.Tensor]:
     """Make tensors like others of what may be slices, or `None` for zeros."""
     return [

@@ -11,7 +11,11 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from rnn_layers.engine.differentiation import dense, gradients
+from rnn_layers.engine.differentiation import (
+    custom_gradient,
+    dense,
+    gradients,
+)
 
 
 def with_second_order(
@@ -52,7 +56,7 @@ def _differentiated(function, compute, fixed, inputs):
     # Of this graph, so that `gradient` finds them wherever it is called.
     fixed = [tf.identity(x) for x in fixed]
 
-    @tf.custom_gradient
+    @custom_gradient
     def run(*inputs):
         results = compute(fixed, *inputs)
 

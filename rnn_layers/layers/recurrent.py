@@ -30,8 +30,9 @@ _PLAIN = contextvars.ContextVar("plain", default=False)
 def plain_loops() -> Iterator[None]:
     """Trace plain loops of TensorFlow, for a model that others will load.
 
-    They run at every batch size, where XLA compiles for each anew, and hold no
-    custom gradient, of which a SavedModel warns whoever loads it.
+    They run at every batch size, where XLA compiles for each anew, without a
+    GPU, and hold no custom gradient, of which a SavedModel warns whoever loads
+    it.
     """
     token = _PLAIN.set(True)
     try:
@@ -133,10 +134,10 @@ class Recurrent(keras.layers.RNN):
         compiled: Whether XLA compiles the loop, on TensorFlow in a graph.
         use_cudnn: Whether cuDNN runs the sequence where it can: an LSTM or a
             GRU with its default activations and bias, without zoneout,
-            recurrent dropout and mixed precision, in training, on TensorFlow
-            with a GPU, outside of XLA; if masked, where the mask of a batch
-            leaves each row one block of steps, as padding does. Keras then
-            compiles a model with XLA only when told to.
+            recurrent dropout and mixed precision, on TensorFlow with a GPU,
+            outside of XLA and `plain_loops`; if masked, where the mask of a
+            batch leaves each row one block of steps, as padding does. Keras
+            then compiles a model with XLA only when told to.
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` of
             `keras.layers.Layer`.
 
@@ -389,8 +390,7 @@ class Recurrent(keras.layers.RNN):
             sequences = sequences * self._dropout_mask(
                 sequences[0], self.dropout
             )
-        can_use_cudnn = training and self._fits_cudnn()
-        if not can_use_cudnn or xla.under_xla():
+        if _PLAIN.get() or not self._fits_cudnn() or xla.under_xla():
             return self._own_loop(sequences, states, mask, training)
         if mask is None:
             outputs, states = cudnn.run(self.cell, sequences, states)
@@ -496,7 +496,7 @@ class Recurrent(keras.layers.RNN):
     ) -> Any:
         """Return shapes and types without running the loop."""
         self._check_length(sequences)
-        _check_shape_of_mask(sequences, mask)
+        check_shape_of_mask(sequences, mask)
         shape = self.compute_output_shape(sequences.shape)
         if not self._returns_states:
             return keras.KerasTensor(shape, self.compute_dtype)
@@ -619,34 +619,44 @@ def _check_shape(shape):
         )
 
 
-def checked_mask(sequences: Tensor, mask: Any) -> Tensor | None:
+def checked_mask(
+    sequences: Tensor, mask: Any, inside: bool = False
+) -> Tensor | None:
     """Return a mask as booleans, or refuse one of another length.
 
     Args:
-        sequences: `(B, T, F)`.
+        sequences: `(B, T, ...)`.
         mask: `(B, T)`, or `None`. In a graph that does not know T it is
             refused when it comes.
+        inside: Whether it may have more axes, of what is inside a step.
     """
     if mask is None:
         return None
     mask = ops.cast(mask, "bool")
-    message = _check_shape_of_mask(sequences, mask)
+    message = check_shape_of_mask(sequences, mask, inside)
     lengths = sequences.shape[1], mask.shape[1]
     if None in lengths and keras.backend.backend() == "tensorflow":
         return chunked_run.require_length(mask, sequences, message)
     return mask
 
 
-def _check_shape_of_mask(sequences, mask):
+def check_shape_of_mask(
+    sequences: Tensor, mask: Tensor | None, inside: bool = False
+) -> str | None:
     """Refuse what is known to be wrong; return the words for it."""
     if mask is None:
         return None
-    length, shape = sequences.shape[1], tuple(mask.shape)
+    shape = tuple(mask.shape)
     message = (
-        "`mask` must have the shape (batch, time) of the sequences, "
-        f"{tuple(sequences.shape[:2])}, not {shape}."
+        f"`mask` must have the shape (batch, time{', ...' * inside}) of the "
+        f"sequences, {tuple(sequences.shape[:2])}, not {shape}."
     )
-    if len(shape) != 2 or len({length, shape[1]} - {None}) > 1:
+    pairs = zip(shape[:2], sequences.shape[:2], strict=False)
+    if (
+        len(shape) < 2
+        or (len(shape) > 2 and not inside)
+        or any(None not in pair and pair[0] != pair[1] for pair in pairs)
+    ):
         raise ValueError(message)
     return message
 

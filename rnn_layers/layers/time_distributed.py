@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from rnn_layers.layers.recurrent import check_shape_of_mask, checked_mask
+
 
 @keras.saving.register_keras_serializable(package="rnn_layers")
 class TimeDistributed(keras.layers.TimeDistributed):
@@ -49,7 +51,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
     def call(self, sequences, training=None, mask=None):
         """Run the layer on all steps of all rows as one batch."""
         rows, length = ops.shape(sequences)[:2]
-        _check_mask(mask, sequences)
+        mask = checked_mask(sequences, mask, inside=True)
         inside = {}
         if mask is not None and len(mask.shape) > 2 and self._takes_mask():
             inside["mask"] = _joined(mask)
@@ -78,6 +80,7 @@ class TimeDistributed(keras.layers.TimeDistributed):
         self, sequences: Any, training: bool | None = None, mask: Any = None
     ) -> Any:
         """Return the shape and type without running the layer."""
+        check_shape_of_mask(sequences, mask, inside=True)
         steps = keras.KerasTensor((None, *sequences.shape[2:]), sequences.dtype)
         y = self.layer.compute_output_spec(steps)
         return keras.KerasTensor((*sequences.shape[:2], *y.shape[1:]), y.dtype)
@@ -86,17 +89,3 @@ class TimeDistributed(keras.layers.TimeDistributed):
 def _joined(x):
     """Make one batch of all steps of all rows."""
     return ops.reshape(x, (-1, *ops.shape(x)[2:]))
-
-
-def _check_mask(mask, sequences):
-    """Refuse a mask that is not one of these steps."""
-    if mask is None:
-        return
-    pairs = zip(mask.shape[:2], sequences.shape[:2], strict=False)
-    if len(mask.shape) < 2 or any(
-        None not in pair and pair[0] != pair[1] for pair in pairs
-    ):
-        raise ValueError(
-            "`mask` must have the shape (batch, time, ...) of the sequences, "
-            f"{tuple(sequences.shape[:2])}, not {tuple(mask.shape)}."
-        )

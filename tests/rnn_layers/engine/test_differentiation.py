@@ -165,14 +165,45 @@ def test_a_layer_is_exact_whatever_records_it(around):
     both(layer, X)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_a_layer_in_a_branch_is_exact(name):
+@pytest.mark.parametrize(
+    "dtype",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
+def test_half_precision_is_near_whatever_records_it(dtype):
+    """Recomputed on the way back, and under a penalty on gradients."""
+    half, single = (
+        make("gru", dtype=d, compiled=False) for d in (dtype, "float32")
+    )
+
+    def slopes(layer, around):
+        call = around(lambda x: layer(x, training=True))
+        return loss_and_gradients(
+            layer, call, lambda y: tf.reduce_sum(tf.cast(y, tf.float32) ** 2)
+        )
+
+    def penalty(layer, _):
+        first = slopes(layer, lambda call: call)
+        return loss_and_gradients(
+            layer, first, lambda found: tf.reduce_sum(found[1] ** 2)
+        )
+
+    x = tf.cast(X, tf.float32)
+    for function in (slopes, penalty):
+        expected = function(single, lambda call: call)(x)
+        traced = tf.function(function(half, recomputed), autograph=False)
+        for one, other in zip(traced(x), expected, strict=True):
+            far = tf.reduce_max(abs(one - other)) / tf.reduce_max(abs(other))
+            assert far < (0.01 if dtype == "mixed_float16" else 0.1)
+
+
+@pytest.mark.parametrize(("name", "training"), [("lstm", True), ("gru", False)])
+def test_a_layer_in_a_branch_is_exact(name, training):
     layer = make(name, compiled=True)
 
     def either(x):
         return tf.cond(
             tf.reduce_any(x > 0),
-            lambda: layer(x, training=True),
+            lambda: layer(x, training=training),
             lambda: x[:, 0, :1] + tf.zeros(4, x.dtype),
         )
 
@@ -215,6 +246,44 @@ def test_forward_accumulators_are_exact():
             y = run(X)
         found.append(accumulator.jvp(y))
     close(*found, 1e-9)
+
+
+def weighed(layer):
+    """The weights, and one direction for each."""
+    weights = [v.value for v in layer.trainable_variables]
+    return weights, [2 * w for w in weights]
+
+
+def test_forward_accumulators_in_a_graph_are_exact():
+    """Tangents, also of gradients: products with the Hessian."""
+    layer = make("simple_rnn", compiled=False)
+    weights, directions = weighed(layer)
+    slopes = loss_and_gradients(layer, lambda x: layer(x, training=True))
+
+    def function(x):
+        primals, tangents = [x, *weights], [3 * x, *directions]
+        with tf.autodiff.ForwardAccumulator(primals, tangents) as accumulator:
+            found = slopes(x)
+        return list(map(accumulator.jvp, found))
+
+    both(function, X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("training", [True, False])
+def test_accumulators_within_a_tape_in_a_graph_are_exact(training):
+    layer = make("gru", compiled=False)
+    weights, directions = weighed(layer)
+
+    def function(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            with tf.autodiff.ForwardAccumulator(weights, directions) as one:
+                loss = tf.reduce_sum(layer(x, training=training) ** 2)
+            tangent = one.jvp(loss)
+        return tape.gradient(tangent, x)
+
+    both(function, X)
 
 
 def test_threads_trace_at_once():

@@ -122,6 +122,32 @@ def test_a_mask_inside_the_steps_goes_on_where_they_still_are(backwards):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow"
+)
+@pytest.mark.parametrize("inside", [(), (5,)])
+def test_a_graph_refuses_a_mask_of_other_steps(inside):
+    import tensorflow as tf
+
+    layer = rnn_layers.TimeDistributed(rnn_layers.rnn("gru", 2))
+    layer.build((None, None, 5, 3))
+    function = tf.function(
+        lambda x, mask: layer(x, mask=mask),
+        input_signature=[
+            tf.TensorSpec((None, None, 5, 3)),
+            tf.TensorSpec((None, None, *inside), tf.bool),
+        ],
+        autograph=False,
+    )
+    x, mask = sequences(2, 3, 5, 3), np.ones((2, 3, *inside), bool)
+    assert function(x, mask).shape == (2, 3, 2)
+    for wrong in (mask[:, :2], np.ones((2, 4, *inside), bool)):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="mask` must have the shape"
+        ):
+            function(x, wrong)
+
+
 @pytest.mark.parametrize("shape", [(2, 4), (3, 3), (2,)])
 def test_a_mask_of_other_steps_is_refused(shape):
     layer = rnn_layers.TimeDistributed(keras.layers.Dense(2))
