@@ -13,10 +13,11 @@ from pathlib import Path
 import filelock
 import keras
 import numpy as np
+import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
 import rnn_layers  # noqa: F401 (the saved models are made of its layers)
-from apps.common import runs
+from apps.common import cli, runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,6 +132,26 @@ class Moment:
                 return False
             self.since = time.time()
         return time.time() > self.since + self.seconds
+
+
+def check_other_data_are_refused(monkeypatch, train, config, change):
+    """Kills a training once its data are read: it goes on with these alone."""
+    keep = runs.keep_data
+
+    def killed(run, *data):
+        keep(run, *data)
+        run.file("backup").mkdir(exist_ok=True)
+        run.file("backup/state.npz").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "keep_data", killed)
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    change()
+    with pytest.raises(cli.UserError, match=r"data\.txt differs .* --name"):
+        train(config)
 
 
 def run_and_kill(module, arguments, folder):

@@ -14,7 +14,12 @@ from apps.common import cli
 from data_pipelines.captioning.demo import generator as demo
 from tests.apps import squares
 from tests.apps.squares import COLOURS, PLACES, flags, write_network
-from tests.apps.tools import run_and_kill, run_module, weights_of
+from tests.apps.tools import (
+    check_other_data_are_refused,
+    run_and_kill,
+    run_module,
+    weights_of,
+)
 
 
 def test_the_smoke_preset_is_a_training():
@@ -34,6 +39,25 @@ def test_many_bad_pictures_end_the_training(tmp_path, capsys):
     assert error.startswith("error: 4 of 72 pictures (5.6%) cannot be read: ")
     assert "the file is empty" in error
     assert not (tmp_path / "runs" / "captioning" / "x").exists()
+
+
+@pytest.mark.parametrize("change", ["captions", "pictures"])
+def test_a_run_does_not_go_on_with_other_data(tmp_path, monkeypatch, change):
+    folder = squares.write_pictures(tmp_path / "pictures")
+    config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
+
+    def changed():  # which the words do not show
+        table, images = folder / "captions.csv", folder / "images"
+        if change == "captions":
+            rows = [
+                line.split(",", 1) for line in table.read_text().splitlines()
+            ]
+            rows[1][1], rows[3][1] = rows[3][1], rows[1][1]
+            table.write_text("".join(",".join(row) + "\n" for row in rows))
+        else:
+            (images / "0.png").write_bytes((images / "1.png").read_bytes())
+
+    check_other_data_are_refused(monkeypatch, train.train, config, changed)
 
 
 def trained(arguments):

@@ -12,7 +12,12 @@ from apps.common import cli, runs
 from apps.sentiment import train
 from apps.sentiment.config import PRESETS, Config
 from tests.apps.reviews import flags, write_reviews
-from tests.apps.tools import run_and_kill, run_module, weights_of
+from tests.apps.tools import (
+    check_other_data_are_refused,
+    run_and_kill,
+    run_module,
+    weights_of,
+)
 
 
 def bad_data(folder, case):
@@ -64,6 +69,22 @@ def test_bad_data_is_one_line_and_leaves_nothing(
     assert left == [".lock"]
     left = [p.name for p in tmp_path.glob("data/**/.tmp-*")]
     assert left == []
+
+
+def test_a_run_does_not_go_on_with_other_reviews(tmp_path, monkeypatch):
+    path = write_reviews(tmp_path / "reviews") / "train.csv"
+    config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
+
+    def change():  # which neither words nor labels show
+        head, first, second, *rest = path.read_text().splitlines()
+        texts, labels = zip(
+            *(line.rsplit(",", 1) for line in (first, second)), strict=True
+        )
+        assert labels[0] != labels[1]
+        swapped = map(",".join, zip(texts, labels[::-1], strict=True))
+        path.write_text("\n".join([head, *swapped, *rest]))
+
+    check_other_data_are_refused(monkeypatch, train.train, config, change)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Trainings: refused, repeated; whole ones, killed and in every way."""
 
+import itertools
 import json
 
 import keras
@@ -9,7 +10,12 @@ import pytest
 from apps.common import cli
 from apps.translation import train
 from apps.translation.config import PRESETS, Config
-from tests.apps.tools import run_and_kill, run_module, weights_of
+from tests.apps.tools import (
+    check_other_data_are_refused,
+    run_and_kill,
+    run_module,
+    weights_of,
+)
 from tests.apps.translations import flags, write_pairs
 
 
@@ -26,6 +32,20 @@ def test_a_missing_language_file_is_one_line(tmp_path):
     assert len(done.stderr.splitlines()) == 1
     assert "train.it" in done.stderr
     assert not list((tmp_path / "runs").rglob("config.json"))
+
+
+def test_a_run_does_not_go_on_with_other_pairs(tmp_path, monkeypatch):
+    path = write_pairs(tmp_path / "pairs", 200) / "train.it"
+    for split, language in itertools.product(("valid", "test"), ("en", "it")):
+        content = path.with_suffix(f".{language}").read_text()
+        path.with_name(f"{split}.{language}").write_text(content)
+    config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
+
+    def change():  # which the tokens do not show
+        first, second, *rest = path.read_text().splitlines()
+        path.write_text("\n".join([second, first, *rest]) + "\n")
+
+    check_other_data_are_refused(monkeypatch, train.train, config, change)
 
 
 def test_training_is_a_function_of_its_command(tmp_path):

@@ -13,7 +13,13 @@ from apps.video_labeling import (
     train,
 )
 from apps.video_labeling.config import PRESETS, Config
-from tests.apps.tools import ROOT, run_and_kill, run_module, weights_of
+from tests.apps.tools import (
+    ROOT,
+    check_other_data_are_refused,
+    run_and_kill,
+    run_module,
+    weights_of,
+)
 from tests.apps.videos import flags, write_videos
 
 
@@ -37,21 +43,13 @@ def test_a_run_does_not_go_on_with_other_videos(trained, tmp_path, monkeypatch):
         trained, data_path=str(tmp_path), runs_path=str(tmp_path / "runs")
     )
 
-    def killed(run, _):
-        run.file("backup").mkdir(exist_ok=True)
-        run.file("backup/state.npz").touch()
-        raise KeyboardInterrupt
+    def change():
+        lines = table.read_text().splitlines(keepends=True)
+        rest = [line for line in lines if not line.startswith("train_05")]
+        assert len(rest) < len(lines)
+        table.write_text("".join(rest))
 
-    monkeypatch.setattr(train.checkpoint, "resume", killed)
-    for _ in range(2):  # with the same videos it goes on
-        with pytest.raises(KeyboardInterrupt):
-            train.train(settings)
-    lines = table.read_text().splitlines(keepends=True)
-    rest = [line for line in lines if not line.startswith("train_05")]
-    assert len(rest) < len(lines)
-    table.write_text("".join(rest))
-    with pytest.raises(cli.UserError, match=r"data\.txt differs .* --name"):
-        train.train(settings)
+    check_other_data_are_refused(monkeypatch, train.train, settings, change)
     # The labels are the same, and so they do not show it.
     run = tmp_path / "runs" / "video_labeling" / "new"
     assert (run / "labels.txt").read_text() == "left\nright\n"
