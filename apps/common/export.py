@@ -115,13 +115,22 @@ def load(folder: str | Path):
 
     TensorFlow's warnings are left out: one of a run of before, which has no
     versions, may have lost its gradients; it needs none.
+
+    Raises:
+        UserError: It is damaged, or none.
     """
-    versions = [path for path in Path(folder).glob("[0-9]*") if path.is_dir()]
+    every = Path(folder).glob("[0-9]*")
+    versions = [p for p in every if p.name.isdecimal() and p.is_dir()]
     latest = max(versions, key=lambda path: int(path.name), default=folder)
     level = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
         return tf.saved_model.load(str(latest))
+    except Exception as error:
+        line = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{latest} cannot be loaded as a SavedModel: {line}"
+        ) from None
     finally:
         logging.set_verbosity(level)
 

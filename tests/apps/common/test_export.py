@@ -98,6 +98,27 @@ def test_a_run_of_before_has_no_versions(run, model):
     np.testing.assert_array_equal(served.serve(x)["y"], model(x))
 
 
+@pytest.mark.parametrize("change", ["cut", "flip", "delete"])
+def test_a_damaged_export_is_one_line(run, model, change):
+    write(run, model, lambda x: {"y": model(x)})
+    (run.path / "export" / "2 of me").mkdir()  # no version
+    export.load(run.file("export"))
+    for name in ("saved_model.pb", "variables/variables.index"):
+        path = run.path / "export" / "1" / name
+        content = path.read_bytes()
+        path.unlink()
+        if change == "cut":
+            path.write_bytes(content[: len(content) // 2])
+        if change == "flip":
+            path.write_bytes(bytes(byte ^ 1 for byte in content))
+        with pytest.raises(
+            UserError, match="export/1 cannot be loaded as"
+        ) as e:
+            export.load(run.file("export"))
+        assert "\n" not in str(e.value)
+        path.write_bytes(content)
+
+
 def test_texts_have_a_status():
     texts = tf.constant(["a", b"\xff", "\u00e9"])
     status = export.text_status(texts, tf.constant([True, False, False]))
