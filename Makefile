@@ -84,6 +84,10 @@ new-app: $(INSTALLED) ## Copy an app: make new-app FROM=captioning NAME=signs
 results: $(INSTALLED) ## Print a table of all finished runs, seeds together
 	@$(RUN) -m apps.common.results $(ARGS)
 
+.PHONY: demo
+demo: $(INSTALLED) ## Try all runs on web pages at http://127.0.0.1:8000
+	@$(RUN) -m apps.common.serving.server $(ARGS)
+
 .PHONY: tensorboard
 tensorboard: $(INSTALLED) ## Watch all runs at http://127.0.0.1:6006
 	@$(RUN) -m tensorboard.main --logdir runs --host 127.0.0.1 $(ARGS)
@@ -96,11 +100,15 @@ clean: ## Delete the demo data and the caches (runs stay)
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests (under 10 minutes on 2 cores)
-	@$(RUN) -m pytest -m "not slow" $(WORKERS) $(ARGS)
+	@$(RUN) -m pytest -m "not slow and not browser" $(WORKERS) $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(INSTALLED) ## Run the tests that train whole models
 	@$(RUN) -m pytest -m slow $(WORKERS) $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(INSTALLED) ## Test the web pages in Chromium, where there is one
+	@$(RUN) -m pytest -m browser tests/apps/common/serving $(ARGS)
 
 $(BACKENDS)/.installed: requirements-backends.txt | $(INSTALLED)
 	$(RUN) -m venv $(BACKENDS)
@@ -148,6 +156,10 @@ bench-layers: $(INSTALLED) ## Time our layers beside Keras's and torch's
 .PHONY: bench-decoding
 bench-decoding: $(INSTALLED) ## Time decoding beside one `predict` a token
 	@$(RUN) -m benchmarks.decoding $(ARGS)
+
+.PHONY: bench-serving
+bench-serving: $(INSTALLED) ## Time 2,000 requests, batched beside one by one
+	@$(RUN) -m benchmarks.serving $(ARGS)
 
 .PHONY: bench-adding-and-copy
 bench-adding-and-copy: $(INSTALLED) ## All cells on two tasks of long lags (half an hour)

@@ -270,6 +270,14 @@ def targets():
     ]
 
 
+# Commands that all apps share.
+SHARED = {
+    "results": "apps.common.results",
+    "demo": "apps.common.serving.server",
+    "bench-serving": "benchmarks.serving",
+}
+
+
 def commands():
     """Every command of every page, with its page and line."""
     for page in PAGES:
@@ -301,9 +309,9 @@ def test_every_command_in_a_readme_is_real(command):
             target = target.replace("-signs", "-captioning")
             assert target in [*targets(), "<target>"]
             verb, _, app = target.partition("-")
-            if target == "results":
-                check_flags("apps.common.results", arguments)
-            if app.replace("-", "_") in APPS:
+            if target in SHARED or verb in SHARED:
+                check_flags(SHARED.get(target) or SHARED[verb], arguments)
+            elif app.replace("-", "_") in APPS:
                 check_flags(f"apps.{app.replace('-', '_')}.{verb}", arguments)
     elif words[2].startswith("apps."):
         check_flags(words[2], [w for w in words[3:] if w not in ("<", "|")])

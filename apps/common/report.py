@@ -39,26 +39,27 @@ def render(
             `test_set`, what it was tested on in words, `scores`, the rows of
             its table, and `metrics`, the columns.
     """
-    page = _environment().get_template(template)
+    page = environment().get_template(template)
     written = page.render(title=title, pictures=pictures, **values)
     with replacing(path) as temporary:
         temporary.write_text(written + "\n", "utf-8")
 
 
 @functools.cache
-def _environment():
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return what renders templates; paths are below `apps/`."""
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parents[1]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["zip"] = zip
-    environment.filters["number"] = tables.number
-    environment.filters["image"] = lambda *args: Markup(image(*args))
-    environment.filters["table"] = lambda *args: Markup(tables.html(*args))
-    return environment
+    jinja.globals["zip"] = zip
+    jinja.filters["number"] = tables.number
+    jinja.filters["image"] = lambda *args: Markup(image(*args))
+    jinja.filters["table"] = lambda *args: Markup(tables.html(*args))
+    return jinja
 
 
 def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:

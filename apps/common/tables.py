@@ -1,5 +1,6 @@
 """Tables: for the terminal, for Markdown and for HTML pages."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -36,7 +37,9 @@ def html(
     rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
 ) -> str:
     """Return the same table as HTML; all text in it is escaped."""
-    return _table([first, *columns], _cells(rows, columns), "html")
+    table = _table([first, *columns], _cells(rows, columns), "html")
+    # The style of the pages aligns them; one in a cell is escaped.
+    return re.sub(' style="[^"]*"', "", table)
 
 
 def listed(head: Sequence[str], rows: Iterable[Sequence]) -> str:

@@ -66,8 +66,17 @@ class VideoInference:
         Its chunks are frames `(K, ...)`, as the labeler takes them; the last
         may be shorter.
         """
+        return np.concatenate(list(self.gradually(chunks)))
+
+    def gradually(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the probabilities of the next frames after each chunk.
+
+        Offline there are none, `(0, L)`, until the whole video is read.
+        """
         if self.live:
-            return np.concatenate(list(self.follow(chunks)))
+            yield from self.follow(chunks)
+            return
+        none = np.zeros((0, self.classify.output.shape[-1]), "float32")
         with naming(tempfile.gettempdir()), contextlib.ExitStack() as files:
             file = files.enter_context(tempfile.TemporaryFile())
             previous = self.initial_frame()
@@ -77,19 +86,16 @@ class VideoInference:
                 )
                 vectors = np.asarray(vectors, "float32")
                 file.write(vectors[: len(frames)].tobytes())
+                yield none
             file.flush()
             x = np.memmap(file, "float32", "r")
             x = x.reshape(-1, self.pooling.output.shape[-1])  # T V
             for layer in self.stack.layers:
                 file = files.enter_context(tempfile.TemporaryFile())
                 x = self._bidirectional(layer, x, file)  # T 2U
-            probabilities = [
-                np.asarray(self._head(padded(x[part], self.chunk)))[
-                    : len(x[part])
-                ]
-                for part in self._parts(len(x))
-            ]
-            return np.concatenate(probabilities)  # T L
+            for part in self._parts(len(x)):
+                frames = padded(x[part], self.chunk)
+                yield np.asarray(self._head(frames))[: len(x[part])]
 
     def follow(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the probabilities of each chunk as it comes, `(K, L)`."""

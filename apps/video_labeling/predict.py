@@ -21,7 +21,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import itertools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -105,7 +105,18 @@ class Predictor:
         Raises:
             DataError: It cannot be read.
         """
-        path = Path(path)
+        return segments.joined(list(self.follow(path)))
+
+    def follow(self, path: str | Path) -> Iterator[Labelled]:
+        """Yield the next frames of a video after each chunk that is read.
+
+        Offline there are none until the whole video is read; what ends a
+        `Labelled` is how far it is read.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        path, count = Path(path), 0
         reader = self.reader(path)
         numbers, times = [], []
 
@@ -116,13 +127,21 @@ class Predictor:
                 times.extend(frame.seconds for frame in chunk)
                 yield self.frames(np.stack([frame.pixels for frame in chunk]))
 
-        probabilities = self.inference(chunks())
+        for probabilities in self.inference.gradually(chunks()):
+            part = slice(count, count + len(probabilities))
+            count = part.stop
+            yield Labelled(
+                inputs.name(path),
+                probabilities,
+                np.array([*numbers[part], numbers[-1] + 1]),
+                np.array([*times[part], times[-1] + 1 / reader.fps]),
+            )
         stop = timeline.end(path, times[-1], reader.fps, reader.count)
-        return Labelled(
+        yield Labelled(
             inputs.name(path),
-            probabilities,
-            np.array([*numbers, reader.count]),
-            np.array([*times, stop]),
+            probabilities[:0],
+            np.array([reader.count]),
+            np.array([stop]),
         )
 
     def reader(self, path: Path) -> video.Reader | mstcn.FeatureSource:

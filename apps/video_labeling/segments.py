@@ -50,6 +50,19 @@ class Labelled(typing.NamedTuple):
     times: np.ndarray
 
 
+def joined(parts: Sequence[Labelled]) -> Labelled:
+    """Return the parts of a video as one."""
+    last = parts[-1]
+    return Labelled(
+        last.name,
+        np.concatenate([part.probabilities for part in parts]),
+        np.array(
+            [*(n for p in parts for n in p.numbers[:-1]), last.numbers[-1]]
+        ),
+        np.array([*(t for p in parts for t in p.times[:-1]), last.times[-1]]),
+    )
+
+
 def distinct(labelled: Labelled) -> Labelled:
     """Return a `Labelled` with each frame of the video in it once.
 

@@ -7,6 +7,11 @@ from tests.apps.tools import ROOT
 
 SCRIPT = """
 import sys
+from pathlib import Path
+from apps.common.serving import server
+for path in Path("apps").glob("*/serve.py"):
+    assert server.service_of(path.parent.name)
+assert not {"keras", "matplotlib", "tensorflow"} & set(sys.modules)
 import apps.captioning.predict
 import apps.sentiment.predict
 import apps.translation.predict
@@ -19,7 +24,10 @@ import sklearn.linear_model
 
 
 def test_predict_imports_nothing_that_draws_or_scores():
-    """Nor does Keras for it; both are there for those who import them."""
+    """Nor does Keras for it; both are there for those who import them.
+
+    The server of the web pages does not even import TensorFlow.
+    """
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=ROOT,

@@ -175,3 +175,31 @@ def run_and_kill(module, arguments, folder):
     if not (folder / "metrics.json").exists():
         last = run_module(module, *arguments)
         assert last.returncode == 0, last.stderr
+
+
+def conforms(value, schema):
+    """Says whether a JSON value is as a schema of `serving.openapi` says."""
+    if "anyOf" in schema:
+        return any(conforms(value, one) for one in schema["anyOf"])
+    kinds = {
+        "array": list,
+        "boolean": bool,
+        "integer": int,
+        "null": type(None),
+        "number": float,
+        "object": dict,
+        "string": str,
+    }
+    if type(value) is not kinds[schema["type"]]:
+        return False
+    if schema["type"] == "array":
+        return all(conforms(item, schema["items"]) for item in value)
+    if "properties" in schema:
+        return value.keys() == schema["properties"].keys() and all(
+            conforms(value[name], kind)
+            for name, kind in schema["properties"].items()
+        )
+    if "additionalProperties" in schema:
+        inside = schema["additionalProperties"]
+        return all(conforms(item, inside) for item in value.values())
+    return True
