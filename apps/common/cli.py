@@ -10,8 +10,9 @@
 
 A field that is true or false needs no value: `--download`, or `--download
 false` to undo a preset.
-A flag beats the preset, the preset beats the default. Every mistake ends with
-one line on standard error and exit status 2.
+A flag beats `--config FILE`, the JSON of a run or any other, which beats the
+preset, which beats the default. Every mistake ends with one line on standard
+error and exit status 2.
 
 A command parses before it imports what takes seconds. So modules that hold
 flags import no TensorFlow; the names that a flag takes are read by `constant`
@@ -25,8 +26,10 @@ To rename a flag, rename the field and put the old name into `RENAMED`.
 
 import argparse
 import ast
+import contextlib
 import dataclasses
 import difflib
+import json
 import math
 import os
 import re
@@ -142,10 +145,77 @@ def parse(
     words = sys.argv[1:] if arguments is None else arguments
     parser = _Parser(config_class, presets or {}, "--help-all" in words)
     flags = vars(parser.parse_args(_spelled_out(words, config_class)))
-    if "preset" in flags:
+    if presets and "config" in flags:
+        try:
+            stored = stored_flags(flags["config"], config_class, presets)
+        except UserError as error:
+            parser.error(str(error))
+        flags = {**stored, **flags}
+    if flags.get("preset"):
         flags = {**presets[flags["preset"]], **flags}
     known = {field.name for field in dataclasses.fields(config_class)}
     return config_class(**{k: v for k, v in flags.items() if k in known})
+
+
+def stored_flags(
+    path: str, config_class: type, presets: Iterable[str]
+) -> dict[str, typing.Any]:
+    """Read flags from a `config.json`, or from any JSON object of flags.
+
+    Args:
+        path: The file.
+        config_class: As in `parse`, in the module of its app.
+        presets: Names of presets.
+
+    Raises:
+        UserError: It is none, or of another app, or a value is no flag's.
+    """
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror}") from None
+    content = None
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(text)
+    values = content.get("config", content) if type(content) is dict else None
+    if type(values) is not dict:
+        raise UserError(
+            f"--config {path}: expected the config.json of a run, or another"
+            ' JSON object of flags, such as {"units": 64}'
+        )
+    app = config_class.__module__.split(".")[-2]
+    if content.get("app", app) != app:
+        raise UserError(f"--config {path}: is of {content['app']}, not {app}")
+    preset = flag("", "", choices=["", *presets])
+    preset.type = str
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    flags = {}
+    for name, value in with_new_names(app, values).items():
+        if name not in fields:
+            meant = _meant(name, sorted(fields), "names")
+            raise UserError(f"--config {path}: unknown '{name}'; {meant}")
+        field = preset if name == "preset" else fields[name]
+        try:
+            flags[name] = _stored(field, value)
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"--config {path}: {name}: {error}") from None
+    return flags
+
+
+def _stored(field, value):
+    """Return a value of JSON as that of a flag, checked as words are."""
+    if type(value) is field.type and value == field.default:
+        return value
+    if type(value) is bool:
+        value = str(value).lower()
+    try:
+        if type(value) in (int, float, str):
+            return _reader(field)(str(value))
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"expected {_METAVARS[field.type].lower()}, not {json.dumps(value)}"
+    )
 
 
 def command(config_class: type, presets: Mapping[str, dict] | None = None):
@@ -279,7 +349,10 @@ class _Parser(argparse.ArgumentParser):
         if presets:
             preset = flag("", "named set of flags", choices=presets)
             preset.name, preset.type = "preset", str
-            _add(first, preset, True)
+            stored = flag("", "config.json of a run to repeat, or other JSON")
+            stored.name, stored.type = "config", str
+            for field in (preset, stored):
+                _add(first, field, True)
         group = first
         fields = [f for f in dataclasses.fields(config_class) if f.metadata]
         for field in fields:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,65 @@ def parse(line):
 
 def test_defaults_come_from_the_dataclass():
     assert parse("") == Config()
+
+
+def stored(tmp_path, content):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(content))
+    return f"--config {path}"
+
+
+def test_a_flag_beats_a_file_and_the_file_the_preset(tmp_path):
+    line = stored(tmp_path, {"units": 5, "reverse": True, "dropout": 0})
+    small = Config(units=5, cell="lstm", dropout=0.0, reverse=True)
+    assert parse(f"{line} --preset small") == small
+    assert parse(f"--units 6 {line}") == Config(
+        units=6, dropout=0.0, reverse=True
+    )
+
+
+def test_the_file_of_a_run_repeats_it(tmp_path, monkeypatch):
+    config = Config("lstm", 7, 0.25, True)
+    record = {"app": "common", "config": dataclasses.asdict(config)}
+    assert parse(stored(tmp_path, record)) == config
+    monkeypatch.setitem(cli.RENAMED, "common", {"size": "units"})
+    assert parse(stored(tmp_path, {"size": 3})) == Config(units=3)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ([1], "expected the config.json of a run, or another JSON object"),
+        ({"config": 3}, "expected the config.json of a run"),
+        ({"app": "x", "config": {}}, "is of x, not common"),
+        ({"unit": 3}, "unknown 'unit'; did you mean units?"),
+        ({"units": 65}, "units: 65 is more than 64"),
+        ({"units": 2.5}, "units: expected int, not 2.5"),
+        ({"units": None}, "units: expected int, not null"),
+        ({"reverse": "yes"}, "reverse: 'yes' is not true or false"),
+        ({"cell": "gur"}, "cell: unknown 'gur'; did you mean gru?"),
+        ({"dropout": 1e999}, "dropout: inf is not a finite number"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_line(tmp_path, capsys, content, line):
+    with pytest.raises(SystemExit) as end:
+        parse(stored(tmp_path, content))
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --config {tmp_path / 'config.json'}: ")
+    assert line in error
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_is_none_is_one_line(tmp_path, capsys):
+    (tmp_path / "torn").write_text("{")
+    for name, line in (
+        ("torn", "expected the config.json of a run"),
+        ("none", "No such file or directory"),
+    ):
+        with pytest.raises(SystemExit):
+            parse(f"--config {tmp_path / name}")
+        assert line in capsys.readouterr().err
 
 
 def test_a_flag_beats_the_preset_and_the_preset_the_default():
