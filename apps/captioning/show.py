@@ -138,5 +138,6 @@ next
   make train-captioning ARGS="--cell peephole_lstm --conditioning every_step"
   make train-captioning \\
     ARGS="--preset photos --dataset files --data-path FOLDER --encoder x.keras"
+  make demo
   make tensorboard
   open {run.file("report.html")}, with pictures""")

@@ -106,5 +106,6 @@ next
   make predict-sentiment ARGS="--explain 'your own words'"
   make train-sentiment ARGS="--cell peephole_lstm"
   make train-sentiment ARGS="--dataset files --data-path FOLDER"
+  make demo
   make tensorboard
   open {run.file("report.html")}""")

@@ -104,5 +104,6 @@ next
   make train-translation ARGS="--cell peephole_lstm"
   make train-translation \\
     ARGS="--dataset files --data-path FOLDER --languages en-de"
+  make demo
   make tensorboard
   open {run.file("report.html")}""")

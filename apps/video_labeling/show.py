@@ -182,5 +182,6 @@ next
   make predict-video-labeling ARGS="{mine}"
   {then}
   make train-video-labeling ARGS="--dataset files --data-path FOLDER"
+  make demo
   make tensorboard
   open {run.file("report.html")}, with timelines""")

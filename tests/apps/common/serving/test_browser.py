@@ -93,6 +93,9 @@ def browser(chromium):
 
 def open_run(browser, site, app):
     browser.get(f"{site}{app}/before")
+    WebDriverWait(browser, 10).until(
+        lambda b: b.execute_script("return document.readyState") == "complete"
+    )
 
 
 def part(browser, selector):
