@@ -186,36 +186,15 @@ def stored_flags(
     app = config_class.__module__.split(".")[-2]
     if content.get("app", app) != app:
         raise UserError(f"--config {path}: is of {content['app']}, not {app}")
-    preset = flag("", "", choices=["", *presets])
-    preset.type = str
-    fields = {field.name: field for field in dataclasses.fields(config_class)}
-    flags = {}
-    for name, value in with_new_names(app, values).items():
-        if name not in fields:
-            meant = _meant(name, sorted(fields), "names")
-            raise UserError(f"--config {path}: unknown '{name}'; {meant}")
-        field = preset if name == "preset" else fields[name]
-        try:
-            flags[name] = _stored(field, value)
-        except argparse.ArgumentTypeError as error:
-            raise UserError(f"--config {path}: {name}: {error}") from None
-    return flags
-
-
-def _stored(field, value):
-    """Return a value of JSON as that of a flag, checked as words are."""
-    if type(value) is field.type and value == field.default:
-        return value
-    if type(value) is bool:
-        value = str(value).lower()
+    values = with_new_names(app, values)
+    preset = values.get("preset", "")
     try:
-        if type(value) in (int, float, str):
-            return _reader(field)(str(value))
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(
-        f"expected {_METAVARS[field.type].lower()}, not {json.dumps(value)}"
-    )
+        restored(config_class, values)
+        if preset and preset not in presets:
+            raise UserError(f"unknown preset {preset!r}")
+    except UserError as error:
+        raise UserError(f"--config {path}: {error}") from None
+    return values
 
 
 def command(config_class: type, presets: Mapping[str, dict] | None = None):
@@ -269,7 +248,8 @@ def restored(config_class: type, values: Mapping[str, typing.Any]):
     for name, value in values.items():
         field = fields.get(name)
         if field is None:
-            raise UserError(f"unknown setting {name!r}")
+            meant = _meant(name, sorted(fields), "settings")
+            raise UserError(f"unknown setting {name!r}; {meant}")
         kinds = (int, float) if field.type is float else (field.type,)
         if type(value) not in kinds:
             raise UserError(

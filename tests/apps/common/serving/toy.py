@@ -129,7 +129,10 @@ def write_run(folder, app="echo", name="a run"):
     (path / "config.json").write_text(json.dumps(record))
     metrics = {
         **{"app": app, "run": name, "dataset": "demo"},
-        **{"metrics": {"accuracy": 0.5}, "baselines": {"<i>none": {}}},
+        **{
+            "metrics": {"accuracy": 0.5},
+            "baselines": {"<i>none": {"accuracy": 0}},
+        },
         **{"examples": {}, "parameters": 1, "train_seconds": 1.0},
     }
     (path / "metrics.json").write_text(json.dumps(metrics))
