@@ -52,6 +52,11 @@ help: ## Print this list
 .PHONY: install
 install: $(INSTALLED) ## Make .venv (TENSORFLOW=tensorflow-cpu: small wheel)
 
+.PHONY: install-jax
+install-jax: $(INSTALLED) ## Add JAX to .venv, for --distribute
+	$(RUN) -m pip install --quiet --disable-pip-version-check \
+		-r requirements-distributed.txt -c $(VENV)/constraints.txt
+
 ##@ Apps; APP is one of: APPS
 
 .PHONY: $(APPS:%=train-%)
@@ -152,6 +157,10 @@ format: $(INSTALLED) ## Put files into the project's format
 .PHONY: bench-layers
 bench-layers: $(INSTALLED) ## Time our layers beside Keras's and torch's
 	@$(RUN) -m benchmarks.layers $(ARGS)
+
+.PHONY: bench-distributed
+bench-distributed: $(INSTALLED) ## Time two processes beside one (10 minutes, needs JAX)
+	@$(RUN) -m benchmarks.distributed $(ARGS)
 
 .PHONY: bench-decoding
 bench-decoding: $(INSTALLED) ## Time decoding beside one `predict` a token

@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs, search
+from apps.common import checks, cli, distributed, runs, search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.captioning.pipeline", "SOURCES")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Train a network that describes pictures."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")

@@ -17,7 +17,7 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 from data_pipelines.text.tokenizers import Tokenizer
 
@@ -183,7 +183,7 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
         ),
         loss=TokenCrossentropy(config.smoothing),
         metrics=[Perplexity()],
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )
 
 

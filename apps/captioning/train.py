@@ -15,8 +15,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 
 from apps.common import checkpoint, runs
@@ -90,14 +88,14 @@ def train(config: Config) -> dict:
         validation = evaluate.Validation(
             data, Predictor(captioner, data.tokenizer, config, encoder)
         )
-        batches = data.train.dataset(True, start_step=progress.epoch * steps)
-        trained.fit(
+        first = progress.epoch * steps
+        batches = data.train.dataset(True, first, run.machines.shard)
+        run.machines.fit(
+            trained,
             batches.map(teacher_forced),
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(

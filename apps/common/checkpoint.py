@@ -70,6 +70,7 @@ def resume(run: Run, model: keras.Model) -> Progress:
     Raises:
         UserError: The backup is damaged, or is one of another model.
     """
+    run.machines.restore(run)
     path = run.file("backup/state.npz")
     if not path.exists():
         return Progress()
@@ -94,8 +95,7 @@ def resume(run: Run, model: keras.Model) -> Progress:
     if not (resumable and numbers):
         what = "numbers that are not finite" if resumable else "no progress"
         raise UserError(f"{path} is damaged: it holds {what}{again}")
-    for name, variable in variables.items():
-        variable.assign(values[name])
+    restore(model, values)
     return progress
 
 
@@ -177,10 +177,6 @@ class Checkpoint(keras.callbacks.Callback):
             writer.writerows(rows)
 
     def _write_backup(self):
-        values = {
-            name: keras.ops.convert_to_numpy(variable)
-            for name, variable in _variables(self.model).items()
-        }
         progress = json.dumps(dataclasses.asdict(self.progress))
         path = self.run.file("backup/state.npz")
         path.parent.mkdir(exist_ok=True)
@@ -188,7 +184,7 @@ class Checkpoint(keras.callbacks.Callback):
             replacing(path) as temporary,
             open(temporary, "wb") as file,
         ):
-            np.savez(file, progress=np.array(progress), **values)
+            np.savez(file, progress=np.array(progress), **values(self.model))
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:
@@ -202,6 +198,20 @@ def save_model(model: keras.Model, path: str | Path) -> None:
     bare = keras.Model(model.input, model.output, name=model.name)
     with replacing(path, suffix=".keras") as temporary:
         bare.save(temporary)
+
+
+def values(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return what a training has to remember, by name."""
+    return {
+        name: keras.ops.convert_to_numpy(variable)
+        for name, variable in _variables(model).items()
+    }
+
+
+def restore(model: keras.Model, values: dict[str, np.ndarray]) -> None:
+    """Bring a model, its optimizer built, to where another one stood."""
+    for name, variable in _variables(model).items():
+        variable.assign(values[name])
 
 
 def _variables(model):

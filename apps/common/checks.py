@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from apps.common import cli
+from apps.common import cli, distributed
 from apps.common.cli import UserError
 from data_pipelines.files.names import special, status_of
 
@@ -27,6 +27,8 @@ def training(config) -> None:
     data(config.dataset, config.data_path)
     if getattr(config, "vectors", ""):
         input_file(config.vectors)
+    if isinstance(config, distributed.Flags):
+        distributed.check(config)
 
 
 def name(text: str) -> None:

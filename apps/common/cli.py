@@ -76,6 +76,7 @@ def flag(
     *,
     group: str | None = None,
     rare: bool = False,
+    last: bool = False,
     choices: Iterable[str] | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
@@ -88,6 +89,7 @@ def flag(
         help: One line for `--help`.
         group: Heading, in the help, of this field and of those that follow.
         rare: Whether only `--help-all` shows it.
+        last: Whether it comes last in the help, though its class is a base.
         choices: The allowed names, by reference to where they are defined.
         at_least: Smallest allowed number; fewest letters of a text.
         at_most: Largest allowed number, one that a machine can hold.
@@ -97,6 +99,7 @@ def flag(
         "help": help,
         "group": group,
         "rare": rare,
+        "last": last,
         "choices": None if choices is None else list(choices),
         "at_least": at_least,
         "at_most": at_most,
@@ -335,6 +338,7 @@ class _Parser(argparse.ArgumentParser):
                 _add(first, field, True)
         group = first
         fields = [f for f in dataclasses.fields(config_class) if f.metadata]
+        fields.sort(key=lambda field: field.metadata.get("last", False))
         for field in fields:
             if field.metadata.get("group"):
                 group = self.add_argument_group(field.metadata["group"])

@@ -4,7 +4,10 @@ import contextlib
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 from keras import ops
+
+from apps.common import distributed
 
 
 class AdamW(keras.optimizers.AdamW):
@@ -50,13 +53,24 @@ class AdamW(keras.optimizers.AdamW):
 
     def apply(self, grads, trainable_variables=None):
         grads = [_dense(gradient) for gradient in grads]
-        super().apply(grads, trainable_variables)
+        replicas = distributed.replicas()
+        if replicas > 1:
+            grads = [g if g is None else distributed.total(g) for g in grads]
         squares = [
             ops.sum(ops.square(ops.cast(gradient, "float32")))
             for gradient in grads
             if gradient is not None
         ]
-        self.gradient_norm.assign(ops.sqrt(sum(squares)))
+        norm = ops.sqrt(sum(squares))
+        if replicas > 1:
+            # Keras clips what one replica has, and adds up all of them then.
+            clip = self.global_clipnorm or np.inf
+            scale = ops.minimum(1.0, clip / ops.maximum(norm, 1e-12)) / replicas
+            grads = [
+                g if g is None else g * ops.cast(scale, g.dtype) for g in grads
+            ]
+        super().apply(grads, trainable_variables)
+        self.gradient_norm.assign(norm)
         time = ops.cast(self.iterations, "float32")  # after this step
         decay = ops.minimum(self.averaging, time / (9 + time))
         for variable, average in self.pairs:
@@ -90,6 +104,14 @@ def adamw(config, steps: int, *, warmup: int, floor: float, **options) -> AdamW:
         global_clipnorm=config.clip_norm or None,
         **options,
     )
+
+
+def compiled(config) -> bool:
+    """Return whether XLA compiles the training step: always on JAX.
+
+    There Keras would run it op by op, and each op be compiled by itself.
+    """
+    return config.jit_compile or keras.config.backend() == "jax"
 
 
 @contextlib.contextmanager

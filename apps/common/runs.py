@@ -30,7 +30,7 @@ from pathlib import Path
 
 import filelock
 
-from apps.common import checks, cli, digests, provenance
+from apps.common import checks, cli, digests, distributed, provenance
 from apps.common.cli import UserError, flag, with_new_names
 from apps.common.terminal import echo
 from data_pipelines.files.atomic import build_folder, naming
@@ -96,11 +96,12 @@ def scored_dataset(sources: Iterable[str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run folder: where it is and what `config.json` says."""
+    """A run folder: where it is, what `config.json` says, where it trains."""
 
     app: str
     path: Path
     record: dict
+    machines: distributed.Machines = distributed.HERE
 
     @property
     def name(self) -> str:
@@ -217,8 +218,20 @@ def start(app: str, config) -> Iterator[Run]:
         UserError: The named run was started with other settings, is in use, or
             is not a run folder.
     """
-    folder = Path(config.runs_path) / app
-    run, lock = _find(app, folder, config)
+    with contextlib.closing(distributed.begin(app, config)) as machines:
+        if machines.folder:
+            with machines.or_leave():
+                record = {"config": dataclasses.asdict(config)}
+                yield Run(app, machines.folder, record, machines)
+        else:
+            with _opened(app, config) as run:
+                yield dataclasses.replace(run, machines=machines)
+
+
+@contextlib.contextmanager
+def _opened(app, config):
+    """Open a run for this process, and remove it if nothing was trained."""
+    run, lock = _find(app, Path(config.runs_path) / app, config)
     echo(f"{'resuming' if run.begun else 'run'} {run.path}")
     for stale in run.path.rglob(".tmp-*"):
         if stale.is_dir():
@@ -514,7 +527,7 @@ def finish(run: Run, config, result: Result) -> dict:
         "examples": result.examples,
         "seed": config.seed,
         "versions": run.record.get("versions"),
-        "device": provenance.device(),
+        "device": run.machines.engine or provenance.device(),
         "commit": run.record.get("commit"),
     }
     _write_json(run.file("metrics.json"), record)
@@ -609,7 +622,7 @@ def _differences(run, config):
     return [
         f"--{key.replace('_', '-')} was {old[key]!r}, is {new.get(key)!r}"
         for key in old
-        if old[key] != new.get(key)
+        if old[key] != new.get(key) and key not in distributed.NAMES
     ]
 
 

@@ -7,6 +7,8 @@ Letters of shapes: B batch, T time, V vocabulary. Token 0 is padding.
 import keras
 from keras import ops
 
+from apps.common import distributed
+
 
 class TokenCrossentropy(keras.losses.Loss):
     """Cross entropy of tokens in nats, with label smoothing.
@@ -32,7 +34,8 @@ class TokenCrossentropy(keras.losses.Loss):
             raise ValueError("sample weights are not supported")
         real = ops.cast(ops.not_equal(y_true, 0), "float32")
         losses = self.call(y_true, y_pred)
-        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1)
+        count = distributed.mean_count(ops.sum(real))
+        return ops.sum(losses * real) / ops.maximum(count, 1)
 
     def call(self, y_true, y_pred):
         """Return equation (1) for each token, `(B, T)`."""

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs, text_input
+from apps.common import checks, cli, distributed, runs, text_input
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.sentiment.pipeline", "SOURCES")
@@ -13,7 +13,7 @@ LABEL_COLUMN = cli.flag("", "column of the labels; empty: by its usual names")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Trains a classifier of texts: sentiment, topic, any label."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")

@@ -14,7 +14,7 @@ from keras import layers, ops
 
 import rnn_layers
 from apps.common.classification_metrics import MacroF1
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 
 from .config import Config
 from .ratios import Ratios
@@ -96,7 +96,7 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
         adamw(config, steps, warmup=steps // 10, floor=0.05),
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy", MacroF1()],
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )
 
 

@@ -13,8 +13,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 
 from apps.common import checkpoint, runs
@@ -47,6 +45,7 @@ def train(config: Config) -> dict:
             encoding=config.encoding,
             text_column=config.text_column,
             label_column=config.label_column,
+            widths=run.machines.few(pipeline.WIDTHS),
         )
         runs.keep_lines(run, "vocabulary.txt", data.vocabulary.words)
         runs.keep_lines(run, "labels.txt", data.labels)
@@ -74,14 +73,14 @@ def train(config: Config) -> dict:
         # 5. Training.
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(classifier, data.valid)
-        batches = data.train.dataset(True, start_step=progress.epoch * steps)
-        trained.fit(
+        first = progress.epoch * steps
+        batches = data.train.dataset(True, first, run.machines.shard)
+        run.machines.fit(
+            trained,
             ratios.for_training(batches),
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(run, steps * config.batch_size, data.train.lengths),

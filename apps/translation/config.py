@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs, search, text_input
+from apps.common import checks, cli, distributed, runs, search, text_input
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.translation.pipeline", "SOURCES")
@@ -11,7 +11,7 @@ ATTENTION = ("additive", "general", "dot", "none")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Trains a translator from pairs of sentences."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")

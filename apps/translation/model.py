@@ -16,7 +16,7 @@ import keras
 from keras import layers, ops
 
 import rnn_layers
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 from apps.common.token_loss import Perplexity, TokenCrossentropy
 
 from .config import Config
@@ -177,7 +177,7 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
         ),
         loss=TokenCrossentropy(config.smoothing),
         metrics=[Perplexity()],
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )
 
 

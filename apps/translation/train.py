@@ -15,8 +15,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 
 from apps.common import checkpoint, digests, runs
@@ -49,6 +47,8 @@ def train(config: Config) -> dict:
             subword_dropout=config.subword_dropout,
             download=config.download,
             encoding=config.encoding,
+            buckets=run.machines.few(pipeline.BUCKETS),
+            multiple=run.machines.rows,
         )
         tokenizers = data.source_tokenizer, data.target_tokenizer
         runs.keep_lines(run, "source.txt", tokenizers[0].pieces)
@@ -74,14 +74,14 @@ def train(config: Config) -> dict:
         validation = evaluate.Validation(
             data, Predictor(translator, tokenizers, config)
         )
-        batches = data.train.dataset(True, start_step=progress.epoch * steps)
-        trained.fit(
+        first = progress.epoch * steps
+        batches = data.train.dataset(True, first, run.machines.shard)
+        run.machines.fit(
+            trained,
             batches.map(teacher_forced),
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(

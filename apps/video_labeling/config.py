@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs
+from apps.common import checks, cli, distributed, runs
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.video_labeling.pipeline", "SOURCES")
@@ -12,7 +12,7 @@ REGIONS = ("flatten", "mean", "max")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Train a network that labels every frame of a video."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")

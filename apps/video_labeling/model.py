@@ -21,7 +21,7 @@ from keras import layers, ops
 
 import rnn_layers
 from apps.common import encoders
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 
 from .config import Config
 from .loss import FrameLoss, label_weights
@@ -184,7 +184,7 @@ def compile_model(
         weighted_metrics=[
             keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         ],
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )
 
 

@@ -13,8 +13,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 
 from apps.common import checkpoint, runs
@@ -76,14 +74,14 @@ def train(config: Config) -> dict:
             VideoInference(labeler, config.chunk),
             background,
         )
-        batches = data.train.dataset(True, start_step=progress.epoch * steps)
-        trained.fit(
+        first = progress.epoch * steps
+        batches = data.train.dataset(True, first, run.machines.shard)
+        run.machines.fit(
+            trained,
             batches.map(model.training_batch),
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(run, len(data.train), data.train.lengths),

@@ -5,6 +5,7 @@ from data_pipelines.sentiment.datasets import Datasets, Split
 from data_pipelines.sentiment.pipeline import (
     COLUMNS,
     SOURCES,
+    WIDTHS,
     make_datasets,
 )
 from data_pipelines.text.words import KEEP
@@ -14,6 +15,7 @@ __all__ = [
     "KEEP",
     "SOURCES",
     "SPLITS",
+    "WIDTHS",
     "Datasets",
     "Split",
     "make_datasets",

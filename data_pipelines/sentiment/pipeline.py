@@ -54,6 +54,9 @@ COLUMNS = {
     ),
 }
 
+# Different lengths of batches.
+WIDTHS = 16
+
 
 def make_datasets(
     dataset: str,
@@ -67,7 +70,7 @@ def make_datasets(
     seed: int,
     minimum_count: int = 2,
     keep: str = "ends",
-    widths: int = 16,
+    widths: int = WIDTHS,
     drop_remainder: bool = True,
     download: bool = False,
     vocabulary: Vocabulary | None = None,

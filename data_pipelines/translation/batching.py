@@ -27,9 +27,10 @@ import numpy as np
 from data_pipelines.batching import bucket_widths
 from data_pipelines.batching.passes import Batch
 
-# As many buckets as these at most; on sentences of 10 to 20 tokens an eighth
-# of the positions are padding then.
-_TARGETS, _SOURCES = 5, 3
+# As many buckets at most, and as many widths of the source for each of the
+# target; on sentences of 10 to 20 tokens an eighth of the positions are padding
+# then.
+BUCKETS, _SOURCES = 15, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +41,14 @@ class Bucket:
         rows: Which pairs, ascending by length.
         widths: Of source and target, the longest rows of each.
         most: How many rows a batch may have.
+        multiple: Of which the rows of a training batch are one, if the bucket
+            has so many.
     """
 
     rows: np.ndarray
     widths: tuple[int, int]
     most: int
+    multiple: int = 1
 
     @property
     def size(self) -> int:
@@ -54,7 +58,9 @@ class Bucket:
         the share of a batch that is not used.
         """
         rows = len(self.rows)
-        sizes = np.arange(1, min(rows, self.most) + 1)
+        largest = min(rows, self.most)
+        least = self.multiple if largest >= self.multiple else 1
+        sizes = np.arange(least, largest + 1, least)
         cost = rows % sizes / rows - 0.2 * sizes / self.most
         return int(sizes[np.argmin(cost)])
 
@@ -75,24 +81,32 @@ class Buckets:
     buckets: list[Bucket]
 
     @classmethod
-    def of(cls, lengths: np.ndarray, batch_tokens: int) -> "Buckets":
+    def of(
+        cls,
+        lengths: np.ndarray,
+        batch_tokens: int,
+        most: int = BUCKETS,
+        multiple: int = 1,
+    ) -> "Buckets":
         """Put pairs into buckets.
 
         Args:
             lengths: `(2, N)` lengths of source and target.
             batch_tokens: Most positions of either side in a batch. A batch
                 has one row at least, however long.
+            most: Buckets at most.
+            multiple: See `Bucket`.
         """
         if not lengths.size:
             return cls([])
         # With fewer than two full batches in a bucket nothing is shuffled.
         full = int(lengths.max(axis=0).sum()) // (2 * batch_tokens)
-        count = min(max(full, 1), _TARGETS * _SOURCES)
+        count = min(max(full, 1), most)
         inner = min(math.isqrt(count), _SOURCES)
         every = np.arange(lengths.shape[1])
         return cls(
             [
-                _bucket(part, lengths[:, part], batch_tokens)
+                _bucket(part, lengths[:, part], batch_tokens, multiple)
                 for rows in _cut(every, lengths[1], count // inner)
                 for part in _cut(rows, lengths[0], inner)
             ]
@@ -134,11 +148,14 @@ def _cut(
     return [rows[index == number] for number in range(len(widths))]
 
 
-def _bucket(rows: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Bucket:
+def _bucket(
+    rows: np.ndarray, lengths: np.ndarray, batch_tokens: int, multiple: int
+) -> Bucket:
     widths = lengths.max(axis=1)
     order = np.lexsort((lengths[0], lengths[1]))
     return Bucket(
         rows[order],
         (int(widths[0]), int(widths[1])),
         max(1, batch_tokens // int(widths.max())),
+        multiple,
     )

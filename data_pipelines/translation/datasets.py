@@ -18,7 +18,7 @@ from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.text.token_rows import TokenRows, pad_rows
 from data_pipelines.text.tokenizers import Tokenizer
-from data_pipelines.translation.batching import Buckets
+from data_pipelines.translation.batching import BUCKETS, Buckets
 
 # How many widths `Split.sources` has.
 _WIDTHS = 8
@@ -85,6 +85,8 @@ class Split(BatchedSplit):
         seed: Random seed of the order of training.
         dropout: How training sentences are segmented anew; None: they are
             not.
+        buckets: Different shapes of batches at most.
+        multiple: Of which the rows of a training batch are one, if they can be.
     """
 
     sides: tuple[TokenRows, TokenRows]
@@ -92,6 +94,8 @@ class Split(BatchedSplit):
     batch_tokens: int
     seed: int
     dropout: Dropout | None = None
+    buckets: int = BUCKETS
+    multiple: int = 1
 
     def __len__(self) -> int:
         return len(self.sides[0])
@@ -131,7 +135,9 @@ class Split(BatchedSplit):
     def _buckets(self, lengths: Sequence[np.ndarray]) -> Buckets:
         # The target has a beginning as well.
         widths = np.stack([lengths[0], lengths[1] + 1])  # (2, N)
-        return Buckets.of(widths, self.batch_tokens)
+        return Buckets.of(
+            widths, self.batch_tokens, self.buckets, self.multiple
+        )
 
     @property
     def padding(self) -> float:

@@ -38,6 +38,7 @@ from data_pipelines.files.tfds_records import TfdsRows
 from data_pipelines.text import token_rows
 from data_pipelines.text.tokenizers import VERSION, Tokenizer
 from data_pipelines.translation import pair_store, parallel_files
+from data_pipelines.translation.batching import BUCKETS
 from data_pipelines.translation.datasets import Datasets, Dropout, Split
 from data_pipelines.translation.demo import generator as demo
 
@@ -56,6 +57,8 @@ def make_datasets(
     seed: int,
     subword_dropout: float = 0.0,
     minimum_count: int = 1,
+    buckets: int = BUCKETS,
+    multiple: int = 1,
     download: bool = False,
     tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
     encoding: str = "",
@@ -82,6 +85,8 @@ def make_datasets(
         subword_dropout: How often two pieces of a training sentence are not
             joined (BPE-dropout), anew in each pass.
         minimum_count: Words or characters rarer in train are unknown.
+        buckets: How many different shapes batches may have.
+        multiple: Of which the rows of a training batch are one, if they can be.
         download: Whether a public set may be downloaded.
         tokenizers: Of an old run, source and target, instead of new ones. A
             folder needs no train files then; `tokens`, `vocabulary_size` and
@@ -159,6 +164,8 @@ def make_datasets(
                 batch_tokens,
                 seed,
                 dropout if split == "train" else None,
+                buckets,
+                multiple,
             )
             for split, (number, own) in rows.items()
         },

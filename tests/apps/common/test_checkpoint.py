@@ -6,7 +6,6 @@ import errno
 import itertools
 import json
 import os
-import types
 
 import keras
 import numpy as np
@@ -25,7 +24,7 @@ def make_run(tmp_path):
     def make(name):
         path = tmp_path / name
         path.mkdir(exist_ok=True)
-        return types.SimpleNamespace(path=path, file=lambda n: path / n)
+        return runs.Run("sentiment", path, {})
 
     return make
 

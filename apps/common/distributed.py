@@ -1,0 +1,317 @@
+"""Training on several devices and machines: what the apps know of it.
+
+    --devices 2         the GPUs of this machine, by MirroredStrategy
+    --devices cpu:2     the same on logical CPUs
+    --distribute 2      so many processes of this machine, on JAX
+    --distribute auto   as a rank that SLURM, Open MPI or Kubernetes has started
+    --coordinator host:port --processes n --process k
+                        as rank k of n that were started in any other way
+
+Keras trains on several processes with JAX alone. So the process that a user
+starts, on TensorFlow, opens the run, makes the data and starts workers, which
+train (`launcher.py`, `worker.py`). After each epoch it takes over their
+variables; validation, samples, logs and backups are then what they always
+are, and so is all that follows training: nobody else writes to the run. On
+several machines rank 0 does this, and the others only have a worker each.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import math
+import os
+import re
+import sys
+
+from apps.common import cli
+from apps.common.terminal import echo
+
+# What a worker reads from its environment, as JSON.
+SETTINGS = "UNROLL_WORKER"
+
+# Batches whose size is ours to choose have a multiple of so many rows, so that
+# they are the same on 1, 2, 4 and 8 processes.
+_ROWS = 8
+
+# XLA compiles a training step for each width of a batch.
+_FEW_WIDTHS = 4
+
+_COUNT = re.compile(r"[1-9][0-9]{0,3}")
+
+_flag = functools.partial(cli.flag, last=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Where to train: flags of every training, which do not change what."""
+
+    devices: str = _flag(
+        "",
+        "train on so many GPUs of this machine, or logical CPUs (cpu:2)",
+        group="machines",
+    )
+    distribute: str = _flag(
+        "", "train in so many processes, on JAX; auto: as one rank of a job"
+    )
+    coordinator: str = _flag(
+        "", "HOST:PORT of rank 0, on a port that is free there", rare=True
+    )
+    processes: int = _flag(
+        0, "ranks of a --coordinator", at_least=0, below=10_000, rare=True
+    )
+    process: int = _flag(
+        0, "this rank, from 0 on", at_least=0, below=10_000, rare=True
+    )
+    join_timeout: int = _flag(
+        60,
+        "seconds until all ranks must have come",
+        at_least=1,
+        at_most=86_400,
+        rare=True,
+    )
+
+
+NAMES = frozenset(field.name for field in dataclasses.fields(Flags))
+
+
+def check(config: Flags) -> None:
+    """Refuse what is no number of devices or ranks, or cannot be shared."""
+    if config.devices:
+        if config.distribute or config.coordinator:
+            raise cli.UserError(
+                "--devices is of one process, on TensorFlow; give it, or"
+                " --distribute, not both"
+            )
+        if not _COUNT.fullmatch(config.devices.removeprefix("cpu:")):
+            raise cli.UserError(
+                f"--devices {config.devices}: expected a number of GPUs, such"
+                " as 2, or of logical CPUs, such as cpu:2"
+            )
+        _check_batch(config, int(config.devices.split(":")[-1]), "--devices")
+    if config.distribute not in ("", "auto"):
+        if not _COUNT.fullmatch(config.distribute):
+            raise cli.UserError(
+                f"--distribute {config.distribute}: expected a number of"
+                " processes, such as 2, or auto"
+            )
+        if config.coordinator:
+            raise cli.UserError(
+                "--coordinator is for one rank; leave out --distribute"
+                f" {config.distribute}, which starts all of them here"
+            )
+        _check_batch(config, int(config.distribute), "--distribute")
+    _check_rank(config)
+    several = config.distribute or config.coordinator
+    if several and importlib.util.find_spec("jax") is None:
+        raise cli.UserError(
+            "--distribute needs JAX; `make install-jax` installs it"
+        )
+
+
+def _check_rank(config):
+    if not config.coordinator:
+        for name in ("processes", "process"):
+            if getattr(config, name):
+                raise cli.UserError(
+                    f"--{name} {getattr(config, name)} has no effect without"
+                    " --coordinator"
+                )
+        return
+    port = config.coordinator.rpartition(":")[2]
+    if not re.fullmatch(r"\S+:[0-9]{1,5}", config.coordinator) or not (
+        0 < int(port) < 65_536
+    ):
+        raise cli.UserError(
+            f"--coordinator {config.coordinator}: expected HOST:PORT, such as"
+            " 10.0.0.1:8476"
+        )
+    if not config.process < config.processes:
+        raise cli.UserError(
+            f"--process {config.process} of --processes {config.processes}:"
+            " expected a rank from 0 to one less than there are"
+        )
+    _check_batch(config, config.processes, "--processes")
+
+
+def _check_batch(config, count, flag):
+    size = getattr(config, "batch_size", 0)
+    if size % count:
+        raise cli.UserError(
+            f"--batch-size {size} cannot be shared by {flag} {count}; take a"
+            f" multiple, such as {math.ceil(size / count) * count}"
+        )
+
+
+class Machines:
+    """Where a run trains: in this process, on one device; base of the others.
+
+    Attributes:
+        engine: What trains, in words; empty if it is this process.
+        shard: (process, processes) that share each batch.
+        rows: Batches whose size is free have a multiple of so many rows.
+        folder: Of a worker, which stands in for the run.
+    """
+
+    engine = ""
+    folder = None
+    shard = 0, 1
+    rows = 1
+
+    def few(self, widths: int) -> int:
+        """Return how many widths batches may have, instead of `widths`."""
+        return widths
+
+    def close(self) -> None:
+        """End what was begun."""
+
+    def restore(self, run) -> None:
+        """Bring the backup to where `checkpoint.resume` looks for it."""
+
+    def fit(self, model, batches, progress, epochs, steps, callbacks) -> None:
+        """Train a compiled model from where it stands.
+
+        Args:
+            model: The `keras.Model`.
+            batches: The endless `tf.data.Dataset` of this process, which
+                begins where the progress says.
+            progress: The `runs.Progress`.
+            epochs: When training ends at the latest.
+            steps: Batches of an epoch.
+            callbacks: What happens after each epoch.
+        """
+        model.fit(
+            batches,
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=callbacks,
+        )
+
+
+HERE = Machines()
+
+
+class Mirrored(Machines):
+    """Several devices of this machine, by `tf.distribute.MirroredStrategy`.
+
+    What is built from now on until the end of training is built for all of
+    them.
+    """
+
+    def __init__(self, config: Flags):
+        import keras
+        import tensorflow as tf
+
+        if keras.config.backend() != "tensorflow":
+            raise cli.UserError(
+                "--devices is for TensorFlow as Keras's backend"
+            )
+        kind, count = "GPU", int(config.devices.split(":")[-1])
+        if config.devices.startswith("cpu:"):
+            kind = "CPU"
+            tf.config.set_logical_device_configuration(
+                tf.config.list_physical_devices("CPU")[0],
+                [tf.config.LogicalDeviceConfiguration()] * count,
+            )
+        there = len(tf.config.list_logical_devices(kind))
+        if there < count:
+            raise cli.UserError(
+                f"--devices {config.devices}: this machine has {there}"
+                f" {kind}{'' if there == 1 else 's'} that TensorFlow can use"
+            )
+        self.rows = math.lcm(_ROWS, count)
+        self.engine = describe(config, "TensorFlow", 1, count, kind.lower())
+        strategy = tf.distribute.MirroredStrategy(
+            [f"{kind}:{number}" for number in range(count)]
+        )
+        self._scope = contextlib.ExitStack()
+        self._scope.enter_context(strategy.scope())
+        echo(f"engine   {self.engine}")
+
+    def fit(self, model, *args, **options):
+        if any(tensor.shape[0] for tensor in model.inputs):
+            raise cli.UserError(
+                "--devices divides batches, and this model carries states from"
+                " row to row of whole ones; take --distribute"
+            )
+        super().fit(model, *args, **options)
+        self.close()
+
+    def close(self):
+        self._scope.close()
+
+
+def replicas() -> int:
+    """Return among how many devices a training step is divided, inside it."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return 1  # JAX computes as if there were one
+    import tensorflow as tf
+
+    if tf.distribute.in_cross_replica_context():
+        return 1
+    return tf.distribute.get_replica_context().num_replicas_in_sync
+
+
+def total(tensor):
+    """Return the sum of what the replicas have."""
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context().all_reduce("SUM", tensor)
+
+
+def mean_count(count):
+    """Return the mean of what the replicas have counted.
+
+    Keras takes the mean of the losses of the replicas; so a loss that divides
+    by what it has counted has to divide by this.
+    """
+    number = replicas()
+    return total(count) / number if number > 1 else count
+
+
+class Distributed(Machines):
+    """What the starting process and its workers have in common."""
+
+    def __init__(self, devices: int):
+        self.rows = math.lcm(_ROWS, devices)
+
+    def few(self, widths):
+        return min(widths, _FEW_WIDTHS)
+
+
+def describe(config, backend, processes, devices, kind) -> str:
+    """Return what trains, in one line."""
+    of = "processes" if processes > 1 else "process"
+    size = f"{getattr(config, 'batch_size', 0)} rows"
+    if hasattr(config, "batch_tokens"):
+        size = f"{config.batch_tokens} tokens"
+    return (
+        f"{backend}, {processes} {of}, {devices} {kind}"
+        f" device{'s' if devices > 1 else ''}, global batch {size}"
+    )
+
+
+def begin(app: str, config: Flags) -> Machines:
+    """Return where a run trains; workers are started, or joined.
+
+    Raises:
+        UserError: There are too few devices, or not all ranks have come.
+    """
+    if not isinstance(config, Flags):
+        return HERE
+    if SETTINGS in os.environ:
+        from apps.common.worker import Worker
+
+        return Worker(config)
+    if config.distribute or config.coordinator:
+        from apps.common.launcher import Launcher
+
+        return Launcher(app, config)
+    if config.devices:
+        return Mirrored(config)
+    return HERE

@@ -1,0 +1,65 @@
+"""Several processes train as one does."""
+
+import csv
+import json
+
+import pytest
+
+from tests.apps import ranks, reviews, translations, videos
+from tests.apps.ranks import needs_jax
+from tests.apps.tools import run_module
+
+# Where scores are of what the model generates, small differences may be large.
+APPS = {
+    "sentiment": (
+        lambda folder: reviews.write_reviews(folder / "reviews"),
+        lambda folder, *more: reviews.flags(folder, *ranks.ONE_WIDTH, *more),
+    ),
+    "translation": (
+        lambda folder: translations.write_pairs(folder / "pairs"),
+        lambda folder, *more: translations.flags(
+            folder, "--batch-tokens", "2000", *more
+        ),
+    ),
+    "video_labeling": (
+        lambda folder: videos.write_videos(folder / "clips", (12, 3, 3)),
+        lambda folder, *more: videos.flags(folder, "--dropout", "0.2", *more),
+    ),
+}
+
+
+def log_of(run):
+    with open(run / "log.csv") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
+
+
+@needs_jax
+@pytest.mark.slow
+@pytest.mark.parametrize("app", APPS)
+def test_two_processes_train_as_one_does(app, tmp_path):
+    write, flags = APPS[app]
+    write(tmp_path)
+    logs = []
+    for count in ("1", "2"):
+        words = flags(tmp_path, "--epochs", "2", "--name", count)
+        done = run_module(f"apps.{app}.train", *words, "--distribute", count)
+        assert done.returncode == 0, done.stderr
+        logs.append(log_of(tmp_path / "runs" / app / count))
+    for one, two in zip(*logs, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], abs=1e-5)
+        assert two["val_loss"] == pytest.approx(one["val_loss"], abs=1e-5)
+
+    # Whatever follows is done as ever.
+    run = tmp_path / "runs" / app / "2"
+    record = json.loads((run / "metrics.json").read_text())
+    assert record["metrics"]
+    assert record["device"].startswith("JAX, 2 processes, 2 cpu devices")
+    assert (run / "export" / "saved_model.pb").exists()
+    assert {path.name for path in (run / "tensorboard").iterdir()} >= {
+        "train",
+        "validation",
+    }
+    assert (run / "samples.txt").read_text().startswith("epoch 1\n")

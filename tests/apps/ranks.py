@@ -1,0 +1,92 @@
+"""What the tests of several processes share: ranks that they can kill."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.apps.reviews import flags, write_reviews
+from tests.apps.tools import ROOT
+
+# Processes compile a step for minutes in all: once for all tests.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir(), "unroll-jax"))
+)
+
+# All texts have one width, so a step is compiled once.
+ONE_WIDTH = "--max-length", "7"
+
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None,
+    reason="no JAX here: `make install-jax`, as .ci/run does",
+)
+
+# A module that Python imports at its start: a signal is an error then.
+ERROR = """
+import signal
+
+def raise_error(*_):
+    raise ZeroDivisionError("one half\\nof nothing")
+
+signal.signal(signal.SIGUSR1, raise_error)
+"""
+
+
+def sentiment_flags(folder, name, *more):
+    """Flags of a small training, whose data are written first."""
+    if not (folder / "reviews").exists():
+        write_reviews(folder / "reviews")
+    return flags(folder, "--name", name, "--epochs", "3", *ONE_WIDTH, *more)
+
+
+def start(app, *words, **options):
+    """Starts a training, and goes on at once."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"apps.{app}.train", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def workers_of(process):
+    """The worker processes of a training, by rank."""
+    children = psutil.Process(process.pid).children()
+    return sorted(children, key=lambda child: child.pid)
+
+
+def wait_for_epochs(process, log, count):
+    """Waits until a log has so many epochs."""
+    while not log.exists() or log.read_text().count("\n") <= count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def ends_within(process, seconds):
+    """Returns status, output, errors of a process that has to end soon."""
+    try:
+        out, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, out, errors
+
+
+def all_gone(processes, seconds):
+    """Whether processes end, however, in so many seconds."""
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
