@@ -1,5 +1,6 @@
 """What the tests of apps share: ways to train and to run."""
 
+import csv
 import os
 import random
 import shutil
@@ -106,6 +107,15 @@ def in_a_new_process(script, folder):
 def weights_of(folder):
     classifier = keras.models.load_model(folder / "model.keras")
     return [np.array(w) for w in classifier.get_weights()]
+
+
+def log_of(folder):
+    """The rows of a run's `log.csv`, numbers by name."""
+    with open(folder / "log.csv") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
 
 
 def kill_when(process, ready):

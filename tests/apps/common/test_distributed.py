@@ -1,13 +1,15 @@
 """Flags of where to train; and trainings on several devices of a machine."""
 
-import csv
 import importlib.util
+import json
 
 import pytest
 
 from apps.common import cli, distributed
 from apps.sentiment.config import Config
 from apps.translation.config import Config as TranslationConfig
+from tests.apps import reviews, translations, videos
+from tests.apps.tools import log_of, run_module
 
 
 def refused(line, config=Config):
@@ -74,6 +76,62 @@ def test_here_nothing_changes():
     assert distributed.Distributed(3).rows % 3 == 0
 
 
-def logs(run):
-    with open(run / "log.csv") as file:
-        return list(csv.DictReader(file))
+# Dropout off, clipping on: a norm of 0.1 clips every step.
+EXACT = {
+    "sentiment": (
+        lambda folder: reviews.write_reviews(folder / "reviews"),
+        reviews.flags,
+        ("--dropout", "0", "--word-dropout", "0", "--clip-norm", "0.1"),
+    ),
+    "translation": (
+        lambda folder: translations.write_pairs(folder / "pairs"),
+        translations.flags,
+        ("--dropout", "0", "--batch-tokens", "400", "--clip-norm", "0.1"),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("app", EXACT)
+def test_two_devices_train_as_one_does(app, tmp_path):
+    write, flags, exact = EXACT[app]
+    write(tmp_path)
+    logs = []
+    for count in "12":
+        words = flags(tmp_path, *exact, "--epochs", "2", "--name", count)
+        done = run_module(f"apps.{app}.train", *words, f"--devices=cpu:{count}")
+        assert done.returncode == 0, done.stderr
+        assert f"engine   TensorFlow, 1 process, {count} cpu dev" in done.stdout
+        logs.append(log_of(tmp_path / "runs" / app / count))
+    for one, two in zip(*logs, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], abs=1e-5)
+        assert two["val_loss"] == pytest.approx(one["val_loss"], abs=1e-4)
+    run = tmp_path / "runs" / app / "2"
+    assert (run / "export" / "1" / "saved_model.pb").exists()
+    assert json.loads((run / "metrics.json").read_text())["metrics"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("devices", "app", "message"),
+    [
+        ("4095", "sentiment", "this machine has 0 GPUs that TensorFlow can"),
+        ("cpu:2", "video_labeling", "--devices divides batches, and this"),
+    ],
+)
+def test_devices_that_cannot_be_are_one_line(devices, app, message, tmp_path):
+    write, flags = {
+        "sentiment": EXACT["sentiment"][:2],
+        "video_labeling": (
+            lambda folder: videos.write_videos(folder / "clips", (6, 2, 2)),
+            videos.flags,
+        ),
+    }[app]
+    write(tmp_path)
+    words = flags(tmp_path, "--name", "x", f"--devices={devices}")
+    if app == "sentiment":
+        words += ["--batch-size", "4095"]
+    done = run_module(f"apps.{app}.train", *words)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert message in done.stderr
+    assert not list(tmp_path.glob("runs/*/x"))

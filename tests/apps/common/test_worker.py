@@ -1,13 +1,12 @@
 """Several processes train as one does."""
 
-import csv
 import json
 
 import pytest
 
 from tests.apps import ranks, reviews, translations, videos
 from tests.apps.ranks import needs_jax
-from tests.apps.tools import run_module
+from tests.apps.tools import log_of, run_module
 
 # Where scores are of what the model generates, small differences may be large.
 APPS = {
@@ -26,14 +25,6 @@ APPS = {
         lambda folder, *more: videos.flags(folder, "--dropout", "0.2", *more),
     ),
 }
-
-
-def log_of(run):
-    with open(run / "log.csv") as file:
-        return [
-            {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
 
 
 @needs_jax
@@ -57,7 +48,7 @@ def test_two_processes_train_as_one_does(app, tmp_path):
     record = json.loads((run / "metrics.json").read_text())
     assert record["metrics"]
     assert record["device"].startswith("JAX, 2 processes, 2 cpu devices")
-    assert (run / "export" / "saved_model.pb").exists()
+    assert (run / "export" / "1" / "saved_model.pb").exists()
     assert {path.name for path in (run / "tensorboard").iterdir()} >= {
         "train",
         "validation",

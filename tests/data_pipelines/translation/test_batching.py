@@ -39,6 +39,19 @@ def test_the_size_of_a_batch(rows, most):
     assert size >= min(rows, most) / 2
 
 
+def test_rows_are_a_multiple_that_several_processes_can_share():
+    lengths = np.random.default_rng(0).integers(3, 40, (2, 5000))
+    planner = Buckets.of(lengths, 900, most=4, multiple=8)
+    assert 2 <= len(planner.buckets) <= 4
+    sizes = {len(rows) for rows, _ in planner.plan(0, 0)}
+    assert sizes
+    assert not [size for size in sizes if size % 8]
+    used = sum(len(rows) for rows, _ in planner.plan(0, 0))
+    assert used > 0.95 * 5000
+    # A bucket of fewer rows has the batches it would have.
+    assert Bucket(np.arange(5), (9, 9), 9, 8).size == 5
+
+
 def test_a_sentence_longer_than_the_budget_is_a_batch(folder):
     write(folder, "train", [*sentences(30), ("the " * 90, "das " * 100)])
     data = make(folder, tokens="words", max_length=200, batch_tokens=50)
