@@ -56,8 +56,6 @@ class Launcher(distributed.Distributed):
 
     def __init__(self, app: str, config: distributed.Flags):
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-        self.workplace = tempfile.TemporaryDirectory(prefix="unroll-")
-        self.workers = []
         local = not config.coordinator and config.distribute != "auto"
         count = int(config.distribute) if local else 1
         processes, address = config.processes, config.coordinator
@@ -65,6 +63,8 @@ class Launcher(distributed.Distributed):
             processes, address = count, f"127.0.0.1:{_free_port()}"
         elif address and config.process == 0:
             _check_port(address)
+        self.workplace = tempfile.TemporaryDirectory(prefix="unroll-")
+        self.workers = []
         try:
             for number in range(count):
                 rank = number if local else config.process if address else -1

@@ -40,10 +40,13 @@ class AdamW(keras.optimizers.AdamW):
         if not self.built:
             self.gradient_norm = self.add_variable((), name="gradient_norm")
             if self.averaging:
-                self.pairs = [
+                pairs = [
                     (v, self.add_variable_from_reference(v, name="average"))
                     for v in variables
                 ]
+                # Past Keras, which would take the model's for its own: on JAX
+                # the training step would get them twice, and refuse.
+                object.__setattr__(self, "pairs", pairs)
         super().build(variables)
 
     def update_step(self, gradient, variable, learning_rate):

@@ -70,6 +70,15 @@ def test_the_gradient_norm_is_that_of_all_gradients_before_clipping():
     assert float(model.optimizer.gradient_norm) == pytest.approx(expected, 1e-4)
 
 
+def test_the_variables_of_the_model_are_not_the_optimizers():
+    model = small_model(averaging=0.9)
+    model.optimizer.build(model.trainable_variables)
+    names = [variable.path for variable in model.optimizer.variables]
+    assert sum("average" in name for name in names) == 2
+    own = {id(variable) for variable in model.optimizer.variables}
+    assert not own & {id(variable) for variable in model.variables}
+
+
 @pytest.mark.parametrize("graph", [False, True])
 def test_rows_of_one_word_are_added_up_in_the_gradient_norm(graph):
     table = keras.layers.Embedding(5, 2)
