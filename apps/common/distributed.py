@@ -258,20 +258,16 @@ def replicas() -> int:
 
 
 def total(tensor):
-    """Return the sum of what the replicas have."""
+    """Return the sum of what the replicas have; of one, what it has.
+
+    Keras adds up the losses of the replicas. So a loss that divides by what it
+    has counted has to divide by the total.
+    """
+    if replicas() == 1:
+        return tensor
     import tensorflow as tf
 
     return tf.distribute.get_replica_context().all_reduce("SUM", tensor)
-
-
-def mean_count(count):
-    """Return the mean of what the replicas have counted.
-
-    Keras takes the mean of the losses of the replicas; so a loss that divides
-    by what it has counted has to divide by this.
-    """
-    number = replicas()
-    return total(count) / number if number > 1 else count
 
 
 class Distributed(Machines):

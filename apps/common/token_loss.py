@@ -34,7 +34,7 @@ class TokenCrossentropy(keras.losses.Loss):
             raise ValueError("sample weights are not supported")
         real = ops.cast(ops.not_equal(y_true, 0), "float32")
         losses = self.call(y_true, y_pred)
-        count = distributed.mean_count(ops.sum(real))
+        count = distributed.total(ops.sum(real))
         return ops.sum(losses * real) / ops.maximum(count, 1)
 
     def call(self, y_true, y_pred):
