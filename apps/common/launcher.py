@@ -159,9 +159,11 @@ class Launcher(distributed.Distributed):
         """End all workers, and say which one is to blame."""
         deadline = time.monotonic() + _GRACE
         while living := [w for w in self.workers if not w.end]:
+            if any(w.end and w.end[0] == 0 for w in self.workers):
+                break  # this one was first
             ready = wait(
                 [worker.connection for worker in living],
-                deadline - time.monotonic(),
+                max(deadline - time.monotonic(), 0),
             )
             if not ready:
                 break

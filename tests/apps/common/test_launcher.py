@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import time
 
 import numpy as np
 import pytest
@@ -55,11 +54,8 @@ def test_what_is_killed_goes_on_to_the_same_weights(uninterrupted, tmp_path):
     workers = ranks.workers_of(process)
     assert len(workers) == 2
     workers[1].send_signal(signal.SIGKILL)
-    begun = time.monotonic()
-    code, out, errors = ranks.ends_within(process, SECONDS)
-    assert time.monotonic() - begun < SECONDS
-    assert "engine   JAX, 2 processes, 2 cpu devices, global batch 16" in out
-    assert (code, errors) == (2, "error: rank 1: ended by SIGKILL\n")
+    line = ranks.line_within(process, SECONDS)
+    assert line == "error: rank 1: ended by SIGKILL\n"
     assert ranks.all_gone(workers, 1)
 
     # The process that has started them.
@@ -87,8 +83,7 @@ def test_another_number_of_processes_goes_on(tmp_path):
     ranks.wait_for_epochs(process, run / "log.csv", 1)
     for worker in ranks.workers_of(process):
         worker.kill()
-    code, _, errors = ranks.ends_within(process, SECONDS)
-    assert (code, errors.count("\n")) == (2, 1)
+    assert ranks.line_within(process, SECONDS).startswith("error: rank ")
     done = run_module("apps.sentiment.train", *words, "--distribute", "1")
     assert done.returncode == 0, done.stderr
     assert "resuming" in done.stdout
@@ -109,10 +104,11 @@ def test_an_error_of_one_rank_ends_all(tmp_path):
     ranks.wait_for_epochs(process, run / "log.csv", 1)
     workers = ranks.workers_of(process)
     workers[1].send_signal(signal.SIGUSR1)
-    code, _, errors = ranks.ends_within(process, SECONDS)
-    line = r"error: rank 1: ZeroDivisionError: one half of nothing( \(.*\))?\n"
-    assert code == 2
-    assert re.fullmatch(line, errors), errors
+    line = ranks.line_within(process, SECONDS)
+    wanted = (
+        r"error: rank 1: ZeroDivisionError: one half of nothing( \(.*\))?\n"
+    )
+    assert re.fullmatch(wanted, line), line
     assert ranks.all_gone(workers, 1)
 
 
@@ -153,11 +149,13 @@ def test_ranks_started_one_by_one(tmp_path, uninterrupted):
     """As on two machines: only rank 0 has the run, each has the data."""
     folders = [tmp_path / "0", tmp_path / "1"]
     first, second = both(folders, "whole", [[], []])
-    code, out, errors = ranks.ends_within(second, 110)
-    assert (code, errors) == (0, "")
+    out, errors = second.communicate(timeout=600)
+    assert (second.returncode, errors) == (0, "")
     assert "rank 1 is done" in out
-    code, out, errors = ranks.ends_within(first, 60)
-    assert code == 0, errors
+    out, errors = first.communicate(timeout=600)
+    assert first.returncode == 0, errors
+    engine = "engine   JAX, 2 processes, 2 cpu devices, global batch 16 rows"
+    assert engine in out
     assert not (folders[1] / "runs").exists()
     run, whole = (
         folder / "runs" / "sentiment" / "whole"
@@ -182,7 +180,7 @@ def test_ranks_that_differ_are_one_line(case, message, tmp_path):
     if case == "data":
         ranks.write_reviews(folders[1] / "reviews", seed=1)
     for process in both(folders, "differs", more):
-        code, _, errors = ranks.ends_within(process, 110)
-        assert (code, errors.count("\n")) == (2, 1)
+        _, errors = process.communicate(timeout=600)
+        assert (process.returncode, errors.count("\n")) == (2, 1)
         assert message in errors
     assert not list(tmp_path.glob("*/runs/sentiment/differs"))
