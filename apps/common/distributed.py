@@ -165,6 +165,9 @@ class Machines:
     def close(self) -> None:
         """End what was begun."""
 
+    def compare(self, run) -> None:
+        """Refuse ranks whose vocabulary, labels or data differ."""
+
     def restore(self, run) -> None:
         """Bring the backup to where `checkpoint.resume` looks for it."""
 

@@ -176,12 +176,14 @@ class Worker(distributed.Distributed):
                 )
                 raise UserError(f"rank {rank} has not what rank 0 has: {what}")
 
-    def restore(self, run):
+    def compare(self, run):
         digests = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(run.path.glob("*.txt"))
         }
         self._compare(digests)
+
+    def restore(self, run):
         if self.backup:
             path = run.file("backup/state.npz")
             path.parent.mkdir()
