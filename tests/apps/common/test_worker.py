@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from tests.apps import ranks, reviews, translations, videos
+from tests.apps import ranks, reviews, squares, translations, videos
 from tests.apps.ranks import needs_jax
 from tests.apps.tools import log_of, run_module
 
-# Where scores are of what the model generates, small differences may be large.
 APPS = {
     "sentiment": (
         lambda folder: reviews.write_reviews(folder / "reviews"),
@@ -19,6 +18,10 @@ APPS = {
         lambda folder, *more: translations.flags(
             folder, "--batch-tokens", "2000", *more
         ),
+    ),
+    "captioning": (
+        lambda folder: squares.write_pictures(folder / "pictures"),
+        squares.flags,
     ),
     "video_labeling": (
         lambda folder: videos.write_videos(folder / "clips", (12, 3, 3)),
