@@ -168,12 +168,11 @@ class CRF(keras.layers.Layer):
         scores, real = self._checked(scores, mask)
         start, transitions, end = self._chain()
         real = ops.transpose(real)[..., None]  # T B 1
-        begun = _before(real)
         same = ops.arange(self.labels, dtype="int32")
 
         def forward(carry, step):
             best, _ = carry
-            score, real, begun = step
+            score, real, begun = _unpacked(step)
             ways = best[:, :, None] + transitions  # B K K
             moved = ops.where(begun, ops.max(ways, axis=1), start) + score
             came_from = ops.cast(ops.argmax(ways, axis=1), "int32")
@@ -187,7 +186,7 @@ class CRF(keras.layers.Layer):
         (best, _), (_, came_from) = ops.scan(
             forward,
             (nothing, ops.cast(nothing, "int32")),
-            (ops.transpose(scores, (1, 0, 2)), real, begun),
+            _packed(ops.transpose(scores, (1, 0, 2)), real, _before(real)),
         )
 
         def backward(carry, came_from):
@@ -291,13 +290,15 @@ def _both_ways(scores: Tensor, real: Tensor, chain: tuple) -> _BothWays:
     def several(states, steps):
         state, states = states[-1], []
         for number in range(AT_ONCE):
-            state = move(state, *(part[number] for part in steps))
+            state = move(state, *_unpacked(steps[number]))
             states.append(state)
         states = ops.stack(states)
         return states, states
 
-    parts = [_in_groups(part) for part in (steps, reals, begun)]
-    last, states = ops.scan(several, ops.zeros_like(parts[0][0]), parts)
+    groups = _in_groups(_packed(steps, reals, begun))
+    last, states = ops.scan(
+        several, ops.zeros_like(groups[0, ..., :-2]), groups
+    )
     last = last[-1]
     states = ops.reshape(states, (-1, *ops.shape(states)[2:]))
     states = states[: ops.shape(steps)[0]]
@@ -313,6 +314,19 @@ def _both_ways(scores: Tensor, real: Tensor, chain: tuple) -> _BothWays:
         ops.where(ops.any(real, axis=1), total, 0),
         masked_softmax(ahead + back - scores, real[..., None]),
     )
+
+
+def _packed(scores: Tensor, real: Tensor, begun: Tensor) -> Tensor:
+    """Return what a scan reads as one tensor.
+
+    Keras 3.15 fails to scan several of a length that TensorFlow does not know.
+    """
+    flags = [ops.cast(flag, scores.dtype) for flag in (real, begun)]
+    return ops.concatenate([scores, *flags], axis=-1)
+
+
+def _unpacked(step: Tensor) -> tuple:
+    return step[..., :-2], step[..., -2:-1] > 0, step[..., -1:] > 0
 
 
 def _in_groups(steps: Tensor) -> Tensor:

@@ -165,8 +165,9 @@ def test_fit_learns_what_no_step_shows_and_a_loaded_model_goes_on(tmp_path):
     """Each word is 1; the labels 0, 1, 2, 1 are told by their order."""
     words = np.array([[1] * 4, [1] * 3 + [0]] * 2, "int32")
     targets = np.tile([0, 1, 2, 1], (4, 1))
+    keras.utils.set_random_seed(1)
     built = model()
-    built.fit(words, targets, epochs=10, verbose=0, batch_size=8)
+    built.fit(words, targets, epochs=20, verbose=0, batch_size=8)
     results = built.evaluate(words, targets, verbose=0, return_dict=True)
     crf = built.get_layer("crf")
     scores = crf.log_likelihood(built(words), targets, words > 0)
@@ -237,6 +238,27 @@ def test_what_cannot_be_is_refused(labels, forbidden, message):
 def test_scores_of_other_labels_are_refused():
     with pytest.raises(ValueError, match="Scores of 3 labels are needed"):
         rnn_layers.CRF(3)(np.ones((1, 2, 4)))
+
+
+@pytest.mark.skipif(not PRECISE, reason="TensorFlow's graphs")
+def test_a_graph_that_knows_no_sizes_computes_the_same():
+    import tensorflow as tf
+
+    crf = make(FORBIDDEN)
+
+    def everything(scores, mask):
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            total = crf.log_partition(scores, mask)
+        return (
+            *(total, tape.gradient(total, scores)),
+            *(crf.decode(scores, mask), crf.marginals(scores, mask)),
+        )
+
+    specs = tf.TensorSpec((None, None, LABELS), "float64"), (None, None)
+    graph = tf.function(everything, [specs[0], tf.TensorSpec(specs[1], "bool")])
+    inputs = tf.constant(SCORES), tf.constant(MASK)
+    close(graph(*inputs), everything(*inputs), 1e-12)
 
 
 @pytest.mark.skipif(not PRECISE, reason="TensorFlow's tapes")
