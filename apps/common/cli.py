@@ -52,6 +52,7 @@ RENAMED = {
         "picture": "conditioning",
         "plain": "normalize_captions",
     },
+    "forecasting": {},
     "sentiment": {},
     "translation": {"batch_size": "batch_tokens"},
     "video_labeling": {},

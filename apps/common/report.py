@@ -62,13 +62,16 @@ def environment() -> jinja2.Environment:
     return jinja
 
 
-def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:
+def remarks(
+    run: runs.Run, result: runs.Result, metric: str, lower: bool = False
+) -> list[str]:
     """Return in lines how a training ended and whether it was worth it.
 
     Args:
         run: The `runs.Run`.
         result: The `runs.Result`.
-        metric: The score, higher is better, to compare with the baselines.
+        metric: The score to compare with the baselines.
+        lower: Whether lower scores are better.
     """
     lines = [result.progress.ending]
     if run.record["config"].get("preset") == "smoke":
@@ -76,8 +79,10 @@ def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:
     score = result.scores[metric]
     for name, scores in result.baselines.items():
         baseline = scores.get(metric)
-        # What people write is no trivial baseline.
-        if name == "human" or None in (baseline, score) or baseline < score:
+        # What people write is no trivial baseline, nor is the best there is.
+        if name in ("human", "attainable") or None in (baseline, score):
+            continue
+        if baseline > score if lower else baseline < score:
             continue
         lines.append(
             f"{name} is as good: {metric} {baseline:.4f}, the model"

@@ -39,7 +39,7 @@ IRRELEVANT = ("seed", "name", "preset", "runs_path", "cache_path")
 SHOWN = ("dataset", "cell")
 
 # Scores of which lower ones are better.
-LOWER = ("perplexity",)
+LOWER = ("perplexity", "mase", "smape", "owa", "rmse", "pinball", "crps")
 
 LEGEND = (
     "Scores are means ± standard deviations over seeds; * is the best mean of a"

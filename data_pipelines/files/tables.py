@@ -86,6 +86,9 @@ class Table(Lines):
             in the file; empty: the flag is not set.
         also: Column -> other names it often has.
         whole: Whether rows get their `cells`, and blank rows stay.
+
+    Attributes:
+        named: Column -> what it is called in the file, once that is open.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Table(Lines):
         self.names = names or {}
         self.also = also or {}
         self.whole = whole
+        self.named: dict[str, str] = {}
         self._understood: list[str] = []
         self._parts: list[Table] = []
 
@@ -216,8 +220,8 @@ class Table(Lines):
         }
         for delimiter, names in split.items():
             with contextlib.suppress(DataError):
-                self._positions(names, "")
-                return delimiter
+                if self._positions(names, ""):
+                    return delimiter
         return max(split, key=lambda delimiter: len(split[delimiter]))
 
     def _fields(self, lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
@@ -302,6 +306,7 @@ class Table(Lines):
                     f"{where}no {what} {name!r}{place}; the {what}s are "
                     f"{listed}{flag}"
                 )
+        self.named = {column: present[i] for column, i in positions.items()}
         self._understood = [
             f"{present[i].strip()!r} is the {column}"
             for column, i in positions.items()

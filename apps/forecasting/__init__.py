@@ -1,0 +1,1 @@
+"""Forecasting: series in, their future out."""

@@ -1,0 +1,102 @@
+"""Pictures of forecasts: fans, errors by step, autocorrelation.
+
+Letters of shapes: N windows, H horizon, Q levels.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from apps.common import report
+from data_pipelines.forecasting import Split
+
+from .distributions import MEDIAN
+from .scores import INTERVALS, autocorrelation
+
+# Of the values before a forecast, as many horizons are drawn.
+_PAST = 3
+
+
+def fans(
+    split: Split,
+    quantiles: np.ndarray,
+    rows: Sequence[int],
+    kind: str = "png",
+) -> bytes:
+    """Draw the forecasts of some windows, PNG or SVG.
+
+    Args:
+        split: The windows.
+        quantiles: `(N, H, Q)` of all of them.
+        rows: Which windows are drawn.
+        kind: "png" or "svg".
+    """
+    columns = min(len(rows), 3)
+    lines = -(-len(rows) // columns)
+    drawn = report.figure(4.2 * columns, 2.2 * lines)
+    panels = np.atleast_1d(drawn.subplots(lines, columns)).ravel()
+    for axes in panels[len(rows) :]:
+        axes.set_visible(False)
+    series, origins = split.windows
+    for axes, row in zip(panels, rows, strict=False):
+        number, origin = series[row], int(origins[row])
+        ahead = quantiles[row]
+        past = split.store.values[number][:origin][-_PAST * len(ahead) :]
+        axes.plot(np.arange(-len(past), 0), past, color="0.4", lw=0.8)
+        steps = np.arange(len(ahead))
+        for name, (low, high) in reversed(INTERVALS.items()):
+            axes.fill_between(
+                steps,
+                ahead[:, low],
+                ahead[:, high],
+                color="tab:blue",
+                alpha=0.2,
+                lw=0,
+                label=name.replace("coverage_", "") + " %",
+            )
+        axes.plot(steps, ahead[:, MEDIAN], color="tab:blue", label="median")
+        targets = split.targets[row]
+        if not np.isnan(targets).all():
+            target_steps = np.arange(len(targets))
+            axes.plot(target_steps, targets, "k.", ms=2.5, label="observed")
+        title = split.store.names[number]
+        axes.set_title(report.literal([title])[0][:40])
+    panels[0].legend(frameon=False, fontsize=7)
+    return _svg(drawn) if kind == "svg" else report.png(drawn)
+
+
+def by_step(rows: Mapping[str, Mapping], metric: str) -> bytes:
+    """Draw a score by steps ahead; of one-step forecasts a dashed line."""
+    drawn = report.figure(6, 3)
+    axes = drawn.subplots()
+    for name, found in rows.items():
+        values = found[metric]
+        dashed = "--" if name.endswith("one step") else "-"
+        axes.plot(np.arange(1, len(values) + 1), values, dashed, label=name)
+    axes.set_xlabel("steps ahead")
+    axes.set_ylabel(metric)
+    axes.legend(frameon=False)
+    return report.png(drawn)
+
+
+def residuals(split: Split, quantiles: np.ndarray, lags: int) -> bytes:
+    """Draw the autocorrelation of the errors in the horizon of windows."""
+    errors = split.targets - quantiles[:, :, MEDIAN]
+    lags = min(lags, errors.shape[1] - 1)
+    drawn = report.figure(6, 2.4)
+    axes = drawn.subplots()
+    if lags:
+        known = [row for row in errors if (~np.isnan(row)).sum() > 1]
+        r = np.mean([autocorrelation(row, lags) for row in known], axis=0)
+        axes.bar(np.arange(1, lags + 1), r, width=0.5)
+    axes.axhline(0, color="0.4", lw=0.8)
+    axes.set_xlabel("lag")
+    axes.set_ylabel("autocorrelation of errors")
+    return report.png(drawn)
+
+
+def _svg(drawn):
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="svg")
+    return buffer.getvalue()

@@ -1,0 +1,109 @@
+"""Train a model that forecasts series, test it once, export it.
+
+make train-forecasting
+make train-forecasting ARGS="--dataset files --data-path my-series --horizon 48"
+python -m apps.forecasting.train --model nn_ar --horizon-mode recursive
+"""
+
+from apps.common import cli
+from apps.common.terminal import echo
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.command(Config, PRESETS)
+
+import sys
+
+import keras
+import numpy as np
+
+from apps.common import checkpoint, runs
+from apps.common.tensorboard import TensorBoard
+
+from . import evaluate, export, model, scores, show
+from .inference import Forecaster
+from .predict import Predictor
+
+
+def train(config: Config) -> dict:
+    """Run one training from series to exported model; return its record."""
+    # 1. Run folder.
+    with runs.start("forecasting", config) as run:
+        runs.make_deterministic(config.seed, config.jit_compile)
+
+        # 2. Data.
+        data = evaluate.datasets(
+            config, config.dataset, config.data_path or None, config.encoding
+        )
+        runs.keep_lines(run, "series.txt", data.names)
+        runs.keep_lines(run, "columns.txt", data.store.covariate_names)
+        frequency = data.store.frequency
+        lines = [frequency.unit, str(frequency.step)]
+        runs.keep_lines(run, "frequency.txt", lines)
+        runs.keep_data(run, data)
+        echo(*data.report(), sep="\n")
+
+        # 3. Model.
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        models = model.build(config, data)
+        model.initialize(models, config, data)
+
+        # 4. Objective.
+        steps = data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 4000, 3, 40)
+        model.compile_model(models.trained, config, epochs * steps)
+
+        # 5. Training.
+        progress = checkpoint.resume(run, models.trained)
+        forecaster = Forecaster.of_config(
+            models.forecaster, config, frequency.seconds, paths=0
+        )
+        validation = evaluate.Validation(config, data, forecaster)
+        batches = data.train.dataset(True, start_step=progress.epoch * steps)
+        length = data.train.context + config.horizon
+        models.trained.fit(
+            batches.map(lambda x, y: (model.inputs_of(models.trained, x), y)),
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                validation,
+                TensorBoard(run, steps * config.batch_size, np.array([length])),
+                show.Samples(run, data, validation),
+                checkpoint.Checkpoint(
+                    run,
+                    progress,
+                    models.forecaster,
+                    monitor=f"val_{evaluate.monitored(config, validation)}",
+                    mode="min",
+                    patience=checkpoint.patience(config.patience, steps),
+                ),
+            ],
+        )
+
+        # 6. Test, with the best weights.
+        best = Predictor.of_run(run)
+        truth = scores.Truth.of_split(data.test, data.season)
+        quantiles = best.forecaster.of_split(data.test)
+        result = runs.Result(
+            best.forecaster.model,
+            scores.score(truth, quantiles),
+            evaluate.all_baselines(data, config.baseline_series),
+            progress,
+            data.examples,
+            quantiles,
+            {"season": data.season, "levels": scores.LEVELS},
+        )
+        show.write_report(run, best, data, truth, result)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, data, result)
+        return record
+
+
+if __name__ == "__main__":
+    cli.main(lambda: train(config))

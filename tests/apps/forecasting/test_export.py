@@ -1,0 +1,96 @@
+"""The SavedModel: tensorflow alone, series of any length, step by step."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from apps.common import export as common_export
+from apps.common import runs
+from apps.forecasting import export
+from apps.forecasting.config import Config
+from apps.forecasting.inference import Forecaster
+from apps.forecasting.predict import Predictor
+from data_pipelines.forecasting.frequency import Frequency
+from tests.apps.forecast_files import write_long
+from tests.apps.forecasting.test_model import build
+
+
+def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
+    split = predictor.latest()
+    inputs, _ = split.fetch(split.planner.once()[0], 0)
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    script = f"""
+import sys, numpy as np, tensorflow as tf
+served = tf.saved_model.load({str(trained.run.file("export") / "1")!r})
+inputs = np.load("inputs.npz")
+result = served.serve(inputs["series"], inputs["covariates"])
+np.save("quantiles.npy", result["quantiles"].numpy())
+longer = np.pad(inputs["series"], [(0, 0), (9, 0)], constant_values=7)
+more = np.pad(inputs["covariates"], [(0, 0), (9, 0), (0, 0)])
+again = served.serve(longer, more)["quantiles"].numpy()
+assert np.allclose(again, result["quantiles"].numpy(), rtol=1e-5)
+empty = served.serve(0 * longer + np.nan, more)
+assert set(empty["status"].numpy()) == {{b"empty"}}
+assert np.isnan(empty["quantiles"].numpy()).all()
+ours = ("apps", "data_pipelines", "rnn_layers", "keras")
+assert not any(n.split(".")[0] in ours[:3] for n in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = predictor.forecaster.of_split(split)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "quantiles.npy"), expected, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("rnn", "direct"), ("nn_ar", "recursive")]
+)
+def test_steps_are_the_batch(tmp_path, name, mode):
+    (tmp_path / "series").mkdir()
+    write_long(tmp_path / "series" / "train.csv")
+    models, config, data = build(
+        tmp_path / "series", model=name, horizon_mode=mode, embedding_size=2
+    )
+    forecaster = Forecaster.of_config(models.forecaster, config, 3600, 5)
+    predictor = Predictor(
+        forecaster, config, Frequency("second", 3600, 0), data.names, []
+    )
+    run = runs.Run("forecasting", tmp_path, {})
+    export.write(run, predictor)
+    served = common_export.load(tmp_path / "export")
+    series = data.store.values[1][-40:]
+    state = served.initial_state()["state"]
+    more = {
+        "time": lambda t: np.array([1_767_225_600 + 3600 * (t + 51)]),
+        "id": lambda t: np.array([2], np.int32),
+    }
+    for t, value in enumerate(series):
+        inputs = [more[n](t) for n in models.forecaster.input if n in more]
+        answer = served.step(np.array([value]), state, *inputs)
+        state = answer["state"]
+        batch = served.serve(series[None, : t + 1], *inputs)["quantiles"]
+        if mode == "direct":
+            np.testing.assert_allclose(
+                answer["quantiles"], batch[:, 0], rtol=1e-5
+            )
+    assert isinstance(config, Config)
+    np.testing.assert_array_equal(state[0], series[-14:])
+
+
+def test_a_run_is_exported_again(trained, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    shutil.rmtree(copy / "export")
+    export.main(export.Options(run=str(copy)))
+    assert "largest difference to predict" in capsys.readouterr().out
+    assert (copy / "export" / "1" / "saved_model.pb").exists()

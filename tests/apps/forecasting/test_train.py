@@ -1,0 +1,117 @@
+"""Trainings: on bad and odd data; whole ones, killed and in every way."""
+
+import json
+
+import numpy as np
+import pytest
+
+from apps.common import cli, runs
+from apps.forecasting import train
+from apps.forecasting.config import PRESETS, Config
+from tests.apps.forecast_files import flags, write_long
+from tests.apps.tools import run_and_kill, run_module, weights_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "series").mkdir()
+    write_long(tmp_path / "series" / "train.csv")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("time,value\n1,2\n2,x\n", (), "train.csv:3: 'x' in the column"),
+        ("time,value\n1,2\n2,3\n", (), "no series can be used; 'value', for"),
+        (None, ("--known-covariates", "x"), "--known-covariates x: no such"),
+        (None, ("--covariates", "y"), "no column 'y'; beside the values"),
+    ],
+)  # fmt: skip
+def test_bad_data_is_one_line_and_leaves_nothing(
+    text, more, message, folder, capsys, monkeypatch
+):
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
+    if text:
+        (folder / "series" / "train.csv").write_text(text)
+    config = cli.parse(Config, PRESETS, flags(folder, *more))
+    with pytest.raises(SystemExit) as caught:
+        cli.main(lambda: train.train(config))
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    assert message in printed
+    left = [p.name for p in (folder / "runs" / "forecasting").iterdir()]
+    assert left == [".lock"]
+
+
+def test_a_monitor_without_meaning_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(runs, "make_deterministic", lambda *_: None)
+    lines = "".join(f"{t},5\n" for t in range(60))
+    (folder / "series" / "train.csv").write_text("time,value\n" + lines)
+    config = cli.parse(Config, None, flags(folder, "--monitor", "mase"))
+    with pytest.raises(cli.UserError, match="all series are constant"):
+        train.train(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--model", "ar"),
+        ("--model", "ar", "--horizon-mode", "recursive"),
+        ("--model", "hmm", "--output", "gaussian"),
+        ("--model", "nn_ar", "--output", "point"),
+        ("--horizon-mode", "recursive", "--output", "student_t"),
+        ("--cell", "peephole_lstm", "--depth", "2", "--embedding-size", "3"),
+        ("--jit-compile",),
+    ],
+    ids=lambda more: "".join(more),
+)
+def test_every_model_trains_to_the_end(folder, more):
+    arguments = flags(folder, "--name", "x", *more)
+    done = run_module("apps.forecasting.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    path = folder / "runs" / "forecasting" / "x" / "metrics.json"
+    found = json.loads(path.read_text())["metrics"]
+    assert 0 < found["mase"] < 3
+    assert found["coverage_95"] is not None
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(folder):
+    more = ["--epochs", "5", "--dropout", "0.1", "--steps-per-epoch", "60"]
+    whole = run_module(
+        "apps.forecasting.train", *flags(folder, *more, "--name", "whole")
+    )
+    assert whole.returncode == 0, whole.stderr
+    killed = folder / "runs" / "forecasting" / "killed"
+    command = flags(folder, *more, "--name", "killed")
+    run_and_kill("apps.forecasting.train", command, killed)
+    done = [killed, killed.with_name("whole")]
+    weights = [weights_of(run) for run in done]
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in ("log.csv", "samples.txt", "horizon.csv"):
+        ours, theirs = ((run / name).read_text() for run in done)
+        assert ours.replace("killed", "whole") == theirs
+    records = [json.loads((r / "metrics.json").read_text()) for r in done]
+    assert records[0]["metrics"] == records[1]["metrics"]
+
+
+@pytest.mark.slow
+def test_the_demo_comes_near_to_what_is_attainable(tmp_path):
+    done = run_module(
+        "apps.forecasting.train",
+        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
+        *("--name", "x", "--baseline-series", "0"),
+    )
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "forecasting" / "x" / "metrics.json"
+    record = json.loads(path.read_text())
+    best = record["baselines"].pop("attainable")
+    found = record["metrics"]
+    assert best["crps"] < found["crps"] < 1.2 * best["crps"]
+    assert found["mase"] < min(b["mase"] for b in record["baselines"].values())
+    assert abs(found["coverage_80"] - 0.8) < 0.06
