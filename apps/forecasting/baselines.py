@@ -28,7 +28,7 @@ from data_pipelines.forecasting.datasets import LEVELS
 from . import scores
 from .scores import Truth, interpolated
 
-MOST_VALUES = 1000
+MOST_VALUES = 500
 
 # Of an autoregression, at most.
 _MOST_LAGS = 60

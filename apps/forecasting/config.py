@@ -12,13 +12,12 @@ METRICS = cli.constant("apps.forecasting.scores", "METRICS")
 MODELS = ("ar", "nn_ar", "rnn", "hmm")
 HORIZON_MODES = ("direct", "recursive")
 SCALINGS = ("mean", "instance", "seasonal", "none")
-COVARIATES = "all"
-
-COLUMNS = {
-    "series_column": cli.flag("", "column of the names of series", rare=True),
-    "time_column": cli.flag("", "column of times; empty: by its usual names"),
-    "value_column": cli.flag("", "column of values; empty: by its usual names"),
-}
+BASELINE_SERIES = cli.flag(
+    20,
+    "most windows for which theta, ets and arima are fitted (0: none)",
+    at_least=0,
+    at_most=1_000_000,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +27,12 @@ class Config:
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files, or one file")
     encoding: str = runs.ENCODING
-    download: bool = cli.flag(
-        False, "no public set is known: has no effect", rare=True
-    )
-    series_column: str = COLUMNS["series_column"]
-    time_column: str = COLUMNS["time_column"]
-    value_column: str = COLUMNS["value_column"]
+    download: bool = cli.flag(False, "there is no public set yet", rare=True)
+    series_column: str = cli.flag("", "column of the names of series")
+    time_column: str = cli.flag("", "column of times; empty: by usual names")
+    value_column: str = cli.flag("", "column of values; empty: by usual names")
     covariates: str = cli.flag(
-        COVARIATES,
+        "all",
         "columns of a long table to read beside the values, separated by"
         " commas; all: those of numbers; none",
         at_least=1,
@@ -150,12 +147,7 @@ class Config:
         choices=["", *METRICS],
         rare=True,
     )
-    baseline_series: int = cli.flag(
-        50,
-        "most series for which theta, ets and arima are fitted (0: none)",
-        at_least=0,
-        at_most=1_000_000,
-    )
+    baseline_series: int = BASELINE_SERIES
     seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
     jit_compile: bool = cli.flag(
         False, "compile the training step with XLA", rare=True
@@ -178,7 +170,6 @@ class Config:
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
-        yield "download", "in forecasting, which knows no public set"
         if self.dataset != "files":
             names = "covariates known_covariates series_column time_column"
             yield f"{names} value_column", f"with --dataset {self.dataset}"
@@ -242,12 +233,7 @@ class EvaluateOptions(runs.ScoringOptions):
         "more runs, separated by commas: each is scored, and the mean of all"
         " forecasts",
     )
-    baseline_series: int = cli.flag(
-        50,
-        "most series for which theta, ets and arima are fitted (0: none)",
-        at_least=0,
-        at_most=1_000_000,
-    )
+    baseline_series: int = BASELINE_SERIES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,6 +39,10 @@ from .distributions import ForecastLoss
 # Seasons back in which what stands for a missing value is looked for.
 _LOOKED_BACK = 8
 
+# Of the mean absolute value of a window: smaller values are forecast no
+# more exactly for that.
+_LEAST_LEVEL = 0.2
+
 # Relative ridge of least squares. Windows that are scaled by themselves have a
 # mean or a size of one: that leaves a direction without a meaning.
 _RIDGE, _RIDGE_UNSCALED = 1e-4, 1e-9
@@ -131,8 +135,8 @@ class _Window:
         base: What is added to forecasts, `(B, N)`.
         steps: N of a recursive model.
         shift, scale: `(B, 1)`.
-        size: Of an error, `(B, 1)`: half of a tenth of the mean absolute value
-            and half of the mean absolute change over a season, harmonically.
+        size: Of an error, `(B, N)`: the harmonic mean of a twentieth of the
+            value a season before and of the mean absolute change over a season.
             So errors count as in sMAPE and as in MASE.
     """
 
@@ -166,9 +170,6 @@ class _Window:
             scale = ops.maximum(self.scale, floor)
             self.scale = ops.where(level > 0, scale, 1.0)
         change = ops.maximum(change, floor)
-        size = 2 / (10 / ops.maximum(level, 1e-30) + 1 / (change + 1e-30))
-        # A window of zeros says nothing of the size of errors.
-        self.size = ops.where(level > 0, size, 1.0)
         self.z = (values - self.shift) / self.scale * self.observed
         self.filled = self.z
         for _ in range(min(_LOOKED_BACK, context // season)):
@@ -182,6 +183,11 @@ class _Window:
             season_before = self.filled[:, context - season : context]
             base = _tiled(season_before, shape.horizon)  # B H
         self.base = base if config.residual else ops.zeros_like(base)
+        before = ops.abs(base * self.scale + self.shift)
+        before = ops.maximum(before, _LEAST_LEVEL * level)
+        size = 2 / (20 / (before + 1e-30) + 1 / (change + 1e-30))
+        # A window of zeros says nothing of the size of errors.
+        self.size = ops.where(level > 0, size, 1.0)
 
     def unscaled(self, output, values):
         """Return numbers in the unit of the series, and the size of errors."""
@@ -190,8 +196,7 @@ class _Window:
             parts = [values[:, :, :1] * scale + shift, values[:, :, 1:] * scale]
         else:
             parts = [values * scale + shift]
-        size = self.size[:, :, None] + 0 * values[:, :, :1]
-        return ops.concatenate([*parts, size], axis=-1)
+        return ops.concatenate([*parts, self.size[:, :, None]], axis=-1)
 
 
 def _later(x, steps):

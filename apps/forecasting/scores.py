@@ -8,7 +8,7 @@
     rmse      root of the mean squared error
     pinball   mean of max(l (y - q), (l - 1) (y - q)) over the levels l
     crps      twice the integral of the pinball loss over the levels, by the
-              trapezoidal rule: that of the whole distribution but for its tails
+              trapezoidal rule
     coverage  share of the targets within the interval
 
 Forecasts are quantiles, and points their medians. All are means over the
@@ -208,10 +208,11 @@ def _scores(truth, quantiles, steps):
     levels = np.array(LEVELS)
     losses = np.maximum(levels * errors, (levels - 1) * errors)
     scores["pinball"] = mean(losses.mean(axis=-1))
-    # From 0 to 1, where the loss is zero.
-    padded = np.pad(losses, [(0, 0), (0, 0), (1, 1)])
-    ends = np.array([0, *LEVELS, 1])
-    scores["crps"] = mean(2 * np.trapezoid(padded, ends, axis=-1))
+    # Beyond the last levels the quantiles are taken as those of the levels.
+    errors = np.pad(errors, [(0, 0), (0, 0), (1, 1)], "edge")
+    levels = np.array([0, *LEVELS, 1])
+    losses = np.maximum(levels * errors, (levels - 1) * errors)
+    scores["crps"] = mean(2 * np.trapezoid(losses, levels, axis=-1))
     for name, (low, high) in INTERVALS.items():
         inside = (quantiles[:, :, low] <= y) & (y <= quantiles[:, :, high])
         scores[name] = mean(np.where(np.isnan(y), np.nan, inside))
