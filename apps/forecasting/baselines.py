@@ -15,12 +15,14 @@ spread, as the user allows; their scores are those of these windows.
 Letters of shapes: T values, H horizon, Q levels, N windows.
 """
 
+import functools
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
 
+from apps.common import samples
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.forecasting import Split
 from data_pipelines.forecasting.datasets import LEVELS
@@ -29,6 +31,9 @@ from . import scores
 from .scores import Truth, interpolated
 
 MOST_VALUES = 500
+
+# Windows of the simple ones at most.
+MOST_WINDOWS = 2000
 
 # Of an autoregression, at most.
 _MOST_LAGS = 60
@@ -46,33 +51,27 @@ def baselines(
         most: Windows that theta, ets and arima are fitted for.
     """
     table = {}
-    for name, fit in SIMPLE.items():
-        quantiles = np.stack(
-            [fit(p, season, split.horizon) for p in _pasts(split)]
-        )
-        table[name] = scores.score(truth, quantiles)
-    rows = np.unique(
-        np.linspace(0, len(split) - 1, min(most, len(split))).astype(int)
-    )
-    if most:
-        truth = truth.chosen(rows)
-        work = [(name, row) for name in FITTED for row in rows]
-        forecasts = {name: [] for name in FITTED}
-        pasts = dict(zip(rows, _pasts(split, rows), strict=True))
-        for name, row in progress_bar("fitting baselines", "fits", work):
-            forecasts[name].append(
-                fitted(name, pasts[row], season, split.horizon)
-            )
+    for fits, windows in ((SIMPLE, MOST_WINDOWS), (FITTED, most)):
+        rows = samples.spread(len(split), min(windows, len(split)))
+        if not windows:
+            continue
+        chosen = truth.chosen(rows)
+        pasts = list(_pasts(split, rows))
+        work = [(name, past) for name in fits for past in pasts]
+        forecasts = {name: [] for name in fits}
+        for name, past in progress_bar("fitting baselines", "fits", work):
+            forecasts[name].append(fits[name](past, season, split.horizon))
         for name, quantiles in forecasts.items():
-            table[name] = scores.score(truth, np.stack(quantiles))
-            table[name]["windows"] = len(rows)
+            table[name] = scores.score(chosen, np.stack(quantiles))
+            if len(rows) < len(split):
+                table[name]["windows"] = len(rows)
     return table
 
 
-def _pasts(split, rows=None) -> Iterator[np.ndarray]:
+def _pasts(split: Split, rows: list[int]) -> Iterator[np.ndarray]:
     """Yield the values before windows, without gaps, `(T,)`."""
     series, origins = split.windows
-    for row in range(len(split)) if rows is None else rows:
+    for row in rows:
         past = split.store.values[series[row]][: origins[row]]
         yield interpolated(past[-MOST_VALUES:].astype("float64"))
 
@@ -135,14 +134,14 @@ SIMPLE = {
 }
 
 
-def fitted(name, past, season, horizon):
+def fitted(model, past: np.ndarray, season: int, horizon: int) -> np.ndarray:
     """Return what a model of statsmodels forecasts; the naive if it cannot."""
     if np.ptp(past) == 0 or len(past) < max(2 * season + 2, 10):
         return naive(past, season, horizon)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            mean, deviation = FITTED[name](past, season, horizon)
+            mean, deviation = model(past, season, horizon)
         except (ValueError, np.linalg.LinAlgError):
             return seasonal_naive(past, season, horizon)
     mean, deviation = np.asarray(mean), np.nan_to_num(np.asarray(deviation))
@@ -203,4 +202,7 @@ def _arima(past, season, horizon):
     return mean, above - mean
 
 
-FITTED = {"theta": _theta, "ets": _ets, "arima": _arima}
+FITTED = {
+    name: functools.partial(fitted, model)
+    for name, model in (("theta", _theta), ("ets", _ets), ("arima", _arima))
+}

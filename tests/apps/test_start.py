@@ -11,8 +11,9 @@ from pathlib import Path
 from apps.common.serving import server
 for path in Path("apps").glob("*/serve.py"):
     assert server.service_of(path.parent.name)
-assert not {"keras", "matplotlib", "tensorflow"} & set(sys.modules)
+assert not {"keras", "hmmlearn", "matplotlib", "tensorflow"} & set(sys.modules)
 import apps.captioning.predict
+import apps.forecasting.predict
 import apps.sentiment.predict
 import apps.translation.predict
 slow = {"matplotlib", "pycocoevalcap", "sacrebleu", "sklearn"}

@@ -47,7 +47,7 @@ def test_fitted_baselines_go_on_with_a_season(name):
     steps = np.arange(72)
     wave = 10 + 3 * np.sin(2 * np.pi * steps / 6)
     noise = 0.1 * np.random.default_rng(0).standard_normal(72)
-    quantiles = baselines.fitted(name, (wave + noise)[:66], 6, 6)
+    quantiles = baselines.FITTED[name]((wave + noise)[:66], 6, 6)
     assert quantiles.shape == (6, len(baselines.LEVELS))
     assert np.abs(quantiles[:, MEDIAN] - wave[66:]).max() < 0.8
     assert (np.diff(quantiles, axis=1) > 0).all()
@@ -55,5 +55,5 @@ def test_fitted_baselines_go_on_with_a_season(name):
 
 @pytest.mark.parametrize("name", baselines.FITTED)
 def test_a_series_that_cannot_be_fitted_is_repeated(name):
-    quantiles = baselines.fitted(name, np.full(30, 2.0), 6, 3)
+    quantiles = baselines.FITTED[name](np.full(30, 2.0), 6, 3)
     np.testing.assert_allclose(quantiles, 2.0)
