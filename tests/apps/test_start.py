@@ -11,12 +11,12 @@ from pathlib import Path
 from apps.common.serving import server
 for path in Path("apps").glob("*/serve.py"):
     assert server.service_of(path.parent.name)
-assert not {"keras", "hmmlearn", "matplotlib", "tensorflow"} & set(sys.modules)
+assert not {"keras", "matplotlib", "tensorflow"} & set(sys.modules)
 import apps.captioning.predict
 import apps.forecasting.predict
 import apps.sentiment.predict
 import apps.translation.predict
-slow = {"matplotlib", "pycocoevalcap", "sacrebleu", "sklearn"}
+slow = {"hmmlearn", "matplotlib", "pandas", "pycocoevalcap", "sacrebleu", "sklearn"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 assert not {"tensorflow_datasets"} & set(sys.modules)
 import matplotlib.pyplot
