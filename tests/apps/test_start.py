@@ -16,7 +16,7 @@ import apps.captioning.predict
 import apps.forecasting.predict
 import apps.sentiment.predict
 import apps.translation.predict
-slow = {"hmmlearn", "matplotlib", "pandas", "pycocoevalcap", "sacrebleu", "sklearn"}
+slow = {"matplotlib", "pandas", "pycocoevalcap", "sacrebleu", "sklearn"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 assert not {"tensorflow_datasets"} & set(sys.modules)
 import matplotlib.pyplot
