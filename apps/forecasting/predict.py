@@ -99,7 +99,8 @@ class Predictor:
             path or config.data_path or None,
             cache_path=config.cache_path,
             context=self.forecaster.context,
-            horizon=self.forecaster.horizon,
+            # Of a direct model fewer steps are shown, not forecast.
+            horizon=max(self.forecaster.horizon, config.horizon),
             batch_size=BATCH,
             names=self.names,
             encoding=encoding if path else config.encoding,

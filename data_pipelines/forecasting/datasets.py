@@ -158,7 +158,7 @@ class Split(BatchedSplit):
         inputs["time"] = tf.TensorSpec((None,), tf.int64)
         inputs["id"] = tf.TensorSpec((None,), tf.int32)
         if width:
-            shape = (None, length - self.teacher, width)
+            shape = (None, length, width)
             inputs["covariates"] = tf.TensorSpec(shape, tf.float32)
         if self.teacher:
             shape = (None, self.horizon - 1)
@@ -205,8 +205,7 @@ class Split(BatchedSplit):
         is_future = np.arange(-self.context, self.horizon) >= 0
         hidden = is_future[:, None] & ~self.known
         shown = inside[:, :, None] & ~hidden
-        values = np.where(shown, values, np.float32(np.nan))
-        return values[:, : -1 if self.teacher else None]
+        return np.where(shown, values, np.float32(np.nan))
 
     def digest(self) -> str:
         """See `BatchedSplit`."""
