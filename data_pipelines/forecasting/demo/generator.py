@@ -26,7 +26,7 @@ from data_pipelines.forecasting.datasets import LEVELS
 VERSION = 1
 
 # Series of each kind, and days of each.
-SIZES = {"series": 24, "days": 35}
+SIZES = {"series": 80, "days": 28}
 SMALL_SIZES = {"series": 2, "days": 14}
 HORIZON = 24
 STAYS = 0.97

@@ -74,7 +74,8 @@ def test_the_model_loads_with_rnn_layers_alone(trained, tmp_path):
     script = f"""
 import sys, numpy as np, keras, rnn_layers
 model = keras.models.load_model({str(trained.run.file("model.keras"))!r})
-inputs = {{"series": np.ones((1, 14)), "covariates": np.ones((1, 18, 1))}}
+inputs = {{"series": np.ones((1, 14)), "covariates": np.ones((1, 18, 1)),
+    "time": np.ones(1, "int64")}}
 print(model.predict(inputs, verbose=0).shape)
 ours = ("apps", "data_pipelines")
 assert not any(n.split(".")[0] in ours for n in sys.modules)

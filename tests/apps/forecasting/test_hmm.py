@@ -25,19 +25,18 @@ def filtered(values, observed):
 
 def by_brute_force(values, observed):
     """The probability of each last state, and the log of their sum."""
+    densities = stats.norm.pdf(np.array(values)[:, None], MEANS, DEVIATIONS)
+    densities[np.array(observed) == 0] = 1
     last = np.zeros(3)
     for path in itertools.product(range(3), repeat=len(values)):
         p = START[path[0]]
         for a, b in itertools.pairwise(path):
             p *= TRANSITION[a, b]
-        for state, x, known in zip(path, values, observed, strict=True):
-            if known:
-                p *= stats.norm.pdf(x, MEANS[state], DEVIATIONS[state])
-        last[path[-1]] += p
+        last[path[-1]] += p * np.prod(densities[range(len(path)), path])
     return last / last.sum(), np.log(last.sum())
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("length", [1, 2, 3, 6, 7])
 def test_the_filter_is_the_sum_over_all_paths(length):
     random = np.random.default_rng(length)
     values = 2 * random.standard_normal((2, length))
