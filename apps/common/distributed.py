@@ -171,7 +171,16 @@ class Machines:
     def restore(self, run) -> None:
         """Bring the backup to where `checkpoint.resume` looks for it."""
 
-    def fit(self, model, batches, progress, epochs, steps, callbacks) -> None:
+    def fit(
+        self,
+        model,
+        batches,
+        progress,
+        epochs,
+        steps,
+        callbacks,
+        validation=None,
+    ) -> None:
         """Train a compiled model from where it stands.
 
         Args:
@@ -182,9 +191,11 @@ class Machines:
             epochs: When training ends at the latest.
             steps: Batches of an epoch.
             callbacks: What happens after each epoch.
+            validation: Batches to evaluate the model itself on before.
         """
         model.fit(
             batches,
+            validation_data=validation,
             initial_epoch=progress.epoch,
             epochs=progress.epoch if progress.stopped else epochs,
             steps_per_epoch=steps,

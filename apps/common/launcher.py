@@ -193,7 +193,16 @@ class Launcher(distributed.Distributed):
         self.workers = []
         self.workplace.cleanup()
 
-    def fit(self, model, batches, progress, epochs, steps, callbacks):
+    def fit(
+        self,
+        model,
+        batches,
+        progress,
+        epochs,
+        steps,
+        callbacks,
+        validation=None,
+    ):
         """Let the workers train, and do here what follows each epoch."""
         model.optimizer.build(model.trainable_variables)
         every = keras.callbacks.CallbackList(
@@ -209,21 +218,24 @@ class Launcher(distributed.Distributed):
         if progress.epoch < epochs and not progress.stopped:
             self._send("begin", self.backup)
             for epoch in range(progress.epoch, epochs):
-                self._follow_epoch(model, every, epoch, epochs, steps)
-                if model.stop_training:
+                every.on_epoch_begin(epoch)
+                logs = self._take_over(model)
+                every.on_train_batch_end(steps - 1, logs)
+                logs |= _evaluate(model, validation)
+                every.on_epoch_end(epoch, logs)
+                last = model.stop_training or epoch == epochs - 1
+                self._send("go on", last)
+                if last:
                     break
             self._finish()
         every.on_train_end()
         self.close()
 
-    def _follow_epoch(self, model, callbacks, epoch, epochs, steps):
-        callbacks.on_epoch_begin(epoch)
+    def _take_over(self, model):
+        """Wait for an epoch, and return its logs."""
         _, (_, logs, values) = self._receive()
         checkpoint.restore(model, values)
-        callbacks.on_train_batch_end(steps - 1, logs)
-        callbacks.on_epoch_end(epoch, logs)
-        last = model.stop_training or epoch == epochs - 1
-        self._send("go on", last)
+        return logs
 
     def _finish(self):
         """Wait until all workers are done: other machines may have some."""
@@ -232,6 +244,14 @@ class Launcher(distributed.Distributed):
             missing.remove(self._receive(missing)[0])
         for worker in self.workers:
             worker.process.wait()
+
+
+def _evaluate(model, validation):
+    """Return the logs that `fit` adds for batches of validation."""
+    if validation is None:
+        return {}
+    logs = model.evaluate(validation, verbose=0, return_dict=True)
+    return {f"val_{name}": value for name, value in logs.items()}
 
 
 def _end(worker) -> tuple[int, str]:

@@ -189,7 +189,17 @@ class Worker(distributed.Distributed):
             path.parent.mkdir()
             path.write_bytes(self.backup)
 
-    def fit(self, model, batches, progress, epochs, steps, callbacks):
+    def fit(
+        self,
+        model,
+        batches,
+        progress,
+        epochs,
+        steps,
+        callbacks,
+        validation=None,
+    ):
+        """Train; the callbacks and the validation are the starter's."""
         model.fit(
             batches,
             initial_epoch=progress.epoch,
