@@ -17,6 +17,7 @@ from keras import ops
 
 from rnn_layers.cells.base import Cell, Tensor, as_tensors, carried_mask
 from rnn_layers.cells.catalogue import cell_class, cell_options, keywords
+from rnn_layers.layers import data_parallel
 from rnn_layers.layers.time_step import Form, TimeStep
 
 if keras.backend.backend() == "tensorflow":
@@ -688,9 +689,13 @@ def _unrolled(step, inputs, states, constants):
 
 def _scanned(step, inputs, states, constants):
     """Run the loop by `keras.ops.scan`."""
+    product = step.cell.product
+    parts = data_parallel.parts(states[0].shape[0])
+    if parts > 1:
+        step = data_parallel.divided(step, parts)
 
     def body(states, inputs):
-        new = step(inputs, states, constants, step.cell.product)
+        new = step(inputs, states, constants, product)
         return new, list(new)
 
     states, history = ops.scan(body, states, inputs)
