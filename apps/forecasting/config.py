@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs
+from apps.common import checks, cli, distributed, runs
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.forecasting.pipeline", "SOURCES")
@@ -21,7 +21,7 @@ BASELINE_SERIES = cli.flag(
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Train a model that forecasts series."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")

@@ -28,7 +28,7 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 from data_pipelines.forecasting import Datasets
 from data_pipelines.forecasting.frequency import DAY, WEEK, YEAR
 
@@ -539,7 +539,7 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
             averaging=config.averaging,
         ),
         loss=ForecastLoss(config.output),
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )
 
 

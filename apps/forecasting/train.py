@@ -13,8 +13,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 import numpy as np
 
@@ -61,15 +59,16 @@ def train(config: Config) -> dict:
             models.forecaster, config, frequency.seconds, paths=0
         )
         validation = evaluate.Validation(config, data, forecaster)
-        batches = data.train.dataset(True, start_step=progress.epoch * steps)
+        batches = data.train.dataset(
+            True, progress.epoch * steps, run.machines.shard
+        )
         length = data.train.context + config.horizon
-        models.trained.fit(
+        run.machines.fit(
+            models.trained,
             batches.map(lambda x, y: (model.inputs_of(models.trained, x), y)),
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(run, steps * config.batch_size, np.array([length])),

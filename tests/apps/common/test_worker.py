@@ -4,9 +4,22 @@ import json
 
 import pytest
 
-from tests.apps import ranks, reviews, squares, translations, videos
+from tests.apps import (
+    forecast_files,
+    ranks,
+    reviews,
+    squares,
+    translations,
+    videos,
+)
 from tests.apps.ranks import needs_jax
 from tests.apps.tools import log_of, run_module
+
+
+def _write_series(folder):
+    (folder / "series").mkdir()
+    forecast_files.write_long(folder / "series" / "train.csv")
+
 
 APPS = {
     "sentiment": (
@@ -23,6 +36,7 @@ APPS = {
         lambda folder: squares.write_pictures(folder / "pictures"),
         squares.flags,
     ),
+    "forecasting": (_write_series, forecast_files.flags),
     "video_labeling": (
         lambda folder: videos.write_videos(folder / "clips", (12, 3, 3)),
         lambda folder, *more: videos.flags(folder, "--dropout", "0.2", *more),
