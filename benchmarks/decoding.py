@@ -2,8 +2,9 @@
 
     python -m benchmarks.decoding --units 256 --tokens 20
 
-The model is the translation app's, with random weights: time does not depend
-on what it says. Every way makes the same number of tokens for each sentence:
+The models are those of the translation app and of the language model app, with
+random weights: time does not depend on what they say. Every way makes the same
+number of tokens for each sentence:
 
     greedy   `apps.common.decoding.greedy`, compiled
     beam     `apps.common.decoding.beam_search`, compiled
@@ -15,6 +16,7 @@ They run in turn, again and again, in one process; printed are medians.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -28,8 +30,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from apps.common import checks, cli, decoding, graph
+from apps.common.search import Search
+from apps.language_model import config as language_config
+from apps.language_model import model as language_model
+from apps.language_model.predict import Predictor
 from apps.translation import model
 from apps.translation.config import Config
+from data_pipelines.language_model.tokens import StreamTokenizer
+from data_pipelines.text.bpe import SPECIALS
 from data_pipelines.text.tokenizers import Tokenizer
 
 try:
@@ -114,6 +122,32 @@ def by_torch(config, sizes, options):
     return decode
 
 
+def language_ways(options):
+    """Return functions of beginnings `(B, S)` to what a language model says."""
+    config = language_config.Config(
+        units=options.units, embedding_size=options.units
+    )
+    words = (f"w{n}" for n in range(options.vocabulary_size - len(SPECIALS)))
+    tokenizer = StreamTokenizer((*SPECIALS, *words), "words")
+    _, whole = language_model.build(config, len(tokenizer))
+    predictor = Predictor(whole, tokenizer, config)
+
+    def greedy(source):
+        decoded = predictor.generate(source, Search(), options.tokens)
+        return np.asarray(decoded.tokens)[:, 0]
+
+    def by_predict(source):
+        tokens = source
+        for _ in range(options.tokens):
+            logits = whole.predict(tokens, verbose=0)[:, -1]
+            logits[:, :3] = -np.inf
+            chosen = logits.argmax(axis=-1).astype(np.int32)
+            tokens = np.concatenate([tokens, chosen[:, None]], axis=1)
+        return tokens[:, source.shape[1] :]
+
+    return {"greedy": greedy, "predict": by_predict}
+
+
 def measure(ways, source, options):
     """Return the median seconds of each way, measured in turn."""
     times = {name: [] for name in ways}
@@ -157,18 +191,28 @@ def main(options):
         torch.set_num_threads(os.cpu_count())
         ways["torch"] = by_torch(config, sizes, options)
     random = np.random.default_rng(0)
+    models = {"translation": ways, "language model": language_ways(options)}
     rows = []
-    print("| sentences | way | tokens per second | greedy is faster by |")
-    print("| --- | --- | --- | --- |")
-    for count in (1, 64):
+    print(
+        "| model | sentences | way | tokens per second | greedy is faster by |"
+    )
+    print("| --- | --- | --- | --- | --- |")
+    for (app, ways), count in itertools.product(models.items(), (1, 64)):
         shape = (count, options.source_length)
         source = random.integers(4, sizes[0], shape).astype(np.int32)
         seconds = measure(ways, source, options)
         for name, value in seconds.items():
             speed = count * options.tokens / value
             ratio = value / seconds["greedy"]
-            print(f"| {count} | {name} | {speed:,.0f} | {ratio:.1f} |")
-            rows.append({"sentences": count, "way": name, "seconds": value})
+            print(f"| {app} | {count} | {name} | {speed:,.0f} | {ratio:.1f} |")
+            rows.append(
+                {
+                    "model": app,
+                    "sentences": count,
+                    "way": name,
+                    "seconds": value,
+                }
+            )
     path = Path(options.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**vars(options), "rows": rows}, indent=2))

@@ -53,6 +53,7 @@ RENAMED = {
         "plain": "normalize_captions",
     },
     "forecasting": {},
+    "language_model": {},
     "sentiment": {},
     "translation": {"batch_size": "batch_tokens"},
     "video_labeling": {},

@@ -32,6 +32,9 @@ def generate(
     search: Search,
     max_length: int,
     attention: Callable | None = None,
+    *,
+    end: int = Tokenizer.END,
+    chances=None,
 ) -> decoding.Decoded:
     """Decode a batch by the way that a `Search` describes.
 
@@ -42,6 +45,8 @@ def generate(
         max_length: L, the end counted.
         attention: Function of the state to the attention weights of the step
             that returned it, if the model has any.
+        end: The token that ends an output; -1: none does.
+        chances: Random numbers `(B, L)` to sample by instead of the seed.
 
     Returns:
         `decoding.Decoded` of `(B, K, ...)`, the best first.
@@ -51,7 +56,7 @@ def generate(
     """
     rules = decoding.Rules(
         Tokenizer.BEGIN,
-        Tokenizer.END,
+        end,
         max_length,
         search.min_length,
         (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN),
@@ -62,7 +67,8 @@ def generate(
             step,
             state,
             rules,
-            seed=search.seed,
+            seed=search.seed if chances is None else None,
+            chances=chances,
             temperature=search.temperature,
             top_k=search.top_k,
             top_p=search.top_p,

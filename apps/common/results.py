@@ -39,7 +39,17 @@ IRRELEVANT = ("seed", "name", "preset", "runs_path", "cache_path")
 SHOWN = ("dataset", "cell")
 
 # Scores of which lower ones are better.
-LOWER = ("perplexity", "mase", "smape", "owa", "rmse", "pinball", "crps")
+LOWER = (
+    "perplexity",
+    "bits_per_token",
+    "bits_per_character",
+    "mase",
+    "smape",
+    "owa",
+    "rmse",
+    "pinball",
+    "crps",
+)
 
 LEGEND = (
     "Scores are means ± standard deviations over seeds; * is the best mean of a"

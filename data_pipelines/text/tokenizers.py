@@ -51,9 +51,9 @@ _LONGEST = 100
 _CHUNK = re.compile(f"{SPACE}?[^{SPACE}]{{1,{_LONGEST}}}")
 _TOO_LONG = re.compile(f"[^{SPACE}]{{{_LONGEST + 1}}}")
 # What Python's str.split() takes for a space, and the sign for one.
-_SPACES = (
+WHITE = (
     r"[\t-\r\x1c-\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}"
-    r"\x{202F}\x{205F}\x{3000}\x{2581}]+"
+    r"\x{202F}\x{205F}\x{3000}\x{2581}]"
 )
 _WORD = rf"{SPACE}?(?:[\p{{L}}\p{{M}}\p{{N}}]+|[^{SPACE}])"
 _UNKNOWN = "⁇"
@@ -286,7 +286,7 @@ def _mark_tensor(texts: tf.Tensor) -> tf.Tensor:
     texts = tf.strings.unicode_transcode(
         texts, "UTF-8", "UTF-8", errors="replace"
     )
-    texts = tf.strings.strip(replace(texts, _SPACES, " "))
+    texts = tf.strings.strip(replace(texts, f"{WHITE}+", " "))
     texts = replace(replace(texts, "^(.)", r" \1"), " ", f" {SPACE}")
     return replace(texts, f"[^ {SPACE}]{{{_LONGEST}}}", r"\0 ")
 

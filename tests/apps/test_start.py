@@ -14,6 +14,7 @@ for path in Path("apps").glob("*/serve.py"):
 assert not {"keras", "matplotlib", "tensorflow"} & set(sys.modules)
 import apps.captioning.predict
 import apps.forecasting.predict
+import apps.language_model.predict
 import apps.sentiment.predict
 import apps.translation.predict
 slow = {"matplotlib", "pandas", "pycocoevalcap", "sacrebleu", "sklearn"}

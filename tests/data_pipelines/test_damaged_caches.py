@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines import captioning, sentiment, translation, video_labeling
+from data_pipelines import (
+    captioning,
+    language_model,
+    sentiment,
+    translation,
+    video_labeling,
+)
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision import video
 from tests.data_pipelines.captioning import pictures
@@ -69,7 +75,19 @@ def _videos(folder):
     )  # fmt: skip
 
 
+def _lines(folder):
+    folder.mkdir()
+    for seed, (split, count) in enumerate(COUNTS.items()):
+        lines = [f"{text[0]}\n" for text in texts(count, seed)]
+        (folder / f"{split}.txt").write_text("".join(lines))
+    return lambda cache: language_model.make_datasets(
+        "files", folder, cache_path=cache, vocabulary_size=100, batch_size=2,
+        chunk=3, seed=0,
+    )  # fmt: skip
+
+
 TASKS = {
+    "language_model": _lines,
     "sentiment": _sentiment,
     "translation": _translation,
     "pictures": _captions(None),

@@ -1,0 +1,1 @@
+"""Language model: tokens in, the next token out; it generates text."""

@@ -1,0 +1,98 @@
+"""What a language model is compared with, on the same tokens.
+
+uniform       every token of the vocabulary alike
+unigram       by how frequent it is in train
+katz_3        Katz's back-off, three tokens long
+kneser_ney_n  interpolated modified Kneser-Ney, n tokens long
+attainable    of the demo: what its source says of its own words
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from data_pipelines.language_model import Datasets, Split
+from data_pipelines.language_model.demo import generator
+
+from . import ngrams
+
+# Tokens that are counted at a time.
+BLOCK = 1_000_000
+
+
+def orders(kind: str) -> tuple[int, ...]:
+    """Return the lengths of the n-grams of a token kind."""
+    return (3, 5, 6) if kind == "characters" else (3, 5)
+
+
+def count(data: Datasets) -> ngrams.Counts:
+    """Return the n-grams of train."""
+    order = max(orders(data.tokenizer.kind))
+    return ngrams.Counts.of(
+        lambda: blocks(data.train, order), order, len(data.tokenizer)
+    )
+
+
+def blocks(split: Split, order: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the tokens of a split as `ngrams.Counts.of` takes them."""
+    values = split.ids.values
+    first = int(split.ids.starts[0])
+    if not split.sentences:
+        stream = values[first : first + int(split.ids.lengths[0])]
+        for start in range(0, len(stream), BLOCK):
+            before = stream[max(start - order, 0) : start]
+            before = np.pad(before, (order - len(before), 0))
+            own = stream[start : start + BLOCK]
+            predicted = np.ones(order + len(own), bool)
+            predicted[:order] = False
+            # What the stream begins with is only read.
+            predicted[order] = start > 0
+            yield np.concatenate([before, own]), predicted
+        return
+    rows = max(BLOCK // (int(split.ids.lengths.mean()) + order), 1)
+    for start in range(0, len(split.ids), rows):
+        some = split.ids.chosen(np.arange(start, len(split.ids))[:rows])
+        widths = some.lengths.astype(np.int64) + order - 1
+        ends = np.cumsum(widths)
+        tokens = np.zeros(order + int(ends[-1]), np.int64)
+        predicted = np.zeros(len(tokens), bool)
+        for row, end in enumerate(order + ends):
+            length = int(some.lengths[row])
+            tokens[end - length : end] = some[row]
+            predicted[end - length + 1 : end] = True
+        yield tokens, predicted
+
+
+def log_probabilities(model: ngrams.NGrams, split: Split) -> np.ndarray:
+    """Return log p of every token of a split, in their order."""
+    order = len(model.counts.tables)
+    return np.concatenate(
+        [
+            model.log_probabilities(tokens)[predicted]
+            for tokens, predicted in blocks(split, order)
+        ]
+    )
+
+
+def losses(data: Datasets, dataset: str) -> dict[str, np.ndarray]:
+    """Return -log p of every token of test by each baseline."""
+    counts = count(data)
+    order = len(counts.tables)
+    words = np.concatenate(
+        [tokens[predicted] for tokens, predicted in blocks(data.test, order)]
+    )
+    results = {
+        "uniform": np.full(len(words), -ngrams.uniform(len(data.tokenizer))),
+        "unigram": -ngrams.unigram(counts)[words],
+        "katz_3": -log_probabilities(ngrams.katz(counts, 3), data.test),
+    }
+    for length in orders(data.tokenizer.kind):
+        model = ngrams.kneser_ney(counts, length)
+        results[f"kneser_ney_{length}"] = -log_probabilities(model, data.test)
+    if dataset in ("demo", "demo_small") and data.tokenizer.kind == "words":
+        text = data.tokenizer.decode(words)
+        if not data.test.about["unknown"]:
+            lines = text.splitlines(keepends=True)
+            logs = generator.log_probabilities(lines)
+            results["attainable"] = -np.array(logs)
+    return results

@@ -1,0 +1,309 @@
+"""Every flag of the language model app: the only home of its defaults."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from apps.common import checks, cli, runs, text_input
+from apps.common.search import Search
+
+CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
+SOURCES = cli.constant("data_pipelines.language_model.pipeline", "SOURCES")
+UNITS = cli.constant("data_pipelines.language_model.pipeline", "UNITS")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Trains a language model on a text."""
+
+    dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
+    data_path: str = cli.flag(
+        "", "folder of your files, or one file; or folder of TFDS"
+    )
+    encoding: str = runs.ENCODING
+    download: bool = cli.flag(False, "let TFDS download the data set")
+    tokens: str = cli.flag(
+        "words",
+        "token kind",
+        choices=cli.constant("data_pipelines.text.tokenizers", "KINDS"),
+    )
+    unit: str = cli.flag(
+        "stream",
+        "whether a file is one stream, or its lines are sentences that do not"
+        " know of each other",
+        choices=UNITS,
+    )
+    vocabulary_size: int = cli.flag(
+        10_000,
+        "most words, characters or subwords",
+        at_least=2,
+        at_most=1_000_000,
+    )
+    minimum_count: int = cli.flag(
+        1,
+        "words, or characters, rarer in train are unknown",
+        at_least=1,
+        rare=True,
+        at_most=1_000_000,
+    )
+    cell: str = cli.flag("lstm", "recurrent cell", choices=CELLS, group="model")
+    units: int = cli.flag(
+        256, "units of a recurrent layer", at_least=1, at_most=8192
+    )
+    depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
+    embedding_size: int = cli.flag(
+        256, "embedding size", at_least=1, at_most=8192
+    )
+    tied: bool = cli.flag(
+        True, "tie the weights of the embeddings and the output", rare=True
+    )
+    dropout: float = cli.flag(
+        0.3,
+        "dropout rate of inputs and outputs of every layer",
+        at_least=0.0,
+        below=1.0,
+        group="training",
+    )
+    variational: bool = cli.flag(
+        False,
+        "drop the same units at every token of a chunk (variational dropout)",
+    )
+    recurrent_dropout: float = cli.flag(
+        0.0,
+        "dropout rate of the states in the recurrence, one mask a chunk",
+        at_least=0.0,
+        below=1.0,
+    )
+    embedding_dropout: float = cli.flag(
+        0.0,
+        "how often a token of the vocabulary is dropped from a batch's inputs",
+        at_least=0.0,
+        below=1.0,
+    )
+    zoneout: float = cli.flag(
+        0.0,
+        "how often a unit keeps its old state",
+        at_least=0.0,
+        below=1.0,
+        rare=True,
+    )
+    learning_rate: float = cli.flag(
+        2e-3, "peak learning rate", at_least=0.0, at_most=10.0
+    )
+    weight_decay: float = cli.flag(
+        0.0, "weight decay of AdamW", at_least=0.0, rare=True, at_most=10.0
+    )
+    clip_norm: float = cli.flag(
+        1.0,
+        "clip the global gradient norm (0: off)",
+        at_least=0.0,
+        rare=True,
+        at_most=1e6,
+    )
+    averaging: float = cli.flag(
+        0.99,
+        "decay of the moving average of the weights (0: off)",
+        at_least=0.0,
+        below=1.0,
+        rare=True,
+    )
+    batch_size: int = cli.flag(
+        16, "rows of a batch", at_least=1, at_most=100_000
+    )
+    chunk: int = cli.flag(
+        64,
+        "tokens of a row in a batch of a stream, through which gradients flow",
+        at_least=1,
+        at_most=10_000,
+    )
+    sampled: int = cli.flag(
+        0,
+        "train with so many sampled tokens of the vocabulary (0: with all, and"
+        " with 4,096 above 50,000)",
+        at_least=0,
+        rare=True,
+        at_most=1_000_000,
+    )
+    epochs: int = cli.flag(
+        0,
+        "most epochs (0: by the size of the data)",
+        at_least=0,
+        at_most=10_000,
+    )
+    patience: int = cli.flag(
+        3,
+        "stop after this many epochs, and 20 steps, without a lower loss",
+        at_least=1,
+        at_most=10_000,
+    )
+    seed: int = cli.flag(0, "random seed", at_least=0, below=2**32)
+    jit_compile: bool = cli.flag(
+        False, "compile the training step with XLA", rare=True
+    )
+    mixed_precision: bool = cli.flag(
+        False, "compute in float16, for GPUs", rare=True
+    )
+    name: str = cli.flag(
+        "", "name of the run; empty: data set and cell", group="output"
+    )
+    runs_path: str = cli.flag("runs", "folder of all runs", at_least=1)
+    cache_path: str = cli.flag(
+        "data/cache",
+        "folder for demo data and preprocessed data",
+        rare=True,
+        at_least=1,
+    )
+    preset: str = ""
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from checks.data_flags(self)
+        if self.tokens == "subwords":
+            yield "minimum_count", "with --tokens subwords"
+        if self.unit == "sentences":
+            yield "chunk", "with --unit sentences"
+        if not self.dropout:
+            yield "variational", "with --dropout 0"
+
+    def check(self) -> None:
+        """Refuse what cannot be trained."""
+        checks.training(self)
+
+
+# Differences from the defaults, each with its purpose.
+PRESETS = {
+    # Seconds on a laptop: does everything work?
+    "smoke": dict(
+        dataset="demo_small",
+        units=8,
+        embedding_size=8,
+        batch_size=8,
+        chunk=16,
+        epochs=1,
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(runs.ScoringOptions):
+    """Scores a finished run."""
+
+    app = "language_model"
+
+    dataset: str = runs.scored_dataset(SOURCES)
+    interpolate: bool = cli.flag(
+        False,
+        "mix the model with Kneser-Ney and a cache of the last words, with"
+        " weights that are best on valid",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions(text_input.Options, runs.Options):
+    """Goes on with texts, or scores them."""
+
+    app = "language_model"
+
+    texts: tuple = cli.positional("beginnings; none: standard input, or none")
+    length: int = cli.flag(
+        100, "tokens to generate, at most", at_least=1, at_most=1_000_000
+    )
+    samples: int = cli.flag(
+        1, "continuations of each text", at_least=1, at_most=1000
+    )
+    temperature: float = cli.flag(
+        1.0,
+        "sampling temperature, lower is less random",
+        at_least=0.01,
+        at_most=100.0,
+    )
+    top_k: int = cli.flag(
+        0,
+        "sample from the k most probable tokens (0: off)",
+        at_least=0,
+        at_most=1_000_000,
+    )
+    top_p: float = cli.flag(
+        1.0,
+        "sample from the most probable tokens that together have this"
+        " probability (1: off)",
+        at_least=0.0,
+        at_most=1.0,
+    )
+    beam: int = cli.flag(
+        0,
+        "search instead of sampling: beam size (1: greedy, 0: sample)",
+        at_least=0,
+        at_most=256,
+    )
+    no_repeat_ngram: int = cli.flag(
+        0,
+        "never repeat an n-gram of this length (0: off)",
+        at_least=0,
+        at_most=1000,
+    )
+    stop: str = cli.flag("", "end at this text, which is left out")
+    seed: int = cli.flag(0, "random seed of sampling", at_least=0, below=2**32)
+    scores: bool = cli.flag(
+        False, "print the log-probability of each continuation"
+    )
+    interactive: bool = cli.flag(False, "ask for one beginning after the other")
+    score: str = cli.flag(
+        "",
+        "file whose lines to score instead: log-probability, perplexity,"
+        " tokens",
+    )
+    page: str = cli.flag(
+        "", "HTML page to write of --score, which shades tokens by surprise"
+    )
+
+    @property
+    def search(self) -> Search:
+        """The `Search` of the flags."""
+        return Search(
+            beam=self.beam or 1,
+            n_best=self.samples if self.beam > 1 else 1,
+            min_length=0,
+            no_repeat_ngram=self.no_repeat_ngram,
+            sample=not self.beam,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            seed=self.seed,
+        )
+
+    def without_effect(self) -> Iterator[tuple[str, str]]:
+        """Yield fields that do nothing, and why."""
+        yield from text_input.Options.without_effect(self)
+        if self.score:
+            yield (
+                "length samples temperature top_k top_p beam no_repeat_ngram"
+                " stop seed scores interactive input",
+                "with --score",
+            )
+        else:
+            yield "page", "without --score"
+        if self.beam:
+            yield "temperature top_k top_p seed", "with --beam"
+        if self.interactive:
+            yield "input output json", "with --interactive"
+
+    def check(self) -> None:
+        """Refuse what cannot be read or written."""
+        super().check()
+        checks.output_file("page", self.page)
+        checks.input_file(self.score)
+        if self.texts and (self.score or self.interactive):
+            flag = "--score" if self.score else "--interactive"
+            raise cli.UserError(f"give beginnings or {flag}, not both")
+        if self.beam and self.samples > self.beam:
+            raise cli.UserError(
+                f"--samples {self.samples}: at most --beam, which is"
+                f" {self.beam}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions(runs.Options):
+    """Writes the SavedModel of a finished run."""
+
+    app = "language_model"

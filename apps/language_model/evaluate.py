@@ -1,0 +1,137 @@
+"""Scores a run beside its baselines.
+
+    make evaluate-language-model ARGS="--run demo-lstm"
+    make evaluate-language-model ARGS="--split valid --interpolate"
+    python -m apps.language_model.evaluate --dataset files --data-path my-text
+
+`scores.py` defines the scores, `baselines.py` says what stands beside them.
+`--interpolate` adds mixtures of the model with the longest Kneser-Ney, and with
+a cache of the last 500 words, their weights the likeliest on valid.
+"""
+
+from apps.common import cli
+from apps.common.terminal import echo
+
+from .config import EvaluateOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.command(Options)
+
+import keras
+import numpy as np
+
+from apps.common import runs, tables
+from apps.common.optimizer import averaged
+from data_pipelines import language_model as pipeline
+
+from . import baselines, ngrams, scores
+from .predict import Predictor
+
+# Tokens that the cache remembers.
+WINDOW = 500
+
+
+def score(
+    predictor: Predictor, split: pipeline.Split
+) -> tuple[dict, np.ndarray]:
+    """Return the scores of a split, and -log p of its tokens."""
+    losses = predictor.losses(split)
+    return scores.scores(losses, split), losses
+
+
+def baseline_scores(data: pipeline.Datasets, dataset: str) -> dict[str, dict]:
+    """Return the scores of every baseline on the test split."""
+    return {
+        name: scores.scores(losses, data.test)
+        for name, losses in baselines.losses(data, dataset).items()
+    }
+
+
+def interpolated(
+    predictor: Predictor, data: pipeline.Datasets, split: pipeline.Split
+) -> dict[str, dict]:
+    """Return the scores of mixtures, whose weights are those of valid."""
+    counts = baselines.count(data)
+    order = len(counts.tables)
+    model = ngrams.kneser_ney(counts, order)
+
+    def chances(split):
+        tokens = np.concatenate(
+            [t[p] for t, p in baselines.blocks(split, order)]
+        )
+        logs = baselines.log_probabilities(model, split)
+        return np.stack(
+            [
+                np.exp(-predictor.losses(split).astype(float)),
+                np.exp(logs),
+                ngrams.cache(tokens, WINDOW),
+            ]
+        )
+
+    valid, own = chances(data.valid), chances(split)
+    rows = {}
+    for count, name in ((2, ""), (3, " + cache")):
+        weights = ngrams.mixture(valid[:count])
+        losses = -np.log(weights @ own[:count])
+        share = " : ".join(f"{weight:.2f}" for weight in weights)
+        title = f"model + kneser_ney_{order}{name} ({share})"
+        rows[title] = scores.scores(losses, split)
+    return rows
+
+
+class Validation(keras.callbacks.Callback):
+    """Each epoch: loss and perplexity of valid, by the averaged weights.
+
+    The states of as many rows as a batch of training has run through it.
+    """
+
+    def __init__(self, data: pipeline.Datasets, predictor: Predictor):
+        super().__init__()
+        self.split = data.valid
+        self.predictor = predictor
+
+    def on_epoch_end(self, epoch, logs=None):
+        rows = self.predictor.config.batch_size
+        with averaged(self.model):
+            losses = self.predictor.losses(self.split, rows)
+        loss = float(losses.mean(dtype=np.float64))
+        logs["perplexity"] = float(np.exp(logs["loss"]))
+        logs["val_loss"] = loss
+        logs["val_perplexity"] = float(np.exp(loss))
+
+
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("language_model", options.run, options.runs_path)
+    predictor = Predictor.of_run(run)
+    config = predictor.config
+    dataset, path = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    data = pipeline.make_datasets(
+        dataset,
+        path,
+        cache_path=config.cache_path,
+        unit=config.unit,
+        vocabulary_size=config.vocabulary_size,
+        batch_size=config.batch_size,
+        chunk=config.chunk,
+        seed=config.seed,
+        tokenizer=predictor.tokenizer,
+        encoding=(options if options.dataset else config).encoding,
+        whole=runs.is_other_file(options, vars(config)),
+    )
+    split = runs.split_to_score(run, data, options)
+    if options.interpolate and not (len(data.train) and len(data.valid)):
+        raise cli.UserError("--interpolate needs train and valid of the data")
+    metrics, _ = score(predictor, split)
+    rows = {f"{run.name} ({options.split})": metrics}
+    if options.interpolate:
+        rows |= interpolated(predictor, data, split)
+    if options.split == "test" and len(data.train):
+        rows |= baseline_scores(data, dataset)
+    echo(tables.text(rows, scores.METRICS))
+    for name, signature in scores.signature(config, split).items():
+        echo(f"{name}: {signature}")
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(options))

@@ -1,0 +1,213 @@
+"""Writes a run's SavedModel: beginnings in, continuations and scores out.
+
+    make export-language-model ARGS="--run demo-lstm"
+
+Training has written it already; this writes it again. It needs nothing but
+tensorflow, subwords included:
+
+    served = tf.saved_model.load("runs/language_model/demo-lstm/export/1")
+    answer = served.serve(tf.constant(["the old"]), length=20, temperature=0.8,
+                          top_p=0.9, seed=1)
+    answer["text"][0], answer["score"][0]
+    served.score(tf.constant(["the old clocks turn ."]))["log_probability"]
+"""
+
+from apps.common import cli
+
+from .config import ExportOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.command(Options)
+
+import numpy as np
+import tensorflow as tf
+
+import rnn_layers
+from apps.common import export, runs
+from apps.common.search import Search
+
+from .predict import Predictor
+
+EXAMPLES = [
+    b"the old clock",
+    "Ünïcödé \u2014 \u6620\u753b (words of no vocabulary: qwxyzzq)!".encode(),
+    b"",
+    b"br\xff\xfeken \xe9 byt\xe2\x82",
+]
+
+
+@rnn_layers.plain_loops()
+def write(run: runs.Run, predictor: Predictor) -> None:
+    """Write `export/`.
+
+    Signature `serve`: `text (N,)` strings, `length ()` int32, `temperature ()`
+    and `top_p ()` float32, `seed ()` int32 to a dict of `text (N,)`, what
+    follows, its `score (N,)`, log-probability in nats, and `status (N,)`: "ok",
+    or "repaired" where bytes were not UTF-8. A row is as if it were alone.
+
+    Signature `score`: `text (N,)` to `log_probability (N,)`, its end counted,
+    and `tokens (N,)`.
+
+    Signature `step`: `tokens (N,)` int32 and the states, `state_0 (N, U)`, ...,
+    zeros at first, to `logits (N, V)` and the next states.
+    """
+    tokenizer, network = predictor.tokenizer, predictor.network
+
+    def serve(text, length, temperature, top_p, seed):
+        ids = _with_begin(tokenizer.encode_tensor(text), predictor.begin)
+        chances = tf.random.stateless_uniform(
+            [tf.shape(text)[0], length], tf.stack([seed, 0])
+        )
+        # A number for top_k keeps the nucleus a tensor, and all tokens.
+        search = Search(
+            sample=True,
+            min_length=0,
+            temperature=temperature,
+            top_k=len(tokenizer),
+            top_p=top_p,
+        )
+
+        def one(row):
+            own, chance = row
+            decoded = predictor.continued(
+                own[None], search, length, chance[None]
+            )
+            return decoded.tokens[0, 0], decoded.log_probabilities[0, 0]
+
+        tokens, scores = tf.map_fn(
+            one,
+            (ids, chances),
+            fn_output_signature=(
+                tf.TensorSpec((None,), tf.int32),
+                tf.TensorSpec((), tf.float32),
+            ),
+        )
+        begun = tokenizer.decode_tensor(tokens, begin=False)
+        anew = tokenizer.decode_tensor(tokens, begin=True)
+        texts = tf.where(tf.equal(text, ""), anew, begun)
+        if predictor.end >= 0:
+            texts = tf.strings.regex_replace(texts, "\n$", "")
+        is_empty = tf.zeros_like(text, tf.bool)
+        return {
+            "text": texts,
+            "score": scores,
+            "status": export.text_status(text, is_empty),
+        }
+
+    def score(text):
+        ids = tokenizer.encode_tensor(text)
+        ends = tf.fill([tf.shape(text)[0], 1], tokenizer.END)
+        ids = tf.concat([ids, ends], axis=1)
+        mask = tf.sequence_mask(ids.row_lengths(), dtype=tf.float32)
+        nll = predictor.score_ids(ids.to_tensor(tokenizer.PADDING))
+        return {
+            "log_probability": -tf.reduce_sum(nll * mask, axis=1),
+            "tokens": tf.cast(ids.row_lengths(), tf.int32),
+        }
+
+    first = network.initial_state(1)
+    flat = tf.nest.flatten(first)
+
+    def step(tokens, *states):
+        logits, states = network.step(
+            tokens, tf.nest.pack_sequence_as(first, states)
+        )
+        named = {
+            f"state_{number}": state
+            for number, state in enumerate(tf.nest.flatten(states))
+        }
+        return {"logits": logits, **named}
+
+    texts = tf.constant(EXAMPLES)
+    numbers = [(tf.float32, "temperature"), (tf.float32, "top_p")]
+    export.write(
+        run,
+        predictor.model,
+        serve,
+        [
+            tf.TensorSpec((None,), tf.string, name="text"),
+            tf.TensorSpec((), tf.int32, name="length"),
+            *(tf.TensorSpec((), kind, name=name) for kind, name in numbers),
+            tf.TensorSpec((), tf.int32, name="seed"),
+        ],
+        predict=lambda *inputs: _predicted(predictor, *inputs),
+        track=[*tokenizer.tables],
+        examples=[
+            (texts, *map(tf.constant, (8, 1.0, 1.0, 3))),
+            (texts, *map(tf.constant, (5, 0.7, 0.9, 4))),
+        ],
+        more=[
+            export.Endpoint(
+                "score",
+                score,
+                [tf.TensorSpec((None,), tf.string, name="text")],
+                [(texts,)],
+                lambda text: _scored(predictor, text),
+            ),
+            export.Endpoint(
+                "step",
+                step,
+                [
+                    tf.TensorSpec((None,), tf.int32, name="tokens"),
+                    *(
+                        tf.TensorSpec(
+                            (None, state.shape[-1]),
+                            state.dtype,
+                            name=f"state_{number}",
+                        )
+                        for number, state in enumerate(flat)
+                    ),
+                ],
+                [(tf.constant([predictor.begin]), *flat)],
+            ),
+        ],
+    )
+
+
+def _with_begin(ids, begin):
+    begins = tf.fill([ids.nrows(tf.int32), 1], begin)
+    return tf.concat([begins, ids], axis=1)
+
+
+def _predicted(predictor, text, length, temperature, top_p, seed):
+    """Return what `predict` says to a request of `serve`."""
+    search = Search(
+        sample=True,
+        min_length=0,
+        temperature=float(temperature),
+        top_k=len(predictor.tokenizer),
+        top_p=float(top_p),
+    )
+    shape = [len(text), int(length)]
+    chances = tf.random.stateless_uniform(shape, [int(seed), 0])
+    texts, scores = [], []
+    for raw, chance in zip(text.numpy(), chances, strict=True):
+        line = raw.decode("utf-8", "replace")
+        (prompt,) = predictor.prompts([line])
+        ids = tf.constant([prompt], tf.int32)
+        decoded = predictor.continued(ids, search, int(length), chance[None])
+        count = int(decoded.lengths[0, 0])
+        tokens = np.asarray(decoded.tokens)[0, 0, :count]
+        texts.append(predictor.text(tokens, line).encode())
+        scores.append(float(decoded.log_probabilities[0, 0]))
+    return {"text": np.array(texts, object), "score": np.array(scores)}
+
+
+def _scored(predictor, text):
+    """Return what `predict` says to a request of `score`."""
+    lines = [raw.decode("utf-8", "replace") for raw in text.numpy()]
+    rows = [nll for _, nll in predictor.score(lines)]
+    return {
+        "log_probability": np.array([-nll.sum() for nll in rows]),
+        "tokens": np.array([len(nll) for nll in rows], np.int32),
+    }
+
+
+def main(options: Options) -> None:
+    """Export a run again."""
+    run = runs.open_run("language_model", options.run, options.runs_path)
+    write(run, Predictor.of_run(run))
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(options))

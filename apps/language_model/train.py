@@ -1,0 +1,114 @@
+"""Trains a language model, tests it once, exports it.
+
+make train-language-model
+make train-language-model ARGS="--dataset files --data-path FOLDER"
+python -m apps.language_model.train --tokens characters --cell peephole_lstm
+"""
+
+from apps.common import cli
+from apps.common.terminal import echo
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.command(Config, PRESETS)
+
+import sys
+
+import keras
+
+from apps.common import checkpoint, runs
+from apps.common.tensorboard import TensorBoard
+from data_pipelines import language_model as pipeline
+
+from . import evaluate, export, model, scores, show
+from .predict import Predictor
+
+
+def train(config: Config) -> dict:
+    """Run one training from raw text to exported model; return its record."""
+    # 1. Run folder.
+    with runs.start("language_model", config) as run:
+        runs.make_deterministic(config.seed, config.jit_compile)
+
+        # 2. Data.
+        data = pipeline.make_datasets(
+            config.dataset,
+            config.data_path or None,
+            cache_path=config.cache_path,
+            tokens=config.tokens,
+            unit=config.unit,
+            vocabulary_size=config.vocabulary_size,
+            minimum_count=config.minimum_count,
+            batch_size=config.batch_size,
+            chunk=config.chunk,
+            seed=config.seed,
+            download=config.download,
+            encoding=config.encoding,
+        )
+        runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
+        runs.keep_data(run, data)
+        echo(*data.report(), sep="\n")
+
+        # 3. Model.
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        size = len(data.tokenizer)
+        trained, language_model = model.build(config, size)
+
+        # 4. Objective.
+        steps = data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 10_000, 3, 15)
+        model.compile_model(trained, config, epochs * steps)
+
+        # 5. Training.
+        progress = checkpoint.resume(run, trained)
+        validation = evaluate.Validation(
+            data, Predictor(language_model, data.tokenizer, config)
+        )
+        batches = data.train.dataset(True, start_step=progress.epoch * steps)
+        if model.samples(config, size):
+            batches = batches.map(model.sampled_targets)
+        trained.fit(
+            batches,
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                validation,
+                TensorBoard(run, len(data.train.lengths), data.train.lengths),
+                show.Samples(run, data, validation),
+                checkpoint.Checkpoint(
+                    run,
+                    progress,
+                    language_model,
+                    monitor="val_loss",
+                    mode="min",
+                    patience=checkpoint.patience(config.patience, steps),
+                ),
+            ],
+        )
+
+        # 6. Test, with the best weights.
+        best = Predictor.of_run(run)
+        metrics, losses = evaluate.score(best, data.test)
+        result = runs.Result(
+            best.model,
+            metrics,
+            evaluate.baseline_scores(data, config.dataset),
+            progress,
+            data.examples,
+            losses,
+            scores.signature(config, data.test),
+        )
+        show.write_report(run, best, data, result)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, best, data, result)
+        return record
+
+
+if __name__ == "__main__":
+    cli.main(lambda: train(config))

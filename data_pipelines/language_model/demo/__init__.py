@@ -1,0 +1,1 @@
+"""Sentences whose entropy is known."""
