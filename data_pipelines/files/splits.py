@@ -161,12 +161,13 @@ def check(split: str, where: str) -> str:
         split: The name.
         where: File and line, for the message.
     """
-    if split not in SPLITS:
+    usual = _ALSO.get(split.lower(), split.lower())
+    if usual not in SPLITS:
         raise DataError(
             f"{where}: unknown split {split!r}; expected "
             f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
         )
-    return split
+    return usual
 
 
 def shares(split: str, present: Iterable[str]) -> dict[str, float]:

@@ -223,8 +223,8 @@ def test_copies_never_empty_a_split(tmp_path):
             ":3: the name of the picture is empty",
         ),
         (
-            "image,caption,split\na.jpg,x,train\nb.jpg,x,dev\n",
-            ":3: unknown split 'dev'; expected train, valid or test",
+            "image,caption,split\na.jpg,x,train\nb.jpg,x,trainval\n",
+            ":3: unknown split 'trainval'; expected train, valid or test",
         ),
         (
             "image,caption,split\na.jpg,x,train\nb.jpg,x,\n",

@@ -220,6 +220,18 @@ def test_a_part_twice_and_tables_of_two_kinds(tmp_path):
         files(tmp_path, "test/a.csv", "test/b.tsv")
 
 
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("train", "train"), ("Val", "valid"), ("dev", "valid"), ("TEST", "test")],
+)
+def test_names_in_a_column(name, split):
+    assert splits.check(name, "a.csv:2") == split
+    with pytest.raises(
+        DataError, match="^a.csv:2: unknown split 'fold 1'; exp"
+    ):
+        splits.check("fold 1", "a.csv:2")
+
+
 def test_one_file(tmp_path):
     path = tmp_path / "reviews.csv"
     path.touch()

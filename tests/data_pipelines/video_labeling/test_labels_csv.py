@@ -199,8 +199,8 @@ PARTS = "video,start,end,label\n"
             ":2: a.mp4: the segment from frame 4 overlaps the one in line 3",
         ),
         (
-            "video,frame,label,split\na.mp4,0,x,Train\n",
-            ":2: unknown split 'Train'; expected train, valid or test",
+            "video,frame,label,split\na.mp4,0,x,fold 1\n",
+            ":2: unknown split 'fold 1'; expected train, valid or test",
         ),
         (
             "video,frame,label,split\na.mp4,0,x,train\na.mp4,1,x,test\n",
