@@ -227,7 +227,7 @@ def test_a_part_twice_and_tables_of_two_kinds(tmp_path):
 def test_names_in_a_column(name, split):
     assert splits.check(name, "a.csv:2") == split
     with pytest.raises(
-        DataError, match="^a.csv:2: unknown split 'fold 1'; exp"
+        DataError, match=r"^a\.csv:2: unknown split 'fold 1'; exp"
     ):
         splits.check("fold 1", "a.csv:2")
 
