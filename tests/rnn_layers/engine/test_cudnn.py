@@ -189,15 +189,22 @@ def test_one_block_of_steps(row, expected):
     assert bool(cudnn.has_one_block(mask)) is expected
 
 
+@pytest.mark.parametrize(
+    "graph",
+    [pytest.param(True, marks=pytest.mark.slow), False],
+    ids=["graph", "eager"],
+)
 @pytest.mark.parametrize("mask", [None, BLOCKS], ids=["whole", "padded"])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_inference_equals_the_loop(name, mask, calls):
+def test_inference_equals_the_loop(name, mask, graph, calls):
     """Even gradients, which a GPU has of what is saved in training only."""
     options = dict(return_sequences=True, return_state=True)
     if mask is not None:
         mask = tf.Variable(mask)  # not known when it is traced
-    expected = results(make(name, use_cudnn=False, **options), mask=mask)
-    close(results(make(name, **options), mask=mask, training=False), expected)
+    how = dict(graph=graph, mask=mask, training=False)
+    expected = results(make(name, use_cudnn=False, **options), **how)
+    assert calls == []
+    close(results(make(name, **options), **how), expected)
     assert calls == [name]
 
 

@@ -165,10 +165,8 @@ def test_a_layer_is_exact_whatever_records_it(around):
     both(layer, X)
 
 
-@pytest.mark.parametrize(
-    "dtype",
-    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_is_near_whatever_records_it(dtype):
     """Recomputed on the way back, and under a penalty on gradients."""
     half, single = (
