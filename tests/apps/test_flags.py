@@ -63,6 +63,15 @@ def refused(module, options, line):
     return str(error.value)
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_what_can_be_trained_can_be_read_from_a_run(app):
+    module = importlib.import_module(f"apps.{app}.config")
+    for preset in ({}, *module.PRESETS.values()):
+        config = module.Config(**preset)
+        written = json.loads(json.dumps(dataclasses.asdict(config)))
+        assert cli.restored(module.Config, written) == config
+
+
 # Before TensorFlow.
 
 COMMANDS = [
