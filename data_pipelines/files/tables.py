@@ -426,6 +426,7 @@ def parts(path: Path) -> list[Path]:
 def kind(path: str | Path) -> str:
     """Return which of `SUFFIXES` the name of a table has; "": of none."""
     suffix = Path(Path(path).name.lower().removesuffix(".gz")).suffix
+    suffix = ".jsonl" if suffix == ".ndjson" else suffix
     return suffix if suffix in SUFFIXES else ""
 
 

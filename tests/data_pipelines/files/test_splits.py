@@ -111,6 +111,16 @@ def test_files_of_the_splits(tmp_path):
     }
 
 
+def test_lines_of_json_have_two_names(tmp_path):
+    path = tmp_path / "train.ndjson"
+    path.write_text('{"text": "a"}')
+    assert splits.find(tmp_path, tables.SUFFIXES) == {"train": path}
+    assert [*tables.Table(path, ["text"])] == [{"text": "a"}]
+    (tmp_path / "train.jsonl").touch()
+    with pytest.raises(DataError, match="expected one train file"):
+        splits.find(tmp_path, tables.SUFFIXES)
+
+
 def test_train_is_needed_to_train(tmp_path):
     assert list(files(tmp_path, "test.csv")) == ["test"]
     with pytest.raises(DataError, match="has no train file; expected train"):
@@ -141,6 +151,7 @@ def test_hidden_files_are_no_splits(tmp_path):
         ("dev.csv", "valid"),
         ("test.TSV", "test"),
         ("Test.csv", "test"),
+        ("test.csv.x", ""),
         ("VALID.csv", "valid"),
         ("validation-00000-of-00001.csv", "valid"),
         ("test-00000-of-00001.csv", "test"),
