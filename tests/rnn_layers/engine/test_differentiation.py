@@ -252,16 +252,19 @@ def weighed(layer):
     return weights, [2 * w for w in weights]
 
 
-def test_forward_accumulators_in_a_graph_are_exact():
-    """Tangents, also of gradients: products with the Hessian."""
-    layer = make("simple_rnn", compiled=False)
+@pytest.mark.parametrize(
+    "of_gradients", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_forward_accumulators_in_a_graph_are_exact(of_gradients):
+    """Tangents; and those of gradients, which are products with the Hessian."""
+    layer = make("gru" if of_gradients else "simple_rnn", compiled=False)
     weights, directions = weighed(layer)
     slopes = loss_and_gradients(layer, lambda x: layer(x, training=True))
 
     def function(x):
         primals, tangents = [x, *weights], [3 * x, *directions]
         with tf.autodiff.ForwardAccumulator(primals, tangents) as accumulator:
-            found = slopes(x)
+            found = slopes(x) if of_gradients else [layer(x, training=True)]
         return list(map(accumulator.jvp, found))
 
     both(function, X)
