@@ -143,8 +143,10 @@ def main(options: Options) -> None:
     truth, table, quantiles, steps = None, {}, [], {}
     for run in opened:
         predictor = Predictor.of_run(run)
-        record, config = run.record["config"], predictor.config
-        dataset, path = runs.data_to_score(options, record, pipeline.SOURCES)
+        config = predictor.config
+        dataset, path = runs.data_to_score(
+            options, vars(config), pipeline.SOURCES
+        )
         encoding = options.encoding if options.dataset else config.encoding
         data = datasets(config, dataset, path, encoding, predictor.names)
         split = runs.split_to_score(run, data, options)

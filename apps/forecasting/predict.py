@@ -70,7 +70,7 @@ class Predictor:
         Raises:
             UserError: It is longer than a direct model can forecast.
         """
-        config = Config(**run.record["config"])
+        config = run.config(Config)
         loaded = runs.load_model(run.file("model.keras"))
         if config.horizon_mode == "direct" and horizon > config.horizon:
             raise cli.UserError(

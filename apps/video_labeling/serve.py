@@ -18,6 +18,8 @@ from apps.common.serving import service
 from data_pipelines.files.errors import DataError
 from data_pipelines.vision import images, video
 
+from .config import Config
+
 MOST_FRAMES = 20_000
 FPS = 10.0  # of a live video, where training does not say it
 WINDOW = 20.0  # seconds of it that are shown
@@ -101,15 +103,15 @@ class Service(service.Service):
                 " `make predict-video-labeling`"
             )
         # The same model, a frame at a time.
-        config = {**run.record["config"], "chunk": 1}
+        config = dataclasses.replace(run.config(Config), chunk=1)
         parts = predictor.model, predictor.labels, config, predictor.encoder
         return cls(predictor, Predictor(*parts))
 
     @classmethod
     def live_fps(cls, run):
         """Return the rate that the run was trained at, if it is live."""
-        config = run.record["config"]
-        return (config["fps"] or FPS) if config["mode"] == "live" else 0.0
+        config = run.config(Config)
+        return (config.fps or FPS) if config.mode == "live" else 0.0
 
     def stream(self, request: Request) -> Iterator[Answer]:
         """Yield what is labelled so far, after each chunk.
