@@ -134,10 +134,12 @@ class Predictor:
     def _batch(self, texts):
         strings = tf.constant([t.encode("utf-8", "replace") for t in texts])
         ids = encode_texts(strings, self.vocabulary, self.max_length)
-        cropped = crop(tokenize(strings, self.vocabulary.kind), self.max_length)
+        cropped = crop(
+            tokenize(strings, self.vocabulary.kind), self.max_length
+        ).to_list()
         probabilities, weights = map(np.asarray, self.explain(ids))
         for row, best in enumerate(probabilities.argmax(axis=1)):
-            words = [word.decode() for word in cropped[row].numpy()]
+            words = [word.decode() for word in cropped[row]]
             if not words:
                 none = [0.0] * len(self.labels)
                 yield Prediction("", 0.0, none, [], [])

@@ -75,7 +75,7 @@ class Service(service.Service):
         texts = [request.text for request in batch]
         translations = self.predictor(texts, self.search)
         attention = [None] * len(batch)
-        rows = [row for row, found in enumerate(translations) if found]
+        rows = [row for row, best in enumerate(translations) if best]
         if self.predictor.has_attention and rows:
             matrices = self.predictor.attention(
                 [texts[row] for row in rows],

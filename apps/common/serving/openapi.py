@@ -119,7 +119,9 @@ def _request(request):
     return {
         "type": "object",
         "properties": {field.name: _field(field) for field in fields},
-        "required": [f.name for f in fields if f.default == ""],
+        "required": [
+            f.name for f in fields if f.default == "" and f.metadata["at_least"]
+        ],
         "additionalProperties": False,
     }
 
@@ -136,5 +138,5 @@ def _field(field):
         low: about["at_least"],
         most: about["at_most"],
     }
-    kept = {name: v for name, v in values.items() if v is not None}
-    return {"type": _TYPES[field.type], **kept}
+    present = {name: v for name, v in values.items() if v is not None}
+    return {"type": _TYPES[field.type], **present}

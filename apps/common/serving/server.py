@@ -514,7 +514,8 @@ def main(options: Options) -> None:
         timeout_graceful_shutdown=3,
         limit_concurrency=1000,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

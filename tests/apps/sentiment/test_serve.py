@@ -1,10 +1,18 @@
 """What the page and the JSON answer is what `predict` says."""
 
-import pytest
+import json
+import re
+import sys
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps.common import export
 from apps.common.serving import openapi, server
 from apps.sentiment.serve import Answer, Request, Service
-from tests.apps.tools import conforms
+from tests.apps.tools import ROOT, conforms
 
 TEXTS = ("A dull start, a lovely end.", "A warm start, a stupid end.", "<br />")
 
@@ -40,3 +48,49 @@ def test_examples_are_texts_of_the_run(trained):
     examples = Service.examples(trained.run)
     assert examples
     assert all("start" in text and "end" in text for text in examples)
+
+
+def block(page, language, number=0):
+    """A piece of code of a documented page."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
+
+
+def test_the_saved_model_answers_as_the_page_of_serving_says(trained):
+    """What a server makes of the rows: a tensor for the only input."""
+    asked = json.loads(block("tensorflow_serving.md", "json"))
+    said = json.loads(block("tensorflow_serving.md", "json", 1))
+    model = export.load(trained.run.file("export"))
+    signature = model.signatures[asked["signature_name"]]
+    ((name, spec),) = signature.structured_input_signature[1].items()
+    rows = tf.constant(asked["instances"], spec.dtype)
+    assert rows.shape.is_compatible_with(spec.shape)
+    outputs = signature(**{name: rows})
+    for number, row in enumerate(said["predictions"]):
+        assert row.keys() == outputs.keys()
+        for name, value in row.items():
+            assert np.shape(value) == outputs[name][number].shape
+        assert row["status"].encode() == outputs["status"][number]
+    assert outputs["label"][1] == b""
+
+
+def test_the_script_of_gradio_runs(trained, loaded, monkeypatch):
+    opened = []
+
+    def interface(function, *_):
+        opened.append(function(TEXTS[0]))
+        return SimpleNamespace(launch=lambda: opened.append("launched"))
+
+    parts = ("Textbox", "Label", "HighlightedText")
+    stand_in = SimpleNamespace(
+        Interface=interface, **{part: lambda **_: None for part in parts}
+    )
+    monkeypatch.setitem(sys.modules, "gradio", stand_in)
+    monkeypatch.chdir(trained.folder)
+    script = block("gradio.md", "python")
+    assert len(script.strip().splitlines()) <= 24
+    exec(script, {})
+    (shares, words), launched = opened
+    assert max(shares, key=shares.get) == "good"
+    assert max(weight for _, weight in words) == 1
+    assert launched == "launched"

@@ -1,11 +1,16 @@
 """What the page and the JSON answer is what `predict` says."""
 
+import json
+import re
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from apps.common import export
 from apps.common.serving import openapi, server
 from apps.translation.serve import MOST, Answer, Request, Service
-from tests.apps.tools import conforms
+from tests.apps.tools import ROOT, conforms
 
 TEXTS = ("five two three.", "", "zero.")
 
@@ -50,3 +55,18 @@ def test_the_page_shows_translations_and_the_matrix(answers):
     empty = server.rendered(Service, Request(" "), answers[1])
     assert "No token to read." in empty
     assert "<table" not in empty
+
+
+def test_the_saved_model_takes_the_columns_of_the_page_of_serving(trained):
+    text = (ROOT / "docs/tensorflow_serving.md").read_text()
+    asked = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[2])
+    model = export.load(trained.run.file("export"))
+    signature = model.signatures[asked["signature_name"]]
+    specs = signature.structured_input_signature[1]
+    inputs = {
+        name: tf.constant(value, specs[name].dtype)
+        for name, value in asked["inputs"].items()
+    }
+    outputs = signature(**inputs)
+    assert outputs["text"].shape == outputs["score"].shape == (2, 4)
+    assert outputs["status"].numpy().tolist() == [b"ok", b"empty"]

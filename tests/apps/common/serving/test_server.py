@@ -38,13 +38,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def made():
+def echo():
     return toy.Service()
 
 
 @pytest.fixture
-def client(folder, made, monkeypatch):
-    with toy.client(folder, monkeypatch, made) as client:
+def client(folder, echo, monkeypatch):
+    with toy.client(folder, monkeypatch, echo) as client:
         yield client
 
 
@@ -127,7 +127,7 @@ def test_a_page_that_is_not_there_is_a_line(client):
     assert client.get(API).status_code == 405
 
 
-def test_a_json_body_is_bounded_before_it_is_read(client, made, monkeypatch):
+def test_a_json_body_is_bounded_before_it_is_read(client, echo, monkeypatch):
     monkeypatch.setattr(bodies, "MOST_JSON", 50)
     line = {"error": "the body has more than 50 bytes"}
     answer = client.post(API, json={"text": "a" * 60})
@@ -135,7 +135,7 @@ def test_a_json_body_is_bounded_before_it_is_read(client, made, monkeypatch):
     # Nor does a body without a length go through.
     answer = client.post(API, content=(b"a" * 10 for _ in range(9)))
     assert (answer.status_code, answer.json()) == (413, line)
-    assert made.sizes == []
+    assert echo.sizes == []
 
 
 def test_a_picture_is_a_body_and_its_options_the_query(folder, monkeypatch):
@@ -151,8 +151,8 @@ def test_a_picture_is_a_body_and_its_options_the_query(folder, monkeypatch):
 
 
 def test_bodies_together_are_bounded(folder, monkeypatch):
-    made = OfPictures()
-    with toy.client(folder, monkeypatch, made, OfPictures) as client:
+    echo = OfPictures()
+    with toy.client(folder, monkeypatch, echo, OfPictures) as client:
         monkeypatch.setattr(bodies, "MOST_TOGETHER", 900)
         answer = client.post(API, content=b"x" * 901)
         assert answer.status_code == 503
@@ -165,8 +165,8 @@ def test_a_video_is_a_temporary_file_and_answered_in_steps(
     folder, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "echo"))
-    made = OfVideos()
-    with toy.client(folder, monkeypatch, made, OfVideos) as client:
+    echo = OfVideos()
+    with toy.client(folder, monkeypatch, echo, OfVideos) as client:
         headers = {"accept": "application/x-ndjson"}
         answer = client.post(API, content=b"abc", headers=headers)
         lines = list(map(json.loads, answer.text.splitlines()))
@@ -187,11 +187,11 @@ def test_a_video_is_a_temporary_file_and_answered_in_steps(
 
 
 def test_a_full_queue_is_503_and_the_page_answers_meanwhile(
-    client, made, monkeypatch
+    client, echo, monkeypatch
 ):
     monkeypatch.setattr(server, "MOST_WAITING", 1)
     assert client.post(API, json={"text": "a"}).status_code == 200
-    made.go_on.clear()
+    echo.go_on.clear()
     answers = []
     asking = [
         threading.Thread(
@@ -209,7 +209,7 @@ def test_a_full_queue_is_503_and_the_page_answers_meanwhile(
         "models": 1,
         "waiting": 1,
     }
-    made.go_on.set()
+    echo.go_on.set()
     for thread in asking:
         thread.join()
     refused = [answer for answer in answers if answer.status_code == 503]
@@ -218,11 +218,11 @@ def test_a_full_queue_is_503_and_the_page_answers_meanwhile(
     assert {answer.status_code for answer in answers} == {200, 503}
 
 
-def test_what_takes_too_long_is_504(client, made, monkeypatch):
-    made.go_on.clear()
+def test_what_takes_too_long_is_504(client, echo, monkeypatch):
+    echo.go_on.clear()
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.05)
     answer = client.post(API, json={"text": "a"})
-    made.go_on.set()
+    echo.go_on.set()
     assert (answer.status_code, answer.json()) == (
         504,
         {"error": "it took too long"},
@@ -230,7 +230,7 @@ def test_what_takes_too_long_is_504(client, made, monkeypatch):
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again(
-    client, made, monkeypatch
+    client, echo, monkeypatch
 ):
     def fails(cls, run):
         raise cli.UserError("model.keras is damaged")
@@ -242,7 +242,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again(
         {"error": "model.keras is damaged"},
     )
     monkeypatch.setattr(
-        toy.Service, "of_run", classmethod(lambda cls, run: made)
+        toy.Service, "of_run", classmethod(lambda cls, run: echo)
     )
     assert client.post(API, json={"text": "a"}).status_code == 200
 
@@ -267,7 +267,7 @@ def test_the_least_recently_used_model_is_dropped(client, folder, monkeypatch):
         ({"origin": "null"}, "another site asks"),
     ],
 )
-def test_other_sites_cannot_ask_by_a_browser(client, made, headers, line):
+def test_other_sites_cannot_ask_by_a_browser(client, echo, headers, line):
     answer = client.post(API, json={"text": "a"}, headers=headers)
     assert answer.status_code == 403
     assert line in answer.json()["error"]
@@ -277,7 +277,7 @@ def test_other_sites_cannot_ask_by_a_browser(client, made, headers, line):
     ):
         pass
     assert refused.value.code == 4403
-    assert made.sizes == []
+    assert echo.sizes == []
 
 
 def test_our_own_pages_can(client):

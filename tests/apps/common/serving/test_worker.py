@@ -22,10 +22,10 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
-async def blocked(worker, made):
+async def blocked(worker, echo):
     """Makes the thread wait in a batch of one."""
     await worker.service()
-    made.go_on.clear()
+    echo.go_on.clear()
     first = asyncio.create_task(worker.answer(ask("first")))
     await asyncio.sleep(0)
     await until(lambda: worker.depth == 0)
@@ -34,32 +34,32 @@ async def blocked(worker, made):
 
 def test_what_waits_is_the_next_batch():
     async def main():
-        made = Service()
-        worker = Worker(lambda: made, batch=4, waiting=99)
-        first = await blocked(worker, made)
+        echo = Service()
+        worker = Worker(lambda: echo, batch=4, waiting=99)
+        first = await blocked(worker, echo)
         others = [
             asyncio.create_task(worker.answer(ask(str(n)))) for n in range(6)
         ]
         await until(lambda: worker.depth == 6)
-        made.go_on.set()
+        echo.go_on.set()
         answers = await asyncio.gather(first, *others)
         assert [a["text"] for a in answers] == ["first", *map(str, range(6))]
-        assert made.sizes == [1, 4, 2]
+        assert echo.sizes == [1, 4, 2]
 
     asyncio.run(main())
 
 
 def test_a_bad_request_spoils_no_batch(capsys):
     async def main():
-        made = Service()
-        worker = Worker(lambda: made, batch=9, waiting=99)
-        first = await blocked(worker, made)
+        echo = Service()
+        worker = Worker(lambda: echo, batch=9, waiting=99)
+        first = await blocked(worker, echo)
         texts = ["a", "bad", "b", "wrong"]
         others = [worker.answer(ask(text)) for text in texts]
         others = asyncio.gather(*others, return_exceptions=True)
         await asyncio.sleep(0)
         await until(lambda: worker.depth == 4)
-        made.go_on.set()
+        echo.go_on.set()
         one, bad, two, wrong = await others
         assert [one["text"], two["text"]] == ["a", "b"]
         assert isinstance(bad, DataError)
@@ -73,9 +73,9 @@ def test_a_bad_request_spoils_no_batch(capsys):
 
 def test_a_full_queue_is_said_and_those_that_left_make_room():
     async def main():
-        made = Service()
-        worker = Worker(lambda: made, batch=1, waiting=2)
-        first = await blocked(worker, made)
+        echo = Service()
+        worker = Worker(lambda: echo, batch=1, waiting=2)
+        first = await blocked(worker, echo)
         waiting = [
             asyncio.create_task(worker.answer(ask("x"))) for _ in range(2)
         ]
@@ -85,11 +85,11 @@ def test_a_full_queue_is_said_and_those_that_left_make_room():
         waiting[0].cancel()
         await asyncio.wait(waiting[:1])
         await asyncio.sleep(0)
-        made.go_on.set()
+        echo.go_on.set()
         await first
         assert (await waiting[1])["text"] == "x"
         # What was cancelled was not computed.
-        assert made.sizes == [1, 1]
+        assert echo.sizes == [1, 1]
 
     asyncio.run(main())
 
@@ -122,29 +122,29 @@ def test_streams_take_turns_and_are_closed():
                 self.closed += 1
 
     async def main():
-        made = Counts()
-        worker = Worker(lambda: made, batch=8, waiting=9)
+        echo = Counts()
+        worker = Worker(lambda: echo, batch=8, waiting=9)
         one, two = worker.stream(3), worker.stream(1000)
         assert [await anext(one), await anext(two)] == [0, 0]
         # An answer comes between two steps of a stream.
         assert (await worker.answer(None))["text"] == "answer"
         assert [event async for event in one] == [1, 2]
         await two.aclose()
-        await until(lambda: made.closed == 2)
+        await until(lambda: echo.closed == 2)
 
     asyncio.run(main())
 
 
 def test_a_worker_that_is_closed_answers_what_waits_and_ends():
     async def main():
-        made = Service()
+        echo = Service()
         before = threading.active_count()
-        worker = Worker(lambda: made, batch=8, waiting=9)
-        first = await blocked(worker, made)
+        worker = Worker(lambda: echo, batch=8, waiting=9)
+        first = await blocked(worker, echo)
         waiting = asyncio.create_task(worker.answer(ask("x")))
         await asyncio.sleep(0)
         worker.close()
-        made.go_on.set()
+        echo.go_on.set()
         assert (await waiting)["text"] == "x"
         await first
         with pytest.raises(BusyError):

@@ -140,9 +140,9 @@ def write_run(folder, app="echo", name="a run"):
     return path
 
 
-def client(folder, monkeypatch, made, kind=Service, **more):
-    """A client of a site whose app `echo` is served by `made`."""
-    monkeypatch.setattr(kind, "of_run", classmethod(lambda cls, run: made))
+def client(folder, monkeypatch, echo, kind=Service, **more):
+    """A client of a site whose app `echo` is served by `echo`."""
+    monkeypatch.setattr(kind, "of_run", classmethod(lambda cls, run: echo))
     monkeypatch.setattr(
         server, "service_of", lambda app: kind if app == "echo" else None
     )
