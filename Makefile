@@ -75,6 +75,10 @@ $(APPS:%=predict-%): predict-%: $(INSTALLED) ## Apply a finished run to your inp
 $(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, needs TensorFlow alone
 	@$(RUN) -m apps.$(call app,export).export $(ARGS)
 
+.PHONY: $(APPS:%=publish-%)
+$(APPS:%=publish-%): publish-%: $(INSTALLED) ## Copy a run for others: --to FOLDER or hf://name
+	@$(RUN) -m apps.common.publish --app $(call app,publish) $(ARGS)
+
 .PHONY: label-stream
 label-stream: $(INSTALLED) ## Label a video live (video-labeling only)
 	@$(RUN) -m apps.video_labeling.stream $(ARGS)

@@ -8,6 +8,7 @@
     backup/          what a killed run needs to go on
     log.csv          one row an epoch
     tensorboard/     event files
+    README.md        the model card
     metrics.json     test scores; its presence says that the run is finished
     export/          the SavedModel
 
@@ -508,8 +509,10 @@ def _are_scores(scores):
 def finish(run: Run, config, result: Result) -> dict:
     """Write `metrics.json`, the only source of a published number.
 
-    Return the record written.
+    Before it, the model card that says the same. Return the record written.
     """
+    from apps.common import card  # draws pages, of which flags know nothing
+
     record = {
         "app": run.app,
         "run": run.name,
@@ -531,6 +534,7 @@ def finish(run: Run, config, result: Result) -> dict:
         "device": run.machines.engine or provenance.device(),
         "commit": run.record.get("commit"),
     }
+    card.write(run.path, run.record["config"], record)
     _write_json(run.file("metrics.json"), record)
     return record
 
