@@ -17,7 +17,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, compilation, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import captioning as pipeline
@@ -70,17 +70,18 @@ def train(config: Config) -> dict:
                 config.vectors, data.tokenizer, config.seed
             )
             echo(f"vectors  {count:,} of {len(vectors):,} tokens in the file")
+        steps = config.steps_per_epoch or data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 3_000, 3, 20)
         trained, captioner = model.build(
             config,
             encoder.source,
             data.frequencies,
             encoder.captions_per_picture > 1,
             vectors,
+            compilation.pays_off(epochs * steps),
         )
 
         # 4. Objective.
-        steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 3_000, 3, 20)
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.

@@ -12,6 +12,7 @@ import csv
 import dataclasses
 import json
 import math
+import sys
 import time
 import typing
 import zipfile
@@ -25,6 +26,7 @@ from apps.common.cli import UserError
 from apps.common.digests import replacing
 from apps.common.optimizer import averaged
 from apps.common.runs import Progress, Run
+from apps.common.terminal import busy
 
 # Small data: what a training has at least, by epochs of a few steps, and how
 # many steps it goes on without an improvement.
@@ -71,10 +73,11 @@ def resume(run: Run, model: keras.Model) -> Progress:
         UserError: The backup is damaged, or is one of another model.
     """
     run.machines.restore(run)
+    # A first step that creates variables is traced twice, which takes seconds.
+    model.optimizer.build(model.trainable_variables)
     path = run.file("backup/state.npz")
     if not path.exists():
         return Progress()
-    model.optimizer.build(model.trainable_variables)
     variables = _variables(model)
     again = f"; delete {run.path} to begin again"
     with open(path, "rb") as file:
@@ -137,6 +140,20 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.perf_counter()
+        self._epoch = f"epoch {epoch + 1} of {self.params['epochs']}"
+        busy(self._epoch, "the first step")
+
+    def on_train_batch_end(self, batch, logs=None):
+        step, steps = batch + 1, self.params["steps"]
+        if step == steps:
+            busy(self._epoch, "validating")
+        elif sys.stdout.isatty():
+            busy("")  # Keras draws a bar.
+        else:
+            busy(self._epoch, f"step {step} of {steps}")
+
+    def on_train_end(self, logs=None):
+        busy("testing, with the baselines and the report")
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in logs.items()}

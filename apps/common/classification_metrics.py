@@ -62,10 +62,16 @@ class MacroF1(keras.metrics.F1Score):
     """Keras's macro-averaged F1, for targets that are class numbers.
 
     Call arguments: target classes `(B,)`, probabilities `(B, C)`.
+
+    Args:
+        classes: C; the metric then has its variables before the first step,
+            which is traced twice if it creates any.
     """
 
-    def __init__(self, name="macro_f1", **kwargs):
+    def __init__(self, classes=None, name="macro_f1", **kwargs):
         super().__init__(average="macro", name=name, **kwargs)
+        if classes:
+            self._build((None, classes), (None, classes))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         classes = ops.reshape(ops.cast(y_true, "int32"), (-1,))

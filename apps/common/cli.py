@@ -39,7 +39,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from apps.common import system_errors
-from apps.common.terminal import echo
+from apps.common.terminal import echo, watched
 from data_pipelines.files.errors import DataError, printable
 
 # App -> old name of a flag -> its name today. A `config.json` with the old name
@@ -204,6 +204,7 @@ def stored_flags(
 
 def command(config_class: type, presets: Mapping[str, dict] | None = None):
     """Read and check the command line of this process; it ends on mistakes."""
+    sys.stdout.reconfigure(line_buffering=True)  # also where it is a file
     words = sys.argv[1:]
     config = parse(config_class, presets, words)
     main(lambda: check(config, words))
@@ -275,7 +276,8 @@ def main(function: Callable[[], object]) -> None:
     not be read, no memory.
     """
     try:
-        function()
+        with watched():
+            function()
         sys.stdout.flush()  # It may stand on a full disk.
     except (UserError, DataError) as error:
         _fail(str(error))

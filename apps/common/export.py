@@ -22,7 +22,7 @@ from absl import logging
 
 from apps.common import runs
 from apps.common.cli import UserError
-from apps.common.terminal import echo
+from apps.common.terminal import busy, echo
 
 # TensorFlow Serving wants a folder of numbered versions.
 VERSION = "1"
@@ -80,6 +80,7 @@ def write(
     if keras.config.backend() != "tensorflow":
         echo("no export/: run the export again with KERAS_BACKEND=tensorflow")
         return
+    busy("exporting")
     archive = keras.export.ExportArchive()
     archive.track(model)
     for table in track:

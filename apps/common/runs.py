@@ -33,7 +33,7 @@ import filelock
 
 from apps.common import checks, cli, digests, distributed, provenance
 from apps.common.cli import UserError, flag, with_new_names
-from apps.common.terminal import echo
+from apps.common.terminal import busy, echo
 from data_pipelines.files.atomic import build_folder, naming
 from data_pipelines.files.errors import EXHAUSTED
 from data_pipelines.files.splits import SPLITS
@@ -234,6 +234,7 @@ def _opened(app, config):
     """Open a run for this process, and remove it if nothing was trained."""
     run, lock = _find(app, Path(config.runs_path) / app, config)
     echo(f"{'resuming' if run.begun else 'run'} {run.path}")
+    busy("preparing the data")
     for stale in run.path.rglob(".tmp-*"):
         if stale.is_dir():
             shutil.rmtree(stale)
@@ -340,6 +341,7 @@ def split_to_score(run: Run, datasets, options: ScoringOptions):
                 f" have changed since {run.path} was trained",
                 file=sys.stderr,
             )
+    busy(f"scoring {options.split}")
     split = getattr(datasets, options.split)
     if not len(split):
         raise UserError(f"--split {options.split}: the data have none of it")

@@ -26,6 +26,7 @@ def build(
     classes: int,
     ratios: Ratios,
     vectors: np.ndarray | None = None,
+    compiled: bool = False,
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the classifier, which share all weights.
 
@@ -40,8 +41,9 @@ def build(
         classes: C.
         ratios: The `Ratios` of the training texts.
         vectors: `(V, D)`, word vectors to begin from.
+        compiled: Whether XLA compiles the recurrent loops.
     """
-    classify = _network(config, vocabulary_size, classes, vectors)
+    classify = _network(config, vocabulary_size, classes, vectors, compiled)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     if not ratios.width:
         classifier = keras.Model(tokens, classify(tokens), name="sentiment")
@@ -52,7 +54,7 @@ def build(
     return trained, keras.Model(tokens, probabilities, name="sentiment")
 
 
-def _network(config, vocabulary_size, classes, vectors):
+def _network(config, vocabulary_size, classes, vectors, compiled):
     """Return a function of `(B, T)` tokens and `(B, T, K)` ratios."""
     size = config.embedding_size if vectors is None else vectors.shape[1]
     embedding = layers.Embedding(vocabulary_size, size, name="words")
@@ -70,6 +72,7 @@ def _network(config, vocabulary_size, classes, vectors):
         bidirectional=config.bidirectional,
         dropout=config.dropout,
         return_sequences=True,
+        compiled=compiled,
         name="recurrent",
     )
     pool = rnn_layers.AttentionPooling(return_weights=True, name="attention")
@@ -95,7 +98,10 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     trained.compile(
         adamw(config, steps, warmup=steps // 10, floor=0.05),
         loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy", MacroF1()],
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            MacroF1(trained.output.shape[-1]),
+        ],
         jit_compile=compiled(config),
     )
 

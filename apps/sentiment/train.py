@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, compilation, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
 from data_pipelines.text.word_vectors import load_vectors
@@ -61,13 +61,18 @@ def train(config: Config) -> dict:
             echo(f"vectors  {known:,} of {len(vectors):,} words")
         classes = len(data.labels)
         ratios = Ratios(data.train, classes, config.ngrams)
+        steps = config.steps_per_epoch or data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 1200, 3, 30)
         trained, classifier = model.build(
-            config, len(data.vocabulary), classes, ratios, vectors
+            config,
+            len(data.vocabulary),
+            classes,
+            ratios,
+            vectors,
+            compilation.pays_off(epochs * steps),
         )
 
         # 4. Objective.
-        steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 1200, 3, 30)
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.

@@ -76,6 +76,7 @@ def _train_frame_only(config, data, background, epochs, monitor):
     )
     steps = data.train.steps_per_pass
     model.compile_model(trained, config, epochs * steps, data.frequencies)
+    trained.optimizer.build(trained.trainable_variables)
     inference = VideoInference(labeler, config.chunk)
     patience = checkpoint.patience(config.patience, steps)
     best = Best(labeler, monitor, patience)

@@ -29,7 +29,10 @@ from .motion import Motion, PreviousFrame, no_previous
 
 
 def build(
-    config: Config, shape: tuple[int, ...], labels: int
+    config: Config,
+    shape: tuple[int, ...],
+    labels: int,
+    compiled: bool = False,
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the labeller to save.
 
@@ -42,6 +45,7 @@ def build(
         config: The `Config`.
         shape: Of a frame: `(H, W, 3)` or `(R, C)`.
         labels: L.
+        compiled: Whether XLA compiles the recurrent loops.
     """
     encoder = _frame_encoder(config, shape)
     motion = Motion.build(config.motion, shape, encoder.output.shape[1:])
@@ -53,6 +57,7 @@ def build(
         bidirectional=config.mode == "offline",
         dropout=config.dropout,
         return_sequences=True,
+        compiled=compiled,
         name="recurrent",
     )
     recurrent.build((None, None, config.vector_size))

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, compilation, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import video_labeling as pipeline
 
@@ -60,11 +60,16 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy("mixed_float16")
-        trained, labeler = model.build(config, data.shape, len(data.labels))
-
-        # 4. Objective.
         steps = data.train.steps_per_pass
         epochs = config.epochs or checkpoint.epochs(steps, 2000, 5, 40)
+        trained, labeler = model.build(
+            config,
+            data.shape,
+            len(data.labels),
+            compilation.pays_off(epochs * steps),
+        )
+
+        # 4. Objective.
         model.compile_model(trained, config, epochs * steps, data.frequencies)
 
         # 5. Training.

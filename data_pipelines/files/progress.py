@@ -17,7 +17,7 @@ def progress_bar(
 ) -> tqdm:
     """Return a progress line on standard error, shown if work is slow.
 
-    A terminal sees it move; a file gets a line a minute.
+    A terminal sees it move; a file gets a line every 20 seconds.
 
     Args:
         what: What is being done.
@@ -32,5 +32,5 @@ def progress_bar(
         unit=f" {unit}",
         total=total,
         delay=_DELAY,
-        mininterval=1 if sys.stderr.isatty() else 60,
+        mininterval=1 if sys.stderr.isatty() else 20,
     )

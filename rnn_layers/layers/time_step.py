@@ -13,6 +13,10 @@ from rnn_layers.cells.base import Cell
 from rnn_layers.cells.catalogue import keywords
 
 
+# Endings of options that no step computes by; each cell has objects of its own.
+_OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
+
+
 class Form(NamedTuple):
     """What comes to a step beside the projected input.
 
@@ -44,7 +48,12 @@ class TimeStep:
     def traits(self) -> tuple:
         """What the step computes by, tensors aside, and what may be changed."""
         cell = self.cell
-        options = [key for base in type(cell).__mro__ for key in keywords(base)]
+        options = [
+            key
+            for base in type(cell).__mro__
+            for key in keywords(base)
+            if not key.endswith(_OF_WEIGHTS)
+        ]
         values = (getattr(cell, key, None) for key in options)
         return (self.zoneout, *map(_hashable, values))
 

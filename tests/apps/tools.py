@@ -1,6 +1,8 @@
 """What the tests of apps share: ways to train and to run."""
 
+import contextlib
 import csv
+import importlib
 import os
 import random
 import shutil
@@ -34,6 +36,15 @@ def run_module(module, *arguments, **options):
     )
 
 
+def train(app, *arguments):
+    """Trains in this process, which need not begin anew; returns the record."""
+    config = importlib.import_module(f"apps.{app}.config")
+    module = importlib.import_module(f"apps.{app}.train")
+    record = module.train(cli.parse(config.Config, config.PRESETS, arguments))
+    keras.utils.clear_session(free_memory=False)
+    return record
+
+
 def train_once(tmp_path_factory, app, write_data, flags, name=None):
     """A training that all tests of a session share, those of other workers too.
 
@@ -51,10 +62,13 @@ def train_once(tmp_path_factory, app, write_data, flags, name=None):
 
     def make(folder):
         write_data(folder)
-        done = run_module(f"apps.{app}.train", *flags(folder, "--name", "x"))
-        assert done.returncode == 0, done.stderr
-        (folder / "stdout").write_text(done.stdout)
-        (folder / "stderr").write_text(done.stderr)
+        with (
+            open(folder / "stdout", "w") as stdout,
+            open(folder / "stderr", "w") as stderr,
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
+            train(app, *flags(folder, "--name", "x"))
 
     folder = made_once(tmp_path_factory, f"trained-{name or app}", make)
     runs_path = str(folder / "runs")

@@ -61,6 +61,7 @@ def test_the_table_has_means_over_seeds():
     assert "".join(head.split()) == "|cell|units|rowbyrow|"
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_and_kept(tmp_path, capsys):
     path = tmp_path / "rows.json"
     flags = """--cells gru --orders permuted --seeds 0 --epochs 3

@@ -35,10 +35,22 @@ def every_case(test):
     """
     cases = []
     for (name, options), case in zip(CASES, CASE_IDS, strict=True):
-        draw = zlib.crc32(f"{test.__name__} {case}".encode()) % 6
-        marks = pytest.mark.slow if draw and name not in SAMPLE else ()
+        marks = sampled(test, case, name)
         cases.append(pytest.param(name, options, id=case, marks=marks))
     return pytest.mark.parametrize(("name", "options"), cases)(test)
+
+
+def every_cell(test):
+    """Run a test on every cell in its usual form, as `every_case` does."""
+    names = rnn_layers.names()
+    cases = [pytest.param(n, marks=sampled(test, n, n)) for n in names]
+    return pytest.mark.parametrize("name", cases)(test)
+
+
+def sampled(test, case, name):
+    """The marks of a case: slow, unless the sample has it or its cell."""
+    draw = zlib.crc32(f"{test.__name__} {case}".encode()) % 6
+    return pytest.mark.slow if draw and name not in SAMPLE else ()
 
 
 # One row each: right, left, holes, whole row, none.

@@ -2,30 +2,13 @@
 
 import contextlib
 
-import keras
 import pytest
 
-from apps.captioning import model, predict, train
-from apps.captioning.config import PRESETS, Config
-from apps.common import cli
+from apps.captioning import predict
 from data_pipelines.captioning.demo import generator as demo
 from tests.apps import squares
 from tests.apps.squares import EPOCHS, SMALL, flags, opened, write_network
-from tests.apps.tools import made_once
-
-
-@pytest.fixture
-def not_compiled(monkeypatch):
-    """Takes the plain loops: to compile each takes longer than all tests."""
-    monkeypatch.setattr(model, "COMPILED", False)
-
-
-def run(arguments):
-    """Trains in this process, which need not begin, nor compile, anew."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "COMPILED", False)
-        train.train(cli.parse(Config, PRESETS, arguments))
-    keras.utils.clear_session(free_memory=False)
+from tests.apps.tools import made_once, train
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +25,8 @@ def trained(tmp_path_factory):
             (folder / "printed.txt").open("w") as file,
             contextlib.redirect_stdout(file),
         ):
-            run(flags(folder, "--name", "x", "--epochs", str(EPOCHS)))
+            arguments = flags(folder, "--name", "x", "--epochs", str(EPOCHS))
+            train("captioning", *arguments)
 
     folder = made_once(tmp_path_factory, "captioning", make)
     printed = (folder / "printed.txt").read_text()
@@ -63,7 +47,7 @@ def frozen(tmp_path_factory):
         ]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(demo, "SIZES", {"train": 40, "valid": 6, "test": 6})
-            run(arguments)
+            train("captioning", *arguments)
 
     folder = made_once(tmp_path_factory, "captioning-frozen", make)
     return folder / "runs" / "captioning" / "y"

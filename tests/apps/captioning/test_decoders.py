@@ -19,8 +19,6 @@ from tests.apps.captioning.tiny import (
     words,
 )
 
-pytestmark = pytest.mark.usefixtures("not_compiled")
-
 
 @pytest.mark.parametrize(
     "conditioning", ["every_step", "first_step", "initial_state"]

@@ -28,8 +28,6 @@ from tests.apps.captioning.tiny import (
 from tests.apps.squares import SIDE, pixels, write_network
 from tests.apps.tools import ROOT
 
-pytestmark = pytest.mark.usefixtures("not_compiled")
-
 
 @pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
 @pytest.mark.parametrize(

@@ -14,8 +14,6 @@ from tests.apps import squares
 from tests.apps.captioning.tiny import COUNTS, B, U, words
 from tests.apps.squares import flags, opened, pixels, write_network
 
-pytestmark = pytest.mark.usefixtures("not_compiled")
-
 
 def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
     path = write_network(tmp_path / "network.keras")

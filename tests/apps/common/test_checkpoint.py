@@ -36,7 +36,8 @@ def make_model(units=5):
     hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(units)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     schedule = keras.optimizers.schedules.CosineDecay(0.1, STEPS * EPOCHS)
-    model.compile(AdamW(schedule, global_clipnorm=1.0), "mse")
+    # Eagerly: to trace a graph takes longer than these few steps.
+    model.compile(AdamW(schedule, global_clipnorm=1.0), "mse", run_eagerly=True)
     return model
 
 
@@ -185,6 +186,23 @@ def test_patience_and_the_best_score_survive_a_kill(make_run):
     assert (progress.epoch, progress.best, progress.best_epoch) == (4, 0.5, 1)
     _, again = fit(make_run("killed"), scores, patience=3)
     assert again.epoch == 4  # a stopped run does not go on
+
+
+def test_the_first_step_is_traced_once(make_run):
+    traces = []
+
+    class Counted(keras.Model):
+        def train_step(self, data):
+            traces.append(data)
+            return super().train_step(data)
+
+    inputs = keras.Input((3,))
+    model = Counted(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(AdamW(0.1, averaging=0.9), "mse")
+    checkpoint.resume(make_run("run"), model)
+    x = np.ones((4, 3))
+    model.fit(x, x.sum(1), batch_size=2, verbose=0)
+    assert len(traces) == 1
 
 
 def test_the_log_has_a_row_an_epoch(make_run):

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,28 @@ def test_an_error_of_a_user_is_written_out(capsys):
     with pytest.raises(SystemExit):
         cli.main(fail)
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_who_is_silent_for_long_says_what_is_done(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "FIRST", 0.05)
+    monkeypatch.setattr(terminal, "NEXT", 0.1)
+    lines = []
+    with terminal.watched():
+        time.sleep(0.2)
+        assert capsys.readouterr().err == ""  # nothing is being done
+        terminal.busy("epoch 1 of 2", "step 7 of 9")
+        end = time.monotonic() + 30
+        while len(lines) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+            lines += capsys.readouterr().err.splitlines()
+        terminal.busy("")
+    assert set(lines) <= {f"epoch 1 of 2, step 7 of 9, {n} s" for n in range(9)}
+    assert len(lines) >= 2
+    capsys.readouterr()
+    terminal.busy("what nobody watches")
+    time.sleep(0.2)
+    assert capsys.readouterr().err == ""
+    terminal.busy("")
 
 
 @pytest.mark.parametrize(

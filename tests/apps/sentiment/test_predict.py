@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from apps.common import cli
 from apps.sentiment import predict
 from data_pipelines.files.tables import Table
-from tests.apps.tools import run_module
 
 TEXTS = ("A dull start, a lovely end.", "A warm start, a stupid end.")
 
@@ -37,7 +37,7 @@ def test_a_text_stays_on_its_line(trained, loaded, capsys):
 
 
 def test_a_file_and_standard_input_give_the_same(
-    trained, loaded, tmp_path, capsys
+    trained, loaded, tmp_path, capsys, monkeypatch
 ):
     path = tmp_path / "texts.txt"
     # A carriage return ends no line, in the data it does not either.
@@ -50,13 +50,10 @@ def test_a_file_and_standard_input_give_the_same(
     assert len({line[:9] for line in from_file.splitlines()[:280:4]}) == 1
     assert notes.startswith(f"note: answers of the run {trained.run.path}\n")
     assert "texts.txt: 1 broken bytes, which are not UTF-8, replaced" in notes
-    with open(path, "rb") as file:
-        done = run_module(
-            "apps.sentiment.predict",
-            *("--runs-path", trained.runs_path),
-            stdin=file,
-        )
-    assert done.stdout == from_file
+    with open(path) as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        predict.main(options(trained))
+    assert capsys.readouterr().out == from_file
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

@@ -100,6 +100,7 @@ def test_the_projector_shows_the_words(trained, predictor):
     assert "words.tsv" in (folder / "projector_config.pbtxt").read_text()
 
 
+@pytest.mark.slow
 def test_the_model_loads_with_rnn_layers_alone(trained, tmp_path):
     (tmp_path / "rnn_layers").symlink_to(ROOT / "rnn_layers")
     script = f"""

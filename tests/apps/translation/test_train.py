@@ -24,13 +24,15 @@ def test_the_smoke_preset_is_a_training():
     assert config.epochs == 1
 
 
-def test_a_missing_language_file_is_one_line(tmp_path):
+def test_a_missing_language_file_is_one_line(tmp_path, capsys):
     write_pairs(tmp_path / "pairs", 50)
     (tmp_path / "pairs" / "train.it").unlink()
-    done = run_module("apps.translation.train", *flags(tmp_path))
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "train.it" in done.stderr
+    config = cli.parse(Config, PRESETS, flags(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(lambda: train.train(config))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "train.it" in line
     assert not list((tmp_path / "runs").rglob("config.json"))
 
 
@@ -48,6 +50,7 @@ def test_a_run_does_not_go_on_with_other_pairs(tmp_path, monkeypatch):
     check_other_data_are_refused(monkeypatch, train.train, config, change)
 
 
+@pytest.mark.slow
 def test_training_is_a_function_of_its_command(tmp_path):
     """Nothing here is random but by the seed."""
     write_pairs(tmp_path / "pairs", 200)

@@ -19,6 +19,7 @@ from tests.apps.tools import in_a_new_process
 from tests.apps.videos import SIDE, WORDS, C
 
 
+@pytest.mark.slow
 def test_the_export_needs_tensorflow_alone(trained, labeler, one, tmp_path):
     frames = np.stack(list(video.frames(one, (SIDE, SIDE))))
     np.save(tmp_path / "frames.npy", frames)
@@ -92,6 +93,7 @@ def test_frames_get_their_size_as_those_that_were_read(tmp_path):
         np.testing.assert_array_equal(sized, read)
 
 
+@pytest.mark.slow
 def test_the_export_takes_features(
     feature_run, feature_labeler, features, tmp_path
 ):

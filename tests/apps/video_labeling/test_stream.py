@@ -40,6 +40,7 @@ def test_the_stream_prints_changes_and_its_rate(trained, labeler, one, capsys):
     assert "a second" in printed.err
 
 
+@pytest.mark.slow
 def test_the_stream_begins_without_warnings(trained, one):
     more = ("--runs-path", str(trained[0].parents[1]), "--run", "x", str(one))
     done = run_module("apps.video_labeling.stream", *more)

@@ -84,6 +84,10 @@ def test_training_enters_at_any_step(planner):
     whole = take(make(planner, training=True, seed=7), 3 * steps + 2)
     assert [int(step) for *_, step in whole] == list(range(3 * steps + 2))
     for start in range(3 * steps):
+        late = itertools.islice(passes.stream(planner, 7, start), 2)
+        expected = whole[start : start + 2]
+        same([arrays(batch, step) for step, batch in late], expected)
+    for start in (1, steps - 1, steps, 2 * steps + 1):
         late = make(planner, training=True, seed=7, start_step=start)
         same(take(late, 2), whole[start : start + 2])
 

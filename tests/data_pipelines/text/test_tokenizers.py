@@ -341,6 +341,7 @@ print([row.tolist() for row in tokenizer.sample(texts, seeds, 0.3)])
 """
 
 
+@pytest.mark.slow
 def test_in_another_process(tokenizers, texts, tmp_path):
     """A SavedModel needs TensorFlow alone; sampling is by the seed alone."""
     for kind in KINDS:

@@ -22,6 +22,7 @@ from tests.rnn_layers.tools import (
     arrays,
     close,
     every_case,
+    every_cell,
     gradients,
     initial_states,
     make,
@@ -360,7 +361,7 @@ def test_zoneout_keeps_a_share_of_units_in_training(name, options):
         close(array(one)[~stays], array(other)[~stays])
 
 
-@pytest.mark.parametrize("name", rnn_layers.names())
+@every_cell
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_stack_equals_its_layers_by_hand(name, bidirectional):
     for return_sequences in (False, True):

@@ -18,15 +18,18 @@ def splits():
     return {split: list(demo.reviews(split)) for split in demo.SIZES}
 
 
+HELD_OUT = [
+    f"{noun} was {adjective}"
+    for noun in words.NOUNS
+    for adjective in words.GOOD + words.BAD
+    if demo.held_out(noun, adjective)
+]
+
+
 def pairs(written):
     """Held-out pairs of noun and adjective in one clause of a review."""
-    return {
-        (noun, adjective)
-        for noun in words.NOUNS
-        for adjective in words.GOOD + words.BAD
-        if demo.held_out(noun, adjective)
-        and f"{noun} was {adjective}" in written.lower()
-    }
+    written = written.lower()
+    return {pair for pair in HELD_OUT if pair in written}
 
 
 def bag_of_words(splits, longest):
