@@ -36,8 +36,7 @@ def make_model(units=5):
     hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(units)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     schedule = keras.optimizers.schedules.CosineDecay(0.1, STEPS * EPOCHS)
-    # Eagerly: to trace a graph takes longer than these few steps.
-    model.compile(AdamW(schedule, global_clipnorm=1.0), "mse", run_eagerly=True)
+    model.compile(AdamW(schedule, global_clipnorm=1.0), "mse")
     return model
 
 
