@@ -140,7 +140,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.perf_counter()
-        self._epoch = f"epoch {epoch + 1} of {self.params['epochs']}"
+        self._epoch = f"epoch {epoch + 1}"
         busy(self._epoch, "the first step")
 
     def on_train_batch_end(self, batch, logs=None):

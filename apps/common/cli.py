@@ -204,7 +204,6 @@ def stored_flags(
 
 def command(config_class: type, presets: Mapping[str, dict] | None = None):
     """Read and check the command line of this process; it ends on mistakes."""
-    sys.stdout.reconfigure(line_buffering=True)  # also where it is a file
     words = sys.argv[1:]
     config = parse(config_class, presets, words)
     main(lambda: check(config, words))

@@ -67,9 +67,12 @@ def echo(
     sep: str = " ",
     end: str = "\n",
     file: typing.TextIO | None = None,
-    flush: bool = False,
+    flush: bool = True,
 ):
-    """Print as `print` does, with control characters written out."""
+    """Print as `print` does, with control characters written out.
+
+    It is there at once, in a file too.
+    """
     _Work.said = time.monotonic()
     line = printable(sep.join(map(str, texts)), but="\n\t")
     print(line, end=end, file=file or sys.stdout, flush=flush)

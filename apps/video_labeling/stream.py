@@ -102,9 +102,7 @@ def main(options: Options) -> None:
             begun = time.perf_counter()
         count += 1
         if options.every or label != last:
-            echo(
-                f"{seconds:.2f}\t{label}\t{probabilities.max():.3f}", flush=True
-            )
+            echo(f"{seconds:.2f}\t{label}\t{probabilities.max():.3f}")
         last = label
     taken = time.perf_counter() - begun
     rate = (count - 1) / taken if count > 1 else 0.0
