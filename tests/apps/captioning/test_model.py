@@ -28,17 +28,27 @@ from tests.apps.captioning.tiny import (
 from tests.apps.squares import SIDE, pixels, write_network
 from tests.apps.tools import ROOT
 
+CELLS = [
+    ("gru", 1, {}),
+    ("lstm", 2, {"tied": False}),
+    ("peephole_lstm", 1, {"units": D}),
+    ("coupled_lstm", 1, {"attention_score": "general"}),
+    ("min_gru", 2, {"attention_score": "dot"}),
+    ("projection_lstm", 2, {"embedding_size": U}),
+]
 
-@pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
+
 @pytest.mark.parametrize(
-    ("cell", "depth", "more"),
+    ("conditioning", "cell", "depth", "more"),
     [
-        ("gru", 1, {}),
-        ("lstm", 2, {"tied": False}),
-        ("peephole_lstm", 1, {"units": D}),
-        ("coupled_lstm", 1, {"attention_score": "general"}),
-        ("min_gru", 2, {"attention_score": "dot"}),
-        ("projection_lstm", 2, {"embedding_size": U}),
+        pytest.param(
+            conditioning,
+            *case,
+            # Each cell once, with one conditioning after another.
+            marks=() if column == row % 4 else pytest.mark.slow,
+        )
+        for row, case in enumerate(CELLS)
+        for column, conditioning in enumerate(decoders.CONDITIONING)
     ],
 )
 def test_steps_agree_with_teacher_forcing(conditioning, cell, depth, more):

@@ -25,6 +25,7 @@ def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
     network = keras.models.load_model(path)
     before = network.get_weights()
     model.compile_model(trained, config, 3)
+    trained.optimizer.build(trained.trainable_variables)
     pictures = np.stack([pixels(n) for n in range(B)]).astype("float32")
     tokens = words(2 * B)
     for _ in range(3):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.translation import show
 from apps.translation.predict import Predictor
 from tests.apps.tools import train_once
 from tests.apps.translations import flags, write_pairs
@@ -12,7 +13,9 @@ def trained(tmp_path_factory):
     def write(folder):
         write_pairs(folder / "pairs")
 
-    return train_once(tmp_path_factory, "translation", write, flags)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(show, "PICTURES", 1)  # an epoch; to draw takes long
+        return train_once(tmp_path_factory, "translation", write, flags)
 
 
 @pytest.fixture(scope="session")

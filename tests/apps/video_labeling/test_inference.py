@@ -69,8 +69,15 @@ def test_a_full_disk_is_an_error_before_it_is_mapped(monkeypatch):
     assert sizes == [21 * 2 * SMALL.units * 4]
 
 
-@pytest.mark.parametrize("way", ["pixels", "regions"])
-@pytest.mark.parametrize("mode", ["live", "offline"])
+@pytest.mark.parametrize(
+    ("mode", "way"),
+    [
+        ("live", "pixels"),
+        ("offline", "regions"),
+        pytest.param("live", "regions", marks=pytest.mark.slow),
+        pytest.param("offline", "pixels", marks=pytest.mark.slow),
+    ],
+)
 def test_a_black_frame_is_a_frame(way, mode):
     _, labeler = built(PICTURE, mode=mode, motion=way)
     video = frames(PICTURE, 14)
