@@ -86,8 +86,10 @@ def padded_documents():
 def test_a_padded_sentence_equals_itself_alone(length):
     tokens = keras.Input((None, length), dtype="int32")
     words = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)
-    sentences = rnn_layers.TimeDistributed(rnn_layers.rnn("lstm", 6))(words)
-    document = rnn_layers.rnn("gru", 3)(sentences)
+    sentences = rnn_layers.TimeDistributed(
+        rnn_layers.rnn("lstm", 6, compiled=False)
+    )(words)
+    document = rnn_layers.rnn("gru", 3, compiled=False)(sentences)
     model = keras.Model(tokens, [sentences, document])
     x = padded_documents()
     vectors, whole = model.predict(x, verbose=0)
