@@ -31,7 +31,7 @@ def build(
     frequencies: np.ndarray,
     several: bool = False,
     vectors: np.ndarray | None = None,
-    compiled: bool = False,
+    compile_loops: bool = False,
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the captioner to save.
 
@@ -46,13 +46,13 @@ def build(
         frequencies: `(V,)`, how often each token stands in training.
         several: Whether a picture comes with several captions in training.
         vectors: Optional `(V, D)` array of word vectors to begin from.
-        compiled: Whether XLA compiles the recurrent loops.
+        compile_loops: Whether XLA compiles the recurrent ones.
     """
     size = config.embedding_size if vectors is None else vectors.shape[1]
     picture = _picture(config, encoder, size)
     inputs = keras.Input(picture.input.shape[1:], name="picture_input")
     tokens = keras.Input((None,), dtype="int32", name="caption")
-    decode = _decoder(config, frequencies, vectors, size, compiled)
+    decode = _decoder(config, frequencies, vectors, size, compile_loops)
     logits = decode(tokens, *picture(inputs))
     captioner = keras.Model([inputs, tokens], logits, name="captioning")
 
@@ -98,7 +98,7 @@ def _picture(config, encoder, word_size):
     return keras.Model(inputs, [memory, vector], name="picture")
 
 
-def _decoder(config, frequencies, vectors, size, compiled):
+def _decoder(config, frequencies, vectors, size, compile_loops):
     """Return a function of captions, memory and vector to logits."""
     embedding = layers.ReversibleEmbedding(
         len(frequencies),
@@ -109,7 +109,9 @@ def _decoder(config, frequencies, vectors, size, compiled):
         ),
         name="tokens",
     )
-    decoder = decoders.CONDITIONING[config.conditioning].build(config, compiled)
+    decoder = decoders.CONDITIONING[config.conditioning].build(
+        config, compile_loops
+    )
     # As inputs the vectors are about one large, as outputs much smaller.
     scale = layers.Rescaling(size**0.5, name="scale")
     bias = layers.Embedding(1, len(frequencies), name="bias")

@@ -26,7 +26,7 @@ def build(
     classes: int,
     ratios: Ratios,
     vectors: np.ndarray | None = None,
-    compiled: bool = False,
+    compile_loops: bool = False,
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the classifier, which share all weights.
 
@@ -41,9 +41,11 @@ def build(
         classes: C.
         ratios: The `Ratios` of the training texts.
         vectors: `(V, D)`, word vectors to begin from.
-        compiled: Whether XLA compiles the recurrent loops.
+        compile_loops: Whether XLA compiles the recurrent ones.
     """
-    classify = _network(config, vocabulary_size, classes, vectors, compiled)
+    classify = _network(
+        config, vocabulary_size, classes, vectors, compile_loops
+    )
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     if not ratios.width:
         classifier = keras.Model(tokens, classify(tokens), name="sentiment")
@@ -54,7 +56,7 @@ def build(
     return trained, keras.Model(tokens, probabilities, name="sentiment")
 
 
-def _network(config, vocabulary_size, classes, vectors, compiled):
+def _network(config, vocabulary_size, classes, vectors, compile_loops):
     """Return a function of `(B, T)` tokens and `(B, T, K)` ratios."""
     size = config.embedding_size if vectors is None else vectors.shape[1]
     embedding = layers.Embedding(vocabulary_size, size, name="words")
@@ -72,7 +74,7 @@ def _network(config, vocabulary_size, classes, vectors, compiled):
         bidirectional=config.bidirectional,
         dropout=config.dropout,
         return_sequences=True,
-        compiled=compiled,
+        compiled=compile_loops,
         name="recurrent",
     )
     pool = rnn_layers.AttentionPooling(return_weights=True, name="attention")

@@ -32,7 +32,7 @@ def build(
     config: Config,
     shape: tuple[int, ...],
     labels: int,
-    compiled: bool = False,
+    compile_loops: bool = False,
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the labeller to save.
 
@@ -45,7 +45,7 @@ def build(
         config: The `Config`.
         shape: Of a frame: `(H, W, 3)` or `(R, C)`.
         labels: L.
-        compiled: Whether XLA compiles the recurrent loops.
+        compile_loops: Whether XLA compiles the recurrent ones.
     """
     encoder = _frame_encoder(config, shape)
     motion = Motion.build(config.motion, shape, encoder.output.shape[1:])
@@ -57,7 +57,7 @@ def build(
         bidirectional=config.mode == "offline",
         dropout=config.dropout,
         return_sequences=True,
-        compiled=compiled,
+        compiled=compile_loops,
         name="recurrent",
     )
     recurrent.build((None, None, config.vector_size))
