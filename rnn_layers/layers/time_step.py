@@ -12,7 +12,6 @@ from keras import ops
 from rnn_layers.cells.base import Cell
 from rnn_layers.cells.catalogue import keywords
 
-
 # Endings of options that no step computes by; each cell has objects of its own.
 _OF_WEIGHTS = ("_initializer", "_regularizer", "_constraint")
 
