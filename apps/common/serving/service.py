@@ -181,7 +181,7 @@ def _parsed(kind, word):
 def samples(run: runs.Run, most: int = 4, longest: int = 160) -> list[str]:
     """Return inputs of `samples.txt`, which training wrote."""
     try:
-        text = run.file("samples.txt").read_text("utf-8")
+        text = run.file("samples.txt").read_text("utf-8", "replace")
     except OSError:
         return []
     first = text.partition("\n\n")[0].split("\n")[1:]
