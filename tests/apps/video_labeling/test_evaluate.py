@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from apps.common import cli
+from apps.common import cli, runs
 from apps.video_labeling import evaluate
 from apps.video_labeling.config import Config
 from tests.apps.videos import C, options, write_features, write_videos
@@ -76,7 +76,7 @@ def test_pictures_are_no_features(feature_run, tmp_path):
 
 
 def test_other_data_need_a_name(tmp_path, monkeypatch):
-    run = types.SimpleNamespace(record={"config": {}})
+    run = runs.Run("video_labeling", tmp_path, {"config": {}})
     monkeypatch.setattr(evaluate.runs, "open_run", lambda *_: run)
     wanted = evaluate.Options(data_path=str(tmp_path))
     message = "needs --dataset, one of demo, demo_small, files, ucf101"
