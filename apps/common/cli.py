@@ -79,6 +79,7 @@ def flag(
     group: str | None = None,
     rare: bool = False,
     last: bool = False,
+    alone: str = "",
     choices: Iterable[str] | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
@@ -92,6 +93,7 @@ def flag(
         group: Heading, in the help, of this field and of those that follow.
         rare: Whether only `--help-all` shows it.
         last: Whether it comes last in the help, though its class is a base.
+        alone: Value of a flag that stands without one.
         choices: The allowed names, by reference to where they are defined.
         at_least: Smallest allowed number; fewest letters of a text.
         at_most: Largest allowed number, one that a machine can hold.
@@ -102,6 +104,7 @@ def flag(
         "group": group,
         "rare": rare,
         "last": last,
+        "alone": alone,
         "choices": None if choices is None else list(choices),
         "at_least": at_least,
         "at_most": at_most,
@@ -240,7 +243,10 @@ def dashed(name: str) -> str:
 def with_new_names(app: str, config: dict) -> dict:
     """Return the stored configuration of an app under the names of today."""
     names = RENAMED.get(app, {})
-    return {names.get(name, name): value for name, value in config.items()}
+    config = {names.get(name, name): value for name, value in config.items()}
+    if isinstance(config.get("mixed_precision"), bool):  # of before bfloat16
+        config["mixed_precision"] = "float16" * config["mixed_precision"]
+    return config
 
 
 def restored(config_class: type, values: Mapping[str, typing.Any]):
@@ -442,18 +448,22 @@ def _check_text(text, fewest):
 
 
 def _spelled_out(words, config_class):
-    """Put `true` behind a boolean flag that stands alone."""
-    switches = {
-        dashed(field.name)
-        for field in dataclasses.fields(config_class)
+    """Put a value behind a flag that stands alone: `true` for a boolean."""
+    alone = {
+        dashed(field.name): ("true", _BOOLEANS)
         if field.type is bool
+        else (field.metadata["alone"], field.metadata["choices"])
+        for field in dataclasses.fields(config_class)
+        if field.type is bool or field.metadata.get("alone")
     }
     spelled_out = []
     for index, word in enumerate(words):
         spelled_out.append(word)
-        value = "".join(words[index + 1 : index + 2]).lower()
-        if word in switches and value not in _BOOLEANS:
-            spelled_out.append("true")
+        if word in alone:
+            value, values = alone[word]
+            following = words[index + 1 : index + 2]
+            if not following or following[0].lower() not in values:
+                spelled_out.append(value)
     return spelled_out
 
 

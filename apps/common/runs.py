@@ -43,6 +43,13 @@ if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
 
 
 ENCODING = flag("", "encoding of your files; empty: UTF-8, or as marked")
+MIXED_PRECISION = flag(
+    "",
+    "compute in float16 or bfloat16, for GPUs",
+    choices=("", "float16", "bfloat16"),
+    alone="float16",
+    rare=True,
+)
 
 # What readers of `config.json` and of `metrics.json` rely on.
 _RECORD = {"app": str, "config": dict, "command": str}

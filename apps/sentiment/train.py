@@ -54,7 +54,7 @@ def train(config: Config) -> dict:
 
         # 3. Model.
         if config.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
+            keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         vectors = None
         if config.vectors:
             vectors, known = load_vectors(config.vectors, data.vocabulary)

@@ -61,7 +61,7 @@ def train(config: Config) -> dict:
 
         # 3. Model.
         if config.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
+            keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         trained, translator = model.build(config, *map(len, tokenizers))
 
         # 4. Objective.

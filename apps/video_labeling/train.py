@@ -59,7 +59,7 @@ def train(config: Config) -> dict:
 
         # 3. Model.
         if config.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
+            keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         steps = data.train.steps_per_pass
         epochs = config.epochs or checkpoint.epochs(steps, 2000, 5, 40)
         trained, labeler = model.build(

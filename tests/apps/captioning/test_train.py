@@ -120,7 +120,8 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "true"),
+        ("--mixed-precision",),
+        ("--mixed-precision", "bfloat16"),
         ("--jit-compile", "true"),
     ],
     ids=" ".join,

@@ -10,7 +10,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from apps.common import cli
+from apps.common import cli, runs
 from data_pipelines.files.errors import DataError
 
 
@@ -395,6 +395,34 @@ def test_an_old_flag_of_another_command_is_unknown(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cli.parse(Options, None, ["--rush"])
     assert capsys.readouterr().err == "error: --rush is now --fast\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixed(Config):
+    """Has a flag that needs no value, though it is not boolean."""
+
+    mixed_precision: str = runs.MIXED_PRECISION
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "rest"),
+    [
+        ("--mixed-precision", "float16", 64),
+        ("--mixed-precision --units 3", "float16", 3),
+        ("--mixed-precision bfloat16 --units 3", "bfloat16", 3),
+        ("--units 3 --mixed-precision float16", "float16", 3),
+        ("", "", 64),
+    ],
+)
+def test_a_flag_may_stand_alone_or_have_a_value(words, value, rest):
+    config = cli.parse(Mixed, None, words.split())
+    assert (config.mixed_precision, config.units) == (value, rest)
+
+
+def test_mixed_precision_of_earlier_runs_was_float16():
+    for stored, value in ((True, "float16"), (False, "")):
+        config = cli.with_new_names("sentiment", {"mixed_precision": stored})
+        assert config == {"mixed_precision": value}
 
 
 def test_a_stored_configuration_gets_the_new_names(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from apps.common import cli, distributed
 from apps.sentiment.config import Config
 from apps.translation.config import Config as TranslationConfig
-from tests.apps import reviews, translations, videos
+from tests.apps import ranks, reviews, translations, videos
 from tests.apps.tools import log_of, run_module
 
 
@@ -135,3 +135,17 @@ def test_devices_that_cannot_be_are_one_line(devices, app, message, tmp_path):
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert message in done.stderr
     assert not list(tmp_path.glob("runs/*/x"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "where",
+    ["--devices=cpu:2", pytest.param("--distribute=2", marks=ranks.needs_jax)],
+)
+def test_mixed_precision_learns(kind, where, tmp_path):
+    words = ranks.sentiment_flags(tmp_path, "x", "--epochs", "6", where)
+    done = run_module("apps.sentiment.train", *words, "--mixed-precision", kind)
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "runs" / "sentiment" / "x" / "metrics.json"
+    assert json.loads(path.read_text())["metrics"]["accuracy"] > 0.9

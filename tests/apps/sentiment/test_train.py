@@ -161,7 +161,8 @@ def test_the_demo_is_learned(tmp_path):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "true"),
+        ("--mixed-precision",),
+        ("--mixed-precision", "bfloat16"),
         ("--jit-compile", "true"),
         ("--depth", "2", "--cell", "peephole_lstm", "--bidirectional", "false"),
     ],

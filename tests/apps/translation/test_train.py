@@ -107,7 +107,8 @@ def test_the_demo_is_learned(tmp_path):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "true"),
+        ("--mixed-precision",),
+        ("--mixed-precision", "bfloat16"),
         ("--jit-compile", "true", "--epochs", "6"),
         ("--scheduled-sampling", "0.2"),
         ("--depth", "2", "--cell", "lstm", "--decoder-cell", "peephole_lstm"),

@@ -150,7 +150,8 @@ def test_the_demo_is_learned(tmp_path):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "true"),
+        ("--mixed-precision",),
+        ("--mixed-precision", "bfloat16"),
         ("--jit-compile", "true", "--mode", "live"),
         ("--cell", "peephole_lstm", "--depth", "2", "--smoothing-loss", "0.15"),
         ("--class-weights", "balanced", "--regions", "max", "--cell", "lstm"),
