@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs, text_input
+from apps.common import checks, cli, distributed, runs, text_input
 from apps.common.search import Search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
@@ -12,7 +12,7 @@ UNITS = cli.constant("data_pipelines.language_model.pipeline", "UNITS")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Trains a language model on a text."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
@@ -139,9 +139,7 @@ class Config:
     jit_compile: bool = cli.flag(
         False, "compile the training step with XLA", rare=True
     )
-    mixed_precision: bool = cli.flag(
-        False, "compute in float16, for GPUs", rare=True
-    )
+    mixed_precision: str = runs.MIXED_PRECISION
     name: str = cli.flag(
         "", "name of the run; empty: data set and cell", group="output"
     )

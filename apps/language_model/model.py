@@ -18,7 +18,7 @@ from keras import layers, ops
 
 import rnn_layers
 from apps.common.cli import UserError
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 from apps.common.token_loss import TokenCrossentropy
 from rnn_layers.cells.catalogue import cell_class
 
@@ -223,7 +223,7 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
             averaging=config.averaging,
         ),
         loss=TokenCrossentropy(),
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )
 
 

@@ -13,8 +13,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 
 from apps.common import checkpoint, runs
@@ -52,7 +50,7 @@ def train(config: Config) -> dict:
 
         # 3. Model.
         if config.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
+            keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         size = len(data.tokenizer)
         trained, language_model = model.build(config, size)
 
@@ -66,16 +64,17 @@ def train(config: Config) -> dict:
         validation = evaluate.Validation(
             data, Predictor(language_model, data.tokenizer, config)
         )
-        batches = data.train.dataset(True, start_step=progress.epoch * steps)
+        batches = data.train.dataset(
+            True, progress.epoch * steps, run.machines.shard
+        )
         if model.samples(config, size):
             batches = batches.map(model.sampled_targets)
-        trained.fit(
+        run.machines.fit(
+            trained,
             batches,
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(run, len(data.train.lengths), data.train.lengths),

@@ -9,6 +9,7 @@ from tests.apps import (
     ranks,
     reviews,
     squares,
+    texts,
     translations,
     videos,
 )
@@ -37,6 +38,10 @@ APPS = {
         squares.flags,
     ),
     "forecasting": (_write_series, forecast_files.flags),
+    "language_model": (
+        lambda folder: texts.write_text(folder / "text"),
+        texts.flags,
+    ),
     "video_labeling": (
         lambda folder: videos.write_videos(folder / "clips", (12, 3, 3)),
         lambda folder, *more: videos.flags(folder, "--dropout", "0.2", *more),
