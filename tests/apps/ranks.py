@@ -72,13 +72,18 @@ def wait_for_epochs(process, log, count):
 
 
 def line_within(process, seconds):
-    """Returns the line of errors that has to come soon; then all has ended."""
+    """Returns the error that has to come soon; then all has ended."""
     begun = time.monotonic()
-    line = process.stderr.readline()
+    line = next(line for line in process.stderr if line.startswith("error: "))
     assert time.monotonic() - begun < seconds
     _, more = process.communicate(timeout=60)
-    assert (process.returncode, more) == (2, "")
+    assert (process.returncode, errors_in(more)) == (2, [])
     return line
+
+
+def errors_in(text):
+    """The errors among lines of standard error, which also say what lasts."""
+    return [line for line in text.splitlines() if line.startswith("error: ")]
 
 
 def all_gone(processes, seconds):
