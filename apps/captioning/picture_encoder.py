@@ -110,17 +110,24 @@ def build(config: Config) -> PictureEncoder:
 def small_cnn(size: int) -> keras.Model:
     """Return a small residual network of square pictures, not trained yet.
 
-    A region is 8 x 8 pixels. Shortcuts around pairs of layers are those of
-    He et al., 2016, https://arxiv.org/abs/1512.03385, section 3.2; rows and
-    columns as channels those of Liu et al., 2018,
-    https://arxiv.org/abs/1807.03247.
+    A region is 8 x 8 pixels. Its last channels are made of single pixels, and
+    so say which colours there are whatever shape has them, known or not.
+    Shortcuts around pairs of layers are those of He et al., 2016,
+    https://arxiv.org/abs/1512.03385, section 3.2; rows and columns as channels
+    those of Liu et al., 2018, https://arxiv.org/abs/1807.03247.
     """
     pictures = keras.Input((size, size, 3), name="pictures")
-    x = layers.Rescaling(1 / 127.5, -1)(pictures)
-    x = _convolution(x, CHANNELS, 5, strides=2)
+    pixels = layers.Rescaling(1 / 127.5, -1)(pictures)
+    x = _convolution(pixels, CHANNELS, 5, strides=2)
     x = _convolution(x, 2 * CHANNELS, 3, strides=2)
     x = _convolution(_with_places(_residual(x)), 4 * CHANNELS, 3, strides=2)
     x = _residual(_residual(x))
+    # Every second pixel: a convolution of size 1 with strides, of 3 channels,
+    # crashes when TensorFlow 2.21 trains it with oneDNN.
+    colours = layers.MaxPooling2D(1, strides=2)(pixels)
+    colours = _convolution(colours, CHANNELS, 1)
+    colours = layers.MaxPooling2D(4, padding="same")(colours)
+    x = layers.Concatenate()([x, colours])
     x = layers.Reshape((-1, x.shape[-1]), name="regions")(x)
     return keras.Model(pictures, x, name="encoder")
 

@@ -71,7 +71,7 @@ def train(config: Config) -> dict:
             )
             echo(f"vectors  {count:,} of {len(vectors):,} tokens in the file")
         steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 3_000, 3, 20)
+        epochs = config.epochs or checkpoint.epochs(steps, 2_500, 3, 20)
         trained, captioner = model.build(
             config,
             encoder.source,

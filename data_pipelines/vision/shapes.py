@@ -100,11 +100,6 @@ def centered(items: list[Item], x: float, y: float) -> list[Item]:
     return [item._replace(x=item.x + dx, y=item.y + dy) for item in items]
 
 
-def turned(items: Iterable[Item]) -> list[Item]:
-    """Return the same with x and y exchanged."""
-    return [item._replace(x=item.y, y=item.x) for item in items]
-
-
 def hidden(behind: Item, front: Item, side: int) -> float:
     """Return the part of a shape that another one covers.
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from data_pipelines.captioning.demo.scenes import COLOURS, Scene, Thing
 from data_pipelines.vision import shapes
-from data_pipelines.vision.shapes import Item, centered, extent, turned
+from data_pipelines.vision.shapes import Item, centered, extent
 
 SIDE, MARGIN = 64, 2.5  # Pixels; of the picture, and all around it
 DIAMETERS = {"small": (11.5, 13.5), "large": (19.0, 22.0)}
@@ -27,7 +27,7 @@ FORMS = {
     4: [[0j, 1, 2, 3], [0j, 1j, 2j, 3j], [0j, 1, 1j, 1 + 1j]],
 }
 PAPERS = ("#f0f0ee", "#ece8de", "#dee6ee", "#e2ece2", "#d4d4d8", "#eee2e2")
-VARIATION, TILT = 10, 9.0  # Of the parts of a colour; degrees
+VARIATION, TILT = 20, 9.0  # Of the parts of a colour; degrees
 SCALE = 4  # Drawn this much larger, then reduced, so that edges are smooth
 
 
@@ -42,7 +42,7 @@ def arrange(scene: Scene, chance: random.Random) -> list[Item] | None:
     elif relation == "in front of":
         items = _in_front(*groups, chance)
     else:
-        items = _row(groups, relation, chance)
+        items = _apart(groups, relation, chance)
     free = [SIDE / 2 - MARGIN - size / 2 for size in extent(items)]
     if min(free) < 0:
         return None
@@ -65,14 +65,17 @@ def _group(thing: Thing, chance: random.Random) -> list[Item]:
     return centered([Item(thing, z.real, z.imag, diameter) for z in form], 0, 0)
 
 
-def _row(groups: list, relation: str, chance: random.Random) -> list[Item]:
-    """Return groups apart, from left to right or from top to bottom."""
-    gap, edge, items = chance.uniform(5, 8), 0.0, []
-    for group in groups:
-        width, _ = extent(group)
-        items += centered(group, edge + width / 2, chance.uniform(-2, 2))
-        edge += width + gap
-    return turned(items) if relation == "above" else items
+def _apart(groups: list, relation: str, chance: random.Random) -> list[Item]:
+    """Return the second group beside the first one, below it, or both."""
+    sides = zip(*map(extent, groups), strict=True)
+    x, y = (sum(pair) / 2 + chance.uniform(5, 8) for pair in sides)
+    if relation == "left of":
+        y = chance.uniform(-2, 2)
+    elif relation == "above":
+        x = chance.uniform(-2, 2)
+    elif relation == "above and right of":
+        x = -x
+    return centered(groups[0], 0, 0) + centered(groups[1], x, y)
 
 
 def _inside(inner: list[Item], rings: list[Item]) -> list[Item]:
@@ -108,10 +111,8 @@ def draw(items: list[Item], chance: np.random.Generator) -> bytes:
             line = [*path.ravel(), *path[0]]
             canvas.line(line, outline, round(diameter / 30))
     # Light from one side, and a fine grain.
-    across = np.linspace(-1, 1, SIDE)
-    slopes = chance.uniform(-0.08, 0.08, 2)
-    light = np.add.outer(slopes[0] * across, slopes[1] * across)
-    light += chance.uniform(0.9, 1.02)
+    slopes = np.outer(chance.uniform(-0.08, 0.08, 2), np.linspace(-1, 1, SIDE))
+    light = np.add.outer(*slopes) + chance.uniform(0.9, 1.02)
     lit = image.reduce(SCALE) * light[..., None]
     lit += chance.normal(0, 1.2, (SIDE, SIDE, 1))
     picture = Image.fromarray(lit.clip(0, 255).round().astype(np.uint8))

@@ -1,7 +1,6 @@
 """What a demo picture shows, before it has a place in pixels or in words."""
 
 import configparser
-import itertools
 import random
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ KINDS = {
     "place": (1, tuple(GRAMMAR["place"])),
     "pair": (2, tuple(GRAMMAR["back"])),
 }
-WEIGHTS = (2, 5)
+WEIGHTS = (3, 5)
 
 
 class Thing(NamedTuple):
@@ -44,21 +43,19 @@ class Scene(NamedTuple):
     def facts(self) -> frozenset[str]:
         """All that a caption has to say, and nothing else may."""
         names = [thing.name for thing in self.things]
-        facts = {f"{t.count} {t.size} {t.name}" for t in self.things}
+        facts = [f"{t.count} {t.size} {t.name}" for t in self.things]
         if self.kind == "place":
-            facts.add(f"{names[0]} in {self.relation}")
-        for first, second in itertools.pairwise(names):
-            facts.add(f"{first} {self.relation} {second}")
-        return frozenset(facts)
+            return frozenset([*facts, f"{names[0]} in {self.relation}"])
+        return frozenset([*facts, f" {self.relation} ".join(names)])
 
     @property
     def combinations(self) -> set[str]:
         """(colour, shape) and (shape, relation, shape)."""
-        shapes = [thing.shape for thing in self.things]
-        return {thing.name for thing in self.things} | {
-            f"{first} {self.relation} {second}"
-            for first, second in itertools.combinations(shapes, 2)
-        }
+        combinations = {thing.name for thing in self.things}
+        if self.kind == "pair":
+            shapes = [thing.shape for thing in self.things]
+            combinations.add(f" {self.relation} ".join(shapes))
+        return combinations
 
 
 def random_scene(chance: random.Random, kind: str, relation: str) -> Scene:

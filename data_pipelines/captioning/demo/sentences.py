@@ -34,9 +34,8 @@ def facts(sentence: str) -> frozenset[str] | None:
         Thing(NUMBERS.index(number) + 1, *rest)
         for number, *rest in PHRASE.findall(text)
     ]
-    orders = [*itertools.permutations(things)]
     for kind, (count, relations) in scenes.KINDS.items():
-        for order in orders if count == len(things) else ():
+        for order in itertools.permutations(things, count):
             for relation in relations:
                 scene = Scene(kind, relation, order)
                 if text in map(_bare, _plain(scene)):

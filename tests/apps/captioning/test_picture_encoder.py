@@ -15,6 +15,19 @@ from tests.apps.captioning.tiny import COUNTS, B, U, words
 from tests.apps.squares import flags, opened, pixels, write_network
 
 
+def test_colours_of_a_region_are_the_same_wherever_its_pixels_lie():
+    encoder = picture_encoder.small_cnn(24)
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (2, 24, 24, 3)).astype("float32")
+    moved = pictures.copy()
+    moved[:, 8:16, 16:] = np.roll(pictures[:, 8:16, 16:], (2, 4), (1, 2))
+    ours, others = np.array(encoder(pictures)), np.array(encoder(moved))
+    assert ours.shape == (2, 9, 5 * picture_encoder.CHANNELS)
+    cut = -picture_encoder.CHANNELS
+    np.testing.assert_allclose(ours[..., cut:], others[..., cut:], atol=1e-6)
+    assert (abs(ours - others)[..., :cut].max(axis=(0, 2)) > 1e-3).all()
+
+
 def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
     path = write_network(tmp_path / "network.keras")
     encoder = picture_encoder.build(Config(encoder=path, finetune=True))

@@ -41,11 +41,10 @@ def test_hidden_part_of_a_square():
         )
 
 
-def test_items_are_moved_and_turned_together():
+def test_items_are_moved_together():
     items = [shapes.Item(None, 0, 0, 4), shapes.Item(None, 10, 1, 2)]
     assert shapes.box(items) == (-2, -2, 11, 2)
     assert shapes.extent(items) == (13, 4)
-    assert shapes.extent(shapes.turned(items)) == (4, 13)
     placed = shapes.centered(items, 50, 60)
     left, top, right, bottom = shapes.box(placed)
     assert ((left + right) / 2, (top + bottom) / 2) == (50, 60)
