@@ -22,6 +22,7 @@ seasonal lags, V covariates, F features of a step.
 """
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -82,8 +83,16 @@ class _Shape:
         return self.context // self.season - 1 if self.season > 1 else 0
 
 
-def build(config: Config, data: Datasets) -> Models:
-    """Return the models for a data set."""
+def build(
+    config: Config, data: Datasets, compile_loops: bool = False
+) -> Models:
+    """Return the models for a data set.
+
+    Args:
+        config: The `Config`.
+        data: The data set.
+        compile_loops: Whether XLA compiles the recurrent ones.
+    """
     shape = _Shape(
         data.train.context,
         config.horizon,
@@ -94,7 +103,8 @@ def build(config: Config, data: Datasets) -> Models:
         data.store.frequency.seconds,
     )
     recursive = config.horizon_mode == "recursive"
-    network = {"ar": _ar, "nn_ar": _nn_ar, "rnn": _rnn, "hmm": _hmm}
+    rnn = functools.partial(_rnn, compile_loops=compile_loops)
+    network = {"ar": _ar, "nn_ar": _nn_ar, "rnn": rnn, "hmm": _hmm}
     forward = network[config.model](config, shape)
     features = _Features(config, shape, _statistics(data))
 
@@ -364,9 +374,11 @@ def _nn_ar(config, shape):
     return forward
 
 
-def _rnn(config, shape):
+def _rnn(config, shape, compile_loops):
     width = distributions.width(config.output)
-    options = dict(dropout=config.dropout, return_sequences=True)
+    options = dict(
+        dropout=config.dropout, return_sequences=True, compiled=compile_loops
+    )
     if config.horizon_mode == "recursive":
         decoder = rnn_layers.stack(
             config.cell,
@@ -383,6 +395,7 @@ def _rnn(config, shape):
             config.depth,
             dropout=config.dropout,
             return_state=True,
+            compiled=compile_loops,
             name="encoder",
         )
         decoder = rnn_layers.stack(

@@ -16,7 +16,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, compilation, runs
 from apps.common.tensorboard import TensorBoard
 
 from . import evaluate, export, model, scores, show
@@ -45,12 +45,15 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy("mixed_float16")
-        models = model.build(config, data)
+        steps = data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 4000, 3, 40)
+        compiles = config.model == "rnn" and compilation.pays_off(
+            epochs * steps
+        )
+        models = model.build(config, data, compiles)
         model.initialize(models, config, data)
 
         # 4. Objective.
-        steps = data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 4000, 3, 40)
         model.compile_model(models.trained, config, epochs * steps)
 
         # 5. Training.

@@ -38,7 +38,7 @@ def samples(config: Config, vocabulary_size: int) -> int:
 
 
 def build(
-    config: Config, vocabulary_size: int
+    config: Config, vocabulary_size: int, compile_loops: bool = False
 ) -> tuple[keras.Model, keras.Model]:
     """Return the model to train and the language model, which share weights.
 
@@ -49,6 +49,7 @@ def build(
     Args:
         config: The `Config`.
         vocabulary_size: V.
+        compile_loops: Whether XLA compiles the recurrent ones.
 
     Raises:
         UserError: The cell has no recurrent dropout.
@@ -85,6 +86,7 @@ def build(
             "recurrent_dropout": config.recurrent_dropout,
             "zoneout": config.zoneout,
             "seed": config.seed,
+            "compiled": compile_loops,
         },
         name="states",
     )

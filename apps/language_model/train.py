@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, compilation, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import language_model as pipeline
 
@@ -52,11 +52,13 @@ def train(config: Config) -> dict:
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         size = len(data.tokenizer)
-        trained, language_model = model.build(config, size)
-
-        # 4. Objective.
         steps = data.train.steps_per_pass
         epochs = config.epochs or checkpoint.epochs(steps, 10_000, 3, 15)
+        trained, language_model = model.build(
+            config, size, compilation.pays_off(epochs * steps)
+        )
+
+        # 4. Objective.
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.
