@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, runs, search
+from apps.common import checks, cli, distributed, faults, runs, search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.captioning.pipeline", "SOURCES")
@@ -162,6 +162,8 @@ class Config(distributed.Flags):
         rare=True,
         at_most=10_000_000,
     )
+    train_share: float = faults.TRAIN_SHARE
+    profile: bool = faults.PROFILE
     patience: int = cli.flag(
         10,
         "stop after this many epochs, and 20 steps, without a better score"
@@ -245,6 +247,16 @@ PRESETS = {
         epochs=1,
         picture_size=32,
     ),
+    # Does the loss on one batch come near zero?
+    "overfit": dict(
+        **faults.OVERFIT,
+        dropout=0.0,
+        smoothing=0.0,
+        weight_decay=0.0,
+        averaging=0.0,
+    ),
+    # A hundredth of the training data.
+    "limit": dict(**faults.LIMIT),
 }
 
 

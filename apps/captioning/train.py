@@ -17,7 +17,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, runs
+from apps.common import checkpoint, compilation, faults, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import captioning as pipeline
@@ -70,7 +70,9 @@ def train(config: Config) -> dict:
                 config.vectors, data.tokenizer, config.seed
             )
             echo(f"vectors  {count:,} of {len(vectors):,} tokens in the file")
-        steps = config.steps_per_epoch or data.train.steps_per_pass
+        steps = faults.steps(
+            config.train_share, data.train, config.steps_per_epoch
+        )
         epochs = config.epochs or checkpoint.epochs(steps, 2_500, 3, 20)
         trained, captioner = model.build(
             config,
@@ -90,7 +92,9 @@ def train(config: Config) -> dict:
             data, Predictor(captioner, data.tokenizer, config, encoder)
         )
         first = progress.epoch * steps
-        batches = data.train.dataset(True, first, run.machines.shard)
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
+        )
         run.machines.fit(
             trained,
             batches.map(teacher_forced),
@@ -103,6 +107,7 @@ def train(config: Config) -> dict:
                     run,
                     data.train.pairs * steps / data.train.steps_per_pass,
                     data.train.lengths,
+                    config.profile,
                 ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(

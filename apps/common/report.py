@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from apps.common import runs, tables
+from apps.common import faults, runs, tables
 from data_pipelines.files.atomic import replacing
 
 # With more classes than this, tables and pictures do not name each.
@@ -74,6 +74,8 @@ def remarks(
         lower: Whether lower scores are better.
     """
     lines = [result.progress.ending]
+    if run.record["config"].get("train_share") == 0:
+        return [*lines, faults.remark(result.progress.rows[-1]["loss"])]
     if run.record["config"].get("preset") == "smoke":
         return [*lines, "a smoke test: its scores mean nothing"]
     score = result.scores[metric]

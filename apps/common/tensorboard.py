@@ -19,6 +19,9 @@ from apps.common.runs import Run
 # The projector gets slow with more; the first words are the most frequent.
 MOST_WORDS = 3000
 
+# The steps of an epoch to profile: the first ones compile.
+PROFILED = range(5, 15)
+
 
 class TensorBoard(keras.callbacks.Callback):
     """Write event files under `tensorboard/` of a run.
@@ -28,11 +31,19 @@ class TensorBoard(keras.callbacks.Callback):
         examples: Examples in one epoch.
         lengths: `(N,)` tokens, or frames, of all training examples, padding
             left out.
+        profile: Whether to profile the steps of `PROFILED`.
     """
 
-    def __init__(self, run: Run, examples: float, lengths: np.ndarray):
+    def __init__(
+        self,
+        run: Run,
+        examples: float,
+        lengths: np.ndarray,
+        profile: bool = False,
+    ):
         super().__init__()
         folder = run.file("tensorboard")
+        self.profile = str(folder) if profile else None
         self.train = tf.summary.create_file_writer(str(folder / "train"))
         self.validation = tf.summary.create_file_writer(
             str(folder / "validation")
@@ -43,8 +54,15 @@ class TensorBoard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.perf_counter()
 
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.profile and batch == PROFILED.start:
+            tf.profiler.experimental.start(self.profile)
+
     def on_train_batch_end(self, batch, logs=None):
         self._seconds = time.perf_counter() - self._begun
+        if self.profile and batch == PROFILED[-1]:
+            tf.profiler.experimental.stop()
+            self.profile = None
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = self.model.optimizer

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, runs
+from apps.common import checkpoint, compilation, faults, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
 from data_pipelines.text.word_vectors import load_vectors
@@ -61,7 +61,9 @@ def train(config: Config) -> dict:
             echo(f"vectors  {known:,} of {len(vectors):,} words")
         classes = len(data.labels)
         ratios = Ratios(data.train, classes, config.ngrams)
-        steps = config.steps_per_epoch or data.train.steps_per_pass
+        steps = faults.steps(
+            config.train_share, data.train, config.steps_per_epoch
+        )
         epochs = config.epochs or checkpoint.epochs(steps, 1200, 3, 30)
         trained, classifier = model.build(
             config,
@@ -79,7 +81,9 @@ def train(config: Config) -> dict:
         progress = checkpoint.resume(run, trained)
         validation = evaluate.Validation(classifier, data.valid)
         first = progress.epoch * steps
-        batches = data.train.dataset(True, first, run.machines.shard)
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
+        )
         run.machines.fit(
             trained,
             ratios.for_training(batches),
@@ -88,7 +92,12 @@ def train(config: Config) -> dict:
             steps,
             callbacks=[
                 validation,
-                TensorBoard(run, steps * config.batch_size, data.train.lengths),
+                TensorBoard(
+                    run,
+                    steps * config.batch_size,
+                    data.train.lengths,
+                    config.profile,
+                ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,

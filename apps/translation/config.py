@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, runs, search, text_input
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    runs,
+    search,
+    text_input,
+)
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.translation.pipeline", "SOURCES")
@@ -121,6 +129,8 @@ class Config(distributed.Flags):
         rare=True,
         at_most=10_000_000,
     )
+    train_share: float = faults.TRAIN_SHARE
+    profile: bool = faults.PROFILE
     patience: int = cli.flag(
         5,
         "stop after this many epochs, and 20 steps, without a better score"
@@ -184,6 +194,17 @@ PRESETS = {
         vocabulary_size=300,
         max_length=40,
     ),
+    # Does the loss on one batch come near zero?
+    "overfit": dict(
+        **faults.OVERFIT,
+        dropout=0.0,
+        subword_dropout=0.0,
+        smoothing=0.0,
+        weight_decay=0.0,
+        averaging=0.0,
+    ),
+    # A hundredth of the training data.
+    "limit": dict(**faults.LIMIT),
 }
 
 

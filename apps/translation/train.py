@@ -17,7 +17,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, digests, runs
+from apps.common import checkpoint, digests, faults, runs
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import translation as pipeline
@@ -65,7 +65,9 @@ def train(config: Config) -> dict:
         trained, translator = model.build(config, *map(len, tokenizers))
 
         # 4. Objective.
-        steps = config.steps_per_epoch or data.train.steps_per_pass
+        steps = faults.steps(
+            config.train_share, data.train, config.steps_per_epoch
+        )
         epochs = config.epochs or checkpoint.epochs(steps, 40_000, 3, 10)
         model.compile_model(trained, config, epochs * steps)
 
@@ -75,7 +77,9 @@ def train(config: Config) -> dict:
             data, Predictor(translator, tokenizers, config)
         )
         first = progress.epoch * steps
-        batches = data.train.dataset(True, first, run.machines.shard)
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
+        )
         run.machines.fit(
             trained,
             batches.map(teacher_forced),
@@ -88,6 +92,7 @@ def train(config: Config) -> dict:
                     run,
                     len(data.train) * steps / data.train.steps_per_pass,
                     data.train.lengths,
+                    config.profile,
                 ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, runs
+from apps.common import checks, cli, distributed, faults, runs
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.video_labeling.pipeline", "SOURCES")
@@ -158,6 +158,8 @@ class Config(distributed.Flags):
         choices=["", *cli.constant("apps.video_labeling.scores", "METRICS")],
         rare=True,
     )
+    train_share: float = faults.TRAIN_SHARE
+    profile: bool = faults.PROFILE
     patience: int = cli.flag(
         8,
         "stop after this many epochs, and 20 steps, without a better score"
@@ -218,6 +220,15 @@ PRESETS = {
     "smoke": dict(
         dataset="demo_small", units=8, region_size=8, vector_size=8, epochs=1
     ),
+    # Does the loss on one batch come near zero?
+    "overfit": dict(
+        **faults.OVERFIT,
+        dropout=0.0,
+        weight_decay=0.0,
+        averaging=0.0,
+    ),
+    # A hundredth of the training data.
+    "limit": dict(**faults.LIMIT),
 }
 
 

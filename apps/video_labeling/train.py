@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, runs
+from apps.common import checkpoint, compilation, faults, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import video_labeling as pipeline
 
@@ -60,7 +60,7 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
-        steps = data.train.steps_per_pass
+        steps = faults.steps(config.train_share, data.train)
         epochs = config.epochs or checkpoint.epochs(steps, 2000, 5, 40)
         trained, labeler = model.build(
             config,
@@ -80,7 +80,9 @@ def train(config: Config) -> dict:
             background,
         )
         first = progress.epoch * steps
-        batches = data.train.dataset(True, first, run.machines.shard)
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
+        )
         run.machines.fit(
             trained,
             batches.map(model.training_batch),
@@ -89,7 +91,12 @@ def train(config: Config) -> dict:
             steps,
             callbacks=[
                 validation,
-                TensorBoard(run, len(data.train), data.train.lengths),
+                TensorBoard(
+                    run,
+                    len(data.train) * steps / data.train.steps_per_pass,
+                    data.train.lengths,
+                    config.profile,
+                ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,

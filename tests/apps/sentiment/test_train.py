@@ -207,3 +207,16 @@ def test_chinese_is_classified_by_its_characters(tmp_path):
     )
     labels = [line.split("\t")[0] for line in answers.stdout.splitlines()]
     assert labels == ["坏", "好"]
+
+
+@pytest.mark.slow
+def test_one_batch_is_learnt_by_heart_and_profiled(tmp_path):
+    done = run_module(
+        *("apps.sentiment.train", "--preset", "overfit", "--profile"),
+        *("--dataset", "demo_small", "--units", "16", "--name", "x"),
+        *("--runs-path", str(tmp_path / "runs")),
+        *("--cache-path", str(tmp_path / "data")),
+    )
+    assert "near zero, as it should be" in done.stdout, done.stderr
+    folder = tmp_path / "runs" / "sentiment" / "x" / "tensorboard"
+    assert list(folder.glob("plugins/profile/*/*.xplane.pb"))
