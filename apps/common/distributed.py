@@ -103,6 +103,11 @@ def check(config: Flags) -> None:
         _check_batch(config, int(config.distribute), "--distribute")
     _check_rank(config)
     several = config.distribute or config.coordinator
+    if several and getattr(config, "profile", False):
+        raise cli.UserError(
+            "--profile is for this process, which does not train with"
+            " --distribute; leave out one of them"
+        )
     if several and importlib.util.find_spec("jax") is None:
         raise cli.UserError(
             "--distribute needs JAX; `make install-jax` installs it"

@@ -29,6 +29,7 @@ def refused(line, config=Config):
         ("--distribute 0", "--distribute 0: expected a number of processes"),
         ("--distribute all", "--distribute all: expected"),
         ("--devices 2 --distribute 2", "not both"),
+        ("--profile --distribute 2", "--profile is for this process"),
         ("--devices cpu:3", "--batch-size 64 cannot be shared by --devices 3"),
         (
             "--distribute 3 --batch-size 2",
