@@ -131,5 +131,6 @@ next
   make predict-forecasting ARGS="--input my.csv"
   make train-forecasting ARGS="--model nn_ar --horizon-mode recursive"
   make train-forecasting ARGS="--dataset files --data-path FOLDER"
+  make demo
   make tensorboard
   open {run.file("report.html")}""")

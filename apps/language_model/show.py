@@ -140,5 +140,6 @@ next
   make evaluate-language-model ARGS="--interpolate"
   make train-language-model ARGS="--cell peephole_lstm"
   make train-language-model ARGS="--dataset files --data-path FOLDER"
+  make demo
   make tensorboard
   open {run.file("report.html")}""")
