@@ -14,6 +14,7 @@ vocabulary, S sampled tokens.
 import math
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 import rnn_layers
@@ -209,9 +210,9 @@ class SampledSoftmax(layers.Layer):
         return ops.log(self.samples * share)
 
 
-def sampled_targets(batch, targets) -> tuple:
+def sampled_targets(batch: dict, targets: tf.Tensor) -> tuple:
     """Give a batch of the pipeline the targets that `SampledSoftmax` needs."""
-    return {**batch, "targets": targets}, ops.cast(targets != 0, "int32")
+    return {**batch, "targets": targets}, tf.cast(targets != 0, tf.int32)
 
 
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:

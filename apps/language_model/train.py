@@ -53,7 +53,7 @@ def train(config: Config) -> dict:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         size = len(data.tokenizer)
         steps = data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 10_000, 3, 15)
+        epochs = config.epochs or checkpoint.epochs(steps, 6000, 3, 15)
         trained, language_model = model.build(
             config, size, compilation.pays_off(epochs * steps)
         )
