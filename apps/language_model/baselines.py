@@ -7,6 +7,7 @@ kneser_ney_n  interpolated modified Kneser-Ney, n tokens long
 attainable    of the demo: what its source says of its own words
 """
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,8 +17,10 @@ from data_pipelines.language_model.demo import generator
 
 from . import ngrams
 
-# Tokens that are counted at a time.
+# Tokens that are counted at a time, and in all: those of larger texts would
+# need more memory than a machine has.
 BLOCK = 1_000_000
+MOST = 10 * BLOCK
 
 
 def orders(kind: str) -> tuple[int, ...]:
@@ -29,7 +32,9 @@ def count(data: Datasets) -> ngrams.Counts:
     """Return the n-grams of train."""
     order = max(orders(data.tokenizer.kind))
     return ngrams.Counts.of(
-        lambda: blocks(data.train, order), order, len(data.tokenizer)
+        lambda: itertools.islice(blocks(data.train, order), MOST // BLOCK),
+        order,
+        len(data.tokenizer),
     )
 
 

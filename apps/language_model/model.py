@@ -256,9 +256,10 @@ class LanguageModel:
 
         A loop over nothing cannot be compiled.
         """
+        x = self.scale(self.embedding(tokens))
         return ops.cond(
             ops.shape(tokens)[1] > 0,
-            lambda: self.run(tokens, states)[1],
+            lambda: self.stack.run(x, states)[1],
             lambda: states,
         )
 

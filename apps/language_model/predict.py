@@ -43,7 +43,7 @@ from .config import Config
 from .model import LanguageModel
 
 TEMPLATE = "language_model/report.html.jinja"
-BATCH = 32
+BATCH = 8
 # Tokens of a split that are scored at a time.
 CHUNK = 256
 IDS = ((None, None), "int32")
@@ -162,8 +162,24 @@ class Predictor:
             [*ids, self.tokenizer.END]
             for ids in self.tokenizer.encode_batch(texts)
         ]
-        targets = keras.utils.pad_sequences(rows, padding="post")
-        nll = np.asarray(self._compiled("score", self.score_ids, IDS)(targets))
+        # Few widths, and chunks of long lines: logits take much memory.
+        longest = max(map(len, rows))
+        width = min(CHUNK, 1 << (longest - 1).bit_length())
+        targets = keras.utils.pad_sequences(
+            rows, -(-longest // width) * width, padding="post"
+        )
+        tokens = np.roll(targets, 1, axis=1)
+        tokens[:, 0] = self.begin
+        function = self._compiled("score", self.nll)
+        states, parts = self.network.initial_state(len(rows)), []
+        for start in range(0, targets.shape[1], width):
+            part = slice(start, start + width)
+            begins = np.full(len(rows), start == 0)
+            nll, states = function(
+                tokens[:, part], targets[:, part], begins, states
+            )
+            parts.append(np.asarray(nll))
+        nll = np.concatenate(parts, axis=1)
         return [
             (row, own[: len(row)]) for row, own in zip(rows, nll, strict=True)
         ]

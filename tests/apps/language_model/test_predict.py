@@ -123,6 +123,20 @@ def test_lines_are_scored(trained, loaded, predictor, capsys, tmp_path):
     assert last.endswith("zzz")
 
 
+def test_long_lines_are_scored_in_chunks(predictor, monkeypatch):
+    texts = ["the old clock", "", "the dog " * 30]
+    whole = predictor.score(texts)
+    monkeypatch.setattr(predict, "CHUNK", 16)
+    for (ids, nll), (other, parts) in zip(
+        whole, predictor.score(texts), strict=True
+    ):
+        assert ids == other
+        np.testing.assert_allclose(nll, parts, atol=1e-4)
+        inputs = np.array([[predictor.begin, *ids]])
+        expected = predictor.score_ids(inputs[:, 1:])
+        np.testing.assert_allclose(nll, expected[0], atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
