@@ -13,6 +13,7 @@ from apps.language_model import export
 TEXTS = ["the old clocks turn .", "zzz", ""]
 
 
+@pytest.mark.slow
 def test_the_export_needs_tensorflow_alone(trained, predictor, tmp_path):
     script = f"""
 import sys, json, tensorflow as tf

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from apps.common import cli
+from apps.common import cli, runs
 from apps.language_model import train
 from apps.language_model.config import PRESETS, Config
+from apps.language_model.predict import Predictor
 from data_pipelines.files.errors import DataError
 from tests.apps.texts import flags, write_text
 from tests.apps.tools import (
@@ -49,10 +50,13 @@ def test_a_vocabulary_of_another_run_is_one_line(trained, tmp_path):
     shutil.copytree(trained.run.path, copy)
     words = (copy / "vocabulary.txt").read_text()
     (copy / "vocabulary.txt").write_text(words + "zebra\n")
-    done = run_module("apps.language_model.predict", "--run", str(copy), "the")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "vocabulary.txt" in done.stderr
+    with pytest.raises(cli.UserError, match=r"vocabulary\.txt"):
+        runs.open_run("language_model", str(copy))
+    # Nor one that was written by a run, for another model.
+    (copy / "digests.json").unlink()
+    run = runs.open_run("language_model", str(copy))
+    with pytest.raises(cli.UserError, match=r"for another vocabulary\.txt"):
+        Predictor.of_run(run)
 
 
 @pytest.mark.slow
