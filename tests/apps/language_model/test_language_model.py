@@ -15,9 +15,9 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """backup config.json curve.png data.txt digests.json export lock
-        log.csv memory.png metrics.json model.keras report.html samples.txt
-        tensorboard vocabulary.txt"""
+    expected = """README.md backup config.json curve.png data.txt digests.json
+        export lock log.csv memory.png metrics.json model.keras report.html
+        samples.txt tensorboard vocabulary.txt"""
     names = sorted(p.name for p in trained.run.path.iterdir())
     assert names == expected.split()
 
