@@ -7,7 +7,7 @@ from data_pipelines.language_model.demo import generator
 
 SIZES = {"train": 700, "valid": 40, "test": 60}
 SMALL = shlex.split(
-    "--units 24 --embedding-size 24 --batch-size 8 --chunk 20 --epochs 2"
+    "--units 24 --embedding-size 24 --batch-size 8 --chunk 20 --epochs 3"
     " --learning-rate 0.02 --dropout 0.1"
 )
 
