@@ -47,17 +47,17 @@ def test_copy_is_the_task_of_the_paper():
 
 def test_baselines_are_the_scores_of_a_model_that_remembers_nothing():
     _, y = draw("adding", 20, count=200_000)
-    found = tasks.adding_scores(y, np.ones_like(y))
+    actual = tasks.adding_scores(y, np.ones_like(y))
     for name, value in tasks.adding_baseline(20).items():
-        np.testing.assert_allclose(found[name], value, rtol=0.02)
+        np.testing.assert_allclose(actual[name], value, rtol=0.02)
     lag, symbols = 6, 2
     _, y = draw("copy", lag, symbols)
     certain = np.full((*y.shape, tasks.ALPHABET + 2), -100.0)
     certain[:, :-symbols, tasks.BLANK] = 0
     certain[:, -symbols:, : tasks.ALPHABET] = 0
-    found = tasks.copy_scores(y, certain, symbols)
+    actual = tasks.copy_scores(y, certain, symbols)
     for name, value in tasks.copy_baseline(lag, symbols).items():
-        np.testing.assert_allclose(found[name], value, rtol=0.1)
+        np.testing.assert_allclose(actual[name], value, rtol=0.1)
 
 
 def test_perfect_answers_score_perfectly():

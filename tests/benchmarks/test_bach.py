@@ -72,8 +72,8 @@ def test_the_file_is_one_that_the_benchmark_reads(
     path = tmp_path / "new" / "bach.json"
     bach.main(bach.parse([str(path)]))
     assert "train 6 chorales, 12 frames" in capsys.readouterr().out
-    found = polyphony.read(path)
-    assert {name: len(part) for name, part in found.items()} == {
+    actual = polyphony.read(path)
+    assert {name: len(part) for name, part in actual.items()} == {
         "train": 6,
         "valid": 2,
         "test": 2,

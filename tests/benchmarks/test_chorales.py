@@ -39,26 +39,26 @@ def test_the_loss_is_the_likelihood_per_frame_whatever_the_padding():
     expected = np.concatenate(frames).mean()
     for width in (5, 9):
         wider = [(0, 0), (0, width - 5), (0, 0)]
-        found = chorales.frame_loss(
+        actual = chorales.frame_loss(
             np.pad(targets, wider, constant_values=chorales.PADDING),
             keras.ops.convert_to_tensor(np.pad(logits, wider)),
         )
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
 def test_no_memory_is_worse_than_the_best_there_is():
     made = polyphony.generate((64, 1, 200))
-    found = chorales.baselines(made, is_made=True)
+    actual = chorales.baselines(made, is_made=True)
     frames = np.concatenate(made["train"])
     counted = sum(
         polyphony.likelihood(piece, frames.mean(axis=0)).sum()
         for piece in made["test"]
     ) / sum(map(len, made["test"]))
-    assert found["frequency of each note"] == pytest.approx(counted, rel=0.01)
+    assert actual["frequency of each note"] == pytest.approx(counted, rel=0.01)
     # Of a soprano, one of three notes each frame, nothing more is known.
     soprano = 3 * -(np.log(1 / 3) / 3 + 2 / 3 * np.log(2 / 3))
-    assert found["best there is"] > soprano
-    assert found["best there is"] < 0.5 * found["frequency of each note"]
+    assert actual["best there is"] > soprano
+    assert actual["best there is"] < 0.5 * actual["frequency of each note"]
     assert "best there is" not in chorales.baselines(made, is_made=False)
 
 
@@ -69,13 +69,13 @@ def test_a_cell_learns_most_of_what_can_be_learned(tmp_path, capsys):
     options = chorales.parse(flags.split())
     chorales.main(options)
     (row,) = json.loads(path.read_text())
-    found = chorales.baselines(chorales.load(None), is_made=True)
+    actual = chorales.baselines(chorales.load(None), is_made=True)
     # Test pieces are few enough for chance to help a little.
-    assert row["test"] > found["best there is"] - 0.02
+    assert row["test"] > actual["best there is"] - 0.02
     # Two thirds of the way from knowing only how frequent each note is; for
     # the rest 128 pieces are few.
-    way = found["frequency of each note"] - found["best there is"]
-    assert row["test"] < found["best there is"] + way / 3
+    way = actual["frequency of each note"] - actual["best there is"]
+    assert row["test"] < actual["best there is"] + way / 3
     cells = f"| gru | {row['units']} | {row['test']:.3f} |"
     assert cells in " ".join(capsys.readouterr().out.split())
 

@@ -39,12 +39,12 @@ def test_one_order_serves_all_digits():
 
 
 def test_baselines_are_those_of_counting_and_of_all_pixels():
-    found = digits.baselines()
+    actual = digits.baselines()
     _, _, train_classes, classes = digits.digits(False)
     counts = np.bincount(train_classes)
     most = np.flatnonzero(counts == counts.max())[0]
-    assert found["most frequent class"] == np.mean(classes == most)
-    assert 0.9 < found["logistic regression"] < 1
+    assert actual["most frequent class"] == np.mean(classes == most)
+    assert 0.9 < actual["logistic regression"] < 1
 
 
 def test_the_table_has_means_over_seeds():

@@ -24,16 +24,16 @@ def written(path, pieces):
 
 @pytest.mark.parametrize("suffix", [".json", ".pickle"])
 def test_pieces_of_the_published_form_are_read(tmp_path, suffix):
-    found = polyphony.read(written(tmp_path / f"pieces{suffix}", PIECES))
-    assert {split: len(pieces) for split, pieces in found.items()} == {
+    actual = polyphony.read(written(tmp_path / f"pieces{suffix}", PIECES))
+    assert {split: len(pieces) for split, pieces in actual.items()} == {
         "train": 2,
         "valid": 1,
         "test": 1,
     }
     for t, notes in enumerate(PIECE):
-        keys = np.flatnonzero(found["test"][0][t])
+        keys = np.flatnonzero(actual["test"][0][t])
         assert list(keys) == [note - 21 for note in notes]
-    assert found["test"][0].shape == (3, 88)
+    assert actual["test"][0].shape == (3, 88)
 
 
 class Call:
@@ -134,7 +134,7 @@ def test_the_best_prediction_is_the_mean_over_all_that_can_follow():
     """By brute force, over every phrase that begins like the piece."""
     random = np.random.default_rng(1)
     piece = polyphony.compose(random, 1)
-    found = polyphony.ideal(polyphony.roll(piece))
+    actual = polyphony.ideal(polyphony.roll(piece))
     for t in range(len(piece)):
         begun = [polyphony.CHORD_OF_BASS[notes[0]] for notes in piece[:t:2]]
         expected, total = np.zeros(88), 0
@@ -145,13 +145,13 @@ def test_the_best_prediction_is_the_mean_over_all_that_can_follow():
                     notes = np.array([*voices, last]) - 21
                     expected[notes] += share / len(sung)
                 total += share
-        np.testing.assert_allclose(found[t], expected / total, atol=1e-12)
+        np.testing.assert_allclose(actual[t], expected / total, atol=1e-12)
 
 
 def test_likelihood_is_that_of_notes_that_are_independent():
     piece = np.array([[1.0, 0, 1]])
-    found = polyphony.likelihood(piece, np.array([0.5, 0.2, 0.1]))
-    np.testing.assert_allclose(found, [-np.log(0.5 * 0.8 * 0.1)])
+    actual = polyphony.likelihood(piece, np.array([0.5, 0.2, 0.1]))
+    np.testing.assert_allclose(actual, [-np.log(0.5 * 0.8 * 0.1)])
 
 
 def test_the_same_seed_makes_the_same_music():

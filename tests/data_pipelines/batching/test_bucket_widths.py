@@ -18,8 +18,8 @@ def brute_force(lengths, count):
     best = None
     for size in range(min(count, len(different) + 1)):
         for chosen in itertools.combinations(different, size):
-            found = padding(lengths, np.array([*chosen, longest]))
-            best = found if best is None else min(best, found)
+            actual = padding(lengths, np.array([*chosen, longest]))
+            best = actual if best is None else min(best, actual)
     return best
 
 
@@ -28,11 +28,11 @@ def brute_force(lengths, count):
 def test_no_set_has_less_padding(seed, count):
     random = np.random.default_rng(seed)
     lengths = random.integers(1, 14, 40)
-    found = boundaries(lengths, count)
-    assert (np.diff(found) > 0).all()
-    assert len(found) <= count
-    assert found[-1] == lengths.max()
-    assert padding(lengths, found) == brute_force(lengths, count)
+    actual = boundaries(lengths, count)
+    assert (np.diff(actual) > 0).all()
+    assert len(actual) <= count
+    assert actual[-1] == lengths.max()
+    assert padding(lengths, actual) == brute_force(lengths, count)
 
 
 def test_enough_boundaries_leave_no_padding():
@@ -47,11 +47,11 @@ def test_one_length():
 
 def test_very_many_lengths_are_rounded_first():
     lengths = np.arange(1, 5001)
-    found = boundaries(lengths, 4)
-    assert found[-1] == 5000
+    actual = boundaries(lengths, 4)
+    assert actual[-1] == 5000
     # Equal parts are best here: the padding is that of four equal steps.
     best = padding(lengths, np.array([1250, 2500, 3750, 5000]))
-    assert padding(lengths, found) <= 1.01 * best
+    assert padding(lengths, actual) <= 1.01 * best
 
 
 def test_count_must_be_positive():

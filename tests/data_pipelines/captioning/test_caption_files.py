@@ -21,8 +21,8 @@ def read(folder, **options):
     return captions.read(folder, seed=0, cache_path=folder / "cache", **options)
 
 
-def said(found):
-    return {name: list(p.captions) for name, p in found.pictures.items()}
+def said(actual):
+    return {name: list(p.captions) for name, p in actual.pictures.items()}
 
 
 def fails(folder):
@@ -56,8 +56,8 @@ def test_kaggle(tmp_path, name):
     content += "".join(f"{more},x\r\n" for more in MORE)
     path.write_bytes(content.encode())
     pictures(tmp_path / "Images", ["a b.jpg", "c.jpg", "d, e.jpg", *MORE])
-    found = read(tmp_path)
-    assert said(found) == {
+    actual = read(tmp_path)
+    assert said(actual) == {
         "a b.jpg": [
             "A child in a pink dress .",
             "A girl, a child, going into a house .",
@@ -66,7 +66,7 @@ def test_kaggle(tmp_path, name):
         "d, e.jpg": ["A bird"],
         **{more: ["x"] for more in MORE},
     }
-    assert found.wordless == 1
+    assert actual.wordless == 1
 
 
 # The header and the delimiter that one row lacks are as they are published.
@@ -94,12 +94,12 @@ def test_results_of_flickr30k(tmp_path, name, content, place):
     mark = content[10]
     content += "".join(f"{more}{mark} 0{mark} 2 dogs\n" for more in MORE)
     (tmp_path / name).write_text(content)
-    found = said(read(tmp_path))
-    assert list(found) == names
+    actual = said(read(tmp_path))
+    assert list(actual) == names
     first = f"Two young guys , one with shaggy hair {mark} or not ."
-    assert found["71.jpg"] == [first, "Two men ."]
-    assert found["2199200615.jpg"] == ["A dog runs across the grass ."]
-    assert found["0.jpg"] == ["2 dogs"]
+    assert actual["71.jpg"] == [first, "Two men ."]
+    assert actual["2199200615.jpg"] == ["A dog runs across the grass ."]
+    assert actual["0.jpg"] == ["2 dogs"]
 
 
 @pytest.mark.parametrize(
@@ -162,16 +162,16 @@ def test_karpathy(tmp_path, place):
     (tmp_path / "annotations").mkdir()
     karpathy(tmp_path / "annotations", "dataset_coco.json", images)
     pictures(tmp_path / place, [image["filename"] for image in images])
-    found = read(tmp_path)
+    actual = read(tmp_path)
     names = {split: f"val2014/COCO_{split}.jpg" for split in parts}
-    assert {n: p.split for n, p in found.pictures.items()} == {
+    assert {n: p.split for n, p in actual.pictures.items()} == {
         names[split]: part for split, part in parts.items()
     }
-    texts = said(found)
+    texts = said(actual)
     assert texts[names["train"]] == ["A train.", "a dog"]
     assert texts[names["val"]] == ["A val.", "A man."]
-    assert found.wordless == 1
-    assert found.captionless == [tmp_path / place / "no.jpg"]
+    assert actual.wordless == 1
+    assert actual.captionless == [tmp_path / place / "no.jpg"]
 
 
 def test_karpathy_of_flickr_with_a_split_to_cut(tmp_path):
@@ -182,9 +182,9 @@ def test_karpathy_of_flickr_with_a_split_to_cut(tmp_path):
     ]  # fmt: skip
     karpathy(tmp_path, "dataset_flickr8k.json", images)
     pictures(tmp_path / "Flicker8k_Dataset", [f"{n}.jpg" for n in range(9)])
-    found = read(tmp_path)
-    assert [p.name for p in found.split("test")] == ["0.jpg"]
-    assert found.split("valid")
+    actual = read(tmp_path)
+    assert [p.name for p in actual.split("test")] == ["0.jpg"]
+    assert actual.split("valid")
     # The archive holds those of all sets.
     karpathy(tmp_path, "dataset_flickr30k.json", images)
     assert fails(tmp_path).startswith(
@@ -209,9 +209,9 @@ def test_encodings_of_json(tmp_path):
     )
     assert said(read(tmp_path, encoding="cp1252"))["0.jpg"] == ["é"]
     path.write_bytes(text.encode().replace("é".encode(), b"\xff", 1))
-    found = read(tmp_path)
-    assert said(found)["0.jpg"] == ["\ufffd"]
-    assert f"{path}: 1 broken bytes replaced" in found.notes
+    actual = read(tmp_path)
+    assert said(actual)["0.jpg"] == ["\ufffd"]
+    assert f"{path}: 1 broken bytes replaced" in actual.notes
 
 
 @pytest.mark.parametrize(
@@ -245,10 +245,10 @@ def test_parquet(tmp_path):
     }
     parquet.write_table(pyarrow.table(columns), tmp_path / "captions.parquet")
     pictures(tmp_path / "images", MORE)
-    found = read(tmp_path)
-    assert said(found) == {more: ["a, b", "c"] for more in MORE}
-    assert found.wordless == len(MORE)
-    assert [p.name for p in found.split("test")] == [MORE[2]]
+    actual = read(tmp_path)
+    assert said(actual) == {more: ["a, b", "c"] for more in MORE}
+    assert actual.wordless == len(MORE)
+    assert [p.name for p in actual.split("test")] == [MORE[2]]
 
 
 @pytest.mark.parametrize("suffix", [".tsv", ".jsonl"])

@@ -57,8 +57,8 @@ def fails(folder, **options):
     return message.removeprefix(str(folder))
 
 
-def said(found):
-    return {name: list(p.captions) for name, p in found.pictures.items()}
+def said(actual):
+    return {name: list(p.captions) for name, p in actual.pictures.items()}
 
 
 # captions.csv.
@@ -69,17 +69,17 @@ SPLIT = {"b.jpg": "train", "a.jpg": "test", "c.jpg": "valid"}
 
 @pytest.mark.parametrize("place", ["images", "."])
 def test_table(tmp_path, place):
-    found = read(table(tmp_path, rows(SAID, SPLIT), place=place))
-    assert said(found) == SAID
-    assert list(found.pictures) == list(SAID)
-    for name, picture in found.pictures.items():
+    actual = read(table(tmp_path, rows(SAID, SPLIT), place=place))
+    assert said(actual) == SAID
+    assert list(actual.pictures) == list(SAID)
+    for name, picture in actual.pictures.items():
         assert picture.name == name
         assert picture.split == SPLIT[name]
         assert picture.path == tmp_path / place / name
-        assert found.split(SPLIT[name]) == [picture]
-    assert found.name == str(tmp_path / "captions.csv")
-    assert found.notes == []
-    assert not found.bad
+        assert actual.split(SPLIT[name]) == [picture]
+    assert actual.name == str(tmp_path / "captions.csv")
+    assert actual.notes == []
+    assert not actual.bad
 
 
 def test_columns_in_any_order_and_rows_of_a_picture_apart(tmp_path):
@@ -101,9 +101,9 @@ def test_columns_in_any_order_and_rows_of_a_picture_apart(tmp_path):
 def test_what_records_can_do_applies(tmp_path):
     content = b"\xef\xbb\xbf" + rows(SAID, SPLIT).encode()
     content = content.replace(b"a brown", b"a br\xfcn").replace(b"\n", b"\r\n")
-    found = read(table(tmp_path, gzip.compress(content)))
-    assert found.pictures["b.jpg"].captions[1] == "a br\ufffdn dog"
-    (note,) = found.notes
+    actual = read(table(tmp_path, gzip.compress(content)))
+    assert actual.pictures["b.jpg"].captions[1] == "a br\ufffdn dog"
+    (note,) = actual.notes
     assert note.startswith(f"{tmp_path / 'captions.csv'}: 1 broken bytes, ")
 
 
@@ -119,22 +119,22 @@ def test_all_names_of_a_file_are_one_picture(tmp_path):
     content += f"./6.jpg,a number\n{NFC},one\n{NFD},two\npets/a.jpg,pet\n"
     folder = table(tmp_path, content, [*many, NFD, "pets/a.jpg"])
     (folder / "l.jpg").symlink_to("images/6.jpg")
-    found = read(folder)
-    assert list(found.pictures) == [*many, NFC, "pets/a.jpg"]
+    actual = read(folder)
+    assert list(actual.pictures) == [*many, NFC, "pets/a.jpg"]
     more = [f"from {i}" for i in range(len(names))]
-    assert said(found)["6.jpg"] == [*many["6.jpg"], *more]
-    assert found.pictures["6.jpg"].path == tmp_path / "images" / "6.jpg"
-    assert said(found)[NFC] == ["one", "two"]
+    assert said(actual)["6.jpg"] == [*many["6.jpg"], *more]
+    assert actual.pictures["6.jpg"].path == tmp_path / "images" / "6.jpg"
+    assert said(actual)[NFC] == ["one", "two"]
     # The others stay where they are.
     alone = read(table(tmp_path / "alone", rows(many), many))
     for name, picture in alone.pictures.items():
-        assert picture.split == found.pictures[name].split
+        assert picture.split == actual.pictures[name].split
 
 
 def test_all_names_of_a_missing_file_are_one_picture(tmp_path):
     content = rows(numbered(30)) + "./x.jpg,x\nimages/../x.jpg,x\nx.jpg,y\n"
-    found = read(table(tmp_path, content, numbered(30)))
-    assert len(found.bad) == 1
+    actual = read(table(tmp_path, content, numbered(30)))
+    assert len(actual.bad) == 1
 
 
 @pytest.mark.parametrize("other", ["./a.jpg", "images/a.jpg", "link.jpg"])
@@ -158,41 +158,41 @@ def test_names_that_leave_the_folder(tmp_path, name):
         f"/captions.csv:82: {name} is not in {folder}; expected the name of a "
         "file in it, or --allow-outside"
     )
-    found = read(folder, allow_outside=True)
-    assert (name in found.pictures) == (name[0] != "C")
+    actual = read(folder, allow_outside=True)
+    assert (name in actual.pictures) == (name[0] != "C")
 
 
 def test_copies_of_a_picture(tmp_path):
     many = numbered(60)
-    found = read(table(tmp_path, rows(many), many))
-    name = found.split("valid")[0].name
+    actual = read(table(tmp_path, rows(many), many))
+    name = actual.split("valid")[0].name
     contents = {n: n for n in many} | {"3.jpg": "copy", name: "copy"}
     contents |= {"0.jpg": "copy"}
-    apart = found.separated(contents)
+    apart = actual.separated(contents)
     assert apart.notes == []
     assert {apart.pictures[n].split for n in ("0.jpg", "3.jpg", name)} == {
-        found.pictures["0.jpg"].split
+        actual.pictures["0.jpg"].split
     }
     rest = {n: p for n, p in apart.pictures.items() if contents[n] == n}
-    assert rest == {n: found.pictures[n] for n in rest}
+    assert rest == {n: actual.pictures[n] for n in rest}
 
 
 def test_copies_of_a_picture_where_the_files_say_the_split(tmp_path):
-    found = read(table(tmp_path, rows(SAID, SPLIT)))
-    apart = found.separated({"b.jpg": "x", "a.jpg": "y", "c.jpg": "x"})
-    assert apart.pictures == found.pictures
+    actual = read(table(tmp_path, rows(SAID, SPLIT)))
+    apart = actual.separated({"b.jpg": "x", "a.jpg": "y", "c.jpg": "x"})
+    assert apart.pictures == actual.pictures
     folder = tmp_path / "images"
     assert apart.notes == [
         "1 pictures are copies, byte for byte, of one in another split, such "
         f"as {folder / 'c.jpg'} in valid of {folder / 'b.jpg'} in train"
     ]
-    assert found.separated({}).notes == []
+    assert actual.separated({}).notes == []
 
 
 def test_copies_never_empty_a_split(tmp_path):
-    found = read(table(tmp_path, rows(SAID)))
-    apart = found.separated(dict.fromkeys(SAID, "x"))
-    assert apart.pictures == found.pictures
+    actual = read(table(tmp_path, rows(SAID)))
+    apart = actual.separated(dict.fromkeys(SAID, "x"))
+    assert apart.pictures == actual.pictures
     assert len(apart.notes) == 1
 
 
@@ -252,10 +252,10 @@ def test_a_picture_in_two_splits(tmp_path):
 def test_captions_twice_are_left_out_and_counted(tmp_path):
     content = rows(SAID, SPLIT) + "c.jpg,two  birds,valid\nc.jpg,birds,valid\n"
     content += "a.jpg,two birds,test\nc.jpg,birds,valid\n"
-    found = read(table(tmp_path, content))
-    assert found.pictures["c.jpg"].captions == ("two birds", "birds")
-    assert found.pictures["a.jpg"].captions[-1] == "two birds"
-    assert found.notes == [
+    actual = read(table(tmp_path, content))
+    assert actual.pictures["c.jpg"].captions == ("two birds", "birds")
+    assert actual.pictures["a.jpg"].captions[-1] == "two birds"
+    assert actual.notes == [
         "2 captions that their picture has already are left out, the first "
         f"in {tmp_path / 'captions.csv'}:7"
     ]
@@ -264,18 +264,18 @@ def test_captions_twice_are_left_out_and_counted(tmp_path):
 def test_empty_captions_are_left_out_and_counted(tmp_path):
     many = numbered(40)
     content = rows(many) + 'b.jpg,\n3.jpg," "\nb.jpg,\u3000\nc.jpg,\nc.jpg,c\n'
-    found = read(table(tmp_path, content, [*many, "b.jpg", "c.jpg"]))
-    assert said(found) == {**many, "c.jpg": ["c"]}
-    assert found.wordless == 4
-    assert found.captionless == [tmp_path / "images" / "b.jpg"]
+    actual = read(table(tmp_path, content, [*many, "b.jpg", "c.jpg"]))
+    assert said(actual) == {**many, "c.jpg": ["c"]}
+    assert actual.wordless == 4
+    assert actual.captionless == [tmp_path / "images" / "b.jpg"]
 
 
 def test_few_pictures_without_a_file_are_counted(tmp_path):
     many = numbered(40)
     folder = table(tmp_path, rows(many), list(many)[2:])
-    found = read(folder)
-    assert list(found.pictures) == list(many)[2:]
-    assert found.bad.reasons == {
+    actual = read(folder)
+    assert list(actual.pictures) == list(many)[2:]
+    assert actual.bad.reasons == {
         str(tmp_path / "images" / f"{n}.jpg"): "there is no such file"
         for n in (0, 1)
     }
@@ -295,9 +295,9 @@ def test_many_pictures_without_a_file_are_an_error(tmp_path):
 def test_names_that_no_file_can_have(tmp_path):
     many = numbered(100)
     content = rows(many) + f"a\0b,x\n{'a' * 5000},x\nimages,x\n"
-    found = read(table(tmp_path, content, many))
-    assert len(found.bad) == 3
-    assert len(found.pictures) == 100
+    actual = read(table(tmp_path, content, many))
+    assert len(actual.bad) == 3
+    assert len(actual.pictures) == 100
 
 
 # What is kept.
@@ -333,10 +333,10 @@ def test_what_is_kept_is_what_was_read(tmp_path, monkeypatch):
             ):
                 patch.delattr(source, "__iter__")
             again = read(folder, cache_path=cache)
-        for found in (first, again):
-            assert found.pictures == fresh.pictures
-            assert list(found.pictures) == list(fresh.pictures)
-            assert found.notes == fresh.notes
+        for actual in (first, again):
+            assert actual.pictures == fresh.pictures
+            assert list(actual.pictures) == list(fresh.pictures)
+            assert actual.notes == fresh.notes
 
 
 def test_changed_files_are_read_again(tmp_path):
@@ -359,9 +359,9 @@ def test_pictures_are_looked_for_each_time(tmp_path):
     assert len(read(folder, **options).pictures) == 40
     (folder / "images" / "7.jpg").rename(folder / "7.jpg")
     (folder / "images" / "8.jpg").unlink()
-    found = read(folder, **options)
-    assert found.pictures["7.jpg"].path == folder / "7.jpg"
-    assert list(found.bad.reasons) == [str(folder / "images" / "8.jpg")]
+    actual = read(folder, **options)
+    assert actual.pictures["7.jpg"].path == folder / "7.jpg"
+    assert list(actual.bad.reasons) == [str(folder / "images" / "8.jpg")]
     pictures(folder / "images", ["8.jpg"])
     assert not read(folder, **options).bad
 
@@ -372,36 +372,36 @@ def test_pictures_are_looked_for_each_time(tmp_path):
 def test_missing_splits_are_cut_from_train_by_picture(tmp_path):
     many = numbered(500)
     folder = table(tmp_path, rows(many), many)
-    found = read(folder)
-    counts = [len(found.split(s)) for s in ("train", "valid", "test")]
+    actual = read(folder)
+    counts = [len(actual.split(s)) for s in ("train", "valid", "test")]
     assert sum(counts) == 500
     assert all(30 <= count <= 70 for count in counts[1:])
-    assert all(len(p.captions) == 2 for p in found.pictures.values())
+    assert all(len(p.captions) == 2 for p in actual.pictures.values())
     # By the name alone: not by the order, the captions, or who else is there.
     fewer = dict(reversed(list(many.items())))
     for number in range(0, 500, 7):
         del fewer[f"{number}.jpg"]
     again = read(table(tmp_path, rows(fewer).replace("number", "n"), ()))
     for name, picture in again.pictures.items():
-        assert picture.split == found.pictures[name].split
+        assert picture.split == actual.pictures[name].split
     other = read(folder, seed=1)
     assert any(
-        p.split != found.pictures[n].split for n, p in other.pictures.items()
+        p.split != actual.pictures[n].split for n, p in other.pictures.items()
     )
 
 
 def test_only_what_is_missing_is_cut(tmp_path):
     many = numbered(100)
     split = {name: "test" if n < 30 else "train" for n, name in enumerate(many)}
-    found = read(table(tmp_path, rows(many, split), many))
-    assert [p.name for p in found.split("test")] == list(many)[:30]
-    assert 1 <= len(found.split("valid")) <= 20
-    assert found.split("train")
+    actual = read(table(tmp_path, rows(many, split), many))
+    assert [p.name for p in actual.split("test")] == list(many)[:30]
+    assert 1 <= len(actual.split("valid")) <= 20
+    assert actual.split("train")
 
 
 def test_three_pictures_are_enough_two_are_not(tmp_path):
-    found = read(table(tmp_path, rows(SAID)))
-    assert {p.split for p in found.pictures.values()} == set(SPLITS)
+    actual = read(table(tmp_path, rows(SAID)))
+    assert {p.split for p in actual.pictures.values()} == set(SPLITS)
     two = {name: SAID[name] for name in list(SAID)[:2]}
     assert fails(table(tmp_path, rows(two))) == (
         "/captions.csv: too few different pictures to cut valid and test "
@@ -414,10 +414,10 @@ def test_no_train(tmp_path):
     assert fails(folder) == (
         "/captions.csv: no picture is in train; found test"
     )
-    found = read(folder, training=False)
-    assert len(found.split("test")) == 3
-    assert not found.split("train")
-    assert not found.split("valid")
+    actual = read(folder, training=False)
+    assert len(actual.split("test")) == 3
+    assert not actual.split("train")
+    assert not actual.split("valid")
 
 
 def test_an_old_run_sees_the_same_cut(tmp_path):
@@ -458,12 +458,12 @@ def test_coco(tmp_path):
     many = numbered(60)
     coco(tmp_path, "captions_train2017.json", many, "train2017")
     coco(tmp_path, "captions_val2017.json", SAID, "val2017")
-    found = read(tmp_path)
-    assert said(found) == {**many, **SAID}
-    valid = found.split("valid")
+    actual = read(tmp_path)
+    assert said(actual) == {**many, **SAID}
+    valid = actual.split("valid")
     assert [p.path for p in valid] == [tmp_path / "val2017" / n for n in SAID]
-    assert found.pictures["3.jpg"].path == tmp_path / "train2017" / "3.jpg"
-    assert 1 <= len(found.split("test")) <= 15  # cut from train
+    assert actual.pictures["3.jpg"].path == tmp_path / "train2017" / "3.jpg"
+    assert 1 <= len(actual.split("test")) <= 15  # cut from train
 
 
 def test_coco_with_all_pictures_in_one_folder(tmp_path):
@@ -477,8 +477,8 @@ def test_coco_in_another_order_and_form(tmp_path):
     content = json.loads(path.read_text())
     content = dict(reversed(content.items()))
     path.write_text("\ufeff" + json.dumps(content, indent=4))
-    found = read(tmp_path)
-    assert said(found) == SAID
+    actual = read(tmp_path)
+    assert said(actual) == SAID
 
 
 ONE = {"images": [{"id": 1, "file_name": "a.jpg"}]}
@@ -591,11 +591,11 @@ def test_flickr_with_lists(tmp_path):
     lists = {"train": ["b.jpg"], "dev": ["a.jpg"], "test": ["c.jpg"]}
     more = {**SAID, "d.jpg": ["not listed"], "e.jpg": ["nor this"]}
     lists["test"].append("f.jpg")
-    found = read(flickr(tmp_path, more, lists))
-    assert said(found) == SAID
-    splits = {name: p.split for name, p in found.pictures.items()}
+    actual = read(flickr(tmp_path, more, lists))
+    assert said(actual) == SAID
+    splits = {name: p.split for name, p in actual.pictures.items()}
     assert splits == {"b.jpg": "train", "a.jpg": "valid", "c.jpg": "test"}
-    assert found.notes == [
+    assert actual.notes == [
         "2 pictures are in no list and left out, such as d.jpg",
         "1 pictures of the lists have no caption, such as f.jpg",
     ]
@@ -603,17 +603,17 @@ def test_flickr_with_lists(tmp_path):
 
 def test_flickr_without_lists(tmp_path):
     many = numbered(60)
-    found = read(flickr(tmp_path, many, place="images"))
-    assert said(found) == many
-    assert all(found.split(split) for split in SPLITS)
-    assert not found.notes
+    actual = read(flickr(tmp_path, many, place="images"))
+    assert said(actual) == many
+    assert all(actual.split(split) for split in SPLITS)
+    assert not actual.notes
 
 
 def test_flickr_with_one_list(tmp_path):
     many = numbered(60)
-    found = read(flickr(tmp_path, many, {"train": list(many)[:50]}))
-    assert len(found.pictures) == 50
-    assert all(found.split(split) for split in SPLITS)
+    actual = read(flickr(tmp_path, many, {"train": list(many)[:50]}))
+    assert len(actual.pictures) == 50
+    assert all(actual.split(split) for split in SPLITS)
 
 
 def test_flickr_in_the_folders_it_comes_in(tmp_path):

@@ -55,7 +55,7 @@ def test_rows_are_pictures_with_one_of_their_captions(
 
 def test_tokens_are_begin_words_end_and_padding(mine, shared_cache):
     data = make(mine, shared_cache, max_length=9)
-    found = []
+    actual = []
     for _, tokens in arrays(data.valid.dataset()):
         for row in tokens.tolist():
             (end,) = np.flatnonzero(np.equal(row, Tokenizer.END))
@@ -63,7 +63,7 @@ def test_tokens_are_begin_words_end_and_padding(mine, shared_cache):
             assert not any(row[end + 1 :])
             assert all(row[1:end])
             assert end <= 9
-            found.append(row[1:end])
+            actual.append(row[1:end])
     whole = data.tokenizer.encode_batch(
         [
             normalize_caption(text)
@@ -71,7 +71,7 @@ def test_tokens_are_begin_words_end_and_padding(mine, shared_cache):
             for text in captions(number)
         ]
     )
-    assert sorted(found) == sorted(row[:8].tolist() for row in whole)
+    assert sorted(actual) == sorted(row[:8].tolist() for row in whole)
     longer = sum(len(row) > 8 for row in whole)
     assert longer > 0
     note = f"note     valid: {longer} captions cut after 8 tokens"
@@ -86,15 +86,15 @@ def test_one_pass_has_every_pair_once(mine, shared_cache):
         assert [len(tokens) for _, tokens in batches[:-1]] == [8] * (
             len(batches) - 1
         )
-        found = [t for _, tokens in batches for t in texts(data, tokens)]
+        actual = [t for _, tokens in batches for t in texts(data, tokens)]
         everything = itertools.chain(*split.references)
-        assert sorted(found) == sorted(known(data, everything))
+        assert sorted(actual) == sorted(known(data, everything))
 
 
 def passes(data, count):
     steps = data.train.steps_per_pass
-    found = arrays(data.train.dataset(training=True), count * steps)
-    return [found[i * steps : (i + 1) * steps] for i in range(count)]
+    actual = arrays(data.train.dataset(training=True), count * steps)
+    return [actual[i * steps : (i + 1) * steps] for i in range(count)]
 
 
 def test_passes_leave_out_less_than_a_batch_of_short_captions(
@@ -105,9 +105,9 @@ def test_passes_leave_out_less_than_a_batch_of_short_captions(
     assert data.train.steps_per_pass == 300 // 7
     left_out = []
     for batches in passes(data, 3):
-        found = sorted(t for _, b in batches for t in texts(data, b))
-        assert len(found) == 300 - 300 % 7
-        missing = set(everything) - set(found)
+        actual = sorted(t for _, b in batches for t in texts(data, b))
+        assert len(actual) == 300 - 300 % 7
+        missing = set(everything) - set(actual)
         assert len(missing) == 300 % 7
         assert max(len(text.split()) for text in missing) < 7
         left_out.append(missing)
@@ -117,10 +117,10 @@ def test_passes_leave_out_less_than_a_batch_of_short_captions(
 def test_few_shapes_and_all_of_them_full(mine, shared_cache):
     data = make(mine, shared_cache)
     lengths = data.train.lengths + 1
-    found = {tokens.shape for _, tokens in itertools.chain(*passes(data, 3))}
+    actual = {tokens.shape for _, tokens in itertools.chain(*passes(data, 3))}
     widths = bucket_widths.boundaries(lengths, 5)
-    assert found == {(8, int(width)) for width in widths}
-    assert len(found) == 5
+    assert actual == {(8, int(width)) for width in widths}
+    assert len(actual) == 5
 
 
 def test_padding_is_counted(mine, shared_cache):
@@ -204,11 +204,11 @@ def test_captions_of_a_picture_together(mine, shared_cache, encoder, count):
         for inputs, tokens in batches:
             assert len(inputs) == pictures
             rows = np.reshape(texts(data, tokens), (pictures, count))
-            for picture, found in zip(inputs, rows.tolist(), strict=True):
+            for picture, actual in zip(inputs, rows.tolist(), strict=True):
                 number = numbers[picture.tobytes()]
                 own = set(map(normalize_caption, captions(number)))
-                assert set(found) <= own
-                assert len(set(found)) == min(count, len(own))
+                assert set(actual) <= own
+                assert len(set(actual)) == min(count, len(own))
                 owners.append(number)
         assert len(set(owners)) == len(owners)
     # All pairs once, as ever, where it is not training.
@@ -260,8 +260,8 @@ def test_a_long_caption_alone_is_in_every_pass(tmp_path):
         file.write(f"3.png,{'long ' * 15},train\n")
     data = make(path, tmp_path / "cache")
     for batches in passes(data, 4):
-        found = [t for _, tokens in batches for t in texts(data, tokens)]
-        assert found.count(" ".join(["long"] * 15)) == 1
+        actual = [t for _, tokens in batches for t in texts(data, tokens)]
+        assert actual.count(" ".join(["long"] * 15)) == 1
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

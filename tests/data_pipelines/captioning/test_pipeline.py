@@ -122,8 +122,8 @@ def test_tokenizer_of_an_old_run(mine, shared_cache, tmp_path):
     assert data.report()[:2] == ["train    no pictures", "valid    no pictures"]
     with pytest.raises(ValueError, match="no captions to make batches of"):
         data.train.dataset()
-    found = [t for _, b in arrays(data.test.dataset()) for t in texts(data, b)]
-    assert sorted(found) == sorted(itertools.chain(*data.test.references))
+    actual = [t for _, b in arrays(data.test.dataset()) for t in texts(data, b)]
+    assert sorted(actual) == sorted(itertools.chain(*data.test.references))
 
 
 def test_captions_without_a_word_are_left_out_and_counted(tmp_path):
@@ -181,10 +181,10 @@ def test_bad_pictures_are_left_out_and_listed(tmp_path, encoder, monkeypatch):
         )
         numbers = [int(p.name[:-4]) for p in data.test.pictures]
         assert numbers == [69, 71, 72, 73, 74, 75]
-        for found, number in zip(
+        for actual, number in zip(
             np.concatenate(list(data.test.each_input(4))), numbers, strict=True
         ):
-            assert np.array_equal(found, expected(number, encoder))
+            assert np.array_equal(actual, expected(number, encoder))
         seen_of = [t for _, b in arrays(data.valid.dataset()) for t in b]
         assert len(seen_of) == 40
 

@@ -67,8 +67,8 @@ def test_gzip_is_known_by_its_bytes_not_its_name(tmp_path):
 
 def test_other_columns(tmp_path):
     path = write(tmp_path / "a.csv", "stars,review\n5,fine\n1,poor\n")
-    found = read(path, text="review", label="stars")
-    assert found == [("fine", "5", 2), ("poor", "1", 3)]
+    actual = read(path, text="review", label="stars")
+    assert actual == [("fine", "5", 2), ("poor", "1", 3)]
 
 
 def test_lines_of_quoted_fields_and_blank_lines(tmp_path):
@@ -84,8 +84,8 @@ def test_lines_of_quoted_fields_and_blank_lines(tmp_path):
 @pytest.mark.parametrize("suffix", CONTENT)
 def test_byte_order_mark_and_windows_line_ends(tmp_path, suffix):
     content = "\ufeff" + CONTENT[suffix].replace("\n", "\r\n")
-    found = read(write(tmp_path / f"a{suffix}", content))
-    assert [record[1] for record in found] == ["pos", "neg"]
+    actual = read(write(tmp_path / f"a{suffix}", content))
+    assert [record[1] for record in actual] == ["pos", "neg"]
 
 
 @pytest.mark.parametrize("suffix", CONTENT)
@@ -107,15 +107,15 @@ def test_fields_longer_than_csv_allows_by_default(tmp_path):
 
 def test_broken_bytes_are_repaired_and_counted(tmp_path):
     content = b"text,label\ncaf\xe9,x\nna\xefve \xff,y\nfine \xef\xbf\xbd,x\n"
-    found = Table(write(tmp_path / "a.csv", content), ["text"])
-    assert [row["text"] for row in found] == [
+    actual = Table(write(tmp_path / "a.csv", content), ["text"])
+    assert [row["text"] for row in actual] == [
         "caf\ufffd",
         "na\ufffdve \ufffd",
         "fine \ufffd",  # stood in the file, so it is no repair
     ]
-    assert found.repaired == 3
-    list(found)
-    assert found.repaired == 3
+    assert actual.repaired == 3
+    list(actual)
+    assert actual.repaired == 3
 
 
 def test_numbers_and_words_as_labels(tmp_path):
@@ -528,10 +528,10 @@ RETURN = "not CSV: a carriage return stands in it; expected quotation marks"
     ],
 )
 def test_ends_of_lines_that_are_none(tmp_path, name, content, message):
-    found = fails(write(tmp_path / name, content))
-    assert message in found.replace("the record that starts here is ", "")
+    actual = fails(write(tmp_path / name, content))
+    assert message in actual.replace("the record that starts here is ", "")
     if name == "a.tsv":
-        assert found.endswith("if texts are quoted, let its name end in .csv")
+        assert actual.endswith("if texts are quoted, let its name end in .csv")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

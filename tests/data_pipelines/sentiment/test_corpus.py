@@ -47,8 +47,8 @@ def made(folder, sources):
     return Corpus.load(folder)
 
 
-def words_of(found, part, row):
-    names = dict(zip(found.numbers.tolist(), found.words, strict=True))
+def words_of(actual, part, row):
+    names = dict(zip(actual.numbers.tolist(), actual.words, strict=True))
     return " ".join(names.get(n, "?") for n in part.words[row].tolist())
 
 
@@ -95,8 +95,8 @@ def test_ids_of_a_vocabulary(small, parts):
     vocabulary = Vocabulary.build(counts, 100)
     ids = vocabulary.ids(["good", "film", ",", "bad", "?", "unseen", "words"])
     words = parts["test"].words
-    found = small.ids(vocabulary)[np.concatenate([words[0], words[1]])]
-    assert found.tolist() == ids.tolist()
+    actual = small.ids(vocabulary)[np.concatenate([words[0], words[1]])]
+    assert actual.tolist() == ids.tolist()
     assert ids.tolist()[-3:] == [UNKNOWN] * 3
 
 
@@ -131,10 +131,10 @@ def test_cut_keeps_equal_words_on_one_side_and_follows_the_seed(tmp_path):
     # The same words again, written in another way.
     records += [(t.upper().replace(" ", "\n"), c, n) for t, c, n in records]
     sources = [Source("a", records, {"train": 0.75, "test": 0.25})]
-    found = made(tmp_path / "c", sources)
+    actual = made(tmp_path / "c", sources)
     cuts = []
     for seed in (0, 0, 1):
-        parts = found.split(sources, seed)
+        parts = actual.split(sources, seed)
         train, test = (parts[split].digests for split in ("train", "test"))
         assert len(train) + len(test) == 1200
         assert 0.18 < len(test) / 1200 < 0.32
@@ -175,12 +175,12 @@ def test_forgotten_words_are_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(word_counter.WordCounter.__init__, "__defaults__", (5,))
     monkeypatch.setattr(corpus, "_CHUNK_TEXTS", 2)
     rare = [(f"often rare{i} often", str(i % 2), i) for i in range(50)]
-    found = made(tmp_path / "c", [Source("a", rare, WHOLE)])
-    assert len(found.words) <= 5
-    (part,) = found.parts
-    assert found.counts(part)["often"] == 100
-    vocabulary = Vocabulary.build(found.counts(part), 100, 2)
-    ids = found.ids(vocabulary)[part.words.values]
+    actual = made(tmp_path / "c", [Source("a", rare, WHOLE)])
+    assert len(actual.words) <= 5
+    (part,) = actual.parts
+    assert actual.counts(part)["often"] == 100
+    vocabulary = Vocabulary.build(actual.counts(part), 100, 2)
+    ids = actual.ids(vocabulary)[part.words.values]
     assert ids.reshape(50, 3).tolist() == [[2, 1, 2]] * 50
 
 
@@ -192,8 +192,10 @@ def test_too_many_labels(tmp_path, monkeypatch):
 
 
 def test_halves_of_surrogate_pairs_pass(tmp_path):
-    found = made(tmp_path / "c", [Source("a", [("x \ud800 y", "a", 1)], WHOLE)])
-    assert words_of(found, found.parts[0], 0) == "x ? y"
+    actual = made(
+        tmp_path / "c", [Source("a", [("x \ud800 y", "a", 1)], WHOLE)]
+    )
+    assert words_of(actual, actual.parts[0], 0) == "x ? y"
 
 
 def test_errors_of_records_come_through(tmp_path):
@@ -216,11 +218,11 @@ def test_texts_do_not_enter_memory(tmp_path, monkeypatch):
     made(tmp_path / "first", [Source("a", TRAIN, WHOLE)])
     tracemalloc.start()
     try:
-        found = made(tmp_path / "c", [Source("a", records(), WHOLE)])
+        actual = made(tmp_path / "c", [Source("a", records(), WHOLE)])
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    (part,) = found.parts
+    (part,) = actual.parts
     assert part.texts.raw.values.size > 20_000_000
     assert part.words.values.nbytes > 15_000_000
     assert peak < 10_000_000
@@ -228,8 +230,8 @@ def test_texts_do_not_enter_memory(tmp_path, monkeypatch):
 
 def test_labels_are_one_line(tmp_path):
     records = [("a", " very\n\tgood\u2028news", 2), ("b", "x\ud800", 3)]
-    found = made(tmp_path / "c", [Source("a.csv", records, WHOLE)])
-    assert found.labels == ["very good news", "x?"]
+    actual = made(tmp_path / "c", [Source("a.csv", records, WHOLE)])
+    assert actual.labels == ["very good news", "x?"]
     with pytest.raises(DataError, match=r"^a\.csv:4: the label is empty$"):
         made(tmp_path / "d", [Source("a.csv", [("a", " \n", 4)], WHOLE)])
 
@@ -339,10 +341,10 @@ def test_few_texts_are_enough_to_cut_from(folder, count, seed):
     options = dict(seed=seed, labels=labels, vocabulary=vocabulary)
     data = make(folder, **options)
     parts = [getattr(data, split) for split in SPLITS]
-    found = [{t.lower() for t in part.texts} for part in parts]
-    assert all(found)
-    assert sum(map(len, found)) == len(set().union(*found)) == count
-    assert [2 * len(part) for part in found] == [len(p) for p in parts]
+    actual = [{t.lower() for t in part.texts} for part in parts]
+    assert all(actual)
+    assert sum(map(len, actual)) == len(set().union(*actual)) == count
+    assert [2 * len(part) for part in actual] == [len(p) for p in parts]
     again = make(folder, cache_path=folder.parent / "again", **options)
     assert list(again.test.texts) == list(data.test.texts)
 

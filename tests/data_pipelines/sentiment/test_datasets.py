@@ -30,9 +30,9 @@ def test_batches_hold_the_words_of_the_texts(folder):
 def test_predictions_return_to_the_order_of_the_file(folder):
     data = make(folder)
     lengths = [(ids.numpy() > 0).sum(axis=1) for ids, _ in data.test.dataset()]
-    found = data.test.in_order(np.concatenate(lengths))
+    actual = data.test.in_order(np.concatenate(lengths))
     expected = [min(len(t.split()), 10) for t in data.test.texts]
-    assert found.tolist() == expected
+    assert actual.tolist() == expected
 
 
 def test_same_seed_same_batches_other_seed_other_batches(folder):

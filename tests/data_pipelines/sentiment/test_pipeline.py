@@ -26,10 +26,10 @@ def test_three_files(folder):
     assert [len(data.train), len(data.valid), len(data.test)] == [60, 20, 30]
     assert data.labels == ["neg", "pos"]
     for split, seed in (("train", 0), ("valid", 1), ("test", 2)):
-        found = getattr(data, split)
-        rows = texts(len(found), seed)
-        assert list(found.texts) == [written for written, _ in rows]
-        assert [data.labels[i] for i in found.labels] == [c for _, c in rows]
+        actual = getattr(data, split)
+        rows = texts(len(actual), seed)
+        assert list(actual.texts) == [written for written, _ in rows]
+        assert [data.labels[i] for i in actual.labels] == [c for _, c in rows]
 
 
 def test_vocabulary_is_from_train_only(folder):
@@ -103,9 +103,9 @@ def test_missing_splits_are_cut_from_train(folder, missing):
     cut = {split: set(getattr(data, split).texts) for split in missing}
     train = set(data.train.texts)
     assert len(train.union(*cut.values())) == 400
-    for found in cut.values():
-        assert 15 < len(found) < 75
-        assert not found & train
+    for actual in cut.values():
+        assert 15 < len(actual) < 75
+        assert not actual & train
     for split in {"valid", "test"} - set(missing):
         assert len(getattr(data, split)) in (20, 30)
     again = make(folder, cache_path=folder.parent / "again")
@@ -181,9 +181,9 @@ def test_an_old_run_on_data_without_train(folder, split):
     count = {"valid": 20, "test": 30}[split]
     empty = dict.fromkeys(SPLITS, 0)
     assert data.examples == {**empty, split: count}
-    found = getattr(data, split)
-    assert sum(len(labels) for _, labels in found.dataset()) == count
-    assert found.planner.once()[-1].width == found.lengths.max()
+    actual = getattr(data, split)
+    assert sum(len(labels) for _, labels in actual.dataset()) == count
+    assert actual.planner.once()[-1].width == actual.lengths.max()
     with pytest.raises(ValueError, match="there are no examples"):
         data.train.dataset(training=True)
     assert data.train.unknown_rate == 0

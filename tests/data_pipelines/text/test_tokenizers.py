@@ -106,21 +106,21 @@ def test_the_specials_come_first(tokenizer, tmp_path):
 
 def test_sizes(texts, kind):
     for size in (SMALLEST, 20, 300):
-        found = Tokenizer.learn(texts, kind, size)
-        assert len(found) <= size
-        assert len(found) >= SMALLEST
+        actual = Tokenizer.learn(texts, kind, size)
+        assert len(actual) <= size
+        assert len(actual) >= SMALLEST
     with pytest.raises(ValueError, match="size must be at least 6, not 5"):
         Tokenizer.learn(texts, kind, 5)
 
 
 def test_a_small_corpus_has_fewer_pieces(kind):
     for small in ([], [""], ["a"], ["\u2585"], ["a b"], ["\u65e5\u672c"]):
-        found = Tokenizer.learn(small, kind, 5000)
-        assert len(found) < 20
+        actual = Tokenizer.learn(small, kind, 5000)
+        assert len(actual) < 20
         for text in small:
             if SPACE not in text and "\u2585" not in text:
-                assert 1 not in found.encode(text)
-                assert found.decode(found.encode(text)) == text
+                assert 1 not in actual.encode(text)
+                assert actual.decode(actual.encode(text)) == text
 
 
 def test_learning_twice_gives_the_same(texts, kind, tokenizer):
@@ -141,8 +141,8 @@ def test_words_and_characters_by_frequency():
 
 def test_the_commonest_characters_stay_if_there_is_no_room():
     texts = ["aaaa bbb cc d"]
-    found = Tokenizer.learn(texts, "subwords", 7)
-    assert set(found.pieces[4:]) == {SPACE, "a", "b"}
+    actual = Tokenizer.learn(texts, "subwords", 7)
+    assert set(actual.pieces[4:]) == {SPACE, "a", "b"}
 
 
 def test_learning_is_silent(capfd):
@@ -196,8 +196,8 @@ def test_unknown_pieces_are_shown(texts):
     ]  # fmt: skip
     assert subwords.decode(subwords.encode("a \u65e5\u672c b")) == "a \u2047 b"
     characters = Tokenizer.learn(["a b"], "characters", 20)
-    found = characters.decode(characters.encode("a \u65e5\u672c b"))
-    assert found == "a \u2047\u2047 b"
+    actual = characters.decode(characters.encode("a \u65e5\u672c b"))
+    assert actual == "a \u2047\u2047 b"
     words = Tokenizer.learn(["a b"], "words", 20)
     assert words.decode(words.encode("a \u65e5\u672c b")) == "a \u2047 b"
 
@@ -241,8 +241,8 @@ def test_decoding_stops_at_the_end(tokenizer):
     assert [tokenizer.decode(row) for row in rows] == expected
     assert tokenizer.decode(np.array(rows[0], np.int32)) == text
     for row, written in zip(rows, expected, strict=True):
-        found = tokenizer.decode_tensor(tf.constant(row, tf.int32))
-        assert found.numpy().decode() == written
+        actual = tokenizer.decode_tensor(tf.constant(row, tf.int32))
+        assert actual.numpy().decode() == written
 
 
 # The graph says the same.
@@ -256,9 +256,9 @@ def test_graph_and_python_encode_alike(tokenizer, graphs, kind, texts):
         *from_alphabet([*letters, " ", "\u65e5", "\U0001f642"], 200, 120),
         *from_alphabet("ents ", 200, 300),
     ]
-    found = graphs[kind](tensor(strings)).to_list()
+    actual = graphs[kind](tensor(strings)).to_list()
     rows = as_lists(tokenizer.encode_batch(strings))
-    for text, row, ids in zip(strings, rows, found, strict=True):
+    for text, row, ids in zip(strings, rows, actual, strict=True):
         assert row == ids, text
     assert [tokenizer.encode(text) for text in NASTY] == rows[: len(NASTY)]
 
@@ -278,8 +278,8 @@ def test_broken_bytes_are_read_as_python_reads_them(tokenizer, graphs, kind):
     parts = [0xE2, 0x96, 0x81, 0x41, 0xF0, 0x9F, 0xC3, 0xED, 0xA0, 0x80, 0x20]
     broken += [bytes(chance.choices(parts, k=20)) for _ in range(500)]
     strings = [raw.decode("utf-8", "replace") for raw in broken]
-    found = graphs[kind](tf.constant(broken)).to_list()
-    assert found == as_lists(tokenizer.encode_batch(strings))
+    actual = graphs[kind](tf.constant(broken)).to_list()
+    assert actual == as_lists(tokenizer.encode_batch(strings))
 
 
 def test_lone_surrogates_do_no_harm(tokenizer):
@@ -290,8 +290,8 @@ def test_every_space_of_unicode_is_a_space():
     every = [chr(i) for i in range(0x3100)]
     tokenizer = Tokenizer([*SPECIALS, f"{SPACE}a", f"{SPACE}b"], "words")
     strings = [f"a{character}b" for character in every]
-    found = tokenizer.encode_tensor(tensor(strings)).to_list()
-    spaces = {c for c, ids in zip(every, found, strict=True) if ids == [4, 5]}
+    actual = tokenizer.encode_tensor(tensor(strings)).to_list()
+    spaces = {c for c, ids in zip(every, actual, strict=True) if ids == [4, 5]}
     assert spaces == {c for c in every if c.isspace() or c == SPACE}
     others = map(chr, [*range(0x3100, 0xD800), *range(0xE000, 0x110000)])
     assert not any(character.isspace() for character in others)
@@ -301,10 +301,10 @@ def test_graph_and_python_decode_alike(tokenizer):
     chance = np.random.default_rng(0)
     ids = chance.integers(0, len(tokenizer), (2, 50, 20), np.int32)
     ids[0, :, 10:] = chance.integers(0, 4, (50, 10))
-    found = tokenizer.decode_tensor(tf.constant(ids))
-    assert found.shape == (2, 50)
+    actual = tokenizer.decode_tensor(tf.constant(ids))
+    assert actual.shape == (2, 50)
     for row, text in zip(
-        ids.reshape(-1, 20), found.numpy().ravel(), strict=True
+        ids.reshape(-1, 20), actual.numpy().ravel(), strict=True
     ):
         assert tokenizer.decode(row.tolist()) == text.decode("utf-8")
 
@@ -411,14 +411,14 @@ def merged(pieces, word):
     ids = {piece: i for i, piece in enumerate(pieces)}
     symbols = list(word)
     while True:
-        found = [
+        actual = [
             (ids[a + b], place)
             for place, (a, b) in enumerate(itertools.pairwise(symbols))
             if a + b in ids
         ]
-        if not found:
+        if not actual:
             return [ids[symbol] for symbol in symbols]
-        _, place = min(found)
+        _, place = min(actual)
         symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
 
 

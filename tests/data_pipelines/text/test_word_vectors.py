@@ -17,8 +17,8 @@ def test_with_and_without_header_and_gzip(tmp_path, header, name):
     data = (header + GLOVE).encode()
     path = tmp_path / name
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    table, found = load_vectors(path, VOCABULARY)
-    assert found == 2
+    table, actual = load_vectors(path, VOCABULARY)
+    assert actual == 2
     assert table.shape == (5, 3)
     assert table.dtype == np.float32
     np.testing.assert_allclose(table[2], [1, 2, -3])

@@ -57,7 +57,7 @@ def test_a_sentence_longer_than_the_budget_is_a_batch(folder):
     data = make(folder, tokens="words", max_length=200, batch_tokens=50)
     buckets = data.train.training_planner.buckets
     assert (1, (91, 102)) in {(b.size, b.widths) for b in buckets}
-    found = batches(
+    actual = batches(
         data.train.dataset(training=True), data.train.steps_per_pass
     )
-    assert sum(len(source) for source, _ in found) >= 29
+    assert sum(len(source) for source, _ in actual) >= 29

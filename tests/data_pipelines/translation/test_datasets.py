@@ -18,7 +18,7 @@ from tests.data_pipelines.translation.tools import (
 
 def test_batches_hold_the_sentences(folder):
     data = make(folder)
-    found = []
+    actual = []
     for source, target in batches(data.test.dataset()):
         assert source.dtype == target.dtype == np.int32
         assert (target[:, 0] == Tokenizer.BEGIN).all()
@@ -29,8 +29,8 @@ def test_batches_hold_the_sentences(folder):
             assert (rows == Tokenizer.END).sum() == len(rows)
             for row, length in zip(rows, lengths, strict=True):
                 assert not row[length:].any()
-        found += texts_of(data, source, target)
-    assert sorted(found) == sorted(written(data.test))
+        actual += texts_of(data, source, target)
+    assert sorted(actual) == sorted(written(data.test))
 
 
 def test_spec_and_cardinality(folder):
@@ -44,26 +44,26 @@ def test_spec_and_cardinality(folder):
 
 def test_evaluation_is_by_length_in_few_shapes(folder):
     split = make(folder).train
-    found = batches(split.dataset())
-    longest = [int((t > 0).sum(axis=1).max()) for _, t in found]
-    widths = [t.shape[1] for _, t in found]
+    actual = batches(split.dataset())
+    longest = [int((t > 0).sum(axis=1).max()) for _, t in actual]
+    widths = [t.shape[1] for _, t in actual]
     assert widths == sorted(widths)
     assert max(longest) == widths[-1]
-    assert len({(s.shape[1], t.shape[1]) for s, t in found}) <= 15
+    assert len({(s.shape[1], t.shape[1]) for s, t in actual}) <= 15
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_the_budget_of_tokens_is_held_in_few_shapes(folder, dropout):
     split = make(folder, subword_dropout=dropout).train
     steps = split.steps_per_pass
-    found = batches(split.dataset(training=True), 3 * steps)
-    shapes = {(s.shape, t.shape) for s, t in found}
+    actual = batches(split.dataset(training=True), 3 * steps)
+    shapes = {(s.shape, t.shape) for s, t in actual}
     assert len(shapes) <= 15
     assert shapes == {
         ((b.size, b.widths[0]), (b.size, b.widths[1]))
         for b in split.training_planner.buckets
     }
-    for source, target in found:
+    for source, target in actual:
         assert source.size <= 200
         assert target.size <= 200
 
@@ -72,12 +72,12 @@ def test_every_pair_once_a_pass_and_nearly_all(folder):
     data = make(folder)
     split = data.train
     steps = split.steps_per_pass
-    found = batches(split.dataset(training=True), 4 * steps)
+    actual = batches(split.dataset(training=True), 4 * steps)
     left = []
     for first in range(0, 4 * steps, steps):
         rows = [
             pair
-            for b in found[first : first + steps]
+            for b in actual[first : first + steps]
             for pair in texts_of(data, *b)
         ]
         assert len(set(rows)) == len(rows)
@@ -128,9 +128,9 @@ def test_dropout_cuts_anew_in_each_pass(folder):
     data = make(folder, subword_dropout=0.2)
     split = data.train
     steps = split.steps_per_pass
-    found = batches(split.dataset(training=True), 2 * steps)
+    actual = batches(split.dataset(training=True), 2 * steps)
     passes = []
-    for part in (found[:steps], found[steps:]):
+    for part in (actual[:steps], actual[steps:]):
         rows = {}
         for source, target in part:
             for pair, ids in zip(
@@ -168,8 +168,8 @@ def test_long_sentences_are_cut_and_counted(folder):
     rows[3] = ("the " * 40, rows[3][1])
     write(folder, "test", rows)
     data = make(folder, tokens="words", max_length=20)
-    found = [row for s, _ in batches(data.test.dataset()) for row in s]
-    longest = max(found, key=np.count_nonzero)
+    actual = [row for s, _ in batches(data.test.dataset()) for row in s]
+    longest = max(actual, key=np.count_nonzero)
     the = data.source_tokenizer.encode("the")
     assert longest.tolist() == [*the * 19, Tokenizer.END]
     assert "note     test: 1 en sentences cut after 19 tokens" in data.report()
@@ -178,21 +178,21 @@ def test_long_sentences_are_cut_and_counted(folder):
 def test_padding_is_measured(folder):
     split = make(folder, batch_tokens=800).train
     assert split.steps_per_pass < 20
-    found = batches(split.dataset(training=True), split.steps_per_pass)
-    real = sum((s > 0).sum() + (t > 0).sum() for s, t in found)
-    size = sum(s.size + t.size for s, t in found)
+    actual = batches(split.dataset(training=True), split.steps_per_pass)
+    real = sum((s > 0).sum() + (t > 0).sum() for s, t in actual)
+    size = sum(s.size + t.size for s, t in actual)
     assert split.padding == pytest.approx(1 - real / size)
 
 
 def test_sources_are_sorted_and_come_back_in_order(folder):
     data = make(folder)
-    found = list(data.train.sources(64))
-    assert [len(rows) for rows in found] == [64] * 9 + [24]
-    lengths = np.concatenate([(rows > 0).sum(axis=1) for rows in found])
+    actual = list(data.train.sources(64))
+    assert [len(rows) for rows in actual] == [64] * 9 + [24]
+    lengths = np.concatenate([(rows > 0).sum(axis=1) for rows in actual])
     assert (np.diff(lengths) >= 0).all()
-    assert len({rows.shape[1] for rows in found}) <= 8
+    assert len({rows.shape[1] for rows in actual}) <= 8
     decoded = [
-        data.source_tokenizer.decode(row) for rows in found for row in rows
+        data.source_tokenizer.decode(row) for rows in actual for row in rows
     ]
     assert data.train.in_order(decoded) == list(data.train.source_texts)
     back = data.train.in_order(lengths)

@@ -62,12 +62,12 @@ def test_missing_splits_are_cut_from_train(folder, missing):
     train = set(data.train.source_texts)
     total = len(data.train)
     for split in missing:
-        found = getattr(data, split)
-        assert not train & set(found.source_texts)
-        assert 30 < len(set(found.source_texts)) < 90
-        total += len(found)
+        actual = getattr(data, split)
+        assert not train & set(actual.source_texts)
+        assert 30 < len(set(actual.source_texts)) < 90
+        total += len(actual)
         # In the order of the file.
-        order = [sentences(600).index(p) for p in written(found) if p in
+        order = [sentences(600).index(p) for p in written(actual) if p in
                  sentences(600)]  # fmt: skip
         assert order == sorted(order)
     assert total == 900

@@ -16,13 +16,13 @@ TARGET = """das ein klein alt rot Haus Hund Katze sieht nimmt hat und
 def sentences(count, seed=0, longest=14):
     """Pairs (source, target), word for word and all different."""
     chance = random.Random(seed)
-    found = {}
-    while len(found) < count:
+    actual = {}
+    while len(actual) < count:
         words = chance.choices(range(len(SOURCE)), k=chance.randint(2, longest))
         target = [TARGET[i] for i in words if i or chance.random() < 0.5]
         source = " ".join(SOURCE[i] for i in words)
-        found[source] = " ".join(target) or "und"
-    return list(found.items())
+        actual[source] = " ".join(target) or "und"
+    return list(actual.items())
 
 
 def write(folder, split, rows, languages=("en", "de")):

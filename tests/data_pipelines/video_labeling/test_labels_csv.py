@@ -27,9 +27,9 @@ def table(folder, content, videos=None):
 
 
 def read(folder, training=True, seed=0):
-    found = labels_csv.read(folder)
-    found.cut(seed, training)
-    return found
+    actual = labels_csv.read(folder)
+    actual.cut(seed, training)
+    return actual
 
 
 def stored(count, fps=10):
@@ -54,9 +54,9 @@ def fails(folder, *counts):
     return message.removeprefix(str(folder / "labels.csv"))
 
 
-def names_of(found, clip, frames):
+def names_of(actual, clip, frames):
     return [
-        found.label_names[index]
+        actual.label_names[index]
         for index in clip.annotation.label_indices(stored(frames))
     ]
 
@@ -72,22 +72,22 @@ c.mp4,0,walk,test
 
 
 def test_frames_in_any_order(tmp_path):
-    found = read(table(tmp_path, FRAMES))
-    a, b, c = found.clips
-    assert names_of(found, a, 3) == ["walk", "run", "run"]
-    assert names_of(found, b, 2) == ["sit", "walk"]
+    actual = read(table(tmp_path, FRAMES))
+    a, b, c = actual.clips
+    assert names_of(actual, a, 3) == ["walk", "run", "run"]
+    assert names_of(actual, b, 2) == ["sit", "walk"]
     assert [clip.split for clip in (a, b, c)] == ["train", "valid", "test"]
     assert a.path == tmp_path / "videos" / "a.mp4"
     assert b.line == f"{tmp_path / 'labels.csv'}:4"
-    assert b.annotation.first_line(found.label_names.index("sit")).endswith(
+    assert b.annotation.first_line(actual.label_names.index("sit")).endswith(
         "labels.csv:5"
     )
 
 
 def test_segments_and_what_they_leave(tmp_path):
     content = "start,end,label,video\n6,8,wave,a.mp4\n1,4, jump  high ,a.mp4\n"
-    found = labels_csv.read(table(tmp_path, content))
-    assert names_of(found, found.clips[0], 10) == [
+    actual = labels_csv.read(table(tmp_path, content))
+    assert names_of(actual, actual.clips[0], 10) == [
         "background", *["jump high"] * 3, *["background"] * 2,
         *["wave"] * 2, *["background"] * 2,
     ]  # fmt: skip
@@ -95,8 +95,8 @@ def test_segments_and_what_they_leave(tmp_path):
 
 def test_segments_that_touch(tmp_path):
     content = "video,start,end,label\na.mp4,0,2.0,x\na.mp4,2.0,3.,y\n"
-    found = labels_csv.read(table(tmp_path, content))
-    assert names_of(found, found.clips[0], 3) == ["x", "x", "y"]
+    actual = labels_csv.read(table(tmp_path, content))
+    assert names_of(actual, actual.clips[0], 3) == ["x", "x", "y"]
 
 
 def test_videos_beside_the_table_and_below(tmp_path):
@@ -268,18 +268,18 @@ def test_two_names_of_one_video(tmp_path, other, turned):
     (folder / "link").symlink_to(folder / "videos")
     (folder / "l.mp4").symlink_to(folder / "videos" / "v0.mp4")
     os.link(folder / "videos" / "v0.mp4", folder / "hard.mp4")
-    found = labels_csv.read(folder)
-    assert [clip.name for clip in found.clips] == [first, "v1.mp4"]
-    assert names_of(found, found.clips[0], 3) == ["x", "y", "y"]
-    assert found.notes == []
+    actual = labels_csv.read(folder)
+    assert [clip.name for clip in actual.clips] == [first, "v1.mp4"]
+    assert names_of(actual, actual.clips[0], 3) == ["x", "y", "y"]
+    assert actual.notes == []
     (folder / "labels.csv").write_text(content.replace(",1,3,y", ",0,3,y"))
     assert fails(folder) == (
         f":4: {first}: the segment from frame 0 overlaps the one in line 2"
     )
     # What is said twice is said once.
     (folder / "labels.csv").write_text(content.replace(",1,3,y", ",0,1,x"))
-    found = labels_csv.read(folder)
-    assert names_of(found, found.clips[0], 1) == ["x"]
+    actual = labels_csv.read(folder)
+    assert names_of(actual, actual.clips[0], 1) == ["x"]
     split = content.replace("label\n", "label,split\n").replace(
         "x\n", "x,train\n"
     )
@@ -300,9 +300,9 @@ def test_names_that_only_look_alike(tmp_path):
     # A backslash is a letter like any other, if such a file is there.
     names = ["v0.mp4", ".\\v0.mp4", "a\\..\\v0.mp4", "V0.mp4", "v0.mp4 (2)"]
     rows = "".join(f"{name},0,1,x\n" for name in names)
-    found = labels_csv.read(table(tmp_path, PARTS + rows, names)).clips
-    assert [clip.name for clip in found] == names
-    assert all(clip.path.exists() for clip in found)
+    actual = labels_csv.read(table(tmp_path, PARTS + rows, names)).clips
+    assert [clip.name for clip in actual] == names
+    assert all(clip.path.exists() for clip in actual)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -311,11 +311,11 @@ def test_names_that_are_composed_otherwise(tmp_path, form):
     names = [unicodedata.normalize(form, f"\xfcbung {n}.mp4") for n in range(3)]
     rows = [unicodedata.normalize(other, f"{n},0,1,x\n") for n in names]
     folder = table(tmp_path, PARTS + "".join(rows), names)
-    found = labels_csv.read(folder)
-    assert [c.path for c in found.clips] == [
+    actual = labels_csv.read(folder)
+    assert [c.path for c in actual.clips] == [
         folder / "videos" / n for n in names
     ]
-    assert found.notes == []
+    assert actual.notes == []
 
 
 @pytest.mark.parametrize(
@@ -364,18 +364,18 @@ def test_times(tmp_path, columns, first, second):
     quoted = "\n".join(",".join(f'"{c}"' for c in row) for row in rows)
     folder = table(tmp_path, HEAD + "a.mp4,0,x\n")
     (folder / "labels.csv").write_text(quoted)
-    found = labels_csv.read(folder)
+    actual = labels_csv.read(folder)
     seconds = np.arange(15) / 10
     expected = [
         "walk" if t < 0.7 else "run" if t < 1.25 else "background"
         for t in seconds.tolist()
     ]
-    assert names_of(found, found.clips[0], 15) == expected
+    assert names_of(actual, actual.clips[0], 15) == expected
     # A frame is labelled by its own time, whatever its number is.
     some = stored(15)
     some.times = np.array([0, 0.5, 0.69, 0.75, 1.1, 1.26, 1.5])
-    indices = found.clips[0].annotation.label_indices(some)
-    names = [found.label_names[index] for index in indices]
+    indices = actual.clips[0].annotation.label_indices(some)
+    names = [actual.label_names[index] for index in indices]
     assert names == ["walk"] * 3 + ["run"] * 2 + ["background"] * 2
 
 
@@ -387,15 +387,15 @@ def test_times_that_are_rounded(tmp_path):
         for n, mark in enumerate(marks)
     ]
     head = "video,start_seconds,end_seconds,label\n"
-    found = labels_csv.read(table(tmp_path, head + "".join(rows)))
-    indices = found.clips[0].annotation.label_indices(stored(len(marks), 30))
-    assert "".join(found.label_names[index] for index in indices) == marks
+    actual = labels_csv.read(table(tmp_path, head + "".join(rows)))
+    indices = actual.clips[0].annotation.label_indices(stored(len(marks), 30))
+    assert "".join(actual.label_names[index] for index in indices) == marks
 
 
 def test_frames_come_before_times(tmp_path):
     head = "video,start,end,label,probability,start_seconds,end_seconds\n"
-    found = labels_csv.read(table(tmp_path, head + "a.mp4,0,2,x,1,0,9\n"))
-    assert names_of(found, found.clips[0], 3) == ["x", "x", "background"]
+    actual = labels_csv.read(table(tmp_path, head + "a.mp4,0,2,x,1,0,9\n"))
+    assert names_of(actual, actual.clips[0], 3) == ["x", "x", "background"]
 
 
 @pytest.mark.parametrize(
@@ -428,10 +428,10 @@ def test_bad_times(tmp_path, columns, cells, expected):
 )
 def test_names_that_no_file_can_have(tmp_path, name):
     content = f"{PARTS}{name},0,1,x\n"
-    found = labels_csv.read(table(tmp_path, content, []))
+    actual = labels_csv.read(table(tmp_path, content, []))
     known = FileIndex(tmp_path / "videos.jsonl")
     with pytest.raises(VideoError, match=": there is no such file"):
-        found.medium.content(found.clips[0].path, known)
+        actual.medium.content(actual.clips[0].path, known)
 
 
 # Videos that no row names.
@@ -486,9 +486,9 @@ def test_only_the_folder_itself_is_looked_through(tmp_path):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / "pool" / name).touch()
     folder = table(tmp_path / "data", HEAD + "../../pool/a.mp4,0,x\n", [])
-    found = labels_csv.read(folder, allow_outside=True)
-    assert found.clips[0].path.exists()
-    assert not found.notes
+    actual = labels_csv.read(folder, allow_outside=True)
+    assert actual.clips[0].path.exists()
+    assert not actual.notes
 
 
 ONE = "video,frame,label,split\na.mp4,0,x,train\na.mp4,1,x,train\n"
@@ -509,8 +509,8 @@ def test_labels_beyond_the_end(tmp_path):
     assert fails(folder, 8, 1, 1) == (
         ":3: a.mp4 has 8 frames, but this segment ends at 9"
     )
-    found = read(folder)
-    assert names_of(found, found.clips[0], 9) == ["x"] * 5 + ["y"] * 4
+    actual = read(folder)
+    assert names_of(actual, actual.clips[0], 9) == ["x"] * 5 + ["y"] * 4
 
 
 def test_tables_of_other_kinds(tmp_path):

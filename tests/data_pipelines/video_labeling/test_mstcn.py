@@ -40,8 +40,8 @@ def folder(tmp_path):
         (place / "groundTruth" / f"{name}.txt").write_text(text)
     lines = [f"{n} {label}\n" for n, label in enumerate(WORDS)]
     (place / "mapping.txt").write_text("".join(lines))
-    for name, found in LISTS.items():
-        text = "".join(f"{one}.txt\n" for one in found)
+    for name, actual in LISTS.items():
+        text = "".join(f"{one}.txt\n" for one in actual)
         (place / "splits" / f"{name}.bundle").write_text(text)
     return place
 
@@ -70,8 +70,8 @@ def test_features_and_labels(folder, bundle, number):
     assert data.shape == (1, C)
     train = [*data.train.videos, *data.valid.videos]
     assert sorted(v.name for v in train) == LISTS[f"train.split{number}"]
-    found = [video.name for video in data.test.videos]
-    assert found == LISTS[f"test.split{number}"]
+    actual = [video.name for video in data.test.videos]
+    assert actual == LISTS[f"test.split{number}"]
     for video in [*train, *data.test.videos]:
         assert [data.labels[n] for n in video.labels] == truth(video.name)
         expected = features(video.name).T[:, None].astype(np.float16)

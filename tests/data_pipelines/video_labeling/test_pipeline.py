@@ -48,10 +48,10 @@ def per_frame(clips=CLIPS):
 def segments(clips=CLIPS):
     lines = ["video,start,end,label,split"]
     for name, (split, marks) in clips.items():
-        for found in re.finditer(r"(\w)\1*", marks):
-            label = WORDS[found[1]]
+        for actual in re.finditer(r"(\w)\1*", marks):
+            label = WORDS[actual[1]]
             lines.append(
-                f"{name},{found.start()},{found.end()},{label},{split}"
+                f"{name},{actual.start()},{actual.end()},{label},{split}"
             )
     return "\n".join(lines) + "\n"
 
@@ -90,14 +90,14 @@ def test_files(tmp_path, videos, content):
     assert data.labels == ("background", "run", "walk")
     assert data.examples == {"train": 2, "valid": 1, "test": 1}
     assert data.shape == (8, 6, 3)
-    found = {
+    actual = {
         one.name: one
         for split in (data.train, data.valid, data.test)
         for one in split.videos
     }
-    assert list(found) == list(CLIPS)
+    assert list(actual) == list(CLIPS)
     for name, (_, marks) in CLIPS.items():
-        one = found[name]
+        one = actual[name]
         assert len(one) == len(marks)
         assert one.labels.dtype == np.int32
         assert words(data, one) == [WORDS[mark] for mark in marks]

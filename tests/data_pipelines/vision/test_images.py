@@ -89,14 +89,14 @@ def png(width, height, data=b""):
 def test_each_format_under_a_wrong_name(tmp_path, format):
     path = tmp_path / "picture.txt"
     path.write_bytes(encoded(scene(), format, **lossless(format)))
-    found = read(path, (24, 40))
-    assert found.dtype == np.uint8
-    assert found.shape == (24, 40, 3)
-    difference = np.abs(found.astype(int) - scene())
+    actual = read(path, (24, 40))
+    assert actual.dtype == np.uint8
+    assert actual.shape == (24, 40, 3)
+    difference = np.abs(actual.astype(int) - scene())
     # JPEG mixes colours along the edges, GIF has 256 of them.
     assert np.median(difference) <= (4 if format == "JPEG" else 0)
-    assert np.array_equal(read(path.read_bytes(), (24, 40)), found)
-    assert np.array_equal(read(str(path), (24, 40)), found)
+    assert np.array_equal(read(path.read_bytes(), (24, 40)), actual)
+    assert np.array_equal(read(str(path), (24, 40)), actual)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16"])
@@ -107,20 +107,20 @@ def test_modes_of_png(mode):
         assert picture.mode == mode
     else:
         picture = Image.fromarray(levels).convert(mode)
-    found = read(encoded(picture), 2)
-    assert np.array_equal(found, np.repeat(levels[..., None], 3, -1))
+    actual = read(encoded(picture), 2)
+    assert np.array_equal(actual, np.repeat(levels[..., None], 3, -1))
 
 
 def test_cmyk():
     picture = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
-    found = read(encoded(picture, "JPEG"), 4).astype(int)
-    assert np.abs(found - RED).max() <= 3
+    actual = read(encoded(picture, "JPEG"), 4).astype(int)
+    assert np.abs(actual - RED).max() <= 3
 
 
 def test_16_bits_keep_their_upper_half():
     levels = np.array([[0x0180, 0x7F00], [0xFFFF, 0x00FF]], np.uint16)
-    found = read(encoded(Image.fromarray(levels)), 2)[..., 0]
-    assert found.tolist() == [[1, 127], [255, 0]]
+    actual = read(encoded(Image.fromarray(levels)), 2)[..., 0]
+    assert actual.tolist() == [[1, 127], [255, 0]]
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])
@@ -129,25 +129,25 @@ def test_transparent_is_white(format):
     pixels[0] = (255, 0, 0, 255)
     pixels[1, 0] = (0, 0, 255, 0)
     pixels[1, 1] = (0, 0, 0, 127)
-    found = read(encoded(pixels, format, **lossless(format)), 2)
-    assert found[0].tolist() == [list(RED)] * 2
-    assert found[1, 0].tolist() == list(WHITE)
-    assert np.abs(found[1, 1].astype(int) - 128).max() <= 1
+    actual = read(encoded(pixels, format, **lossless(format)), 2)
+    assert actual[0].tolist() == [list(RED)] * 2
+    assert actual[1, 0].tolist() == list(WHITE)
+    assert np.abs(actual[1, 1].astype(int) - 128).max() <= 1
 
 
 def test_transparent_colours_of_palettes_and_greys():
     picture = Image.fromarray(scene()).quantize(4)
     corner = picture.getpixel((0, 0))
     for format in ("PNG", "GIF"):
-        found = read(encoded(picture, format, transparency=corner), (24, 40))
-        assert found[0, 0].tolist() == list(WHITE)
-        assert found[0, 39].tolist() == [40, 200, 40]
+        actual = read(encoded(picture, format, transparency=corner), (24, 40))
+        assert actual[0, 0].tolist() == list(WHITE)
+        assert actual[0, 39].tolist() == [40, 200, 40]
     grey = Image.fromarray(np.array([[7, 9]], np.uint8))
-    found = read(encoded(grey, transparency=7), (1, 2))
-    assert found[0].tolist() == [[255] * 3, [9] * 3]
+    actual = read(encoded(grey, transparency=7), (1, 2))
+    assert actual[0].tolist() == [[255] * 3, [9] * 3]
     grey = Image.fromarray(np.array([[700, 900]], np.uint16))
-    found = read(encoded(grey, transparency=700), (1, 2))
-    assert found[0].tolist() == [[255] * 3, [3] * 3]
+    actual = read(encoded(grey, transparency=700), (1, 2))
+    assert actual[0].tolist() == [[255] * 3, [3] * 3]
 
 
 def test_hidden_colours_do_not_bleed_into_their_neighbours():
@@ -183,8 +183,8 @@ def test_turned_as_exif_says(orientation, format):
     options = options or lossless(format)
     content = encoded(scene(), format, exif=exif, **options)
     expected = UPRIGHT[orientation](scene())
-    found = read(content, expected.shape[:2])
-    assert np.abs(found.astype(int) - expected).max() <= 3
+    actual = read(content, expected.shape[:2])
+    assert np.abs(actual.astype(int) - expected).max() <= 3
 
 
 @pytest.mark.parametrize("mode", images.MODES)
@@ -210,9 +210,9 @@ def test_broken_exif_is_no_broken_picture():
 def test_resized_as_tensorflow_does_with_antialias(shape, size):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     expected = tf.image.resize(pixels, size, antialias=True).numpy()
-    found = read(encoded(pixels), size)
+    actual = read(encoded(pixels), size)
     # Pillow rounds after each of the two directions.
-    assert np.abs(found - expected).max() <= 1.5
+    assert np.abs(actual - expected).max() <= 1.5
 
 
 def test_crop_keeps_the_centre_and_the_ratio():
@@ -397,8 +397,8 @@ def test_animations_are_refused(format):
 def test_a_jpeg_with_a_second_picture_is_its_first():
     frames = [Image.fromarray(scene()[:, ::way]) for way in (1, -1)]
     content = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
-    found = read(content, (24, 40))
-    assert np.median(np.abs(found.astype(int) - scene())) <= 4
+    actual = read(content, (24, 40))
+    assert np.median(np.abs(actual.astype(int) - scene())) <= 4
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -410,11 +410,11 @@ def test_cut_off_anywhere(format):
     readable = []
     for position in sorted(positions):
         try:
-            found = read(content[:position], (30, 40))
+            actual = read(content[:position], (30, 40))
         except PictureError:
             continue
         # What is missing is the end mark, or a checksum, but no pixels.
-        assert np.array_equal(found, whole), position
+        assert np.array_equal(actual, whole), position
         readable.append(position)
     assert not readable or min(readable) > len(content) - 30
 

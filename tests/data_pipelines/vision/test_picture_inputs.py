@@ -92,17 +92,17 @@ BOTH = pytest.mark.parametrize(
 
 @BOTH
 def test_inputs_are_those_of_their_pictures(tmp_path, inputs, expected):
-    found = inputs(tmp_path, pictures(tmp_path / "p", 11))
-    assert list(found.contents) == [f"{n}.png" for n in range(11)]
+    actual = inputs(tmp_path, pictures(tmp_path / "p", 11))
+    assert list(actual.contents) == [f"{n}.png" for n in range(11)]
     for number in range(11):
         np.testing.assert_array_equal(
-            found.get(f"{number}.png"), expected(number)
+            actual.get(f"{number}.png"), expected(number)
         )
-    some = found.batch(["9.png", "0.png", "9.png"])
+    some = actual.batch(["9.png", "0.png", "9.png"])
     np.testing.assert_array_equal(some, [expected(n) for n in (9, 0, 9)])
-    assert found.spec.shape[1:] == some.shape[1:]
-    assert found.spec.dtype == some.dtype
-    assert not found.bad
+    assert actual.spec.shape[1:] == some.shape[1:]
+    assert actual.spec.dtype == some.dtype
+    assert not actual.bad
 
 
 @BOTH
@@ -110,17 +110,17 @@ def test_few_bad_pictures_are_left_out_and_listed(tmp_path, inputs, expected):
     files = pictures(tmp_path / "p", 40)
     files[7][1].write_text("text")
     files[39][1].unlink()
-    found = inputs(tmp_path, files)
-    assert len(found.contents) == 38
-    assert "7.png" not in found.contents
-    assert list(found.bad.reasons) == [str(files[n][1]) for n in (7, 39)]
+    actual = inputs(tmp_path, files)
+    assert len(actual.contents) == 38
+    assert "7.png" not in actual.contents
+    assert list(actual.bad.reasons) == [str(files[n][1]) for n in (7, 39)]
     (listed,) = tmp_path.rglob("bad_pictures.txt")
     assert len(listed.read_text().splitlines()) == 2
     # They are read again, and perhaps they are there now.
     for number in (7, 39):
         save(files[number][1], number)
-    found = inputs(tmp_path, files)
-    np.testing.assert_array_equal(found.get("39.png"), expected(39))
+    actual = inputs(tmp_path, files)
+    np.testing.assert_array_equal(actual.get("39.png"), expected(39))
     assert not listed.exists()
 
 
@@ -145,8 +145,8 @@ def test_missing_pictures_count_among_the_bad_ones(tmp_path, inputs, expected):
     files[0][1].write_text("text")
     missing = BadFiles()
     missing.add(PictureError("no.jpg", "there is no such file"))
-    found = inputs(tmp_path, files, missing=missing)
-    assert list(found.bad.reasons) == ["no.jpg", str(files[0][1])]
+    actual = inputs(tmp_path, files, missing=missing)
+    assert list(actual.bad.reasons) == ["no.jpg", str(files[0][1])]
     assert len(missing) == 1
     with pytest.raises(DataError, match=r"2 of 39 pictures \(5.1%\)"):
         inputs(tmp_path, files[:-1], missing=missing)
@@ -179,10 +179,10 @@ def test_pictures_are_checked_once(tmp_path, checked):
     # One that changed, and one that has become bad.
     Image.fromarray(pixels(100)).save(files[9][1], "BMP")
     files[29][1].write_bytes(b"no picture")
-    found = read(tmp_path, files)
+    actual = read(tmp_path, files)
     assert sorted(checked) == ["29.png", "9.png"]
-    np.testing.assert_array_equal(found.get("9.png"), pixels(100))
-    assert "29.png" not in found.contents
+    np.testing.assert_array_equal(actual.get("9.png"), pixels(100))
+    assert "29.png" not in actual.contents
     # Whatever is wrong may have been repaired without a new time.
     checked.clear()
     read(tmp_path, files)
@@ -217,20 +217,20 @@ def test_what_was_checked_before_a_kill_is_kept(tmp_path, monkeypatch):
 
 def test_a_picture_that_turns_bad_during_training_is_grey(tmp_path, capsys):
     files = pictures(tmp_path / "p", 40)
-    found = read(tmp_path, files)
+    actual = read(tmp_path, files)
     files[1][1].unlink()
     path = str(files[1][1])
     for _ in range(2):
         grey = np.full((SIDE, SIDE, 3), 127)
-        np.testing.assert_array_equal(found.get("1.png"), grey)
-    assert found.bad.reasons == {path: "there is no such file"}
+        np.testing.assert_array_equal(actual.get("1.png"), grey)
+    assert actual.bad.reasons == {path: "there is no such file"}
     assert capsys.readouterr().err == (
         f"{path}: there is no such file; it was good before\n"
     )
     for _, gone in files[2:4]:
         gone.unlink()
     with pytest.raises(DataError, match="3 of 40 pictures"):
-        found.batch([name for name, _ in files])
+        actual.batch([name for name, _ in files])
 
 
 # Features.
@@ -240,12 +240,12 @@ def test_only_what_is_new_is_encoded(tmp_path):
     extract(tmp_path, pictures(tmp_path / "p", 5))
     encoder = Encoder()
     files = pictures(tmp_path / "p", 7)
-    found = extract(tmp_path, reversed(files), encoder)
+    actual = extract(tmp_path, reversed(files), encoder)
     assert encoder.pictures == 2
-    assert list(found.contents) == [name for name, _ in reversed(files)]
+    assert list(actual.contents) == [name for name, _ in reversed(files)]
     for number in range(7):
         np.testing.assert_array_equal(
-            found.get(f"{number}.png"), features(number)
+            actual.get(f"{number}.png"), features(number)
         )
 
 
@@ -257,20 +257,20 @@ def test_renamed_copied_and_changed_pictures(tmp_path):
     files[0] = ("0.png", moved)
     files.append(("copy.png", copied))
     encoder = Encoder()
-    found = extract(tmp_path, files, encoder)
+    actual = extract(tmp_path, files, encoder)
     assert encoder.pictures == 0
-    np.testing.assert_array_equal(found.get("0.png"), features(0))
-    np.testing.assert_array_equal(found.get("copy.png"), features(1))
+    np.testing.assert_array_equal(actual.get("0.png"), features(0))
+    np.testing.assert_array_equal(actual.get("copy.png"), features(1))
     # Another content under the same name.
     path = tmp_path / "p" / "2.png"
     save(path, 99)
-    found = extract(tmp_path, files, encoder)
+    actual = extract(tmp_path, files, encoder)
     assert encoder.pictures == 1
-    np.testing.assert_array_equal(found.get("2.png"), features(99))
+    np.testing.assert_array_equal(actual.get("2.png"), features(99))
     save(path, 2)  # whose features are still there
-    found = extract(tmp_path, files, encoder)
+    actual = extract(tmp_path, files, encoder)
     assert encoder.pictures == 1
-    np.testing.assert_array_equal(found.get("2.png"), features(2))
+    np.testing.assert_array_equal(actual.get("2.png"), features(2))
 
 
 def test_equal_pictures_are_encoded_once(tmp_path, monkeypatch):
@@ -279,11 +279,11 @@ def test_equal_pictures_are_encoded_once(tmp_path, monkeypatch):
     copy = shutil.copy(files[0][1], tmp_path / "p" / "copy.png")
     files += [("copy", copied := Path(copy)), ("same file", files[0][1])]
     encoder = Encoder()
-    found = extract(tmp_path, files, encoder)
+    actual = extract(tmp_path, files, encoder)
     assert copied.exists()
     assert encoder.pictures == 3
     for name in ("0.png", "copy", "same file"):
-        np.testing.assert_array_equal(found.get(name), features(0))
+        np.testing.assert_array_equal(actual.get(name), features(0))
 
 
 @pytest.mark.parametrize("lost", ["all", "line"])
@@ -322,13 +322,13 @@ def test_no_pictures(tmp_path):
 
 
 def test_what_is_said(tmp_path, capsys):
-    found = extract(tmp_path, pictures(tmp_path / "p", 5))
+    actual = extract(tmp_path, pictures(tmp_path / "p", 5))
     line = "5 pictures, 2 x 3 float16 each, 60.0B"
     printed = capsys.readouterr().err
-    assert printed == f"computing features: {line}, {found.path}\n"
-    first, second = found.report()
-    assert first == f"features: {line}, {found.path}"
-    assert second == f"their values: {found.statistics}"
+    assert printed == f"computing features: {line}, {actual.path}\n"
+    first, second = actual.report()
+    assert first == f"features: {line}, {actual.path}"
+    assert second == f"their values: {actual.statistics}"
     assert second.startswith("their values: mean 0.")
     extract(tmp_path, pictures(tmp_path / "p", 5))
     assert capsys.readouterr().err == ""
@@ -353,6 +353,6 @@ def test_many_are_opened_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(FrameStore, "batch_size", 100)
     extract(tmp_path, files, Ones())
     started = time.process_time()  # others may be at work, too
-    found = extract(tmp_path, files, Ones())
+    actual = extract(tmp_path, files, Ones())
     assert time.process_time() - started < 0.2
-    assert len(found.contents) == count
+    assert len(actual.contents) == count

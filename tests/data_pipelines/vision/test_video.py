@@ -101,9 +101,9 @@ def encode(
 
 def numbers(frames):
     """Which `frame`s they are, by their shades."""
-    found = [float(np.mean(f[:, : f.shape[1] // 4])) for f in frames]
+    actual = [float(np.mean(f[:, : f.shape[1] // 4])) for f in frames]
     shades = np.array([shade(n) for n in range(30)])
-    nearest = np.abs(np.array(found)[:, None] - shades).argmin(1)
+    nearest = np.abs(np.array(actual)[:, None] - shades).argmin(1)
     return nearest.tolist()
 
 
@@ -125,9 +125,9 @@ WHOLE = ["mp4", "mov", "avi", "webm", "gif", "mkv"]
 @pytest.mark.parametrize("kind", WHOLE)
 def test_kinds_are_known_by_content(tmp_path, kind):
     path = encode(tmp_path / f"a.{kind}").rename(tmp_path / "no_ending")
-    found = list(video.frames(path, (24, 32)))
-    assert numbers(found) == list(range(30))
-    assert all(f.shape == (24, 32, 3) and f.dtype == np.uint8 for f in found)
+    actual = list(video.frames(path, (24, 32)))
+    assert numbers(actual) == list(range(30))
+    assert all(f.shape == (24, 32, 3) and f.dtype == np.uint8 for f in actual)
     about = video.probe(path)
     assert about == video.About(30, 10.0, 3.0)
 
@@ -140,11 +140,11 @@ def test_names_that_look_like_addresses(tmp_path):
 def test_colours_and_sizes(tmp_path):
     path = encode(tmp_path / "a.mp4", 3)
     for size in ((H, W), (24, 32), (96, 32)):
-        for found in video.frames(path, size):
-            assert found.shape == (*size, 3)
+        for actual in video.frames(path, size):
+            assert actual.shape == (*size, 3)
             h, w = size[0] // 4, size[1] // 4
-            assert np.abs(found[h, 3 * w].astype(int) - 255).max() < 6
-            assert np.abs(found[3 * h, 3 * w].astype(int)).max() < 6
+            assert np.abs(actual[h, 3 * w].astype(int) - 255).max() < 6
+            assert np.abs(actual[3 * h, 3 * w].astype(int)).max() < 6
 
 
 def test_sizes_as_pictures_get_them(tmp_path):
@@ -152,9 +152,9 @@ def test_sizes_as_pictures_get_them(tmp_path):
     (plain,) = video.frames(path, (H, W))
     Image.fromarray(plain).save(tmp_path / "a.png")
     for mode in images.MODES:
-        (found,) = video.frames(path, (30, 20), mode=mode)
+        (actual,) = video.frames(path, (30, 20), mode=mode)
         expected = images.read(tmp_path / "a.png", (30, 20), mode)
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_sizes_as_pictures_get_them(tmp_path):
 def test_rotation(tmp_path, rotation, turns):
     path = encode(tmp_path / "a.mp4", 2, rotation=rotation)
     expected = np.rot90(frame(1), turns)  # counterclockwise, as FFmpeg says
-    *_, found = video.frames(path, expected.shape[:2])
-    assert np.abs(found.astype(int) - expected).mean() < 6
+    *_, actual = video.frames(path, expected.shape[:2])
+    assert np.abs(actual.astype(int) - expected).mean() < 6
 
 
 ORIENTATIONS = [
@@ -255,8 +255,8 @@ def test_what_a_clean_aperture_leaves_is_shown(
     path.write_bytes(with_box(path.read_bytes(), TRACK, box))
     expected = np.rot90(frame(1)[part], 0 if rotation is None else 1)
     assert video.upright_size(path) == expected.shape[:2]
-    *_, found = video.frames(path, expected.shape[:2])
-    assert np.abs(found.astype(int) - expected).mean() < 6
+    *_, actual = video.frames(path, expected.shape[:2])
+    assert np.abs(actual.astype(int) - expected).mean() < 6
 
 
 def test_a_clean_aperture_that_is_cut_off(tmp_path):
@@ -358,12 +358,12 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
 def nearest(times, fps, tick):
     """Frames nearest to 0, 1 / fps, ... by looking at all of them."""
-    found, count = [], 0
+    actual, count = [], 0
     while count == 0 or count / fps < times[-1] + tick - 1e-6:
         far = [round(abs(t - count / fps), 6) for t in times]
-        found.append((far.index(min(far)), count / fps))
+        actual.append((far.index(min(far)), count / fps))
         count += 1
-    return found
+    return actual
 
 
 @pytest.mark.parametrize("fps", [1, 2.5, 3, 4, 5, 10, 24, 29.97])
@@ -375,17 +375,17 @@ def test_resampled_frames_are_the_nearest(fps, count):
         [0.0, *np.cumsum(chance.uniform(0.01, 0.4, count - 1))],
     ):
         timed = [(f"frame {n}", t) for n, t in enumerate(times)]
-        found = list(video.resampled(timed, fps, lambda _: 0.1))
-        assert [(n, s) for _, n, s in found] == nearest(times, fps, 0.1)
-        assert [item for item, _, _ in found] == [
-            f"frame {n}" for _, n, _ in found
+        actual = list(video.resampled(timed, fps, lambda _: 0.1))
+        assert [(n, s) for _, n, s in actual] == nearest(times, fps, 0.1)
+        assert [item for item, _, _ in actual] == [
+            f"frame {n}" for _, n, _ in actual
         ]
 
 
 def test_without_a_rate_nothing_is_left_out():
     timed = [("a", 0.0), ("b", 0.5), ("c", 0.6)]
-    found = list(video.resampled(timed, 0, lambda _: 0.1))
-    assert found == [("a", 0, 0.0), ("b", 1, 0.5), ("c", 2, 0.6)]
+    actual = list(video.resampled(timed, 0, lambda _: 0.1))
+    assert actual == [("a", 0, 0.0), ("b", 1, 0.5), ("c", 2, 0.6)]
     assert not list(video.resampled([], 5, lambda _: 0.1))
 
 
@@ -394,11 +394,11 @@ def test_resampled_file(tmp_path):
     assert numbers(video.frames(path, (24, 32), fps=5)) == list(range(0, 30, 2))
     twice = [n for n in range(30) for _ in (0, 1)]
     reader = video.Reader(path, (24, 32), fps=20)
-    found = list(reader)
-    assert len(found) == 60
+    actual = list(reader)
+    assert len(actual) == 60
     # Half-way between two frames the earlier one is taken.
-    assert [f.number for f in found] == twice
-    assert numbers(f.pixels for f in found) == twice
+    assert [f.number for f in actual] == twice
+    assert numbers(f.pixels for f in actual) == twice
     assert reader.count == 30
     assert reader.expected() == 60
 
@@ -412,8 +412,8 @@ def test_variable_rate(tmp_path, kind):
     assert [f.seconds for f in reader] == pytest.approx(
         [0, 0.04, 0.08, 0.5, 0.9, 0.94, 2], abs=0.002
     )
-    found = [f.number for f in video.Reader(path, (24, 32), fps=4)]
-    assert found[:9] == [0, 2, 3, 4, 5, 5, 6, 6, 6]
+    actual = [f.number for f in video.Reader(path, (24, 32), fps=4)]
+    assert actual[:9] == [0, 2, 3, 4, 5, 5, 6, 6, 6]
 
 
 SHARP = {"bf": "2", "qmax": "2"}
@@ -541,8 +541,8 @@ def test_a_slide_show_is_no_bomb(tmp_path):
 def test_the_last_frame_is_asked_how_long_it_is_shown():
     timed = [("a", 0.0), ("b", 0.1)]
     lasting = {"a": 9.0, "b": 0.35}
-    found = list(video.resampled(timed, 10, lasting.get))
-    assert [item for item, _, _ in found] == ["a", "b", "b", "b", "b"]
+    actual = list(video.resampled(timed, 10, lasting.get))
+    assert [item for item, _, _ in actual] == ["a", "b", "b", "b", "b"]
 
 
 # Frames that a decoder takes in another order have other durations in mp4.
@@ -556,9 +556,9 @@ def test_a_last_frame_of_another_length(tmp_path, kind, last):
     assert [f.seconds for f in reader] == pytest.approx([0, 0.1, 0.2, 0.3])
     assert video.probe(path).seconds == pytest.approx(seconds)
     for fps in (5, 10, 20):
-        found = [f.number for f in video.Reader(path, (24, 32), fps)]
+        actual = [f.number for f in video.Reader(path, (24, 32), fps)]
         chosen = nearest([t / 1000 for t in times], fps, last / 1000)
-        assert found == [number for number, _ in chosen]
+        assert actual == [number for number, _ in chosen]
 
 
 @pytest.mark.parametrize("kind", ["webm", "mkv"])
@@ -584,8 +584,8 @@ def test_durations_in_another_order_are_not_taken(tmp_path):
         tick = 1 / container.streams.video[0].average_rate
     assert end.duration * end.time_base > 1.5 * tick
     chosen = nearest([t / 1000 for t in times], 10, float(tick))
-    found = [f.number for f in video.Reader(path, (24, 32), 10)]
-    assert found == [number for number, _ in chosen]
+    actual = [f.number for f in video.Reader(path, (24, 32), 10)]
+    assert actual == [number for number, _ in chosen]
 
 
 @pytest.mark.parametrize("fps", [24, 60])
@@ -610,8 +610,8 @@ def test_bad_arguments():
 def test_written_frames_come_back(tmp_path):
     made = [frame(n) for n in range(25)]
     video.write(tmp_path / "a.mp4", made, 12.5, {"qp": "10"})
-    found = list(video.frames(tmp_path / "a.mp4", (H, W)))
-    assert np.abs(np.stack(found).astype(int) - np.stack(made)).mean() < 2
+    actual = list(video.frames(tmp_path / "a.mp4", (H, W)))
+    assert np.abs(np.stack(actual).astype(int) - np.stack(made)).mean() < 2
     assert video.probe(tmp_path / "a.mp4").fps == 12.5
 
 
@@ -729,8 +729,8 @@ def test_pictures_in_the_order_of_their_numbers(tmp_path):
     (path / "notes.txt").write_text("not a picture")
     assert numbers(video.frames(path, (24, 32))) == list(range(14))
     reader = video.Reader(path, (24, 32), fps=5)
-    found = list(reader)
-    assert [f.seconds for f in found] == [n / 5 for n in range(14)]
+    actual = list(reader)
+    assert [f.seconds for f in actual] == [n / 5 for n in range(14)]
     assert reader.count == reader.expected() == 14
     assert reader.fps == 5
     assert video.probe(path) == (14, image_sequence.FPS, 14 / 25)

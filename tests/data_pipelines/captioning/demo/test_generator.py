@@ -23,7 +23,7 @@ def splits():
 
 @pytest.fixture(scope="module")
 def examples(splits):
-    return [example for found in splits.values() for example in found]
+    return [example for actual in splits.values() for example in actual]
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def box(example, thing):
     return np.array(shapes.box(items))
 
 
-def middle(found):
-    return (found[:2] + found[2:]) / 2
+def middle(actual):
+    return (actual[:2] + actual[2:]) / 2
 
 
 # Files.
@@ -60,14 +60,14 @@ def middle(found):
 
 def test_files(tmp_path, few):
     demo.write(tmp_path)
-    expected = [e for found in demo.splits().values() for e in found]
+    expected = [e for actual in demo.splits().values() for e in actual]
     assert {p.name for p in tmp_path.iterdir()} == {
         "images", "captions.csv", "scenes.csv"
     }  # fmt: skip
     names = sorted(path.name for path in (tmp_path / "images").iterdir())
     assert names == sorted(example.image for example in expected)
-    found = [tuple(row.values()) for row in rows(tmp_path / "captions.csv")]
-    assert found == [
+    actual = [tuple(row.values()) for row in rows(tmp_path / "captions.csv")]
+    assert actual == [
         (e.image, caption, e.image.split("_")[0])
         for e in expected
         for caption in e.captions
@@ -105,13 +105,13 @@ def test_other_captions_have_another_version(examples):
 
 def test_small_and_drawn_in_a_moment():
     begin = time.process_time()
-    found = demo.splits(0, {"train": 100})["train"]
+    actual = demo.splits(0, {"train": 100})["train"]
     sizes = [
         len(example.draw()) + sum(map(len, example.captions)) + 220
-        for example in found
+        for example in actual
     ]
     every = sum(demo.SIZES.values())
-    assert (time.process_time() - begin) / len(found) * every < 60
+    assert (time.process_time() - begin) / len(actual) * every < 60
     assert np.mean(sizes) * every < 30e6
 
 
@@ -136,8 +136,8 @@ def test_half_of_test_combines_what_train_does_not(splits):
 
 def test_held_out_colours_are_not_beside_their_shapes_in_train(splits):
     texts = {
-        split: " ".join(c for e in found for c in e.captions)
-        for split, found in splits.items()
+        split: " ".join(c for e in actual for c in e.captions)
+        for split, actual in splits.items()
     }
     held_out = []
     for colour, shape in itertools.product(scenes.COLOURS, scenes.SHAPES):
@@ -155,8 +155,8 @@ def test_held_out_colours_are_not_beside_their_shapes_in_train(splits):
 def test_held_out_relations_are_not_in_pictures_of_train(splits):
     """By where the things stand, not by what is said."""
     new = set()
-    for split, found in splits.items():
-        for example in found:
+    for split, actual in splits.items():
+        for example in actual:
             for first, second in itertools.permutations(
                 example.scene.things, 2
             ):
@@ -187,9 +187,9 @@ def seen_relation(example, first, second):
 def test_words_of_test_are_often_in_train(splits):
     counts = {
         split: collections.Counter(
-            word for e in found for c in e.captions for word in words(c)
+            word for e in actual for c in e.captions for word in words(c)
         )
-        for split, found in splits.items()
+        for split, actual in splits.items()
     }
     assert 50 <= len(counts["train"]) <= 120
     assert min(counts["train"].values()) >= 30
@@ -199,13 +199,13 @@ def test_words_of_test_are_often_in_train(splits):
 
 def test_every_kind_is_in_every_split(splits):
     every = {(kind, r) for kind, (_, rs) in scenes.KINDS.items() for r in rs}
-    for found in splits.values():
-        assert {(e.scene.kind, e.scene.relation) for e in found} == every
+    for actual in splits.values():
+        assert {(e.scene.kind, e.scene.relation) for e in actual} == every
 
 
 def test_the_scenes_are_not_trivial(splits):
-    for found in splits.values():
-        things = [thing for e in found for thing in e.scene.things]
+    for actual in splits.values():
+        things = [thing for e in actual for thing in e.scene.things]
         for part, least in zip(zip(*things, strict=True), (4, 2, 8, 4),
                                strict=True):  # fmt: skip
             assert len(set(part)) == least
@@ -351,10 +351,10 @@ def test_every_changed_word_is_noticed(splits):
     for example in splits["test"][::50]:
         for caption in example.captions:
             for sentence in changed(" ".join(words(caption))):
-                found = demo.facts(sentence)
-                assert found != example.scene.facts, sentence
+                actual = demo.facts(sentence)
+                assert actual != example.scene.facts, sentence
                 count += 1
-                read += found is not None
+                read += actual is not None
     assert count > 800
     # A change of both ends of a sentence is needed for some.
     assert read > count / 2
@@ -384,9 +384,9 @@ def test_things_have_the_counts_and_sizes_that_are_said(examples):
 
 def test_everything_is_in_the_picture(examples):
     for example in examples:
-        found = shapes.box(example.items)
-        assert min(found) > 2.4
-        assert max(found) < SIDE - 2.4
+        actual = shapes.box(example.items)
+        assert min(actual) > 2.4
+        assert max(actual) < SIDE - 2.4
 
 
 def test_equal_shapes_stand_apart(examples):
@@ -470,7 +470,7 @@ def test_pixels_have_the_colours_that_are_said(splits):
 
 
 def test_the_one_in_front_hides_a_part(splits):
-    found = 0
+    actual = 0
     for example in splits["test"]:
         for first, relation, second in related(example.scene):
             if relation == "in front of":
@@ -481,8 +481,8 @@ def test_the_one_in_front_hides_a_part(splits):
                 part = shapes.hidden(behind, front, SIDE)
                 # The two were moved by parts of a pixel since.
                 assert 0.12 < part < 0.39
-                found += 1
-    assert found > 10
+                actual += 1
+    assert actual > 10
 
 
 def test_no_pixel_stays_the_same(splits):

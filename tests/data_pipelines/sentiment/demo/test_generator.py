@@ -44,8 +44,8 @@ def bag_of_words(splits, longest):
 def test_files(tmp_path):
     (tmp_path / "demo").mkdir()
     demo.write(tmp_path / "demo")
-    found = sorted(path.name for path in (tmp_path / "demo").iterdir())
-    assert found == ["test.csv", "train.csv", "valid.csv"]
+    actual = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert actual == ["test.csv", "train.csv", "valid.csv"]
     with (tmp_path / "demo" / "test.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["text", "label"]
@@ -74,8 +74,8 @@ def test_articles(splits):
     for text in texts:
         assert not re.search(r"\b[Aa] ([aeiou]|honest|so\b)", text)
         assert not re.search(r"\b[Aa]n [^aeiouh]", text)
-    for found in ("an honest film", "an annoying film", "a funny film"):
-        assert any(found in text for text in texts)
+    for actual in ("an honest film", "an annoying film", "a funny film"):
+        assert any(actual in text for text in texts)
 
 
 def test_sizes_labels_lengths(splits):

@@ -175,8 +175,8 @@ def test_translating_word_by_word_stays_far_behind(splits):
     for pair in splits["train"]:
         both = [set(re.findall(r"\w+'?|[.,?]", text)) for text in pair[:2]]
         together.update(itertools.product(*both))
-        for counts, found in zip(alone, both, strict=True):
-            counts.update(found)
+        for counts, actual in zip(alone, both, strict=True):
+            counts.update(actual)
     best = {}
     for (english, french), count in together.items():
         dice = 2 * count / (alone[0][english] + alone[1][french])
@@ -243,7 +243,7 @@ def test_determiners_and_adjectives_fit_their_nouns(french):
 
 def test_participles_agree(pairs):
     """With the subject after être, else with a pronoun before it."""
-    found = collections.defaultdict(set)
+    actual = collections.defaultdict(set)
     for name, auxiliary in (("BE", "est|sont"), ("HAVE", "ai|avons|avez|ont")):
         verbs = [v for v in words.VERBS if v["aux"] is getattr(words, name)]
         done = "|".join(v["past"][1].split("|")[0] for v in verbs)
@@ -253,13 +253,13 @@ def test_participles_agree(pairs):
         )
         for pair in pairs:
             for before, participle in re.findall(pattern, pair.french.lower()):
-                found[name, before].add(participle)
-    assert {word[-2:] for word in found["BE", "elle"]} == {"ée", "ue", "ie"}
-    assert {word[-1:] for word in found["BE", "luc"]} == {"é", "u", "i"}
-    assert {word[-2:] for word in found["BE", "marie"]} == {"es"}
-    assert {word[-1:] for word in found["HAVE", "les"]} == {"s"}
+                actual[name, before].add(participle)
+    assert {word[-2:] for word in actual["BE", "elle"]} == {"ée", "ue", "ie"}
+    assert {word[-1:] for word in actual["BE", "luc"]} == {"é", "u", "i"}
+    assert {word[-2:] for word in actual["BE", "marie"]} == {"es"}
+    assert {word[-1:] for word in actual["HAVE", "les"]} == {"s"}
     plain = {verb["past"][1].split("|")[0] for verb in words.VERBS}
-    assert found["HAVE", "nous"] | found["HAVE", "vous"] <= plain
+    assert actual["HAVE", "nous"] | actual["HAVE", "vous"] <= plain
 
 
 def test_negation(pairs):

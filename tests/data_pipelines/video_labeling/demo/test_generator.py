@@ -76,32 +76,32 @@ def test_files_as_a_user_has_them(written):
     for clip in clips[::5]:
         path = folder / "videos" / clip.name
         assert video.probe(path).fps == demo.FPS
-        found = np.stack(list(video.frames(path, (SIDE, SIDE))))
+        actual = np.stack(list(video.frames(path, (SIDE, SIDE))))
         drawn = np.stack(list(clip.frames()))
-        assert found.shape == drawn.shape
-        error = np.abs(found.astype(float) - drawn).mean((1, 2, 3))
+        assert actual.shape == drawn.shape
+        error = np.abs(actual.astype(float) - drawn).mean((1, 2, 3))
         assert error.max() < 6
 
 
 def test_coding_depends_on_nothing_but_the_frame(tmp_path, clips):
     """A frame is the same after any others: its traces tell nothing."""
     one, other = (list(clip.frames())[:6] for clip in clips[:2])
-    found = []
+    actual = []
     for name, frames in (("a", one), ("b", [*other[:5], one[5]])):
         video.write(tmp_path / f"{name}.mp4", frames, demo.FPS, demo.CODING)
         *_, last = video.frames(tmp_path / f"{name}.mp4", (SIDE, SIDE))
-        found.append(last)
-    np.testing.assert_array_equal(*found)
+        actual.append(last)
+    np.testing.assert_array_equal(*actual)
 
 
 @pytest.mark.parametrize("action", sprites.ACTIONS)
 def test_states_are_equally_probable_at_any_time(action):
     chance = random.Random(0)
-    found = []
+    actual = []
     for _ in range(4000):
         *_, last = sprites.act(sprites.begin(chance), action, 7, chance)
-        found.append((last.x, last.y, last.diameter, last.dark))
-    x, y, diameter, dark = np.array(found, float).T
+        actual.append((last.x, last.y, last.diameter, last.dark))
+    x, y, diameter, dark = np.array(actual, float).T
     span = sprites.LARGEST - sprites.SMALLEST
     for values in (x / SIDE, y / SIDE, (diameter - sprites.SMALLEST) / span):
         assert ((values >= 0) & (values < 1)).all()
@@ -129,25 +129,25 @@ def guessed(frames):
     dy = np.diff(np.unwrap(y), prepend=y[0]) * pixels
     dsize = np.diff(size, prepend=size[0])
     blink = np.abs(np.diff(bright, prepend=bright[0])) > 40
-    found = []
+    actual = []
     for n in range(len(frames)):
         some = slice(max(1, n - 2), n + 3)
         mx, my, ms = (np.median(d[some]) for d in (dx, dy, dsize))
         turned = min(np.ptp(dx[some]), np.ptp(dy[some]))
         if blink[some].any():
-            found.append("blinking")
+            actual.append("blinking")
         elif np.median(np.hypot(dx, dy)[some]) > 1:
             if turned > 0.8:
-                found.append("orbiting")
+                actual.append("orbiting")
             elif abs(mx) > abs(my):
-                found.append("left" if mx < 0 else "right")
+                actual.append("left" if mx < 0 else "right")
             else:
-                found.append("up" if my < 0 else "down")
+                actual.append("up" if my < 0 else "down")
         elif abs(ms) > 0.4:
-            found.append("growing" if ms > 0 else "shrinking")
+            actual.append("growing" if ms > 0 else "shrinking")
         else:
-            found.append("still")
-    return np.array([sprites.ACTIONS.index(action) for action in found])
+            actual.append("still")
+    return np.array([sprites.ACTIONS.index(action) for action in actual])
 
 
 def test_the_frames_around_tell(written):
@@ -155,9 +155,9 @@ def test_the_frames_around_tell(written):
     right = total = 0
     for clip in clips[::2]:
         path = folder / "videos" / clip.name
-        found = guessed(list(video.frames(path, (SIDE, SIDE))))
-        right += (found == labels(clip)).sum()
-        total += len(found)
+        actual = guessed(list(video.frames(path, (SIDE, SIDE))))
+        right += (actual == labels(clip)).sum()
+        total += len(actual)
     assert right / total > 0.8
 
 
