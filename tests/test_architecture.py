@@ -220,8 +220,8 @@ def test_configurations_are_flat_and_frozen(app):
     assert config.Config.__dataclass_params__.frozen
     fields = dataclasses.fields(config.Config)
     assert all(f.type in (bool, int, float, str) for f in fields)
-    every_app_has = """name dataset data_path cell epochs seed download
-        jit_compile mixed_precision"""
+    every_app_has = """name dataset data_path cell epochs seed jit_compile
+        mixed_precision"""
     names = {field.name for field in fields}
     assert set(every_app_has.split()) <= names
     for preset in config.PRESETS.values():

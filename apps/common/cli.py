@@ -55,6 +55,7 @@ RENAMED = {
     "forecasting": {},
     "language_model": {},
     "sentiment": {},
+    "tagging": {},
     "translation": {"batch_size": "batch_tokens"},
     "video_labeling": {},
 }

@@ -1,0 +1,1 @@
+"""Tagging: a label for every word, or its head: slots, names, parses."""

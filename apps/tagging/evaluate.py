@@ -1,0 +1,173 @@
+"""Scores a run beside the trivial baselines.
+
+    make evaluate-tagging ARGS="--run demo-lstm"
+    make evaluate-tagging ARGS="--run slots --split valid"
+    python -m apps.tagging.evaluate --dataset files --data-path my-slots
+
+Baselines: `most_frequent`, which gives each word the label that it mostly has
+in train, and `logistic_regression` on the word, its ends, and those beside it,
+trained on the same split. In a parse their labels are relation and distance.
+"""
+
+from apps.common import cli
+from apps.common.terminal import echo
+
+from .config import EvaluateOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.command(Options)
+
+
+import keras
+
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
+from apps.common import runs, tables
+from data_pipelines import tagging as pipeline
+
+from . import baselines, scores
+from .config import Config
+from .predict import Decoder, Prediction, Predictor, are_spans
+
+# Types of spans with a row of their own.
+MOST_TYPES = 40
+
+
+def main_score(data: pipeline.Datasets) -> str:
+    """Return the score that decides which epoch is the best."""
+    if data.train.is_parse:
+        return "las"
+    return "f1" if are_spans(data.labels) else "accuracy"
+
+
+def metrics(data: pipeline.Datasets) -> tuple[str, ...]:
+    """Return the scores that there are, the main one first."""
+    if data.train.is_parse or data.test.is_parse:
+        return scores.PARSE_METRICS
+    names = scores.METRICS if are_spans(data.labels) else scores.METRICS[3:]
+    return names if data.intents else names[:-1]
+
+
+def score(
+    decoder: Decoder, split: pipeline.Split
+) -> tuple[dict, list[Prediction]]:
+    """Return the scores of a split and its predictions, in its order."""
+    batches = (
+        (split.fetch(batch, 0)[0], split.lengths[batch.rows])
+        for batch in split.planner.once()
+    )
+    predictions = [
+        prediction
+        for inputs, lengths in batches
+        for prediction in decoder(inputs, lengths)
+    ]
+    predictions = split.in_order(predictions)
+    return compared(split, predictions, decoder.labels), predictions
+
+
+def compared(
+    split: pipeline.Split, predictions: list[Prediction], labels: list[str]
+) -> dict:
+    """Return the scores of predictions."""
+    sentences = split.sentences
+    if split.is_parse:
+        return scores.of_heads(
+            [(s.heads, s.tags) for s in sentences],
+            [(p.heads, p.tags) for p in predictions],
+        )
+    results = scores.of_tags(
+        [s.tags for s in sentences],
+        [p.tags for p in predictions],
+        are_spans(labels),
+    )
+    if split.intent_labels and sentences[0].intent:
+        right = [
+            s.intent == p.intent
+            for s, p in zip(sentences, predictions, strict=True)
+        ]
+        results["intent_accuracy"] = sum(right) / len(right)
+    return results
+
+
+class Validation(keras.callbacks.Callback):
+    """Each epoch: scores of the validation split.
+
+    Attributes:
+        predictions: Of its sentences, after the last epoch.
+    """
+
+    def __init__(self, decoder: Decoder, split: pipeline.Split):
+        super().__init__()
+        self.decoder = decoder
+        self.split = split
+        self.predictions = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        results, self.predictions = score(self.decoder, self.split)
+        logs.update({f"val_{name}": value for name, value in results.items()})
+
+
+def of_baselines(data: pipeline.Datasets) -> dict[str, dict]:
+    """Return the scores of both baselines on the test split."""
+    test = data.test
+    rows = {}
+    for name, predicted in baselines.predictions(data).items():
+        if test.is_parse:
+            rows[name] = scores.of_heads(
+                [(s.heads, s.tags) for s in test.sentences],
+                map(baselines.parse, predicted),
+            )
+        else:
+            rows[name] = scores.of_tags(
+                [s.tags for s in test.sentences],
+                predicted,
+                are_spans(data.labels),
+            )
+    if data.intents:
+        for name, accuracy in baselines.intents(data).items():
+            rows[name]["intent_accuracy"] = accuracy
+    return rows
+
+
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("tagging", options.run, options.runs_path)
+    config = run.record["config"]
+    reading = options if options.dataset else Config(**config)
+    predictor = Predictor.of_run(run)
+    data = pipeline.make_datasets(
+        *runs.data_to_score(options, config, pipeline.SOURCES),
+        cache_path=config["cache_path"],
+        task=config["task"],
+        batch_size=config["batch_size"],
+        seed=config["seed"],
+        columns=reading.columns,
+        scheme=reading.scheme,
+        model_scheme=config["model_scheme"],
+        max_length=config["max_length"],
+        encoding=reading.encoding,
+        known=predictor.known,
+        whole=runs.is_other_file(options, config),
+    )
+    split = runs.split_to_score(run, data, options)
+    results, predictions = score(predictor.decoder, split)
+    rows = {f"{run.name} ({options.split})": results}
+    if options.split == "test" and len(data.train):
+        rows |= of_baselines(data)
+    echo(tables.text(rows, metrics(data)))
+    if not split.is_parse and are_spans(data.labels):
+        echo("\n" + by_type(split, predictions))
+
+
+def by_type(split: pipeline.Split, predictions: list[Prediction]) -> str:
+    """Return a table of the scores of each type of span."""
+    rows = scores.of_spans(
+        [s.tags for s in split.sentences], [p.tags for p in predictions]
+    )
+    rows.pop("")
+    frequent = sorted(rows, key=lambda kind: -rows[kind]["spans"])[:MOST_TYPES]
+    columns = ("precision", "recall", "f1", "spans")
+    return tables.text({kind: rows[kind] for kind in frequent}, columns)
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(options))

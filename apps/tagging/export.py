@@ -1,0 +1,218 @@
+"""Writes a run's SavedModel: raw sentences in, labels and spans out.
+
+    make export-tagging ARGS="--run demo-lstm"
+
+Training has written it already; this writes it again, for instance after a
+change to what it returns. It needs nothing but tensorflow:
+
+    served = tf.saved_model.load("runs/tagging/demo-lstm/export/1")
+    served.serve(tf.constant(["play blue river in the kitchen"]))["tags"]
+"""
+
+from apps.common import cli
+
+from .config import ExportOptions as Options
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    options = cli.command(Options)
+
+import numpy as np
+import tensorflow as tf
+
+import rnn_layers
+from apps.common import export, runs
+from data_pipelines.tagging.features import tokenize
+from data_pipelines.tagging.schemes import OUTSIDE, parts, spans
+
+from .predict import Decoder, Predictor, are_spans
+
+EXAMPLES = [
+    text.encode()
+    for text in (
+        "play slow blue river in the living room at seven",
+        "What's new? 3.50 dollars, please.",
+        "",
+        "   ",
+        "\u2028\u200b",
+        "Ünïcödé <br /> 映画 \u2014 words that nobody has ever seen: qwxyzzq",
+    )
+] + [b"br\xff\xfeken \xe9 byt\xe2\x82", b"\xff", b"a\x00b"]
+
+
+@rnn_layers.plain_loops()
+def write(run: runs.Run, predictor: Predictor) -> None:
+    """Write `export/`.
+
+    Signature `serve`: `text (N,)` strings to a dict of, all with the batch
+    first, T the words of the longest: `words`, `tags`, strings, `starts`,
+    `ends`, by characters, `probabilities`, `(N, T)`; of spans `span_labels`,
+    `span_starts`, `span_ends`, `(N, S)`; if there are intents `intent` and
+    `intent_probability (N,)`; in a parse, in place of tags and spans, `heads`
+    and `relations`: there each word takes its best head, which may make no
+    tree. Short rows are filled with "" and 0. `status (N,)` is "ok", "repaired"
+    where bytes were not UTF-8, or "empty" where a text has no word.
+    """
+    known, model = predictor.known, predictor.decoder.model
+    decoder = Decoder(
+        model, known.labels, known.intents, eager=True, tree=False
+    )
+    names = tf.constant(known.labels)
+    with_spans = not decoder.is_parse and are_spans(known.labels)
+
+    def serve(texts):
+        tokens = tokenize(texts, known.features.words)
+        inputs = known.features.of_texts(tokens.words)
+        lengths = tf.cast(tokens.words.row_lengths(), tf.int32)
+        real = tf.sequence_mask(lengths, tf.shape(inputs[0])[1])  # N T
+        more, tags, probabilities = _answer(decoder, inputs, names, lengths)
+
+        longest = tf.reduce_max(lengths)
+        answer = {
+            "words": tokens.words.to_tensor(""),
+            "starts": tokens.starts.to_tensor(),
+            "ends": tokens.ends.to_tensor(),
+            "probabilities": tf.where(real, probabilities, 0.0)[:, :longest],
+            "relations" if decoder.is_parse else "tags": tf.where(
+                real, tags, ""
+            )[:, :longest],
+            "status": export.text_status(texts, lengths == 0),
+            **more,
+        }
+        if decoder.is_parse:
+            heads = tf.where(real, answer["heads"], 0)
+            answer["heads"] = heads[:, :longest]
+        if with_spans:
+            answer |= _spans(answer, known.labels)
+        return answer
+
+    export.write(
+        run,
+        model,
+        serve,
+        [tf.TensorSpec((None,), tf.string, name="text")],
+        predict=lambda texts: _predicted(predictor, decoder, texts),
+        track=known.features.tables,
+        examples=[(tf.constant(EXAMPLES),)],
+    )
+
+
+def _answer(decoder, inputs, names, lengths):
+    """Return heads or intents by name, labels and their probabilities."""
+    if decoder.is_parse:
+        arcs, _ = decoder.answer(*inputs, tf.zeros_like(inputs[0]))
+        heads = tf.argmax(arcs, axis=-1, output_type=tf.int32)
+        _, relations = decoder.answer(*inputs, heads)
+        best = tf.argmax(relations, axis=-1)
+        tags = tf.gather(names, best)
+        return {"heads": heads}, tags, tf.reduce_max(relations, axis=-1)
+    path, probabilities, *intents = decoder.answer(*inputs)
+    more = {}
+    if intents:
+        empty = lengths == 0
+        best = tf.gather(decoder.intents, tf.argmax(intents[0], axis=-1))
+        more["intent"] = tf.where(empty, "", best)
+        certain = tf.reduce_max(intents[0], axis=-1)
+        more["intent_probability"] = tf.where(empty, 0.0, certain)
+    return more, tf.gather(names, tf.maximum(path, 0)), probabilities
+
+
+def _spans(answer, labels):
+    """Return the spans of labels `(N, T)`, as `schemes.spans` has them."""
+    names = [OUTSIDE, *labels]
+    pairs = list(map(parts, names))
+    kinds = list(dict.fromkeys(kind for _, kind in pairs))
+    # Whether a label is outside, goes on, may be gone on with; its type.
+    outside, on, open_ = (
+        tf.constant([prefix in of for prefix, _ in pairs])
+        for of in (OUTSIDE, "IE", "BI")
+    )
+    kind_of = tf.constant([kinds.index(kind) for _, kind in pairs])
+    is_label = answer["tags"][..., None] == tf.constant(labels)  # N T K
+    index = tf.reduce_sum(
+        tf.cast(is_label, tf.int32) * tf.range(1, len(labels) + 1), axis=-1
+    )
+    before = tf.pad(index[:, :-1], [[0, 0], [1, 0]])
+    goes_on = (
+        tf.gather(on, index)
+        & tf.gather(open_, before)
+        & (tf.gather(kind_of, index) == tf.gather(kind_of, before))
+    )
+    inside = ~tf.gather(outside, index)
+    begins = inside & ~goes_on
+    ends = inside & ~tf.pad(goes_on[:, 1:], [[0, 0], [0, 1]])
+
+    def where(values, mask, filler):
+        return tf.ragged.boolean_mask(values, mask).to_tensor(filler)
+
+    types = tf.gather(tf.constant(kinds), tf.gather(kind_of, index))
+    return {
+        "span_labels": where(types, begins, ""),
+        "span_starts": where(answer["starts"], begins, 0),
+        "span_ends": where(answer["ends"], ends, 0),
+    }
+
+
+def _predicted(predictor, decoder, texts):
+    """Return what `predict` says, in the form of the export."""
+    # TensorFlow and Python replace broken bytes one by one, or together.
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+    texts = [text.decode("utf-8") for text in texts.numpy()]
+    places = predictor.tokenize(texts)
+    words = [
+        [text[a:b] for a, b in own]
+        for text, own in zip(texts, places, strict=True)
+    ]
+    answered = iter(
+        Predictor(decoder, predictor.known)([w for w in words if w])
+    )
+    rows = [next(answered) if own else None for own in words]
+    columns = {
+        "words": [[w.encode() for w in own] for own in words],
+        "starts": [[a for a, _ in own] for own in places],
+        "ends": [[b for _, b in own] for own in places],
+        "probabilities": [row.probabilities if row else [] for row in rows],
+    }
+    tags = [row.tags if row else [] for row in rows]
+    key = "relations" if decoder.is_parse else "tags"
+    columns[key] = [[tag.encode() for tag in own] for own in tags]
+    if decoder.is_parse:
+        columns["heads"] = [row.heads if row else [] for row in rows]
+    elif are_spans(predictor.known.labels):
+        edges = [
+            [
+                (p[s.start][0], p[s.end - 1][1], s.type.encode())
+                for s in spans(t)
+            ]
+            for p, t in zip(places, tags, strict=True)
+        ]
+        for name, part in (("starts", 0), ("ends", 1), ("labels", 2)):
+            columns[f"span_{name}"] = [[e[part] for e in own] for own in edges]
+    fillers = {"words": b"", key: b"", "span_labels": b"", "probabilities": 0.0}
+    answer = {
+        name: _padded(rows_of, fillers.get(name, 0))
+        for name, rows_of in columns.items()
+    }
+    if decoder.intents:
+        answer["intent"] = [row.intent.encode() if row else b"" for row in rows]
+        answer["intent_probability"] = [
+            row.intent_probability if row else 0.0 for row in rows
+        ]
+    return answer
+
+
+def _padded(rows, filler):
+    """Return rows of different lengths as an array, filled up."""
+    longest = max(map(len, rows))
+    rows = [row + [filler] * (longest - len(row)) for row in rows]
+    kind = object if isinstance(filler, bytes) else type(filler)
+    return np.array(rows, kind).reshape(len(rows), longest)
+
+
+def main(options: Options) -> None:
+    """Export a run again."""
+    run = runs.open_run("tagging", options.run, options.runs_path)
+    write(run, Predictor.of_run(run))
+
+
+if __name__ == "__main__":
+    cli.main(lambda: main(options))

@@ -1,0 +1,120 @@
+"""Trains a model that labels words, tests it once, exports it.
+
+make train-tagging
+make train-tagging ARGS="--dataset files --data-path my-slots"
+python -m apps.tagging.train --output softmax --name softmax
+"""
+
+from apps.common import cli
+from apps.common.terminal import echo
+
+from .config import PRESETS, Config
+
+if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
+    config = cli.command(Config, PRESETS)
+
+import sys
+
+import keras
+
+from apps.common import checkpoint, runs
+from apps.common.tensorboard import TensorBoard
+from data_pipelines import tagging as pipeline
+from data_pipelines.text.word_vectors import load_vectors
+
+from . import evaluate, export, model, show
+from .predict import Decoder, Predictor
+
+
+def train(config: Config) -> dict:
+    """Run one training from raw text to exported model; return its record."""
+    # 1. Run folder.
+    with runs.start("tagging", config) as run:
+        runs.make_deterministic(config.seed, config.jit_compile)
+
+        # 2. Data.
+        data = pipeline.make_datasets(
+            config.dataset,
+            config.data_path or None,
+            cache_path=config.cache_path,
+            task=config.task,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            columns=config.columns,
+            scheme=config.scheme,
+            model_scheme=config.model_scheme,
+            max_length=config.max_length,
+            vocabulary_size=config.vocabulary_size,
+            max_characters=config.max_characters,
+            encoding=config.encoding,
+        )
+        runs.keep_lines(run, "vocabulary.txt", data.features.words.words)
+        runs.keep_lines(run, "characters.txt", data.features.characters.words)
+        runs.keep_lines(run, "labels.txt", data.labels)
+        if data.intents:
+            runs.keep_lines(run, "intents.txt", data.intents)
+        runs.keep_data(run, data)
+        echo(*data.report(), sep="\n")
+
+        # 3. Model.
+        if config.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        vectors = None
+        if config.vectors:
+            vectors, known = load_vectors(config.vectors, data.features.words)
+            echo(f"vectors  {known:,} of {len(vectors):,} words")
+        trained = model.build(
+            config, data.features, data.labels, len(data.intents), vectors
+        )
+
+        # 4. Objective.
+        steps = config.steps_per_epoch or data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 5000, 10, 30)
+        model.compile_model(trained, config, epochs * steps)
+
+        # 5. Training.
+        progress = checkpoint.resume(run, trained)
+        decoder = Decoder(trained, data.labels, data.intents)
+        validation = evaluate.Validation(decoder, data.valid)
+        trained.fit(
+            data.train.dataset(True, start_step=progress.epoch * steps),
+            validation_data=data.valid.dataset(),
+            initial_epoch=progress.epoch,
+            epochs=progress.epoch if progress.stopped else epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the stream has its own order
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                validation,
+                TensorBoard(run, steps * config.batch_size, data.train.lengths),
+                show.Samples(run, data, validation),
+                checkpoint.Checkpoint(
+                    run,
+                    progress,
+                    trained,
+                    monitor=f"val_{evaluate.main_score(data)}",
+                    patience=checkpoint.patience(config.patience, steps),
+                ),
+            ],
+        )
+
+        # 6. Test, with the best weights.
+        best = Predictor.of_run(run)
+        scores, predictions = evaluate.score(best.decoder, data.test)
+        result = runs.Result(
+            best.decoder.model,
+            scores,
+            evaluate.of_baselines(data),
+            progress,
+            data.examples,
+            predictions=predictions,
+        )
+        show.write_report(run, data, result)
+        export.write(run, best)
+        record = runs.finish(run, config, result)
+        show.summary(run, data, result)
+        return record
+
+
+if __name__ == "__main__":
+    cli.main(lambda: train(config))

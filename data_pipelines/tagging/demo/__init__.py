@@ -1,0 +1,1 @@
+"""The demo of tagging: requests to a house that plays music."""

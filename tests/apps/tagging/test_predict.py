@@ -1,0 +1,107 @@
+"""Labels of texts and of columns, and what is refused in one line."""
+
+import json
+import shutil
+
+import pytest
+
+from apps.common import cli
+from apps.tagging import predict
+from data_pipelines.tagging import Sentences
+
+TEXTS = ("stop music in the kitchen", "Please, move it from the hall at nine!")
+
+
+def run(trained, *words, **more):
+    words = [*words, "--runs-path", trained.runs_path]
+    predict.main(cli.parse(predict.Options, None, words))
+
+
+def test_a_text_is_a_line_with_its_spans_and_its_intent(
+    trained, loaded, capsys
+):
+    run(trained, *TEXTS, " ")
+    first, second, third = capsys.readouterr().out.splitlines()
+    text, intent, probability = first.split("\t")
+    assert text == "stop music in the [kitchen place]"
+    assert intent == "stop"
+    assert 0.25 < float(probability) <= 1
+    assert second.startswith("Please , ")
+    assert third == ""
+
+
+def test_objects_have_words_labels_and_places(trained, loaded, capsys):
+    run(trained, *TEXTS, "--json")
+    rows = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    for text, row in zip(TEXTS, rows, strict=True):
+        assert len(row["words"]) == len(row["tags"])
+        assert len(row["probabilities"]) == len(row["tags"])
+        for start, end, _ in row["spans"]:
+            assert text[start:end].strip() == text[start:end] != ""
+    assert rows[0]["spans"] == [[18, 25, "place"]]
+    assert rows[0]["intent"] == "stop"
+
+
+def test_columns_are_read_and_written(trained, loaded, tmp_path, capsys):
+    path = tmp_path / "in.conll"
+    path.write_text("stop X\nmusic X\n\nmove\tX\nit\tX\n")
+    run(trained, "--input", str(path))
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0] == "stop\tO"
+    out = tmp_path / "out.conll"
+    out.write_text(printed)
+    written = list(Sentences(out, ("word", "tag")))
+    assert [s.words for s in written] == [["stop", "music"], ["move", "it"]]
+    run(trained, "stop music", "move it", "--conll")
+    assert capsys.readouterr().out == printed
+    path = tmp_path / "in.conllu"
+    path.write_text("# x\n1\tstop" + "\t_" * 8 + "\n")
+    run(trained, "--input", str(path))
+    assert capsys.readouterr().out == "1\tstop\t_\tO" + "\t_" * 6 + "\n\n"
+
+
+def test_a_table_is_written_back(trained, loaded, tmp_path):
+    table, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    table.write_text(f"id,text\n1,{TEXTS[0]}\n2,\n")
+    run(trained, "--input", str(table), "--output", str(out))
+    first, second = map(json.loads, out.read_text().splitlines())
+    assert (first["id"], first["intent"]) == ("1", "stop")
+    assert second["words"] == second["spans"] == []
+    assert second["intent"] is None
+
+
+def test_a_prediction_does_not_depend_on_its_batch(predictor):
+    sentences = [["play"], ["stop", "music"] * 20, ["x" * 10_000]] * 15
+    together = predictor(sentences)
+    alone = [predictor([sentence])[0] for sentence in sentences[:3]]
+    for ours, theirs in zip(together, alone * 15, strict=True):
+        assert ours.tags == theirs.tags
+        assert ours.probabilities == pytest.approx(
+            theirs.probabilities, abs=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--input", "none.conll"], "none.conll: there is no such file"),
+        (["--input", "x.conll", "--json"], "columns are printed; leave"),
+        (["--run", "y", "a"], "no run 'y'; the runs are: x"),
+    ],
+)
+def test_an_error_is_one_line(trained, loaded, words, message, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(lambda: run(trained, *words))
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_files_that_do_not_belong_together_are_refused(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    (copy / "digests.json").unlink()
+    with open(copy / "labels.txt", "a") as file:
+        file.write("another\n")
+    with pytest.raises(cli.UserError, match="was trained for another"):
+        run(trained, "a", "--run", str(copy))

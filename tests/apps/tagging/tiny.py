@@ -1,0 +1,45 @@
+"""Small data for the tests of tagging, flags for them, and small models."""
+
+import shlex
+
+import numpy as np
+
+from apps.tagging import model
+from apps.tagging.config import Config
+from data_pipelines.tagging import features
+from data_pipelines.tagging.demo import generator
+
+SIZES = {"train": 320, "valid": 40, "test": 40}
+SMALL = shlex.split(
+    "--units 12 --embedding-size 12 --character-units 4 --batch-size 16"
+    " --epochs 5 --learning-rate 0.03 --dropout 0.1"
+    f" --columns {generator.COLUMNS}"
+)
+FEATURES = features.build({"a": 9, "blue": 5, "river": 4, "Rome": 1}, 99, 6)
+LABELS = ["O", "B-x", "I-x", "B-y"]
+
+
+def write_requests(folder, sizes=SIZES):
+    """Writes requests as the demo has them."""
+    (folder / "requests").mkdir(parents=True, exist_ok=True)
+    generator.write(folder / "requests", 1, sizes)
+
+
+def flags(folder, *more):
+    return [
+        *("--dataset", "files", "--data-path", str(folder / "requests")),
+        *("--runs-path", str(folder / "runs")),
+        *("--cache-path", str(folder / "data"), *SMALL, *more),
+    ]
+
+
+def built(intents=0, vectors=None, randomized=True, **more):
+    """A model with weights of which none is zero."""
+    sizes = {"units": 3, "embedding_size": 4, "character_units": 4}
+    built = model.build(
+        Config(**{**sizes, **more}), FEATURES, LABELS, intents, vectors
+    )
+    random = np.random.default_rng(0)
+    for weight in built.trainable_weights if randomized else ():
+        weight.assign(random.normal(size=weight.shape))
+    return built
