@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, runs, text_input
+from apps.common import checks, cli, distributed, runs, text_input
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.tagging.pipeline", "SOURCES")
@@ -24,7 +24,7 @@ SCHEME = cli.flag(
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(distributed.Flags):
     """Trains a model that labels words, or finds their heads."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")

@@ -89,7 +89,7 @@ def compared(
 
 
 class Validation(keras.callbacks.Callback):
-    """Each epoch: scores of the validation split.
+    """Each epoch: loss and scores of the validation split.
 
     Attributes:
         predictions: Of its sentences, after the last epoch.
@@ -102,6 +102,9 @@ class Validation(keras.callbacks.Callback):
         self.predictions = []
 
     def on_epoch_end(self, epoch, logs=None):
+        logs["val_loss"] = self.model.evaluate(
+            self.split.dataset(), verbose=0, return_dict=True
+        )["loss"]
         results, self.predictions = score(self.decoder, self.split)
         logs.update({f"val_{name}": value for name, value in results.items()})
 
@@ -131,22 +134,22 @@ def of_baselines(data: pipeline.Datasets) -> dict[str, dict]:
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     run = runs.open_run("tagging", options.run, options.runs_path)
-    config = run.record["config"]
-    reading = options if options.dataset else Config(**config)
+    config = run.config(Config)
+    reading = options if options.dataset else config
     predictor = Predictor.of_run(run)
     data = pipeline.make_datasets(
-        *runs.data_to_score(options, config, pipeline.SOURCES),
-        cache_path=config["cache_path"],
-        task=config["task"],
-        batch_size=config["batch_size"],
-        seed=config["seed"],
+        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+        cache_path=config.cache_path,
+        task=config.task,
+        batch_size=config.batch_size,
+        seed=config.seed,
         columns=reading.columns,
         scheme=reading.scheme,
-        model_scheme=config["model_scheme"],
-        max_length=config["max_length"],
+        model_scheme=config.model_scheme,
+        max_length=config.max_length,
         encoding=reading.encoding,
         known=predictor.known,
-        whole=runs.is_other_file(options, config),
+        whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)
     results, predictions = score(predictor.decoder, split)

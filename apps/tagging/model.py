@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
-from apps.common.optimizer import adamw
+from apps.common.optimizer import adamw, compiled
 from data_pipelines.tagging.datasets import NONE
 from data_pipelines.tagging.features import SHAPES, Features
 from data_pipelines.tagging.schemes import forbidden
@@ -68,7 +68,6 @@ def build(
     if not intents:
         return keras.Model(inputs, scores, name="tagging")
     pooled = rnn_layers.AttentionPooling(name="attention")(states, mask=real)
-    pooled = layers.Dropout(config.dropout)(pooled)
     wanted = layers.Dense(
         intents, activation="softmax", dtype="float32", name="intents"
     )(pooled)
@@ -185,5 +184,5 @@ def compile_model(model: keras.Model, config: Config, steps: int) -> None:
     model.compile(
         adamw(config, steps, warmup=steps // 20, floor=0.01),
         loss=loss if len(loss) > 1 else loss[0],
-        jit_compile=config.jit_compile,
+        jit_compile=compiled(config),
     )

@@ -36,6 +36,7 @@ from data_pipelines.tagging import features
 from data_pipelines.tagging.schemes import OUTSIDE, spans
 from data_pipelines.text.words import Vocabulary
 
+from .config import Config
 from .trees import best_tree
 
 BATCH = 32
@@ -183,6 +184,7 @@ class Predictor:
             UserError: The files of the run do not belong together.
         """
         model = runs.load_model(run.file("model.keras"))
+        config = run.config(Config)
         intents = []
         if run.file("intents.txt").exists():
             intents = runs.read_lines(run.file("intents.txt"))
@@ -190,7 +192,7 @@ class Predictor:
             features.Features(
                 Vocabulary.load(run.file("vocabulary.txt")),
                 Vocabulary.load(run.file("characters.txt")),
-                run.record["config"]["max_characters"],
+                config.max_characters,
             ),
             runs.read_lines(run.file("labels.txt")),
             intents,
@@ -201,7 +203,7 @@ class Predictor:
         ]
         expected = [len(known.features.words), len(known.labels)]
         expected += [len(intents)] * bool(intents)
-        if run.record["config"]["task"] == "parse":
+        if config.task == "parse":
             expected.insert(1, None)
         if sizes != expected:
             raise cli.UserError(

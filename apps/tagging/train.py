@@ -13,8 +13,6 @@ from .config import PRESETS, Config
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     config = cli.command(Config, PRESETS)
 
-import sys
-
 import keras
 
 from apps.common import checkpoint, runs
@@ -47,6 +45,7 @@ def train(config: Config) -> dict:
             vocabulary_size=config.vocabulary_size,
             max_characters=config.max_characters,
             encoding=config.encoding,
+            widths=run.machines.few(pipeline.WIDTHS),
         )
         runs.keep_lines(run, "vocabulary.txt", data.features.words.words)
         runs.keep_lines(run, "characters.txt", data.features.characters.words)
@@ -76,14 +75,13 @@ def train(config: Config) -> dict:
         progress = checkpoint.resume(run, trained)
         decoder = Decoder(trained, data.labels, data.intents)
         validation = evaluate.Validation(decoder, data.valid)
-        trained.fit(
-            data.train.dataset(True, start_step=progress.epoch * steps),
-            validation_data=data.valid.dataset(),
-            initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
-            shuffle=False,  # the stream has its own order
-            verbose=1 if sys.stdout.isatty() else 2,
+        first = progress.epoch * steps
+        run.machines.fit(
+            trained,
+            data.train.dataset(True, first, run.machines.shard),
+            progress,
+            epochs,
+            steps,
             callbacks=[
                 validation,
                 TensorBoard(run, steps * config.batch_size, data.train.lengths),

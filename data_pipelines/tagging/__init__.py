@@ -6,6 +6,7 @@ from data_pipelines.tagging.features import Features
 from data_pipelines.tagging.pipeline import (
     SOURCES,
     TASKS,
+    WIDTHS,
     Known,
     make_datasets,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "SOURCES",
     "SPLITS",
     "TASKS",
+    "WIDTHS",
     "Datasets",
     "Features",
     "Known",

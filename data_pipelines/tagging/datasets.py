@@ -29,9 +29,6 @@ from data_pipelines.text.words import PADDING, UNKNOWN, unknown_note
 # Target of what does not count.
 NONE = -1
 
-# How often a word that train has once is unknown to a model in training.
-_UNKNOWN_ONCE = 0.5
-
 # Labels named in one line of the report.
 _MOST_NAMED = 8
 
@@ -46,7 +43,8 @@ class Forms:
         shapes: `(F,)` int32.
         characters: `(F, C)` int32.
         widths: `(F,)`, characters of each.
-        is_rare: `(F,)`, whether train has it once.
+        hidden: `(F,)`, in what share of batches it is unknown in training: of a
+            word that train has c times 1 / (1 + c).
     """
 
     numbers: dict[str, int]
@@ -54,11 +52,13 @@ class Forms:
     shapes: np.ndarray
     characters: np.ndarray
     widths: np.ndarray
-    is_rare: np.ndarray
+    hidden: np.ndarray
 
     @classmethod
-    def of(cls, words: Sequence[str], features: Features, rare: set) -> "Forms":
-        """Return the features of different words."""
+    def of(
+        cls, words: Sequence[str], features: Features, counts: Counter
+    ) -> "Forms":
+        """Return the features of words, and of how often train has them."""
         forms = list(dict.fromkeys(words))
         arrays = features.of_words(tf.constant(forms, tf.string))
         ids, shapes, characters = (array.numpy() for array in arrays)
@@ -68,7 +68,7 @@ class Forms:
             shapes.astype(np.int32),
             characters.astype(np.int32),
             (characters != PADDING).sum(axis=1),
-            np.array([form in rare for form in forms]),
+            np.array([1 / (1 + counts[form]) for form in forms]),
         )
 
 
@@ -165,12 +165,13 @@ class Split(BatchedSplit):
         return self._batch(batch, self.forms.ids)
 
     def fetch_training(self, batch: Batch, step: int) -> tuple:
-        """Return a batch in which half of the words that train has once are
-        unknown, others each time: so the model learns what unknown ones are.
-        """  # noqa: D205
+        """Return a batch in which some words are unknown, rare ones more often.
+
+        So the model learns what it does with unknown ones.
+        """
         random = np.random.default_rng([self.seed, step])
         chance = random.random(len(self.forms.ids))
-        hidden = self.forms.is_rare & (chance < _UNKNOWN_ONCE)
+        hidden = chance < self.forms.hidden
         return self._batch(batch, np.where(hidden, UNKNOWN, self.forms.ids))
 
     def _batch(self, batch: Batch, ids: np.ndarray) -> tuple:

@@ -40,6 +40,9 @@ from data_pipelines.tagging.reading import SUFFIXES, Sentence, Sentences
 
 TASKS = ("tag", "parse")
 
+# Widths that batches have at the most.
+WIDTHS = 16
+
 _MOST_LABELS = 10_000
 
 
@@ -79,7 +82,7 @@ def make_datasets(
     max_length: int = 250,
     vocabulary_size: int = 100_000,
     max_characters: int = 20,
-    widths: int = 16,
+    widths: int = WIDTHS,
     encoding: str = "",
     known: Known | None = None,
     whole: bool = False,
@@ -133,9 +136,8 @@ def make_datasets(
             _labels(train),
             sorted({s.intent for s in train if task == "tag"} - {""}),
         )
-    rare = {word for word, count in counts.items() if count == 1}
     words = [w for part in sentences.values() for s in part for w in s.words]
-    forms = Forms.of(words, known.features, rare)
+    forms = Forms.of(words, known.features, counts)
     planners = _planners(sentences, widths, batch_size)
     return Datasets(
         **{
