@@ -24,21 +24,17 @@ LETTER, GAP, LEVEL = 9, 18, 22
 class Samples(samples.Samples):
     """Each epoch: predictions for some validation sentences."""
 
-    columns = ("target", "predicted")
+    columns = ("sentence", "target", "predicted")
     count = SAMPLES
 
     def lines(self, epoch):
         lines = []
         for row in self.rows:
             sentence = self.split.sentences[row]
-            prediction = self.validation.predictions[row]
-            pair = (target_of(sentence), prediction)
-            lines.append(
-                tuple(
-                    as_line(sentence.words, one).replace("\t", " ")[:300]
-                    for one in pair
-                )
-            )
+            words = sentence.words
+            both = target_of(sentence), self.validation.predictions[row]
+            line = " ".join(words), *(as_line(words, one) for one in both)
+            lines.append(tuple(part.replace("\t", " ")[:300] for part in line))
         return lines
 
 
