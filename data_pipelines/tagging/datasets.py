@@ -244,7 +244,10 @@ class Datasets(BatchedDatasets[Split]):
                 f"words; {len(planner.widths)} widths, {planner.widths[0]} to "
                 f"{planner.widths[-1]}"
             )
-        notes = [*self.notes, *unknown_note(self._unknown("train"), "words")]
+        notes = [
+            *self.notes,
+            *unknown_note(self._unknown("train"), "words", ()),
+        ]
         known = {tuple(s.words) for s in self.train.sentences}
         repeated = sum(tuple(s.words) in known for s in self.test.sentences)
         if repeated:
