@@ -133,9 +133,7 @@ class Config(distributed.Flags):
     jit_compile: bool = cli.flag(
         False, "compile the training step with XLA", rare=True
     )
-    mixed_precision: bool = cli.flag(
-        False, "compute in float16, for GPUs", rare=True
-    )
+    mixed_precision: str = runs.MIXED_PRECISION
     name: str = cli.flag(
         "", "name of the run; empty: data set and cell", group="output"
     )

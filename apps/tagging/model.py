@@ -34,6 +34,7 @@ def build(
     labels: list[str],
     intents: int = 0,
     vectors: np.ndarray | None = None,
+    compile_loops: bool = False,
 ) -> keras.Model:
     """Return the model: of words, shapes and characters, in a parse of heads.
 
@@ -43,6 +44,7 @@ def build(
         labels: Tags or relations.
         intents: How many there are.
         vectors: Word vectors to begin from.
+        compile_loops: Whether XLA compiles the recurrent ones.
     """
     words, shapes = (
         keras.Input((None,), dtype="int32", name=name)
@@ -51,7 +53,9 @@ def build(
     characters = keras.Input((None, None), dtype="int32", name="character_ids")
     inputs = [words, shapes, characters]
     real = ops.not_equal(words, 0)  # B T
-    states = _states(config, features, vectors, *inputs)  # B T 2U
+    states = _states(
+        config, features, vectors, compile_loops, *inputs
+    )  # B T 2U
     if config.task == "parse":
         heads = keras.Input((None,), dtype="int32", name="heads")
         outputs = _parser(config, states, words, heads, len(labels))
@@ -74,8 +78,9 @@ def build(
     return keras.Model(inputs, [scores, wanted], name="tagging")
 
 
-def _states(config, features, vectors, words, shapes, characters):
+def _states(config, features, vectors, compile_loops, *inputs):
     """Return what is read of the words, `(B, T, 2 U)`."""
+    words, shapes, characters = inputs
     size = config.embedding_size if vectors is None else vectors.shape[1]
     embedding = layers.Embedding(len(features.words), size, name="words")
     if vectors is not None:
@@ -87,7 +92,7 @@ def _states(config, features, vectors, words, shapes, characters):
     ]
     if config.characters != "none":
         vocabulary = len(features.characters)
-        parts.append(_spelling(config, vocabulary, characters))
+        parts.append(_spelling(config, vocabulary, compile_loops, characters))
     # One mask a sentence (Gal and Ghahramani, 2016).
     x = layers.SpatialDropout1D(config.dropout)(layers.Concatenate()(parts))
     x = rnn_layers.stack(
@@ -98,12 +103,13 @@ def _states(config, features, vectors, words, shapes, characters):
         dropout=config.dropout,
         recurrent_dropout=config.recurrent_dropout,
         return_sequences=True,
+        compiled=compile_loops,
         name="recurrent",
     )(x, mask=ops.not_equal(words, 0))
     return layers.SpatialDropout1D(config.dropout)(x)
 
 
-def _spelling(config, vocabulary, characters):
+def _spelling(config, vocabulary, compile_loops, characters):
     """Return what is read of the characters of each word, `(B, T, S)`."""
     x = layers.Embedding(vocabulary, CHARACTER_SIZE, name="characters")(
         characters
@@ -111,7 +117,10 @@ def _spelling(config, vocabulary, characters):
     real = ops.not_equal(characters, 0)  # B T C
     if config.characters == "rnn":
         reader = rnn_layers.stack(
-            config.cell, -(-config.character_units // 2), bidirectional=True
+            config.cell,
+            -(-config.character_units // 2),
+            bidirectional=True,
+            compiled=compile_loops,
         )
         return rnn_layers.TimeDistributed(reader, name="spelling")(x, mask=real)
     real = ops.cast(ops.expand_dims(real, -1), x.dtype)

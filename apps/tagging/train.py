@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint, compilation, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import tagging as pipeline
 from data_pipelines.text.word_vectors import load_vectors
@@ -57,18 +57,23 @@ def train(config: Config) -> dict:
 
         # 3. Model.
         if config.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
+            keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         vectors = None
         if config.vectors:
             vectors, known = load_vectors(config.vectors, data.features.words)
             echo(f"vectors  {known:,} of {len(vectors):,} words")
+        steps = config.steps_per_epoch or data.train.steps_per_pass
+        epochs = config.epochs or checkpoint.epochs(steps, 5000, 10, 30)
         trained = model.build(
-            config, data.features, data.labels, len(data.intents), vectors
+            config,
+            data.features,
+            data.labels,
+            len(data.intents),
+            vectors,
+            compilation.pays_off(epochs * steps),
         )
 
         # 4. Objective.
-        steps = config.steps_per_epoch or data.train.steps_per_pass
-        epochs = config.epochs or checkpoint.epochs(steps, 5000, 10, 30)
         model.compile_model(trained, config, epochs * steps)
 
         # 5. Training.

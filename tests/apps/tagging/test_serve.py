@@ -15,7 +15,7 @@ def test_answers_are_the_predictions(predictor):
     assert [
         TEXT[w["start"] : w["end"]] for w in answer["words"]
     ] == TEXT.split()
-    assert answer["intent"] == "stop"
+    assert answer["intent"] == prediction.intent
     assert {"text": "guest room", "label": "place"} in answer["parts"]
     html = server.rendered(Service, Request(TEXT), answer)
     assert "guest room <small>place</small></mark>" in html

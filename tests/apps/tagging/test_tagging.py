@@ -24,7 +24,7 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """backup characters.txt config.json curve.png data.txt
+    expected = """README.md backup characters.txt config.json curve.png data.txt
         digests.json export intents.txt labels.txt lock log.csv metrics.json
         model.keras report.html samples.txt tensorboard vocabulary.txt"""
     names = sorted(p.name for p in trained.run.path.iterdir())
@@ -161,7 +161,7 @@ def test_the_demo_needs_labels_chosen_together(tmp_path, output):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "true"),
+        ("--mixed-precision", "bfloat16"),
         ("--jit-compile", "true"),
         ("--characters", "rnn", "--cell", "gru", "--depth", "2"),
         ("--model-scheme", "iobes", "--recurrent-dropout", "0.1"),
