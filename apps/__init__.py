@@ -12,9 +12,9 @@ class _Quietly:
 
     TensorFlow's C++ code writes half a dozen lines to standard error before
     any setting of ours can reach it. They come out again if the import fails.
-    Keras also imports scikit-learn and pyplot wherever they are installed,
-    which takes as long as half of TensorFlow and serves nothing here: it is
-    told that there are none, until it is imported.
+    Keras also imports scikit-learn, pyplot and pandas wherever they are
+    installed, which takes as long as half of TensorFlow and serves nothing
+    here: it is told that there are none, until it is imported.
     """
 
     @classmethod
@@ -31,7 +31,7 @@ class _Quietly:
     @staticmethod
     def _run(execute, module):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with _hidden_notices(), _absent({"matplotlib", "sklearn"}):
+        with _hidden_notices(), _absent({"matplotlib", "pandas", "sklearn"}):
             execute(module)
 
 

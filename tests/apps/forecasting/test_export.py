@@ -80,7 +80,7 @@ def test_steps_are_the_batch(tmp_path, name, mode):
         answer = served.step(np.array([value]), state, *inputs)
         state = answer["state"]
         expected = predictor.forecaster.of_horizon(1)(
-            {"series": state, **dict(zip(names, inputs, strict=True))}
+            {"series": state.numpy(), **dict(zip(names, inputs, strict=True))}
         )
         np.testing.assert_allclose(
             answer["quantiles"], expected[:, 0], rtol=1e-4, atol=1e-4

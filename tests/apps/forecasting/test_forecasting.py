@@ -18,7 +18,7 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """backup columns.txt config.json curve.png data.txt digests.json
+    expected = """README.md backup columns.txt config.json curve.png data.txt digests.json
         export fans.png frequency.txt horizon.csv horizon.png lock log.csv
         metrics.json model.keras report.html residuals.png samples.txt
         series.txt tensorboard"""
