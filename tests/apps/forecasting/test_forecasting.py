@@ -18,9 +18,9 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """README.md backup columns.txt config.json curve.png data.txt digests.json
-        export fans.png frequency.txt horizon.csv horizon.png lock log.csv
-        metrics.json model.keras report.html residuals.png samples.txt
+    expected = """README.md backup columns.txt config.json curve.png data.txt
+        digests.json export fans.png frequency.txt horizon.csv horizon.png lock
+        log.csv metrics.json model.keras report.html residuals.png samples.txt
         series.txt tensorboard"""
     names = sorted(p.name for p in trained.run.path.iterdir())
     assert names == expected.split()
