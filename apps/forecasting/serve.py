@@ -38,7 +38,7 @@ class Request:
     )
     time: str = cli.flag(
         "",
-        "time of the first step to forecast, if the run knows the calendar",
+        "time of the first step, if the run knows it",
         at_most=40,
     )
 

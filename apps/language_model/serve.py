@@ -56,6 +56,7 @@ class Service(service.Service):
             temperature=round(request.temperature, 1),
             seed=request.seed,
         )
+        request = dataclasses.replace(request, text=request.text.strip())
         (prompt,) = self.predictor.prompts([request.text])
         ids: list[int] = []
         for token in self.predictor.drawn(prompt, search, request.length):

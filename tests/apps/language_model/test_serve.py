@@ -22,9 +22,9 @@ def test_each_answer_has_a_token_more(service):
     assert [a["tokens"] for a in steps] == list(range(1, len(steps) + 1))
     assert [a["finished"] for a in answers] == [False] * len(steps) + [True]
     search = Search(sample=True, temperature=0.7, seed=3)
-    (prompt,) = predictor.prompts(["the "])
+    (prompt,) = predictor.prompts(["the"])
     drawn = list(predictor.drawn(prompt, search, 12))
-    assert last["continuation"] == predictor.text(drawn, "the ")
+    assert last["continuation"] == predictor.text(drawn, "the")
     html = server.rendered(Service, request, steps[0])
     assert "▍" in html
     assert "▍" not in server.rendered(Service, request, last)

@@ -68,6 +68,8 @@ def test_the_page_of_a_run_has_the_form_of_its_request(client):
         assert f'name="{name}"' in page.text
     assert 'maxlength="100"' in page.text
     assert 'min="1" max="5"' in page.text
+    assert page.text.count("<textarea") == 1
+    assert '<input type="text" id="note"' in page.text
     assert "&lt;script&gt;</button>" in page.text
     assert "&lt;i&gt;none" in page.text
     assert f"curl http://localhost{API}" in page.text

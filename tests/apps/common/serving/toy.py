@@ -30,6 +30,7 @@ class Request:
     share: float = cli.flag(0.5, "share", at_least=0.0, at_most=1.0)
     loud: bool = cli.flag(False, "in capitals")
     kind: str = cli.flag("plain", "kind", choices=["plain", "odd"])
+    note: str = cli.flag("", "a note", at_most=40)
 
 
 @dataclasses.dataclass(frozen=True)
