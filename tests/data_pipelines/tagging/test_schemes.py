@@ -14,7 +14,7 @@ LABELS = ["O", "B-a", "I-a", "B-b", "I-b", "E-a", "S-a"]
 
 def conlleval(tags):
     """The spans by the rules of the published script, written out."""
-    found, start, before = [], None, ("O", "")
+    spans, start, before = [], None, ("O", "")
     for place, tag in enumerate([*tags, "O"]):
         prefix, _, kind = tag.partition("-")
         last, last_kind = before
@@ -30,12 +30,12 @@ def conlleval(tags):
             or (prefix != "O" and kind != last_kind)
         )
         if start is not None and ends:
-            found.append(Span(start, place, last_kind))
+            spans.append(Span(start, place, last_kind))
             start = None
         if begins:
             start = place
         before = prefix, kind
-    return found
+    return spans
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])

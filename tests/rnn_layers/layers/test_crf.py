@@ -105,7 +105,7 @@ def test_gradients_equal_finite_differences(forbidden):
         targets = np.where(TARGETS == 2, 1, TARGETS)  # nothing forbidden
         return ops.sum(rows * crf.log_likelihood(scores, targets, MASK))
 
-    found = gradients(loss, crf, [SCORES])
+    actual = gradients(loss, crf, [SCORES])
     step, tolerance = (1e-5, 1e-7) if PRECISE else (1e-2, 1e-2)
     values = [array(weight) for weight in crf.weights] + [SCORES]
     random_direction = [random(*value.shape, seed=7) for value in values]
@@ -119,10 +119,10 @@ def test_gradients_equal_finite_differences(forbidden):
             ends.append(float(loss(ops.convert_to_tensor(moved[3]))))
         crf.set_weights(values[:3])
         expected = (ends[0] - ends[1]) / (2 * step)
-        along = (found[place] * random_direction[place]).sum()
+        along = (actual[place] * random_direction[place]).sum()
         np.testing.assert_allclose(along, expected, rtol=tolerance)
     for first, second in forbidden:
-        assert found[1][first, second] == 0
+        assert actual[1][first, second] == 0
 
 
 def test_long_and_steep_sequences_are_finite_and_exact():
