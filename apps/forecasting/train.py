@@ -44,7 +44,7 @@ def train(config: Config) -> dict:
 
         # 3. Model.
         if config.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
+            keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         steps = data.train.steps_per_pass
         epochs = config.epochs or checkpoint.epochs(steps, 4000, 3, 40)
         compiles = config.model == "rnn" and compilation.pays_off(

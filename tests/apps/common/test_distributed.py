@@ -1,5 +1,6 @@
 """Flags of where to train; and trainings on several devices of a machine."""
 
+import importlib
 import importlib.util
 import json
 
@@ -9,7 +10,8 @@ from apps.common import cli, distributed
 from apps.sentiment.config import Config
 from apps.translation.config import Config as TranslationConfig
 from tests.apps import ranks, reviews, translations, videos
-from tests.apps.tools import log_of, run_module
+from tests.apps.tools import ROOT, log_of, run_module
+from tests.test_architecture import APPS
 
 
 def refused(line, config=Config):
@@ -51,6 +53,16 @@ def refused(line, config=Config):
 )
 def test_what_cannot_be_is_refused(line, message):
     assert message in refused(line)
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_every_app_trains_where_the_flags_say(app):
+    config = importlib.import_module(f"apps.{app}.config").Config
+    assert issubclass(config, distributed.Flags)
+    text = (ROOT / "apps" / app / "train.py").read_text()
+    assert "run.machines.fit(" in text
+    assert "run.machines.shard" in text
+    assert 'set_dtype_policy(f"mixed_{config.mixed_precision}")' in text
 
 
 def test_without_jax_one_line_says_how_to_install_it(monkeypatch):
