@@ -364,10 +364,10 @@ def _notes(folder: Path, labelled: list[Path]) -> list[str]:
     parents = set(map(file_id, folders))
     names = {}
     for parent in sorted(folders):
+        if not os.path.isdir(parent):  # of a name that no folder can have, too
+            continue
         # What may not be listed can still hold videos that may be read.
-        with contextlib.suppress(
-            FileNotFoundError, NotADirectoryError, PermissionError, ValueError
-        ):
+        with contextlib.suppress(PermissionError):
             for path in listed(parent):
                 is_video = (
                     path.suffix.lower() in video.SUFFIXES and path.is_file()

@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"empty\.txt: the file is empty"):
         lines(path=tmp_path / "empty.txt")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="pipe: is a pipe; expected a file"):
+    with pytest.raises(UserError, match="pipe: is a pipe; expected a file"):
         lines(path=tmp_path / "pipe")
     empty = io.TextIOWrapper(io.BufferedReader(io.BytesIO()))
     monkeypatch.setattr(sys, "stdin", empty)
