@@ -230,5 +230,6 @@ next
   make predict-tagging ARGS="'a sentence of your own'"
   make train-tagging ARGS="--output softmax"
   make train-tagging ARGS="--dataset files --data-path FOLDER"
+  make demo
   make tensorboard
   open {run.file("report.html")}""")

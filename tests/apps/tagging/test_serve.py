@@ -19,6 +19,7 @@ def test_answers_are_the_predictions(predictor):
     assert {"text": "guest room", "label": "place"} in answer["parts"]
     html = server.rendered(Service, Request(TEXT), answer)
     assert "guest room <small>place</small></mark>" in html
+    assert '<mark class="hue0">' in html
     assert "style=" not in html
     assert "No word" in server.rendered(Service, Request(" "), empty)
 
