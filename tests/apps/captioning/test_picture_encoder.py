@@ -112,6 +112,7 @@ def test_a_frozen_encoder_is_no_part_of_the_model(tmp_path):
     assert not encoder.network.model.trainable_weights
 
 
+@pytest.mark.slow
 def test_a_second_start_computes_no_features(frozen, monkeypatch, capsys):
     run, captioner = opened(frozen)
 

@@ -218,10 +218,12 @@ def test_attention_is_a_grid_for_each_word(captioner):
         np.testing.assert_allclose(weights.sum((1, 2)), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["captioner", "frozen_captioner"])
-def test_files_are_described_as_splits_are(name, request, trained, frozen):
-    captioner = request.getfixturevalue(name)
-    run, _ = opened(trained[0] if name == "captioner" else frozen)
+@pytest.mark.parametrize(
+    "name", ["trained", pytest.param("frozen", marks=pytest.mark.slow)]
+)
+def test_files_are_described_as_splits_are(name, request):
+    run = request.getfixturevalue(name)
+    run, captioner = opened(run if name == "frozen" else run[0])
     config = run.record["config"]
     data = evaluate.datasets(
         captioner, config["dataset"], config["data_path"] or None

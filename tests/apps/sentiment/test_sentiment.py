@@ -16,7 +16,7 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """backup config.json confusion.png curve.png data.txt
+    expected = """README.md backup config.json confusion.png curve.png data.txt
         digests.json
         export
         labels.txt lock log.csv metrics.json model.keras report.html samples.txt

@@ -15,7 +15,7 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """attention.png backup config.json curve.png data.txt
+    expected = """README.md attention.png backup config.json curve.png data.txt
         digests.json
         export
         languages.txt lock log.csv metrics.json model.keras report.html

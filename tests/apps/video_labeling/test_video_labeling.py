@@ -14,7 +14,7 @@ from tests.apps.tools import ROOT, in_a_new_process
 
 def test_the_run_folder_is_complete(trained):
     run, _ = trained
-    expected = """backup config.json confusion.png curve.png data.txt
+    expected = """README.md backup config.json confusion.png curve.png data.txt
         digests.json
         export
         labels.txt lock log.csv metrics.json model.keras report.html samples.txt

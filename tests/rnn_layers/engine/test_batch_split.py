@@ -18,11 +18,16 @@ from tests.rnn_layers.loops import LOOPS, check
 
 OTHER = [
     ("lstm", {}),
-    ("peephole_lstm", {"peephole": "full"}),
     ("projection_lstm", {}),  # its states differ in width
-    ("slstm", {}),
-    ("gru", {"reset_after": False}),
-    ("min_gru", {}),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (
+            ("peephole_lstm", {"peephole": "full"}),
+            ("slstm", {}),
+            ("gru", {"reset_after": False}),
+            ("min_gru", {}),
+        )
+    ),
 ]
 
 
@@ -49,7 +54,14 @@ def test_halves_are_exact(name, options, halved):
 
 
 @pytest.mark.parametrize(
-    "loop", ["graph-any-length", "compiled", "compiled-in-chunks"]
+    "loop",
+    [
+        "compiled-in-chunks",
+        *(
+            pytest.param(loop, marks=pytest.mark.slow)
+            for loop in ("graph-any-length", "compiled")
+        ),
+    ],
 )
 def test_every_kind_of_loop_is_exact_in_halves(loop, halved):
     check("peephole_lstm", {}, *LOOPS[loop], masked=False)
@@ -70,7 +82,9 @@ def test_dropout_and_zoneout_are_exact_in_halves(halved):
     assert len(halved) == 1
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_every_size_of_a_batch_can_be_halved(compiled, halved):
     layer = make("lstm", compiled=compiled)
     layer.return_sequences = True

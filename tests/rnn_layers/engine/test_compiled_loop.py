@@ -65,6 +65,7 @@ for length in map(int, sys.argv[2:]):
 """
 
 
+@pytest.mark.slow
 def test_one_compilation_serves_every_length(tmp_path):
     """Counted in what XLA writes down, since a trace is not a compilation."""
     flags = f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text"
