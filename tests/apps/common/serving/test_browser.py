@@ -93,7 +93,7 @@ def browser(chromium):
 
 def open_run(browser, site, app):
     browser.get(f"{site}{app}/before")
-    WebDriverWait(browser, 10).until(
+    WebDriverWait(browser, 90).until(
         lambda b: b.execute_script("return document.readyState") == "complete"
     )
 
@@ -102,7 +102,7 @@ def part(browser, selector):
     return browser.find_element(By.CSS_SELECTOR, selector)
 
 
-def wait(browser, selector, seconds=90):
+def wait(browser, selector, seconds=180):
     """Waits until something can be read, and returns what."""
 
     def text(browser):
@@ -139,7 +139,7 @@ def test_a_run_is_chosen_and_a_text_labelled_by_keyboard_alone(browser, site):
         if "/sentiment/" in (focused.get_attribute("href") or ""):
             break
     keyboard.send_keys(Keys.ENTER).perform()
-    WebDriverWait(browser, 10).until(lambda b: "sentiment" in b.current_url)
+    WebDriverWait(browser, 90).until(lambda b: "sentiment" in b.current_url)
     while browser.switch_to.active_element.get_attribute("id") != "text":
         keyboard.send_keys(Keys.TAB).perform()
     keyboard.send_keys("A dull <b>start</b>, a lovely end.").perform()
