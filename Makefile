@@ -108,7 +108,7 @@ clean: ## Delete the demo data and the caches (runs stay)
 ##@ Tests and style
 
 .PHONY: test
-test: $(INSTALLED) ## Run the tests (under 5 minutes on 2 cores)
+test: $(INSTALLED) ## Run the tests (about 5 minutes on 2 quiet cores)
 	@$(RUN) -m pytest -m "not slow and not browser" $(WORKERS) $(ARGS)
 
 .PHONY: test-slow
