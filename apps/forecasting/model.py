@@ -44,6 +44,9 @@ _LOOKED_BACK = 8
 # more exactly for that.
 _LEAST_LEVEL = 0.2
 
+# Sizes of a window beyond which least squares leave targets out.
+_MOST_DEVIATIONS = 20
+
 # Relative ridge of least squares. Windows that are scaled by themselves have a
 # mean or a size of one: that leaves a direction without a meaning.
 _RIDGE, _RIDGE_UNSCALED = 1e-4, 1e-9
@@ -515,12 +518,15 @@ def _least_squares(models, config, data):
     squares, count = np.zeros(steps), 0
     for batch in data.train.planner.once():
         inputs, targets = data.train.fetch(batch, 0)
-        z, _, shift, scale, base = (
+        z, observed, shift, scale, base = (
             np.asarray(x, "float64")
             for x in models.scaled.predict_on_batch(inputs["series"])
         )
         y = (targets[:, :steps] - shift) / scale - base[:, :steps]
-        whole = ~np.isnan(y).any(axis=1)
+        # A window of a few like values is no measure for what comes.
+        whole = ~np.isnan(y).any(axis=1) & (observed.mean(axis=1) > 0.5)
+        if config.scaling != "none":
+            whole &= np.abs(np.nan_to_num(y)).max(axis=1) < _MOST_DEVIATIONS
         x, y = np.hstack([z, np.ones((len(z), 1))])[whole], y[whole]
         gram += x.T @ x
         moment += x.T @ y

@@ -131,3 +131,16 @@ def test_the_residual_of_an_untrained_ar_is_the_seasonal_naive(folder):
     found = run(models.forecaster, inputs)[:, :, 0]
     expected = inputs["series"][:, -SEASON:][:, :4]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_windows_with_next_to_no_values_do_not_widen_the_intervals(tmp_path):
+    steps = np.arange(300)
+    values = 10 + 3 * np.sin(steps) + 0.1 * np.sin(steps**2)
+    missing = (steps > 50) & (steps < 110) & ~np.isin(steps, [70, 71])
+    cells = np.where(missing, "", values.round(6).astype(str))
+    lines = [f"{t},{cell}" for t, cell in zip(steps, cells, strict=True)]
+    (tmp_path / "train.csv").write_text("time,value\n" + "\n".join(lines))
+    models, _, data = build(tmp_path, model="ar", output="gaussian")
+    inputs, _ = data.test.fetch(data.test.planner.once()[0], 0)
+    deviation = run(models.forecaster, inputs)[:, :, 1]
+    assert deviation.max() < 3
