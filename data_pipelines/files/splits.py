@@ -66,7 +66,8 @@ def find(
         own = [
             path
             for ending, path in endings.items()
-            if f".{ending}".lower() in suffixes or kind(path) in suffixes
+            if f".{ending}".lower() in suffixes
+            or ("." not in ending and kind(path) in suffixes)
         ]
         if len(own) > 1:
             raise DataError(
