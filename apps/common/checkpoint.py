@@ -169,7 +169,8 @@ class Checkpoint(keras.callbacks.Callback):
         if progress.add(epoch + 1, score, loss, self.lower):
             with averaged(self.model):
                 save_model(self.artifact, self.run.file("model.keras"))
-        progress.ending = f"trained for {epoch + 1} epochs"
+        plural = "s" if epoch else ""
+        progress.ending = f"trained for {epoch + 1} epoch{plural}"
         if progress.waited >= self.patience:
             progress.stopped = self.model.stop_training = True
             score = self.monitor.removeprefix("val_").replace("_", " ")
