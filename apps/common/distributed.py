@@ -108,6 +108,11 @@ def check(config: Flags) -> None:
             "--profile is for this process, which does not train with"
             " --distribute; leave out one of them"
         )
+    if several and getattr(config, "mixed_precision", "") == "float16":
+        raise cli.UserError(
+            "--mixed-precision float16 scales losses, which --distribute does"
+            " not carry over; bfloat16 needs no scale"
+        )
     if several and importlib.util.find_spec("jax") is None:
         raise cli.UserError(
             "--distribute needs JAX; `make install-jax` installs it"

@@ -32,6 +32,10 @@ def refused(line, config=Config):
         ("--distribute all", "--distribute all: expected"),
         ("--devices 2 --distribute 2", "not both"),
         ("--profile --distribute 2", "--profile is for this process"),
+        (
+            "--mixed-precision float16 --distribute 2",
+            "--mixed-precision float16 scales losses",
+        ),
         ("--devices cpu:3", "--batch-size 64 cannot be shared by --devices 3"),
         (
             "--distribute 3 --batch-size 2",
@@ -152,10 +156,13 @@ def test_devices_that_cannot_be_are_one_line(devices, app, message, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 @pytest.mark.parametrize(
-    "where",
-    ["--devices=cpu:2", pytest.param("--distribute=2", marks=ranks.needs_jax)],
+    ("kind", "where"),
+    [
+        ("float16", "--devices=cpu:2"),
+        ("bfloat16", "--devices=cpu:2"),
+        pytest.param("bfloat16", "--distribute=2", marks=ranks.needs_jax),
+    ],
 )
 def test_mixed_precision_learns(kind, where, tmp_path):
     words = ranks.sentiment_flags(tmp_path, "x", "--epochs", "6", where)

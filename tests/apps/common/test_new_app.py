@@ -106,8 +106,8 @@ def test_the_copy_trains_and_passes_its_tests(checkout):
     (checkout / ".venv" / ".installed").touch()
     run("make", "new-app", "FROM=captioning", "NAME=signs")
     printed = run("make", "train-signs", "ARGS=--preset smoke")
-    assert "run runs/signs/demo_small-gru\n" in printed
-    assert (checkout / "runs/signs/demo_small-gru/metrics.json").exists()
+    assert "run runs/signs/demo_small-gru-smoke\n" in printed
+    assert (checkout / "runs/signs/demo_small-gru-smoke/metrics.json").exists()
     tests = [
         *("tests/apps/signs", "tests/data_pipelines/signs"),
         "tests/test_architecture.py",
