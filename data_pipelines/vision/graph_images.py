@@ -156,8 +156,7 @@ def _jpeg(content, data):
 
     def step(at, tiff):
         marker = _number(data, at, 2, True)
-        ours = marker == 0xFFE1
-        ours &= _number(data, at + 4, 4, True) == 0x45786966  # Exif
+        ours = (marker == 0xFFE1) & _is_exif(data, at + 4)
         tiff = tf.where(ours & (tiff == 0), at + 10, tiff)
         ends = (marker == 0xFFDA) | (marker < 0xFF00)
         length = 2 + _number(data, at + 2, 2, True)
@@ -382,8 +381,14 @@ def _walk(data, begin, step, *more):
     return carried
 
 
+def _is_exif(data, at):
+    return _number(data, at, 6, True) == 0x457869660000  # Exif\0\0
+
+
 def _in_exif(data, tiff):
     """Return the orientation that EXIF data say, or 0."""
+    # In PNG and WebP, some programs write the beginning that JPEG wants.
+    tiff = tf.where((tiff > 0) & _is_exif(data, tiff), tiff + 6, tiff)
     order = _number(data, tiff, 2, True)
     is_big = order == 0x4D4D
 
@@ -392,6 +397,8 @@ def _in_exif(data, tiff):
         return tf.where(is_big, big, little)
 
     known = (tiff > 0) & (is_big | (order == 0x4949))
+    version = number(tiff + 2, 2)
+    known &= (version == 42) | (version == 42 << 8) | (is_big & (version == 43))
     directory = tiff + number(tiff + 4, 4)
     count = tf.where(known, number(directory, 2), 0)
 

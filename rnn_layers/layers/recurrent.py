@@ -212,7 +212,8 @@ class Recurrent(keras.layers.RNN):
         self.dropout = rate("dropout", dropout)
         self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
         self.zoneout = rate("zoneout", zoneout)
-        self.seed = seed
+        # Keras takes no numbers of NumPy.
+        self.seed = int(seed) if isinstance(seed, numbers.Integral) else seed
         self.compiled = compiled
         if self.recurrent_dropout and not cell.has_products:
             raise ValueError(
@@ -227,7 +228,7 @@ class Recurrent(keras.layers.RNN):
         if self._fits_cudnn():
             self.supports_jit = False
         if self.dropout or self.recurrent_dropout or self.zoneout:
-            self.seed_generator = keras.random.SeedGenerator(seed)
+            self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def _fits_cudnn(self):
         """Return whether cuDNN is there and can run this layer unmasked."""

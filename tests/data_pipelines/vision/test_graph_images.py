@@ -58,6 +58,16 @@ def shifted(gif):
     return bytes(data)
 
 
+def prefixed(webp):
+    """The same with the EXIF data as in a JPEG file."""
+    at = webp.index(b"EXIF") + 4
+    sizes = [struct.unpack("<I", webp[k : k + 4])[0] + 6 for k in (4, at)]
+    whole, part = (struct.pack("<I", size) for size in sizes)
+    return b"".join(
+        [webp[:4], whole, webp[8:at], part, b"Exif\0\0", webp[at + 4 :]]
+    )
+
+
 def good():
     for quality, subsampling in ((75, 2), (100, 1), (90, 0)):
         for progressive in (False, True):
@@ -93,6 +103,10 @@ def good():
         yield file(CLEAR, "PNG", exif=exif(orientation))
         yield file(CLEAR, "WEBP", exif=exif(orientation))
     yield file(PLAIN, "JPEG", xmp=b'<x:xmpmeta tiff:Orientation="6">')
+    turned = file(PLAIN, "JPEG", exif=big_endian(6))
+    for damage in (b"Exif\0\1", b"MM\0+", b"\x01\x12\0\3\0\0\0\2"):
+        yield turned.replace(damage[:-1] + bytes([damage[-1] - 1]), damage)
+    yield prefixed(file(CLEAR, "WEBP", exif=exif(6)))
     yield file(PLAIN, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
     yield file(PLAIN, "JPEG", exif=b"Exif\0\0II")
     pixels = RANDOM.integers(0, 2**16, (H, W)).astype("<u2")

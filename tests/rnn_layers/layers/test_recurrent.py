@@ -541,8 +541,11 @@ def test_a_configuration_can_be_used_twice(layer):
 
 
 def test_rates_are_numbers_of_any_kind():
-    layer = rnn_layers.rnn("gru", 2, dropout=np.float32(0.25), zoneout=0)
+    layer = rnn_layers.rnn(
+        "gru", 2, dropout=np.float32(0.25), zoneout=0, seed=np.int64(3)
+    )
     assert (layer.dropout, type(layer.zoneout)) == (0.25, float)
+    assert type(layer.get_config()["seed"]) is int
 
 
 @pytest.mark.skipif(not PRECISE, reason="graphs are TensorFlow's")
