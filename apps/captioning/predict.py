@@ -29,6 +29,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import generation, graph, report, runs, text_input
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis

@@ -366,8 +366,6 @@ def load_model(path: str | Path) -> "keras.Model":
     """
     import keras
 
-    import rnn_layers  # noqa: F401 (registers the layers of saved models)
-
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

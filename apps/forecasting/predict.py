@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import runs
 from data_pipelines import forecasting as pipeline
 from data_pipelines.files import tables

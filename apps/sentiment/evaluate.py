@@ -21,6 +21,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import classification_metrics, report, runs, tables
 from data_pipelines import sentiment as pipeline
 

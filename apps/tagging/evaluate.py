@@ -20,6 +20,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import runs, tables
 from data_pipelines import tagging as pipeline
 

@@ -30,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import graph, runs, text_input
 from data_pipelines import tagging as pipeline
 from data_pipelines.tagging import features

@@ -27,6 +27,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import encoders, runs
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling import mstcn

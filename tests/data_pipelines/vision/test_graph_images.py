@@ -97,6 +97,18 @@ def good():
         gif = file(COLOURS, "GIF", **options)
         yield gif
         yield shifted(gif)
+    yield from with_orientations()
+    pixels = RANDOM.integers(0, 2**16, (H, W)).astype("<u2")
+    yield bitmap(16, 0, [], pixels)
+    yield bitmap(16, 3, [0xF800, 0x7E0, 0x1F], pixels)
+    pixels = RANDOM.integers(0, 2**32, (H, W)).astype("<u4")
+    yield bitmap(32, 0, [], pixels)
+    yield bitmap(32, 0, [], pixels, down=True)
+    masks = [0xFF0000, 0xFF00, 0xFF, 0xFF000000]
+    yield bitmap(32, 3, masks, pixels, head=108)
+
+
+def with_orientations():
     for orientation in range(10):
         yield file(PLAIN, "JPEG", exif=exif(orientation))
         yield file(PLAIN, "JPEG", exif=big_endian(orientation))
@@ -109,14 +121,6 @@ def good():
     yield prefixed(file(CLEAR, "WEBP", exif=exif(6)))
     yield file(PLAIN, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
     yield file(PLAIN, "JPEG", exif=b"Exif\0\0II")
-    pixels = RANDOM.integers(0, 2**16, (H, W)).astype("<u2")
-    yield bitmap(16, 0, [], pixels)
-    yield bitmap(16, 3, [0xF800, 0x7E0, 0x1F], pixels)
-    pixels = RANDOM.integers(0, 2**32, (H, W)).astype("<u4")
-    yield bitmap(32, 0, [], pixels)
-    yield bitmap(32, 0, [], pixels, down=True)
-    masks = [0xFF0000, 0xFF00, 0xFF, 0xFF000000]
-    yield bitmap(32, 3, masks, pixels, head=108)
 
 
 def bad():
