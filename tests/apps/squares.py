@@ -1,8 +1,10 @@
 """What the tests of captioning share: small pictures, and a way to run."""
 
+import importlib
 import itertools
 import json
 import shlex
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -88,8 +90,10 @@ def written(folder, numbers, kind="png"):
 
 def opened(folder):
     """Opens a finished run; returns it and its captioner."""
-    run = runs.open_run("captioning", str(folder))
-    return run, predict.Predictor.of_run(run)
+    app = Path(folder).parent.name  # captioning, or a copy of it
+    run = runs.open_run(app, str(folder))
+    module = importlib.import_module(f"apps.{app}.predict")
+    return run, module.Predictor.of_run(run)
 
 
 def options(trained, kind=predict.Options, **more):
@@ -125,5 +129,5 @@ def write_network(path, wants=lambda pixels: pixels, size=SIDE):
 
 def record(folder, name="x"):
     """Returns `metrics.json` of a run."""
-    path = folder / "runs" / "captioning" / name / "metrics.json"
+    (path,) = folder.glob(f"runs/*/{name}/metrics.json")
     return json.loads(path.read_text())
