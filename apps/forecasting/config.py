@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, runs
+from apps.common import checks, cli, distributed, faults, runs
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.forecasting.pipeline", "SOURCES")
@@ -133,6 +133,8 @@ class Config(distributed.Flags):
         at_least=0,
         at_most=10_000_000,
     )
+    train_share: float = faults.TRAIN_SHARE
+    profile: bool = faults.PROFILE
     patience: int = cli.flag(
         8,
         "stop after this many epochs, and 20 steps, without a better score"
@@ -200,6 +202,11 @@ class Config(distributed.Flags):
     def check(self) -> None:
         """Refuse what cannot be trained."""
         checks.training(self)
+        if self.model in ("ar", "hmm") and self.train_share != 1:
+            raise cli.UserError(
+                f"--train-share {self.train_share:g}: --model {self.model} is"
+                " fitted to all windows at once; take --model rnn or nn_ar"
+            )
         if self.model == "hmm" and self.horizon_mode == "recursive":
             raise cli.UserError(
                 "--model hmm forecasts all steps from its filtered state:"
@@ -216,6 +223,19 @@ class Config(distributed.Flags):
 PRESETS = {
     # Seconds on a laptop: does everything work?
     "smoke": dict(dataset="demo_small", units=8, epochs=1, steps_per_epoch=10),
+    # Does the loss on one batch come near zero? What is noise in 128 windows
+    # takes thousands of steps to learn by heart.
+    "overfit": faults.OVERFIT
+    | dict(
+        batch_size=16,
+        learning_rate=1e-2,
+        epochs=30,
+        patience=30,
+        weight_decay=0.0,
+        averaging=0.0,
+    ),
+    # A hundredth of the training data.
+    "limit": dict(**faults.LIMIT),
 }
 
 

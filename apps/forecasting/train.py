@@ -16,7 +16,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import checkpoint, compilation, runs
+from apps.common import checkpoint, compilation, faults, runs
 from apps.common.tensorboard import TensorBoard
 
 from . import evaluate, export, model, scores, show
@@ -45,7 +45,7 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
-        steps = data.train.steps_per_pass
+        steps = faults.steps(config.train_share, data.train)
         epochs = config.epochs or checkpoint.epochs(steps, 4000, 3, 40)
         compiles = config.model == "rnn" and compilation.pays_off(
             epochs * steps
@@ -62,8 +62,9 @@ def train(config: Config) -> dict:
             models.forecaster, config, frequency.seconds, paths=0
         )
         validation = evaluate.Validation(config, data, forecaster)
-        batches = data.train.dataset(
-            True, progress.epoch * steps, run.machines.shard
+        first = progress.epoch * steps
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
         )
         length = data.train.context + config.horizon
         run.machines.fit(
@@ -74,7 +75,12 @@ def train(config: Config) -> dict:
             steps,
             callbacks=[
                 validation,
-                TensorBoard(run, steps * config.batch_size, np.array([length])),
+                TensorBoard(
+                    run,
+                    steps * config.batch_size,
+                    np.array([length]),
+                    config.profile,
+                ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,

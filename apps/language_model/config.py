@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, runs, text_input
+from apps.common import checks, cli, distributed, faults, runs, text_input
 from apps.common.search import Search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
@@ -129,6 +129,8 @@ class Config(distributed.Flags):
         at_least=0,
         at_most=10_000,
     )
+    train_share: float = faults.TRAIN_SHARE
+    profile: bool = faults.PROFILE
     patience: int = cli.flag(
         3,
         "stop after this many epochs, and 20 steps, without a lower loss",
@@ -178,6 +180,18 @@ PRESETS = {
         chunk=16,
         epochs=1,
     ),
+    # Does the loss on one batch come near zero?
+    "overfit": dict(
+        **faults.OVERFIT,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        embedding_dropout=0.0,
+        zoneout=0.0,
+        weight_decay=0.0,
+        averaging=0.0,
+    ),
+    # A hundredth of the training data.
+    "limit": dict(**faults.LIMIT),
 }
 
 

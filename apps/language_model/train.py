@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, runs
+from apps.common import checkpoint, compilation, faults, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import language_model as pipeline
 
@@ -52,7 +52,7 @@ def train(config: Config) -> dict:
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         size = len(data.tokenizer)
-        steps = data.train.steps_per_pass
+        steps = faults.steps(config.train_share, data.train)
         epochs = config.epochs or checkpoint.epochs(steps, 6000, 3, 15)
         trained, language_model = model.build(
             config, size, compilation.pays_off(epochs * steps)
@@ -66,8 +66,9 @@ def train(config: Config) -> dict:
         validation = evaluate.Validation(
             data, Predictor(language_model, data.tokenizer, config)
         )
-        batches = data.train.dataset(
-            True, progress.epoch * steps, run.machines.shard
+        first = progress.epoch * steps
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
         )
         if model.samples(config, size):
             batches = batches.map(model.sampled_targets)
@@ -79,7 +80,12 @@ def train(config: Config) -> dict:
             steps,
             callbacks=[
                 validation,
-                TensorBoard(run, len(data.train.lengths), data.train.lengths),
+                TensorBoard(
+                    run,
+                    len(data.train.lengths) * steps / data.train.steps_per_pass,
+                    data.train.lengths,
+                    config.profile,
+                ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, runs, text_input
+from apps.common import checks, cli, distributed, faults, runs, text_input
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.tagging.pipeline", "SOURCES")
@@ -122,6 +122,8 @@ class Config(distributed.Flags):
         rare=True,
         at_most=10_000_000,
     )
+    train_share: float = faults.TRAIN_SHARE
+    profile: bool = faults.PROFILE
     patience: int = cli.flag(
         5,
         "stop after this many epochs, and 20 steps, without a better score"
@@ -169,6 +171,15 @@ PRESETS = {
         character_units=8,
         epochs=1,
     ),
+    # Does the loss on one batch come near zero?
+    "overfit": dict(
+        **faults.OVERFIT,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        weight_decay=0.0,
+    ),
+    # A hundredth of the training data.
+    "limit": dict(**faults.LIMIT),
 }
 
 

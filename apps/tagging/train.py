@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, runs
+from apps.common import checkpoint, compilation, faults, runs
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import tagging as pipeline
 from data_pipelines.text.word_vectors import load_vectors
@@ -62,7 +62,9 @@ def train(config: Config) -> dict:
         if config.vectors:
             vectors, known = load_vectors(config.vectors, data.features.words)
             echo(f"vectors  {known:,} of {len(vectors):,} words")
-        steps = config.steps_per_epoch or data.train.steps_per_pass
+        steps = faults.steps(
+            config.train_share, data.train, config.steps_per_epoch
+        )
         epochs = config.epochs or checkpoint.epochs(steps, 5000, 10, 30)
         trained = model.build(
             config,
@@ -81,15 +83,23 @@ def train(config: Config) -> dict:
         decoder = Decoder(trained, data.labels, data.intents)
         validation = evaluate.Validation(decoder, data.valid)
         first = progress.epoch * steps
+        batches = faults.dataset(
+            config.train_share, data.train, first, run.machines.shard
+        )
         run.machines.fit(
             trained,
-            data.train.dataset(True, first, run.machines.shard),
+            batches,
             progress,
             epochs,
             steps,
             callbacks=[
                 validation,
-                TensorBoard(run, steps * config.batch_size, data.train.lengths),
+                TensorBoard(
+                    run,
+                    steps * config.batch_size,
+                    data.train.lengths,
+                    config.profile,
+                ),
                 show.Samples(run, data, validation),
                 checkpoint.Checkpoint(
                     run,

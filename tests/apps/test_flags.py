@@ -65,6 +65,24 @@ def refused(module, options, line):
 
 
 @pytest.mark.parametrize("app", APPS)
+def test_the_configuration_of_a_run_repeats_it(app, tmp_path):
+    module = importlib.import_module(f"apps.{app}.config")
+    assert {"smoke", "overfit", "limit"} <= module.PRESETS.keys()
+    for preset in ("", *module.PRESETS):
+        words = ["--units", "7", "--seed", "5", "--dropout", "0.25"]
+        words += ["--preset", preset] if preset else []
+        config = cli.parse(module.Config, module.PRESETS, words)
+        path = tmp_path / "config.json"
+        record = {"app": app, "config": dataclasses.asdict(config)}
+        path.write_text(json.dumps(record))
+        repeated = cli.parse(
+            module.Config, module.PRESETS, ["--config", str(path)]
+        )
+        assert repeated == config
+        cli.check(repeated, ["--config", str(path)])
+
+
+@pytest.mark.parametrize("app", APPS)
 def test_what_can_be_trained_can_be_read_from_a_run(app):
     module = importlib.import_module(f"apps.{app}.config")
     for preset in ({}, *module.PRESETS.values()):
@@ -297,6 +315,13 @@ def test_a_flag_without_effect_is_refused(module, options, line, message):
 )
 def test_video_flags_that_exclude_each_other(line, message):
     assert message in refused("apps.video_labeling.config", "Config", line)
+
+
+def test_models_that_are_fitted_to_all_windows_take_no_share_of_them():
+    message = refused(
+        "apps.forecasting.config", "Config", "--model ar --train-share 0.5"
+    )
+    assert "--train-share 0.5: --model ar is fitted to all windows" in message
 
 
 def test_help_all_shows_every_flag():
