@@ -63,6 +63,10 @@ install-jax: $(INSTALLED) ## Add JAX to .venv, for --distribute
 $(APPS:%=train-%): train-%: $(INSTALLED) ## Train on the demo or your own data, test, export
 	@$(RUN) -m apps.$(call app,train).train $(ARGS)
 
+.PHONY: $(APPS:%=check-%)
+$(APPS:%=check-%): check-%: $(INSTALLED) ## Look at the data before a training: pages, leaks, costs
+	@$(RUN) -m apps.common.check --app $(call app,check) $(ARGS)
+
 .PHONY: $(APPS:%=evaluate-%)
 $(APPS:%=evaluate-%): evaluate-%: $(INSTALLED) ## Score a finished run
 	@$(RUN) -m apps.$(call app,evaluate).evaluate $(ARGS)

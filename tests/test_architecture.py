@@ -278,6 +278,9 @@ SHARED = {
     "bench-serving": "benchmarks.serving",
 }
 
+# Commands that have the flags of a training, and more.
+OF_TRAINING = {"check": "apps.common.check"}
+
 
 def commands():
     """Every command of every page, with its page and line."""
@@ -310,7 +313,10 @@ def test_every_command_in_a_readme_is_real(command):
             target = target.replace("-signs", "-captioning")
             assert target in [*targets(), "<target>"]
             verb, _, app = target.partition("-")
-            if target in SHARED or verb in SHARED:
+            if verb in OF_TRAINING:
+                more = importlib.import_module(OF_TRAINING[verb]).Options
+                check_training_flags(app.replace("-", "_"), arguments, more)
+            elif target in SHARED or verb in SHARED:
                 check_flags(SHARED.get(target) or SHARED[verb], arguments)
             elif app.replace("-", "_") in APPS:
                 check_flags(f"apps.{app.replace('-', '_')}.{verb}", arguments)
@@ -320,14 +326,27 @@ def test_every_command_in_a_readme_is_real(command):
         assert importlib.util.find_spec(words[2])
 
 
+def check_training_flags(app, arguments, more=None):
+    """Parses arguments as a training would, or what has more flags."""
+    config = importlib.import_module(f"apps.{app}.config")
+    options = cli.with_flags(config.Config, more) if more else config.Config
+    check_parsed(options, config.PRESETS, arguments)
+
+
 def check_flags(module, arguments):
     """Parses arguments as the module itself would."""
     package, _, verb = module.rpartition(".")
     if verb == "train":
-        config = importlib.import_module(package + ".config")
-        options, presets = config.Config, config.PRESETS
+        check_training_flags(package.rpartition(".")[2], arguments)
+    elif module in OF_TRAINING.values():
+        more = importlib.import_module(module).Options
+        _, app, *arguments = arguments  # --app
+        check_training_flags(app, arguments, more)
     else:
-        options, presets = importlib.import_module(module).Options, None
+        check_parsed(importlib.import_module(module).Options, None, arguments)
+
+
+def check_parsed(options, presets, arguments):
     printed = io.StringIO()
     try:
         with (
@@ -345,7 +364,8 @@ def test_every_target_is_explained_somewhere():
     for target in targets():
         verb, dash, _ = target.partition("-")
         # Of a command that all apps share one page speaks.
-        known = f"make {verb}{dash}" if verb in SHARED else f"make {target}"
+        shared = verb in {**SHARED, **OF_TRAINING}
+        known = f"make {verb}{dash}" if shared else f"make {target}"
         assert known in text, target
 
 

@@ -29,6 +29,7 @@ import ast
 import contextlib
 import dataclasses
 import difflib
+import importlib
 import json
 import math
 import os
@@ -63,7 +64,13 @@ RENAMED = {
 ROOT = Path(__file__).parents[2]
 
 _BOOLEANS = {"true": True, "false": False}
-_METAVARS = {bool: "BOOL", int: "INT", float: "FLOAT", str: "TEXT"}
+_METAVARS = {
+    bool: "BOOL",
+    int: "INT",
+    float: "FLOAT",
+    str: "TEXT",
+    tuple: "TEXT",
+}
 
 # Letters of a text: more than any path or list of names has.
 _LONGEST = 1000
@@ -81,6 +88,7 @@ def flag(
     rare: bool = False,
     last: bool = False,
     alone: str = "",
+    several: bool = False,
     choices: Iterable[str] | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
@@ -95,6 +103,7 @@ def flag(
         rare: Whether only `--help-all` shows it.
         last: Whether it comes last in the help, though its class is a base.
         alone: Value of a flag that stands without one.
+        several: Whether several words follow it; the value is a tuple.
         choices: The allowed names, by reference to where they are defined.
         at_least: Smallest allowed number; fewest letters of a text.
         at_most: Largest allowed number, one that a machine can hold.
@@ -106,6 +115,7 @@ def flag(
         "rare": rare,
         "last": last,
         "alone": alone,
+        "several": several,
         "choices": None if choices is None else list(choices),
         "at_least": at_least,
         "at_most": at_most,
@@ -214,6 +224,55 @@ def command(config_class: type, presets: Mapping[str, dict] | None = None):
     return config
 
 
+def training_command(more: type) -> tuple[str, typing.Any, typing.Any]:
+    """Read the command line of what does something else with a training.
+
+    It takes `--app NAME` first, every flag of that app's training, and more.
+
+    Args:
+        more: A dataclass with the flags that are added.
+
+    Returns:
+        The app, its configuration, and an instance of `more`.
+    """
+    apps = sorted(path.parent.name for path in ROOT.glob("apps/*/train.py"))
+    words = sys.argv[1:]
+    if words[:1] != ["--app"] or words[1:2] not in [[app] for app in apps]:
+        _fail(f"expected --app NAME first, one of {', '.join(apps)}")
+    app, words = words[1], words[2:]
+    module = importlib.import_module(f"apps.{app}.config")
+    options = parse(with_flags(module.Config, more), module.PRESETS, words)
+    main(lambda: check(options, words))
+    parts = []
+    for part in (module.Config, more):
+        names = [field.name for field in dataclasses.fields(part)]
+        parts.append(part(**{name: getattr(options, name) for name in names}))
+    return app, *parts
+
+
+def with_flags(config_class: type, more: type) -> type:
+    """Return an app's configuration that has the flags of another one, too."""
+    names = {"__module__": config_class.__module__, "__doc__": more.__doc__}
+    both = type("Options", (more, config_class), names)
+    return dataclasses.dataclass(frozen=True)(both)
+
+
+def value(config_class: type, name: str, word: str) -> typing.Any:
+    """Return what a word of the command line means for a field.
+
+    Raises:
+        UserError: It is not allowed.
+    """
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    try:
+        return _reader(fields[name])(word)
+    except argparse.ArgumentTypeError as error:
+        raise UserError(str(error)) from None
+    except ValueError:
+        kind = "whole number" if fields[name].type is int else "number"
+        raise UserError(f"{word!r} is not a {kind}") from None
+
+
 def check(config, words: Sequence[str]) -> None:
     """Refuse flags without effect, and what the dataclass itself refuses.
 
@@ -260,7 +319,7 @@ def restored(config_class: type, values: Mapping[str, typing.Any]):
     for name, value in values.items():
         field = fields.get(name)
         if field is None:
-            meant = _meant(name, sorted(fields), "settings")
+            meant = did_you_mean(name, sorted(fields), "settings")
             raise UserError(f"unknown setting {name!r}; {meant}")
         kinds = (int, float) if field.type is float else (field.type,)
         if type(value) not in kinds:
@@ -372,7 +431,9 @@ class _Parser(argparse.ArgumentParser):
                 if word == old and new in known:
                     self.error(f"{old} is now {new}")
             kind = "flag" if word.startswith("-") else "word"
-            self.error(f"unknown {kind} {word}; {_meant(word, known, 'flags')}")
+            self.error(
+                f"unknown {kind} {word}; {did_you_mean(word, known, 'flags')}"
+            )
         return parsed
 
 
@@ -383,7 +444,7 @@ def _renamed_flags():
             yield dashed(old), dashed(new)
 
 
-def _meant(word, names, what):
+def did_you_mean(word: str, names: Sequence[str], what: str) -> str:
     """Return the one name that a word resembles, or else all."""
     close = difflib.get_close_matches(word.lower(), names, 1)
     if close:
@@ -400,12 +461,13 @@ def _add(group, field, all):
     if choices:
         help += f": {', '.join(filter(None, choices))}"
     # With SUPPRESS as the default, argparse cannot print it: we do.
-    if field.default not in ("", dataclasses.MISSING):
+    if field.default not in ("", (), dataclasses.MISSING):
         help += f" (default: {field.default})"
     group.add_argument(
         dashed(field.name),
         type=_reader(field),
         metavar="NAME" if choices else _METAVARS[field.type],
+        nargs="+" if field.metadata["several"] else None,
         help=help if all or not field.metadata["rare"] else argparse.SUPPRESS,
     )
 
@@ -413,6 +475,7 @@ def _add(group, field, all):
 def _reader(field):
     """Return the function that turns a word of the command line to a value."""
     about, kind = field.metadata, field.type
+    kind = str if kind is tuple else kind  # each word of several
     low, most, below = about["at_least"], about["at_most"], about["below"]
 
     def read(word):
@@ -422,7 +485,7 @@ def _reader(field):
         if kind is str:
             _check_text(value, low)
             if about["choices"] and value not in about["choices"]:
-                meant = _meant(value, about["choices"], "choices")
+                meant = did_you_mean(value, about["choices"], "choices")
                 raise argparse.ArgumentTypeError(f"unknown '{value}'; {meant}")
             return value
         if low is not None and value < low:

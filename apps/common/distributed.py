@@ -16,6 +16,7 @@ several machines rank 0 does this, and the others only have a worker each.
 """
 
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import importlib.util
@@ -23,6 +24,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterator
 
 from apps.common import cli
 from apps.common.terminal import echo
@@ -175,8 +177,13 @@ class Machines:
     def close(self) -> None:
         """End what was begun."""
 
-    def compare(self, run) -> None:
-        """Refuse ranks whose vocabulary, labels or data differ."""
+    def compare(self, run, datasets) -> None:
+        """Refuse ranks whose vocabulary, labels or data differ.
+
+        Args:
+            run: The `runs.Run`, in which they are written down.
+            datasets: The data of this process, `passes.BatchedDatasets`.
+        """
 
     def restore(self, run) -> None:
         """Bring the backup to where `checkpoint.resume` looks for it."""
@@ -216,6 +223,26 @@ class Machines:
 
 
 HERE = Machines()
+_INSTEAD = contextvars.ContextVar("machines", default=None)
+
+
+class Stopped(Exception):  # noqa: N818 (it is none)
+    """Training is over, and what comes after it is not wanted."""
+
+
+@contextlib.contextmanager
+def training_by(machines: Machines) -> Iterator[None]:
+    """Train on given machines what begins inside; `Stopped` ends it, quietly.
+
+    So `fit` may do less than train, or end without a test, whatever app calls
+    it.
+    """
+    token = _INSTEAD.set(machines)
+    try:
+        with contextlib.suppress(Stopped):
+            yield
+    finally:
+        _INSTEAD.reset(token)
 
 
 class Mirrored(Machines):
@@ -322,6 +349,8 @@ def begin(app: str, config: Flags) -> Machines:
     Raises:
         UserError: There are too few devices, or not all ranks have come.
     """
+    if (machines := _INSTEAD.get()) is not None:
+        return machines
     if not isinstance(config, Flags):
         return HERE
     if SETTINGS in os.environ:

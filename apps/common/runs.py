@@ -437,7 +437,7 @@ def keep_data(run: Run, datasets, encoder=None) -> None:
         # Runs of before say nothing of an encoder.
         lines = lines[: len(read_lines(path))]
     keep_lines(run, path.name, lines)
-    run.machines.compare(run)
+    run.machines.compare(run, datasets)
 
 
 def read_lines(path: str | Path) -> list[str]:

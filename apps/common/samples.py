@@ -10,6 +10,8 @@ from data_pipelines.files.atomic import replacing
 
 def spread(count: int, most: int) -> list[int]:
     """Return at most so many of `count` rows, evenly spread."""
+    if not count:
+        return []
     return np.unique(np.linspace(0, count - 1, most).astype(int)).tolist()
 
 

@@ -176,7 +176,7 @@ class Worker(distributed.Distributed):
                 )
                 raise UserError(f"rank {rank} has not what rank 0 has: {what}")
 
-    def compare(self, run):
+    def compare(self, run, datasets):
         digests = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(run.path.glob("*.txt"))

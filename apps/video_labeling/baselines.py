@@ -49,16 +49,18 @@ def baselines(
         WIDTHS, key=lambda w: score("valid", filtered(valid, w))[monitor]
     )
     return {
-        "majority": score("test", _majority(data)),
+        "majority": score("test", majority(data, data.test)),
         "frame_only": score("test", test),
         "frame_only_filtered": score("test", filtered(test, width)),
     }, width
 
 
-def _majority(data):
-    """Return the same probabilities for every frame of test."""
+def majority(
+    data: pipeline.Datasets, split: pipeline.Split
+) -> list[np.ndarray]:
+    """Return the same probabilities for every frame of a split."""
     row = np.eye(len(data.labels))[np.argmax(data.frequencies)]
-    return [np.tile(row, (len(video), 1)) for video in data.test.videos]
+    return [np.tile(row, (len(video), 1)) for video in split.videos]
 
 
 def filtered(probabilities: list[np.ndarray], width: int) -> list[np.ndarray]:
