@@ -12,6 +12,7 @@ import time
 import typing
 from collections.abc import Iterator
 
+from data_pipelines.files import progress
 from data_pipelines.files.errors import printable
 
 # Seconds of silence before the first line, and between the following ones.
@@ -47,7 +48,9 @@ def watched() -> Iterator[None]:
     def watch():
         while not ended.wait(FIRST / 10):
             now = time.monotonic()
-            if _Work.what and now >= _Work.said + _Work.pause:
+            # A progress line says more, as long as it moves.
+            moves = now < progress.last_shown() + 1.5 * progress.INTERVAL
+            if _Work.what and now >= _Work.said + _Work.pause and not moves:
                 parts = (_Work.what, _Work.detail, f"{now - _Work.since:.0f} s")
                 echo(*filter(None, parts), sep=", ", file=sys.stderr)
                 _Work.pause = NEXT

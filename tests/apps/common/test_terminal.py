@@ -37,6 +37,7 @@ def test_an_error_of_a_user_is_written_out(capsys):
 def test_who_is_silent_for_long_says_what_is_done(monkeypatch, capsys):
     monkeypatch.setattr(terminal, "FIRST", 0.05)
     monkeypatch.setattr(terminal, "NEXT", 0.1)
+    monkeypatch.setattr(terminal.progress, "last_shown", lambda: -1e9)
     lines = []
     with terminal.watched():
         time.sleep(0.2)
@@ -54,6 +55,15 @@ def test_who_is_silent_for_long_says_what_is_done(monkeypatch, capsys):
     time.sleep(0.2)
     assert capsys.readouterr().err == ""
     terminal.busy("")
+
+
+def test_beside_a_progress_line_nothing_else_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "FIRST", 0.05)
+    monkeypatch.setattr(terminal.progress, "last_shown", time.monotonic)
+    with terminal.watched():
+        terminal.busy("reading")
+        time.sleep(0.3)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import sys
+import time
 
 import pytest
 
@@ -25,8 +26,21 @@ def test_slow_work_shows_how_far_it_is(terminal, monkeypatch, capsys):
     assert "40/40" in written
     assert " texts/s" in written
     # Neither a terminal nor a file gets a line for each item.
-    assert written.count("\r") < 5
+    assert written.count("\r" if terminal else "\n") < 5
+    assert ("\r" in written) == terminal
     assert written.endswith("\n")
+    assert "\n\n" not in written
+
+
+def test_a_file_gets_lines_one_below_another(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_DELAY", 1e-9)
+    monkeypatch.setattr(progress, "INTERVAL", 0.01)
+    for _ in progress_bar("reading a.csv", "texts", range(4)):
+        time.sleep(0.02)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 3
+    assert all(line.startswith("reading a.csv: ") for line in lines)
+    assert time.monotonic() - progress.last_shown() < 60
 
 
 def test_without_items_it_is_updated(monkeypatch, capsys):
