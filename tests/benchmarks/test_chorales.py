@@ -80,6 +80,7 @@ def test_a_cell_learns_most_of_what_can_be_learned(tmp_path, capsys):
     assert cells in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_a_file_is_read_and_a_finished_run_kept(tmp_path, capsys):
     song = [[[60, 64], [62], [60, 67]], [[50], [52]]]
     data = tmp_path / "songs.json"

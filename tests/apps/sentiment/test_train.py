@@ -90,7 +90,12 @@ def test_a_run_does_not_go_on_with_other_reviews(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("labels", "texts", "rows"),
     [
-        (["x\ny", "\u00e9\u6620", "p\u2028q"], "a {} film", 60),
+        pytest.param(
+            ["x\ny", "\u00e9\u6620", "p\u2028q"],
+            "a {} film",
+            60,
+            marks=pytest.mark.slow,
+        ),
         # One word, and that of one letter.
         pytest.param(["0", "1"], "\u6620", 60, marks=pytest.mark.slow),
         pytest.param(

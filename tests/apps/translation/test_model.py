@@ -12,7 +12,12 @@ from tests.apps.translations import SENTENCES, translation
 
 @pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize(
-    ("cell", "depth"), [("gru", 1), ("lstm", 2), ("projection_lstm", 2)]
+    ("cell", "depth"),
+    [
+        ("gru", 1),
+        pytest.param("lstm", 2, marks=pytest.mark.slow),
+        ("projection_lstm", 2),
+    ],
 )
 def test_steps_agree_with_teacher_forcing(attention, cell, depth):
     config = Config(

@@ -12,7 +12,9 @@ from apps.video_labeling.config import Config
 from tests.apps.videos import C, options, write_features, write_videos
 
 
-@pytest.mark.parametrize("name", ["trained", "feature_run"])
+@pytest.mark.parametrize(
+    "name", ["trained", pytest.param("feature_run", marks=pytest.mark.slow)]
+)
 def test_evaluate_repeats_the_scores(name, request, capsys):
     run = request.getfixturevalue(name)
     evaluate.main(options(run, evaluate.Options))

@@ -34,7 +34,10 @@ def test_sizes_are_few_and_close(halves):
     assert int(filled_size(tf.constant(2**23 + 1), halves)) == 2**23 + 1
 
 
-@pytest.mark.parametrize(("name", "cores"), [("gru", 1), ("slstm", 2)])
+@pytest.mark.parametrize(
+    ("name", "cores"),
+    [pytest.param("gru", 1, marks=pytest.mark.slow), ("slstm", 2)],
+)
 def test_every_size_of_a_batch_is_exact(name, cores, monkeypatch):
     monkeypatch.setattr(batch_split, "cores", lambda: cores)
     layer = make(name, return_sequences=True, return_state=True)

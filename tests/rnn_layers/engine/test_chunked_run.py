@@ -66,9 +66,8 @@ def of_squares(layer, x):
     return tape.gradient(loss, [v.value for v in layer.trainable_variables])
 
 
-@pytest.mark.parametrize(
-    "kind", ["float16", pytest.param("bfloat16", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 def test_weights_in_half_precision_have_close_gradients(kind):
     # Peepholes are kernels of diagonals, a bias and gains are read in the loop.
     for name in ("peephole_lstm", "gru", "layer_norm_gru", "sru"):

@@ -121,8 +121,14 @@ def results(layer, graph=True, mask=None, training=True):
     return function(tf.constant(SEQUENCES), *states)
 
 
-@pytest.mark.parametrize("graph", [True, False], ids=["graph", "eager"])
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "graph",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["graph", "eager"],
+)
+@pytest.mark.parametrize(
+    "backwards", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_equals_the_loop(name, backwards, graph, calls):
     """Outputs, states and the gradients of everything."""
@@ -268,7 +274,9 @@ def test_xla_is_left_to_the_loop(calls):
     close(found, layer(SEQUENCES))
 
 
-@pytest.mark.parametrize("use_cudnn", [True, False])
+@pytest.mark.parametrize(
+    "use_cudnn", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_fit(use_cudnn, calls, monkeypatch):
     """Where Keras would compile a model with XLA, it leaves cuDNN's alone."""
     gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")

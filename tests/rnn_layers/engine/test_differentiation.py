@@ -149,7 +149,10 @@ def unrecorded(call):
     return run
 
 
-@pytest.mark.parametrize("around", [recomputed, by_hand, unrecorded])
+@pytest.mark.parametrize(
+    "around",
+    [recomputed, by_hand, pytest.param(unrecorded, marks=pytest.mark.slow)],
+)
 def test_a_layer_is_exact_whatever_records_it(around):
     layer = make("peephole_lstm", compiled=False)
 
@@ -194,7 +197,10 @@ def test_half_precision_is_near_whatever_records_it(dtype):
             assert far < (0.01 if dtype == "mixed_float16" else 0.1)
 
 
-@pytest.mark.parametrize(("name", "training"), [("lstm", True), ("gru", False)])
+@pytest.mark.parametrize(
+    ("name", "training"),
+    [("lstm", True), pytest.param("gru", False, marks=pytest.mark.slow)],
+)
 def test_a_layer_in_a_branch_is_exact(name, training):
     layer = make(name, compiled=True)
 

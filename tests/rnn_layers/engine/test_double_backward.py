@@ -127,6 +127,7 @@ def test_gradients_of_third_order_are_exact():
     close(orders(inside, variables)(x), expected, 1e-9)
 
 
+@pytest.mark.slow
 def test_eager_tapes_over_a_graph_are_exact():
     """All that the way back of the graph reads has a gradient of its own."""
     layer = make("gru", compiled=True)
@@ -146,9 +147,8 @@ def test_eager_tapes_over_a_graph_are_exact():
     close(*found, 1e-9)
 
 
-@pytest.mark.parametrize(
-    "length", [pytest.param(None, marks=pytest.mark.slow), 6]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [None, 6])
 def test_a_penalty_is_exact_in_a_function_of_xla(length):
     layer = make("gru", compiled=True)
 

@@ -161,6 +161,7 @@ def model():
 
 
 @pytest.mark.filterwarnings("ignore:.*does not support masking")
+@pytest.mark.slow
 def test_fit_learns_what_no_step_shows_and_a_loaded_model_goes_on(tmp_path):
     """Each word is 1; the labels 0, 1, 2, 1 are told by their order."""
     words = np.array([[1] * 4, [1] * 3 + [0]] * 2, "int32")

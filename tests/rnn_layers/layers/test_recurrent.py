@@ -401,6 +401,7 @@ def test_stateful_chunks_cut_the_gradient_between_them():
         stateful.reset_state(states)
 
 
+@pytest.mark.slow
 def test_a_stream_is_learned_in_chunks():
     """A batch of streams, cut into batches of chunks, in their order."""
     keras.utils.set_random_seed(0)
@@ -429,7 +430,9 @@ def test_a_stream_is_learned_in_chunks():
     assert losses[-1] < 0.3 * losses[0]
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "dropout", [0.0, pytest.param(0.5, marks=pytest.mark.slow)]
+)
 def test_sequences_of_integers_are_numbers(dropout):
     integers = np.arange(8 * TIME * 3).reshape(8, TIME, 3) % 4
     layer = rnn_layers.rnn("gru", UNITS, dropout=dropout)

@@ -201,6 +201,7 @@ def test_a_configuration_from_before_there_were_states_is_read():
     assert rnn_layers.Stack.from_config(config).return_state is False
 
 
+@pytest.mark.slow
 def test_a_stack_loads_however_objects_are_collected(tmp_path, monkeypatch):
     """Keras tells layers by their id(), which may be given again."""
 
@@ -237,6 +238,7 @@ def test_layers_of_a_stack_with_a_seed_drop_each_by_its_own_masks():
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_stack_in_half_precision_in_a_model_masks_and_trains():
     layers = [
         keras.layers.Embedding(9, 4, mask_zero=True, dtype="mixed_float16"),

@@ -43,7 +43,15 @@ def pieces(row):
 
 
 @pytest.mark.parametrize(
-    "name", ["simple_rnn", "lstm", "gru", "projection_lstm", "slstm", "sru"]
+    "name",
+    [
+        "lstm",
+        "projection_lstm",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("simple_rnn", "gru", "slstm", "sru")
+        ),
+    ],
 )
 def test_chunks_equal_each_sequence_alone(name):
     layer = stateful(name, residual=True, dropout=0.3, zoneout=0.1)

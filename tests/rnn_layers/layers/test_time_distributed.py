@@ -82,7 +82,9 @@ def padded_documents():
     return tokens
 
 
-@pytest.mark.parametrize("length", [5, None])
+@pytest.mark.parametrize(
+    "length", [pytest.param(5, marks=pytest.mark.slow), None]
+)
 def test_a_padded_sentence_equals_itself_alone(length):
     tokens = keras.Input((None, length), dtype="int32")
     words = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)
@@ -106,7 +108,9 @@ def test_a_padded_sentence_equals_itself_alone(length):
         np.testing.assert_allclose(whole[row], shorter[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "backwards", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_a_mask_inside_the_steps_goes_on_where_they_still_are(backwards):
     tokens = keras.Input((3, 5), dtype="int32")
     words = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)

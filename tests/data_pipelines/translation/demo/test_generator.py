@@ -56,6 +56,7 @@ def test_files(tmp_path, splits):
             assert written == lines.encode()
 
 
+@pytest.mark.slow
 def test_equal_seeds_write_equal_sentences(splits):
     assert demo.splits(0) == splits != demo.splits(1)
 
