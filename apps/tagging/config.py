@@ -1,6 +1,7 @@
 """Every flag of the tagging app: the only home of its defaults."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 
 from apps.common import checks, cli, distributed, faults, runs, text_input
@@ -12,6 +13,17 @@ SCHEMES = cli.constant("data_pipelines.tagging.schemes", "SCHEMES")
 MODEL_SCHEMES = ("iob2", "iobes")
 CHARACTERS = ("cnn", "rnn", "none")
 OUTPUTS = ("crf", "softmax")
+
+# Names of inputs, and those of what is given and wanted already.
+_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
+_TAKEN = ("word", "shape", "character", "head", "relation")
+
+# What the task decides where flags leave it open: labels need the words beside
+# a word, heads all of the sentence.
+OF_TASK = {
+    "tag": dict(units=128, depth=1, dropout=0.5, batch_size=32),
+    "parse": dict(units=200, depth=2, dropout=0.33, batch_size=64),
+}
 
 COLUMNS = cli.flag(
     "", "columns of your files, such as word,pos,tag; empty: first and last"
@@ -34,7 +46,16 @@ class Config(distributed.Flags):
     )
     encoding: str = runs.ENCODING
     columns: str = COLUMNS
+    features: str = cli.flag(
+        "", "columns that the model reads beside the words, such as pos"
+    )
     scheme: str = SCHEME
+    intent_separator: str = cli.flag(
+        "",
+        "what stands between the intents of a sentence that has several; each"
+        " of them is right then",
+        rare=True,
+    )
     model_scheme: str = cli.flag(
         "iob2",
         "scheme of the labels that the model predicts",
@@ -58,9 +79,14 @@ class Config(distributed.Flags):
     )
     cell: str = cli.flag("lstm", "recurrent cell", choices=CELLS, group="model")
     units: int = cli.flag(
-        128, "units in each direction", at_least=1, at_most=8192
+        0,
+        "units in each direction (0: 128, in a parse 200)",
+        at_least=0,
+        at_most=8192,
     )
-    depth: int = cli.flag(1, "recurrent layers", at_least=1, below=5)
+    depth: int = cli.flag(
+        0, "recurrent layers (0: 1, in a parse 2)", at_least=0, below=5
+    )
     embedding_size: int = cli.flag(
         100, "size of a word's embedding", at_least=1, at_most=8192
     )
@@ -81,9 +107,10 @@ class Config(distributed.Flags):
         choices=OUTPUTS,
     )
     dropout: float = cli.flag(
-        0.5,
-        "dropout rate of inputs and outputs, one mask a sentence",
-        at_least=0.0,
+        -1.0,
+        "dropout rate of inputs and outputs, one mask a sentence"
+        " (-1: 0.5, in a parse 0.33)",
+        at_least=-1.0,
         below=1.0,
         group="training",
     )
@@ -106,8 +133,18 @@ class Config(distributed.Flags):
         rare=True,
         at_most=1e6,
     )
+    averaging: float = cli.flag(
+        0.998,
+        "decay of the exponential moving average of the weights; 0: off",
+        at_least=0.0,
+        below=1.0,
+        rare=True,
+    )
     batch_size: int = cli.flag(
-        32, "sentences per batch", at_least=1, at_most=16_384
+        0,
+        "sentences per batch (0: 32, in a parse 64)",
+        at_least=0,
+        at_most=16_384,
     )
     epochs: int = cli.flag(
         0,
@@ -125,7 +162,7 @@ class Config(distributed.Flags):
     train_share: float = faults.TRAIN_SHARE
     profile: bool = faults.PROFILE
     patience: int = cli.flag(
-        5,
+        10,
         "stop after this many epochs, and 20 steps, without a better score"
         " or a lower loss",
         at_least=1,
@@ -148,17 +185,55 @@ class Config(distributed.Flags):
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         if self.dataset != "files":
-            yield "encoding columns scheme", f"with --dataset {self.dataset}"
+            yield (
+                "encoding columns features scheme intent_separator",
+                f"with --dataset {self.dataset}",
+            )
         if self.vectors:
             yield "embedding_size", "with --vectors, whose size counts"
         if self.characters == "none":
             yield "character_units", "with --characters none"
         if self.task == "parse":
-            yield "scheme model_scheme output", "with --task parse"
+            yield (
+                "scheme model_scheme output intent_separator",
+                "with --task parse",
+            )
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
         checks.training(self)
+        if -1 < self.dropout < 0:
+            raise cli.UserError(
+                f"--dropout {self.dropout}: expected a rate from 0 on, or -1"
+            )
+        for name in self.column_features:
+            if not _NAME.fullmatch(name) or name in (*_TAKEN, self.task):
+                raise cli.UserError(
+                    f"--features {self.features}: {name!r} can be none; "
+                    "expected names of columns as in --columns word,pos,tag, "
+                    "of letters, digits and _, but for the word and its labels"
+                )
+        if len(set(self.column_features)) < len(self.column_features):
+            raise cli.UserError(
+                f"--features {self.features}: a name stands twice"
+            )
+
+    def of_task(self) -> "Config":
+        """Return it with what the task decides where flags leave it open."""
+        least = {"dropout": 0}
+        return dataclasses.replace(
+            self,
+            **{
+                name: value
+                for name, value in OF_TASK[self.task].items()
+                if getattr(self, name) < least.get(name, 1)
+            },
+        )
+
+    @property
+    def column_features(self) -> list[str]:
+        """Names of the columns that the model reads beside the words."""
+        return [n.strip() for n in self.features.split(",") if self.features]
 
 
 # Differences from the defaults, each with its purpose.
@@ -175,6 +250,7 @@ PRESETS = {
     "overfit": dict(
         **faults.OVERFIT,
         dropout=0.0,
+        averaging=0.0,
         recurrent_dropout=0.0,
         weight_decay=0.0,
     ),

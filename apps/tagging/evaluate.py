@@ -22,6 +22,7 @@ import keras
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import runs, tables
+from apps.common.optimizer import averaged
 from data_pipelines import tagging as pipeline
 
 from . import baselines, scores
@@ -42,7 +43,7 @@ def main_score(data: pipeline.Datasets) -> str:
 def metrics(data: pipeline.Datasets) -> tuple[str, ...]:
     """Return the scores that there are, the main one first."""
     if data.train.is_parse or data.test.is_parse:
-        return scores.PARSE_METRICS
+        return scores.PARSE_METRICS[: 2 + bool(data.pos)]
     names = scores.METRICS if are_spans(data.labels) else scores.METRICS[3:]
     return names if data.intents else names[:-1]
 
@@ -70,10 +71,18 @@ def compared(
     """Return the scores of predictions."""
     sentences = split.sentences
     if split.is_parse:
-        return scores.of_heads(
+        results = scores.of_heads(
             [(s.heads, s.tags) for s in sentences],
             [(p.heads, p.tags) for p in predictions],
         )
+        if split.pos_labels and all("tag" in s.columns for s in sentences):
+            of_pos = scores.of_tags(
+                [s.columns["tag"] for s in sentences],
+                [p.pos for p in predictions],
+                False,
+            )
+            results["pos_accuracy"] = of_pos["accuracy"]
+        return results
     results = scores.of_tags(
         [s.tags for s in sentences],
         [p.tags for p in predictions],
@@ -81,7 +90,7 @@ def compared(
     )
     if split.intent_labels and sentences[0].intent:
         right = [
-            s.intent == p.intent
+            p.intent in s.intents
             for s, p in zip(sentences, predictions, strict=True)
         ]
         results["intent_accuracy"] = sum(right) / len(right)
@@ -102,10 +111,11 @@ class Validation(keras.callbacks.Callback):
         self.predictions = []
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["val_loss"] = self.model.evaluate(
-            self.split.dataset(), verbose=0, return_dict=True
-        )["loss"]
-        results, self.predictions = score(self.decoder, self.split)
+        with averaged(self.model):
+            logs["val_loss"] = self.model.evaluate(
+                self.split.dataset(), verbose=0, return_dict=True
+            )["loss"]
+            results, self.predictions = score(self.decoder, self.split)
         logs.update({f"val_{name}": value for name, value in results.items()})
 
 
@@ -128,6 +138,11 @@ def of_baselines(data: pipeline.Datasets) -> dict[str, dict]:
     if data.intents:
         for name, accuracy in baselines.intents(data).items():
             rows[name]["intent_accuracy"] = accuracy
+    if data.pos:
+        guesses = baselines.most_frequent_pos(data)
+        pairs = [s.columns["tag"] for s in test.sentences]
+        of_pos = scores.of_tags(pairs, guesses, False)
+        rows["most_frequent"]["pos_accuracy"] = of_pos["accuracy"]
     return rows
 
 
@@ -144,7 +159,9 @@ def main(options: Options) -> None:
         batch_size=config.batch_size,
         seed=config.seed,
         columns=reading.columns,
+        column_features=config.column_features,
         scheme=reading.scheme,
+        intent_separator=config.intent_separator,
         model_scheme=config.model_scheme,
         max_length=config.max_length,
         encoding=reading.encoding,

@@ -21,10 +21,11 @@ import tensorflow as tf
 
 import rnn_layers
 from apps.common import export, runs
-from data_pipelines.tagging.features import tokenize
+from data_pipelines.tagging.features import Tokens, tokenize
 from data_pipelines.tagging.schemes import OUTSIDE, parts, spans
 
 from .predict import Decoder, Predictor, are_spans
+from .trees import repaired
 
 EXAMPLES = [
     text.encode()
@@ -48,63 +49,91 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     `ends`, by characters, `probabilities`, `(N, T)`; of spans `span_labels`,
     `span_starts`, `span_ends`, `(N, S)`; if there are intents `intent` and
     `intent_probability (N,)`; in a parse, in place of tags and spans, `heads`
-    and `relations`: there each word takes its best head, which may make no
-    tree. Short rows are filled with "" and 0. `status (N,)` is "ok", "repaired"
-    where bytes were not UTF-8, or "empty" where a text has no word.
+    of a tree (see `trees.repaired`), `relations`, and `pos` if the run knows
+    parts of speech. Short rows are filled with "" and 0. `status (N,)` is "ok",
+    "repaired" where bytes were not UTF-8, or "empty" where a text has no word.
+
+    A run that reads further columns is given `words (N, T)` in place of `text`,
+    and beside them each column by its name, `(N, T)` strings, filled with "" on
+    the right; there all places are those of words.
     """
     known, model = predictor.known, predictor.decoder.model
     decoder = Decoder(
-        model, known.labels, known.intents, eager=True, tree=False
+        model, known.labels, known.intents, known.pos, eager=True, exact=False
     )
-    names = tf.constant(known.labels)
     with_spans = not decoder.is_parse and are_spans(known.labels)
 
     def serve(texts):
         tokens = tokenize(texts, known.features.words)
-        inputs = known.features.of_texts(tokens.words)
+        return answer(texts, tokens)
+
+    def serve_columns(*parts):
+        valid, lengths = _as_utf8(parts)
+        words, *columns = (
+            tf.RaggedTensor.from_tensor(part, lengths) for part in valid
+        )
+        places = words.with_flat_values(tf.ragged.range(lengths).flat_values)
+        same = [tf.reduce_join(part, axis=1) for part in parts]
+        return answer(
+            tf.strings.join(same), Tokens(words, places, places + 1), *columns
+        )
+
+    def answer(texts, tokens, *columns):
+        inputs = known.features.of_texts(tokens.words, *columns)
         lengths = tf.cast(tokens.words.row_lengths(), tf.int32)
         real = tf.sequence_mask(lengths, tf.shape(inputs[0])[1])  # N T
-        more, tags, probabilities = _answer(decoder, inputs, names, lengths)
-
-        longest = tf.reduce_max(lengths)
-        answer = {
+        by_word, answer = _answer(decoder, inputs, lengths)
+        for name, values in by_word.items():
+            filler = tf.constant("" if values.dtype == tf.string else 0)
+            values = tf.where(real, values, tf.cast(filler, values.dtype))
+            answer[name] = values[:, : tf.reduce_max(lengths)]
+        answer |= {
             "words": tokens.words.to_tensor(""),
             "starts": tokens.starts.to_tensor(),
             "ends": tokens.ends.to_tensor(),
-            "probabilities": tf.where(real, probabilities, 0.0)[:, :longest],
-            "relations" if decoder.is_parse else "tags": tf.where(
-                real, tags, ""
-            )[:, :longest],
             "status": export.text_status(texts, lengths == 0),
-            **more,
         }
-        if decoder.is_parse:
-            heads = tf.where(real, answer["heads"], 0)
-            answer["heads"] = heads[:, :longest]
         if with_spans:
             answer |= _spans(answer, known.labels)
         return answer
 
+    names, shape, examples = ["text"], (None,), tf.constant(EXAMPLES)
+    if predictor.columns:
+        names, shape = ["words", *predictor.columns], (None, None)
+        examples = tf.strings.split(examples).to_tensor("")
     export.write(
         run,
         model,
-        serve,
-        [tf.TensorSpec((None,), tf.string, name="text")],
-        predict=lambda texts: _predicted(predictor, decoder, texts),
+        serve_columns if predictor.columns else serve,
+        [tf.TensorSpec(shape, tf.string, name=name) for name in names],
+        predict=lambda *given: _predicted(predictor, decoder, *given),
         track=known.features.tables,
-        examples=[(tf.constant(EXAMPLES),)],
+        examples=[[examples] * len(names)],
     )
 
 
-def _answer(decoder, inputs, names, lengths):
-    """Return heads or intents by name, labels and their probabilities."""
+def _as_utf8(parts):
+    """Return words and columns as UTF-8, and the words of each row."""
+    parts = [tf.strings.unicode_transcode(p, "UTF-8", "UTF-8") for p in parts]
+    return parts, tf.reduce_sum(tf.cast(parts[0] != "", tf.int32), axis=1)
+
+
+def _answer(decoder, inputs, lengths):
+    """Return what is said by name: of each word, and of the whole text."""
+    names = tf.constant(decoder.labels)
     if decoder.is_parse:
-        arcs, _ = decoder.answer(*inputs, tf.zeros_like(inputs[0]))
-        heads = tf.argmax(arcs, axis=-1, output_type=tf.int32)
-        _, relations = decoder.answer(*inputs, heads)
-        best = tf.argmax(relations, axis=-1)
-        tags = tf.gather(names, best)
-        return {"heads": heads}, tags, tf.reduce_max(relations, axis=-1)
+        arcs, *_ = decoder.answer(*inputs, tf.zeros_like(inputs[0]))
+        heads = repaired(arcs, lengths)
+        _, relations, *pos = decoder.answer(*inputs, heads)
+        by_word = {
+            "heads": heads,
+            "relations": tf.gather(names, tf.argmax(relations, axis=-1)),
+            "probabilities": tf.reduce_max(relations, axis=-1),
+        }
+        if pos:
+            best = tf.argmax(pos[0], axis=-1)
+            by_word["pos"] = tf.gather(tf.constant(decoder.pos), best)
+        return by_word, {}
     path, probabilities, *intents = decoder.answer(*inputs)
     more = {}
     if intents:
@@ -113,7 +142,8 @@ def _answer(decoder, inputs, names, lengths):
         more["intent"] = tf.where(empty, "", best)
         certain = tf.reduce_max(intents[0], axis=-1)
         more["intent_probability"] = tf.where(empty, 0.0, certain)
-    return more, tf.gather(names, tf.maximum(path, 0)), probabilities
+    tags = tf.gather(names, tf.maximum(path, 0))
+    return {"tags": tags, "probabilities": probabilities}, more
 
 
 def _spans(answer, labels):
@@ -152,18 +182,29 @@ def _spans(answer, labels):
     }
 
 
-def _predicted(predictor, decoder, texts):
+def _predicted(predictor, decoder, texts, *values):
     """Return what `predict` says, in the form of the export."""
     # TensorFlow and Python replace broken bytes one by one, or together.
-    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
-    texts = [text.decode("utf-8") for text in texts.numpy()]
-    places = predictor.tokenize(texts)
-    words = [
-        [text[a:b] for a, b in own]
-        for text, own in zip(texts, places, strict=True)
-    ]
+    if values:
+        parts, _ = _as_utf8((texts, *values))
+        words, *values = (
+            [[v.decode("utf-8") for v in row if v] for row in part.numpy()]
+            for part in parts
+        )
+        places = [[(n, n + 1) for n in range(len(own))] for own in words]
+    else:
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+        texts = [text.decode("utf-8") for text in texts.numpy()]
+        places = predictor.tokenize(texts)
+        words = [
+            [text[a:b] for a, b in own]
+            for text, own in zip(texts, places, strict=True)
+        ]
     answered = iter(
-        Predictor(decoder, predictor.known)([w for w in words if w])
+        Predictor(decoder, predictor.known)(
+            [own for own in words if own],
+            [[own for own in part if own] for part in values],
+        )
     )
     rows = [next(answered) if own else None for own in words]
     columns = {
@@ -177,6 +218,10 @@ def _predicted(predictor, decoder, texts):
     columns[key] = [[tag.encode() for tag in own] for own in tags]
     if decoder.is_parse:
         columns["heads"] = [row.heads if row else [] for row in rows]
+        if decoder.pos:
+            columns["pos"] = [
+                [pos.encode() for pos in row.pos] if row else [] for row in rows
+            ]
     elif are_spans(predictor.known.labels):
         edges = [
             [
@@ -187,7 +232,8 @@ def _predicted(predictor, decoder, texts):
         ]
         for name, part in (("starts", 0), ("ends", 1), ("labels", 2)):
             columns[f"span_{name}"] = [[e[part] for e in own] for own in edges]
-    fillers = {"words": b"", key: b"", "span_labels": b"", "probabilities": 0.0}
+    fillers = dict.fromkeys(("words", key, "pos", "span_labels"), b"")
+    fillers["probabilities"] = 0.0
     answer = {
         name: _padded(rows_of, fillers.get(name, 0))
         for name, rows_of in columns.items()

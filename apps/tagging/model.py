@@ -3,11 +3,11 @@
     words, shapes [B, T], characters [B, T, C] -> inputs [B, T, D]
     -> states [B, T, 2 U] -> scores of labels [B, T, K], of intents [B, I]
                           or scores of heads [B, T, T + 1] and, given heads, of
-                             relations [B, T, K]
+                             relations [B, T, K]; of parts of speech [B, T, P]
 
 Letters of shapes: B batch, T words, C characters of a word, D size of an input,
-U units, K labels, I intents, W size of a state. Word 0 and character 0 are
-padding; head 0 is the root.
+U units, K labels, I intents, P parts of speech, W size of a state. Word 0 and
+character 0 are padding; head 0 is the root.
 """
 
 import keras
@@ -22,10 +22,15 @@ from data_pipelines.tagging.schemes import forbidden
 
 from .config import Config
 
+# Training by the size of the data: steps, and the fewest and most epochs.
+LENGTHS = {"tag": (4000, 12, 60), "parse": (6000, 20, 150)}
+
 SHAPE_SIZE = 8
 CHARACTER_SIZE = 30
-ARC_UNITS, RELATION_UNITS = 200, 64
+COLUMN_SIZE = 32
+ARC_UNITS, RELATION_UNITS = 256, 64
 IMPOSSIBLE = -1e9
+LOWEST = -1e4  # below all states, in half precision too
 
 
 def build(
@@ -35,23 +40,27 @@ def build(
     intents: int = 0,
     vectors: np.ndarray | None = None,
     compile_loops: bool = False,
+    pos: int = 0,
 ) -> keras.Model:
     """Return the model: of words, shapes and characters, in a parse of heads.
 
+    Behind those stand further columns, heads are the last.
+
     Args:
-        config: The `Config`.
+        config: The `Config`, `of_task`.
         features: Vocabularies of words and characters.
         labels: Tags or relations.
         intents: How many there are.
         vectors: Word vectors to begin from.
         compile_loops: Whether XLA compiles the recurrent ones.
+        pos: How many parts of speech a parse learns, too.
     """
-    words, shapes = (
-        keras.Input((None,), dtype="int32", name=name)
-        for name in ("word_ids", "shape_ids")
+    words, shapes, *columns = (
+        keras.Input((None,), dtype="int32", name=f"{name}_ids")
+        for name in ("word", "shape", *features.columns)
     )
     characters = keras.Input((None, None), dtype="int32", name="character_ids")
-    inputs = [words, shapes, characters]
+    inputs = [words, shapes, characters, *columns]
     real = ops.not_equal(words, 0)  # B T
     states = _states(
         config, features, vectors, compile_loops, *inputs
@@ -59,6 +68,9 @@ def build(
     if config.task == "parse":
         heads = keras.Input((None,), dtype="int32", name="heads")
         outputs = _parser(config, states, words, heads, len(labels))
+        if pos:
+            scores = layers.Dense(pos, dtype="float32", name="pos_scores")
+            outputs.append(scores(states))
         return keras.Model([*inputs, heads], outputs, name="parsing")
     # A softmax at each step is a field without transitions.
     is_field = config.output == "crf"
@@ -71,16 +83,19 @@ def build(
     )(scores, mask=real)
     if not intents:
         return keras.Model(inputs, scores, name="tagging")
-    pooled = rnn_layers.AttentionPooling(name="attention")(states, mask=real)
+    # One word tells some intents, all of them together tell others.
+    attention = rnn_layers.AttentionPooling(heads=2, name="attention")
+    inside = ops.where(real[..., None], states * 1, LOWEST)
+    pooled = [attention(states, mask=real), ops.max(inside, axis=1)]
     wanted = layers.Dense(
         intents, activation="softmax", dtype="float32", name="intents"
-    )(pooled)
+    )(layers.Concatenate()(pooled))
     return keras.Model(inputs, [scores, wanted], name="tagging")
 
 
 def _states(config, features, vectors, compile_loops, *inputs):
     """Return what is read of the words, `(B, T, 2 U)`."""
-    words, shapes, characters = inputs
+    words, shapes, characters, *columns = inputs
     size = config.embedding_size if vectors is None else vectors.shape[1]
     embedding = layers.Embedding(len(features.words), size, name="words")
     if vectors is not None:
@@ -90,6 +105,11 @@ def _states(config, features, vectors, compile_loops, *inputs):
         embedding(words),
         layers.Embedding(SHAPES, SHAPE_SIZE, name="shapes")(shapes),
     ]
+    for column, (name, values) in zip(
+        columns, features.columns.items(), strict=True
+    ):
+        named = layers.Embedding(len(values), COLUMN_SIZE, name=f"of_{name}")
+        parts.append(named(column))
     if config.characters != "none":
         vocabulary = len(features.characters)
         parts.append(_spelling(config, vocabulary, compile_loops, characters))
@@ -181,7 +201,7 @@ def compile_model(model: keras.Model, config: Config, steps: int) -> None:
             keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, ignore_class=NONE, name=name
             )
-            for name in ("heads", "relations")
+            for name in ("heads", "relations", "pos")[: len(model.outputs)]
         ]
     else:
         loss = [rnn_layers.CRFLoss(model.get_layer("crf"))]
@@ -191,7 +211,13 @@ def compile_model(model: keras.Model, config: Config, steps: int) -> None:
             )
             loss.append(intents)
     model.compile(
-        adamw(config, steps, warmup=steps // 20, floor=0.01),
+        adamw(
+            config,
+            steps,
+            warmup=steps // 20,
+            floor=0.01,
+            averaging=config.averaging,
+        ),
         loss=loss if len(loss) > 1 else loss[0],
         jit_compile=compiled(config),
     )

@@ -38,7 +38,7 @@ from data_pipelines.tagging.schemes import OUTSIDE, spans
 from data_pipelines.text.words import Vocabulary
 
 from .config import Config
-from .trees import best_tree
+from .trees import best_tree, repaired
 
 BATCH = 32
 COLUMNS = ("sentence", "utterance", "request", "content")
@@ -56,6 +56,8 @@ class Prediction(typing.NamedTuple):
             parse.
         intent: Of the sentence; "" if the run knows none.
         intent_probability: Of that.
+        pos: In a parse the part of speech of each word; empty if the run knows
+            none.
     """
 
     tags: list[str]
@@ -63,6 +65,7 @@ class Prediction(typing.NamedTuple):
     heads: list[int]
     intent: str
     intent_probability: float
+    pos: Sequence[str] = ()
 
 
 class Decoder:
@@ -72,9 +75,10 @@ class Decoder:
         model: As `model.build` returns it.
         labels: Tags or relations.
         intents: Intents; empty if there are none.
+        pos: Parts of speech that a parse tells; empty if it tells none.
         eager: Whether to compile nothing, which is faster for a batch or two.
-        tree: Whether the heads of a parse are those of a tree; else each word
-            takes its best one.
+        exact: Whether the heads of a parse are those of the best tree; else
+            they are those of `trees.repaired`, as in the exported model.
     """
 
     def __init__(
@@ -82,27 +86,26 @@ class Decoder:
         model: keras.Model,
         labels: Sequence[str],
         intents: Sequence[str] = (),
+        pos: Sequence[str] = (),
         eager: bool = False,
-        tree: bool = True,
+        exact: bool = True,
     ):
         self.model = model
         self.labels = labels
         self.intents = intents
-        self.tree = tree
-        self.is_parse = len(model.inputs) == 4
-        rows, deep = ((None,) * 2, "int32"), ((None,) * 3, "int32")
-        signature = [rows, rows, deep]
-        if self.is_parse:
-            signature.append(rows)
+        self.pos = pos
+        self.exact = exact
+        self.is_parse = model.name == "parsing"
+        signature = [((None,) * len(i.shape), "int32") for i in model.inputs]
         self.answer = graph.compile_once(
             self.scores_of_heads if self.is_parse else self.tag,
             *signature,
             eager=eager,
         )
 
-    def tag(self, words, shapes, characters):
+    def tag(self, words, *others):
         """Return labels `(B, T)`, their probabilities, and those of intents."""
-        outputs = self.model((words, shapes, characters), training=False)
+        outputs = self.model((words, *others), training=False)
         scores, *intents = outputs if self.intents else [outputs]
         crf = self.model.get_layer("crf")
         real = ops.not_equal(words, 0)
@@ -111,12 +114,14 @@ class Decoder:
         chosen = ops.one_hot(ops.maximum(path, 0), len(self.labels))
         return path, ops.sum(marginals * chosen, axis=-1), *intents
 
-    def scores_of_heads(self, words, shapes, characters, heads):
-        """Return scores `(B, T, T + 1)` of heads, and of relations to them."""
-        inputs = words, shapes, characters, heads
+    def scores_of_heads(self, *inputs):
+        """Return scores `(B, T, T + 1)` of heads, and of relations to them.
+
+        Perhaps those of parts of speech, too.
+        """
         inputs = [ops.convert_to_tensor(part) for part in inputs]
-        arcs, relations = self.model(inputs, training=False)
-        return arcs, ops.softmax(relations, axis=-1)
+        arcs, relations, *pos = self.model(inputs, training=False)
+        return arcs, ops.softmax(relations, axis=-1), *pos
 
     def __call__(
         self, inputs: Sequence, lengths: Sequence[int]
@@ -124,11 +129,15 @@ class Decoder:
         """Return the prediction for each row of a batch.
 
         Args:
-            inputs: Words, shapes and characters, as a `Split` has them.
+            inputs: Words, shapes, characters and further columns, as a `Split`
+                has them; the heads of a parse are not read.
             lengths: Words of each row.
         """
-        rows = self._parse if self.is_parse else self._tag
-        return list(rows(inputs[:3], lengths))
+        if self.is_parse:
+            return list(
+                self._parse(inputs[: len(self.model.inputs) - 1], lengths)
+            )
+        return list(self._tag(inputs, lengths))
 
     def _tag(self, inputs, lengths):
         path, probabilities, *intents = map(np.asarray, self.answer(*inputs))
@@ -146,14 +155,18 @@ class Decoder:
             )
 
     def _parse(self, inputs, lengths):
-        arcs, _ = self.answer(*inputs, np.zeros_like(inputs[0]))
-        arcs = np.asarray(arcs)
-        heads = arcs.argmax(axis=-1).astype(np.int32)
-        for row, length in enumerate(lengths if self.tree else ()):
-            own = arcs[row, :length, : length + 1]
-            heads[row, :length] = best_tree(own) if length else 0
-        _, relations = self.answer(*inputs, heads)
+        arcs, *_ = self.answer(*inputs, np.zeros_like(inputs[0]))
+        if self.exact:
+            heads = np.zeros_like(inputs[0])
+            arcs = np.asarray(arcs)
+            for row, length in enumerate(lengths):
+                own = arcs[row, :length, : length + 1]
+                heads[row, :length] = best_tree(own) if length else 0
+        else:
+            heads = repaired(arcs, tf.constant(lengths)).numpy()
+        _, relations, *pos = self.answer(*inputs, heads)
         relations = np.asarray(relations)
+        parts = np.asarray(pos[0]).argmax(axis=-1) if pos else None
         for row, length in enumerate(lengths):
             best = relations[row, :length].argmax(axis=-1)
             yield Prediction(
@@ -162,6 +175,7 @@ class Decoder:
                 heads[row, :length].tolist(),
                 "",
                 0.0,
+                [self.pos[n] for n in parts[row, :length]] if pos else (),
             )
 
 
@@ -186,24 +200,30 @@ class Predictor:
         """
         model = runs.load_model(run.file("model.keras"))
         config = run.config(Config)
-        intents = []
-        if run.file("intents.txt").exists():
-            intents = runs.read_lines(run.file("intents.txt"))
+        intents, pos = (
+            runs.read_lines(run.file(name)) if run.file(name).exists() else []
+            for name in ("intents.txt", "pos.txt")
+        )
         known = pipeline.Known(
             features.Features(
                 Vocabulary.load(run.file("vocabulary.txt")),
                 Vocabulary.load(run.file("characters.txt")),
                 config.max_characters,
+                {
+                    name: Vocabulary.load(run.file(f"feature_{name}.txt"))
+                    for name in config.column_features
+                },
             ),
             runs.read_lines(run.file("labels.txt")),
             intents,
+            pos,
         )
         sizes = [
             model.get_layer("words").input_dim,
             *(output.shape[-1] for output in model.outputs),
         ]
         expected = [len(known.features.words), len(known.labels)]
-        expected += [len(intents)] * bool(intents)
+        expected += [len(names) for names in (intents, pos) if names]
         if config.task == "parse":
             expected.insert(1, None)
         if sizes != expected:
@@ -211,20 +231,40 @@ class Predictor:
                 f"{run.path}: model.keras was trained for another"
                 " vocabulary.txt, labels.txt or intents.txt"
             )
-        return cls(Decoder(model, known.labels, intents, eager), known)
+        return cls(Decoder(model, known.labels, intents, pos, eager), known)
 
-    def __call__(self, sentences: Sequence[Sequence[str]]) -> list[Prediction]:
-        """Return the prediction for each list of words; none may be empty."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it reads beside the words."""
+        return tuple(self.known.features.columns)
+
+    def __call__(
+        self,
+        sentences: Sequence[Sequence[str]],
+        columns: Sequence[Sequence[Sequence[str]]] = (),
+    ) -> list[Prediction]:
+        """Return the prediction for each list of words; none may be empty.
+
+        Args:
+            sentences: Words of each sentence.
+            columns: Of each of the `columns` its values in each sentence.
+        """
         predictions = []
         for start in range(0, len(sentences), BATCH):
-            batch = sentences[start : start + BATCH]
-            words = tf.ragged.constant(
-                [[w.encode("utf-8", "replace") for w in s] for s in batch],
-                tf.string,
-                ragged_rank=1,
-            )
-            inputs = self.known.features.of_texts(words)
-            predictions += self.decoder(inputs, list(map(len, batch)))
+            parts = [
+                tf.ragged.constant(
+                    [[v.encode("utf-8", "replace") for v in s] for s in batch],
+                    tf.string,
+                    ragged_rank=1,
+                )
+                for batch in (
+                    part[start : start + BATCH]
+                    for part in (sentences, *columns)
+                )
+            ]
+            inputs = self.known.features.of_texts(*parts)
+            lengths = parts[0].row_lengths().numpy().tolist()
+            predictions += self.decoder(inputs, lengths)
         return predictions
 
     def tokenize(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
@@ -245,6 +285,12 @@ def main(options: Options) -> None:
     if Path(options.input.lower().removesuffix(".gz")).suffix in COLUMN_FILES:
         _label_columns(options, predictor)
         return
+    if predictor.columns:
+        raise cli.UserError(
+            f"{run.path} reads {' and '.join(predictor.columns)} beside the "
+            "words; give it --input FILE.conll with --columns word,"
+            f"{','.join(predictor.columns)}"
+        )
     as_columns = options.conll or predictor.decoder.is_parse
     rows = text_input.read(options, "text", COLUMNS)
     with text_input.answers(options, run.path) as answer:
@@ -278,12 +324,21 @@ def _label_columns(options: Options, predictor: Predictor) -> None:
             " --output and --json out"
         )
     sentences = pipeline.Sentences(
-        options.input, ("word",), options.columns, options.encoding
+        options.input,
+        ("word",),
+        options.columns,
+        options.encoding,
+        more=predictor.columns,
     )
     rows = iter(sentences)
     while batch := list(itertools.islice(rows, BATCH)):
         words = [sentence.words for sentence in batch]
-        for own, prediction in zip(words, predictor(words), strict=True):
+        columns = [
+            [sentence.columns[name] for sentence in batch]
+            for name in predictor.columns
+        ]
+        predictions = predictor(words, columns)
+        for own, prediction in zip(words, predictions, strict=True):
             echo("\n".join(lines(own, prediction, sentences.is_conllu)) + "\n")
         sys.stdout.flush()
     for note in sentences.notes():
@@ -303,7 +358,8 @@ def lines(
             continue
         head, relation, label = "_", "_", tag
         if prediction.heads:
-            head, relation, label = prediction.heads[number - 1], tag, "_"
+            head, relation = prediction.heads[number - 1], tag
+            label = prediction.pos[number - 1] if prediction.pos else "_"
         yield (f"{number}\t{word}\t_\t{label}\t_\t_\t{head}\t{relation}\t_\t_")
 
 
@@ -339,6 +395,8 @@ def as_row(
     row: dict = {"words": [text[a:b] for a, b in places]}
     if predictor.decoder.is_parse:
         row |= {"heads": prediction.heads, "relations": prediction.tags}
+        if predictor.known.pos:
+            row["pos"] = list(prediction.pos)
     else:
         row["tags"] = prediction.tags
     row["probabilities"] = [round(p, 6) for p in prediction.probabilities]

@@ -17,7 +17,7 @@ METRICS = (
     *("f1", "precision", "recall", "accuracy", "sentence_accuracy"),
     "intent_accuracy",
 )
-PARSE_METRICS = ("uas", "las")
+PARSE_METRICS = ("uas", "las", "pos_accuracy")
 PUNCTUATION = "punct"
 
 

@@ -62,7 +62,13 @@ class Service(service.Service):
         """Load the model of a run."""
         from .predict import Predictor
 
-        return cls(Predictor.of_run(run))
+        predictor = Predictor.of_run(run)
+        if predictor.columns:
+            raise cli.UserError(
+                f"{run.path} reads {' and '.join(predictor.columns)} beside the"
+                " words, which a text has not; label columns by predict"
+            )
+        return cls(predictor)
 
     @classmethod
     def examples(cls, run):

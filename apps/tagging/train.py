@@ -26,6 +26,7 @@ from .predict import Decoder, Predictor
 
 def train(config: Config) -> dict:
     """Run one training from raw text to exported model; return its record."""
+    config = config.of_task()
     # 1. Run folder.
     with runs.start("tagging", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
@@ -39,7 +40,9 @@ def train(config: Config) -> dict:
             batch_size=config.batch_size,
             seed=config.seed,
             columns=config.columns,
+            column_features=config.column_features,
             scheme=config.scheme,
+            intent_separator=config.intent_separator,
             model_scheme=config.model_scheme,
             max_length=config.max_length,
             vocabulary_size=config.vocabulary_size,
@@ -52,6 +55,10 @@ def train(config: Config) -> dict:
         runs.keep_lines(run, "labels.txt", data.labels)
         if data.intents:
             runs.keep_lines(run, "intents.txt", data.intents)
+        if data.pos:
+            runs.keep_lines(run, "pos.txt", data.pos)
+        for name, values in data.features.columns.items():
+            runs.keep_lines(run, f"feature_{name}.txt", values.words)
         runs.keep_data(run, data)
         echo(*data.report(), sep="\n")
 
@@ -65,7 +72,9 @@ def train(config: Config) -> dict:
         steps = faults.steps(
             config.train_share, data.train, config.steps_per_epoch
         )
-        epochs = config.epochs or checkpoint.epochs(steps, 5000, 10, 30)
+        epochs = config.epochs or checkpoint.epochs(
+            steps, *model.LENGTHS[config.task]
+        )
         trained = model.build(
             config,
             data.features,
@@ -73,6 +82,7 @@ def train(config: Config) -> dict:
             len(data.intents),
             vectors,
             compilation.pays_off(epochs * steps),
+            len(data.pos),
         )
 
         # 4. Objective.
@@ -80,7 +90,7 @@ def train(config: Config) -> dict:
 
         # 5. Training.
         progress = checkpoint.resume(run, trained)
-        decoder = Decoder(trained, data.labels, data.intents)
+        decoder = Decoder(trained, data.labels, data.intents, data.pos)
         validation = evaluate.Validation(decoder, data.valid)
         first = progress.epoch * steps
         batches = faults.dataset(

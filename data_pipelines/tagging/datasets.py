@@ -1,10 +1,12 @@
 """Splits of labelled sentences: batches of features and labels, report.
 
 Batch     ((words, shapes, characters), tags): int32 `(B, T)`, `(B, T)`,
-          `(B, T, C)` and `(B, T)`; with intents the targets are (tags,
-          intents), the latter `(B,)`; in a parse the heads `(B, T)` are a
-          fourth input, and the targets (heads, relations). Inputs are padded
-          with 0 on the right, targets with -1, as is a label not in train.
+          `(B, T, C)` and `(B, T)`; behind the inputs stands `(B, T)` for
+          each further column. With intents the targets are (tags, intents),
+          the latter `(B,)`; in a parse the heads `(B, T)` are the last input,
+          and the targets (heads, relations), or (heads, relations, parts of
+          speech). Inputs are padded with 0 on the right, targets with -1, as is
+          a label not in train.
 
 Letters of shapes: N sentences, B batch, T words, C characters, F forms.
 """
@@ -23,8 +25,13 @@ from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import RaggedArray
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.tagging.features import Features
-from data_pipelines.tagging.reading import Sentence
-from data_pipelines.text.words import PADDING, UNKNOWN, unknown_note
+from data_pipelines.tagging.reading import NO_TAG, Sentence
+from data_pipelines.text.words import (
+    PADDING,
+    UNKNOWN,
+    Vocabulary,
+    unknown_note,
+)
 
 # Target of what does not count.
 NONE = -1
@@ -73,6 +80,29 @@ class Forms:
 
 
 @dataclasses.dataclass(frozen=True)
+class Column:
+    """A further column that the model reads.
+
+    Attributes:
+        name: Its name.
+        vocabulary: Of its values.
+        hidden: In what share of batches each is unknown in training, as those
+            of `Forms`.
+    """
+
+    name: str
+    vocabulary: Vocabulary
+    hidden: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, vocabulary: Vocabulary, counts: Counter) -> "Column":
+        """Return a column of whose values train has so many."""
+        shares = [1 / (1 + counts[value]) for value in vocabulary.words]
+        shares[PADDING] = 0
+        return cls(name, vocabulary, np.array(shares))
+
+
+@dataclasses.dataclass(frozen=True)
 class Split(BatchedSplit):
     """Sentences of one split, all of them in memory.
 
@@ -81,6 +111,8 @@ class Split(BatchedSplit):
             them, see `schemes.convert`.
         labels: Label -> its index.
         intent_labels: Intent -> its index; empty: there are none.
+        pos_labels: Part of speech -> its index; empty: a parse learns none.
+        columns: Further ones that the model reads.
         forms: Features of the words.
         planner: Which sentences stand in which batch.
         seed: Random seed of training.
@@ -89,6 +121,8 @@ class Split(BatchedSplit):
     sentences: list[Sentence]
     labels: dict[str, int]
     intent_labels: dict[str, int]
+    pos_labels: dict[str, int]
+    columns: list[Column]
     forms: Forms
     planner: ByLength
     seed: int
@@ -130,6 +164,25 @@ class Split(BatchedSplit):
         return self._ragged(lambda s: s.heads)
 
     @functools.cached_property
+    def pos(self) -> RaggedArray:
+        """Index of the part of speech of each word; -1 as for tags."""
+        get = self.pos_labels.get
+        return self._ragged(
+            lambda s: (
+                get(tag, NONE)
+                for tag in s.columns.get("tag", [NO_TAG] * len(s.words))
+            )
+        )
+
+    @functools.cached_property
+    def values(self) -> list[RaggedArray]:
+        """Index of the value of each word, for each further column."""
+        return [
+            self._ragged(lambda s, c=c: c.vocabulary.ids(s.columns[c.name]))
+            for c in self.columns
+        ]
+
+    @functools.cached_property
     def intents(self) -> np.ndarray:
         """Index of each intent, `(N,)` int32; -1 as for tags."""
         indices = (
@@ -144,7 +197,13 @@ class Split(BatchedSplit):
     def digest(self) -> str:
         """See `BatchedSplit`."""
         parts = (
-            "\n".join([*s.words, "", *s.tags, *map(str, s.heads), s.intent])
+            "\n".join(
+                [
+                    *(*s.words, "", *s.tags, *map(str, s.heads)),
+                    *(s.intents or (s.intent,)),
+                    *(v for values in s.columns.values() for v in values),
+                ]
+            )
             for s in self.sentences
         )
         parts = (f"{part}\0".encode("utf-8", "replace") for part in parts)
@@ -155,29 +214,41 @@ class Split(BatchedSplit):
         row, rows, deep = (
             tf.TensorSpec((None,) * rank, tf.int32) for rank in (1, 2, 3)
         )
+        inputs = rows, rows, deep, *[rows] * len(self.columns)
         if self.is_parse:
-            return (rows, rows, deep, rows), (rows, rows)
-        targets = (rows, row) if self.intent_labels else rows
-        return (rows, rows, deep), targets
+            return (*inputs, rows), (rows,) * (2 + bool(self.pos_labels))
+        return inputs, (rows, row) if self.intent_labels else rows
 
     def fetch(self, batch: Batch, step: int) -> tuple:
         """See `BatchedSplit`."""
-        return self._batch(batch, self.forms.ids)
+        known = [np.arange(len(c.vocabulary)) for c in self.columns]
+        return self._batch(batch, self.forms.ids, known)
 
     def fetch_training(self, batch: Batch, step: int) -> tuple:
         """Return a batch in which some words are unknown, rare ones more often.
 
-        So the model learns what it does with unknown ones.
+        So the model learns what it does with unknown ones; with values of
+        further columns likewise.
         """
         random = np.random.default_rng([self.seed, step])
-        chance = random.random(len(self.forms.ids))
-        hidden = chance < self.forms.hidden
-        return self._batch(batch, np.where(hidden, UNKNOWN, self.forms.ids))
 
-    def _batch(self, batch: Batch, ids: np.ndarray) -> tuple:
+        def some(ids, shares):
+            hidden = random.random(len(ids)) < shares
+            return np.where(hidden, UNKNOWN, ids)
+
+        return self._batch(
+            batch,
+            some(self.forms.ids, self.forms.hidden),
+            [some(np.arange(len(c.hidden)), c.hidden) for c in self.columns],
+        )
+
+    def _batch(
+        self, batch: Batch, ids: np.ndarray, of_columns: list[np.ndarray]
+    ) -> tuple:
         shape = len(batch.rows), batch.width
         words, shapes = np.zeros((2, *shape), np.int32)
-        tags, heads = np.full((2, *shape), NONE, np.int32)
+        tags, heads, pos = np.full((3, *shape), NONE, np.int32)
+        columns = np.zeros((len(self.columns), *shape), np.int32)
         numbers = [self.words[row] for row in batch.rows]
         width = max(self.forms.widths[row].max() for row in numbers)
         width = min(max(width, 3), self.forms.characters.shape[1])
@@ -190,11 +261,18 @@ class Split(BatchedSplit):
             shapes[place] = self.forms.shapes[own]
             characters[place] = self.forms.characters[own, :width]
             tags[place] = self.tags[row]
+            for column, values, known in zip(
+                columns, self.values, of_columns, strict=True
+            ):
+                column[place] = known[values[row]]
             if self.is_parse:
                 heads[place] = self.heads[row]
-        inputs = words, shapes, characters
+            if self.pos_labels:
+                pos[place] = self.pos[row]
+        inputs = words, shapes, characters, *columns
         if self.is_parse:
-            return (*inputs, np.maximum(heads, 0)), (heads, tags)
+            targets = (heads, tags, *[pos] * bool(self.pos_labels))
+            return (*inputs, np.maximum(heads, 0)), targets
         if self.intent_labels:
             return inputs, (tags, self.intents[batch.rows])
         return inputs, tags
@@ -219,6 +297,7 @@ class Datasets(BatchedDatasets[Split]):
         features: Vocabularies of words and characters.
         labels: Tags, in the scheme of the model, or relations.
         intents: Intents; empty if there are none.
+        pos: Parts of speech that a parse learns too; empty if there are none.
         scheme: Of the files.
         notes: On how they were read.
     """
@@ -226,6 +305,7 @@ class Datasets(BatchedDatasets[Split]):
     features: Features
     labels: list[str]
     intents: list[str]
+    pos: list[str]
     scheme: str
     notes: list[str]
 
@@ -236,7 +316,10 @@ class Datasets(BatchedDatasets[Split]):
         lines.append(
             f"labels   {len(self.labels):,} {what}, of {self.scheme} labels"
             + (f"; {len(self.intents):,} intents" if self.intents else "")
+            + (f"; {len(self.pos):,} parts of speech" if self.pos else "")
         )
+        for name, vocabulary in self.features.columns.items():
+            lines.append(f"feature  {name}: {len(vocabulary):,} values")
         if len(self.train):
             planner = self.train.planner
             lines.append(

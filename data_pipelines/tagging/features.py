@@ -155,16 +155,19 @@ class Features:
         words: Their vocabulary, of `keys`.
         characters: Vocabulary of their characters.
         max_characters: Longer words are read at both ends.
+        columns: Name of a further column -> vocabulary of its values.
     """
 
     words: Vocabulary
     characters: Vocabulary
     max_characters: int
+    columns: Mapping[str, Vocabulary] = dataclasses.field(default_factory=dict)
 
     @property
     def tables(self) -> list:
         """Lookup tables that a SavedModel has to own."""
-        return [self.words.table, self.characters.table]
+        vocabularies = (self.words, self.characters, *self.columns.values())
+        return [vocabulary.table for vocabulary in vocabularies]
 
     def of_words(self, words: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return ids `(N,)`, shapes `(N,)` and characters `(N, C)` of words.
@@ -178,26 +181,47 @@ class Features:
         letters = tf.pad(letters, [[0, 0], [0, missing]])
         return self.words.table.lookup(keys(words)), shapes(words), letters
 
-    def of_texts(self, words: tf.RaggedTensor) -> tuple[tf.Tensor, ...]:
+    def of_texts(
+        self, words: tf.RaggedTensor, *columns: tf.RaggedTensor
+    ) -> tuple[tf.Tensor, ...]:
         """Return what a model reads: `(B, T)`, `(B, T)` and `(B, T, C)`.
 
-        A text without any word is one unknown word, so no row is all padding.
+        Behind them stands `(B, T)` for each further column. A text without any
+        word is one unknown word, so no row is all padding.
+
+        Args:
+            words: `(B, None)` strings.
+            *columns: Values of each word in each of the `columns`.
         """
         wordless = tf.cast(words.row_lengths() == 0, tf.int64)  # (B,)
         filler = tf.RaggedTensor.from_row_lengths(
             tf.fill([tf.reduce_sum(wordless)], ""), wordless
         )
-        words = tf.concat([words, filler], axis=1)
+        words, *columns = (
+            tf.concat([part, filler], axis=1) for part in (words, *columns)
+        )
+        values = [
+            *self.of_words(words.flat_values),
+            *(
+                vocabulary.table.lookup(column.flat_values)
+                for vocabulary, column in zip(
+                    self.columns.values(), columns, strict=True
+                )
+            ),
+        ]
         return tuple(
             tf.RaggedTensor.from_row_lengths(
-                values, words.row_lengths()
+                part, words.row_lengths()
             ).to_tensor(PADDING)
-            for values in self.of_words(words.flat_values)
+            for part in values
         )
 
 
 def build(
-    counts: Mapping[str, int], vocabulary_size: int, max_characters: int
+    counts: Mapping[str, int],
+    vocabulary_size: int,
+    max_characters: int,
+    columns: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Features:
     """Return the features of training words.
 
@@ -205,6 +229,7 @@ def build(
         counts: How often each word occurs, as it stands in the data.
         vocabulary_size: Most words, the two specials included.
         max_characters: See `Features`.
+        columns: Of each further column how often it has which value.
     """
     forms = tf.constant(list(counts), tf.string)
     of_keys: Counter = Counter()
@@ -219,4 +244,8 @@ def build(
         Vocabulary.build(of_keys, vocabulary_size),
         Vocabulary.build(of_letters, _MOST_CHARACTERS),
         max_characters,
+        {
+            name: Vocabulary.build(own, vocabulary_size)
+            for name, own in (columns or {}).items()
+        },
     )

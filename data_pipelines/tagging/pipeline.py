@@ -21,6 +21,7 @@ Batch     ((words, shapes, characters), tags), int32; see `datasets`
 import functools
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +34,15 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.sources import Request
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.tagging import features, reading, schemes
-from data_pipelines.tagging.datasets import Datasets, Forms, Split
+from data_pipelines.tagging.datasets import Column, Datasets, Forms, Split
 from data_pipelines.tagging.demo import generator as demo
 from data_pipelines.tagging.features import Features
-from data_pipelines.tagging.reading import SUFFIXES, Sentence, Sentences
+from data_pipelines.tagging.reading import (
+    NO_TAG,
+    SUFFIXES,
+    Sentence,
+    Sentences,
+)
 
 TASKS = ("tag", "parse")
 
@@ -53,11 +59,13 @@ class Known(NamedTuple):
         features: Vocabularies of words and characters.
         labels: Tags or relations.
         intents: Intents; empty if there are none.
+        pos: Parts of speech, of a parse; empty if there are none.
     """
 
     features: Features
     labels: list[str]
     intents: list[str]
+    pos: list[str]
 
 
 class _Read(NamedTuple):
@@ -77,7 +85,9 @@ def make_datasets(
     batch_size: int,
     seed: int,
     columns: str = "",
+    column_features: Sequence[str] = (),
     scheme: str = "",
+    intent_separator: str = "",
     model_scheme: str = "iob2",
     max_length: int = 250,
     vocabulary_size: int = 100_000,
@@ -97,7 +107,10 @@ def make_datasets(
         batch_size: Sentences in a batch.
         seed: Of the order of training, and of the cut of missing splits.
         columns: Names of the columns, see `Sentences`.
+        column_features: Those of them that the model reads beside the words.
         scheme: Of the labels in the files; empty: as they look.
+        intent_separator: What stands between several intents of a sentence: the
+            model learns the first one; empty: each has one.
         model_scheme: What labels of spans become, `iob2` or `iobes`.
         max_length: Longer sentences of train are left out of training.
         vocabulary_size: Most words the vocabulary may have.
@@ -114,12 +127,19 @@ def make_datasets(
     request = Request(
         data_path, Path(cache_path), False, known is None, encoding, {}, whole
     )
-    read = SOURCES[dataset](request, task, columns, scheme, seed)
+    read = SOURCES[dataset](
+        request, task, columns, scheme, seed, column_features
+    )
     sentences, notes = read.sentences, list(read.notes)
     for part in sentences.values():
         for sentence in part if task == "tag" else ():
             tags = schemes.convert(sentence.tags, read.scheme, model_scheme)
             sentence.tags = tags
+            parts = [sentence.intent]
+            if intent_separator:
+                parts = sentence.intent.split(intent_separator)
+            sentence.intents = tuple(filter(None, map(str.strip, parts)))
+            sentence.intent = (*sentence.intents, "")[0]
     train = [s for s in sentences["train"] if len(s.words) <= max_length]
     if long := [s for s in sentences["train"] if len(s.words) > max_length]:
         notes.append(
@@ -130,11 +150,18 @@ def make_datasets(
         raise DataError(f"{sentences['train'][0].path}: all are left out")
     sentences["train"] = train
     counts = Counter(word for s in train for word in s.words)
+    of_columns = {
+        name: Counter(value for s in train for value in s.columns[name])
+        for name in column_features
+    }
     if known is None:
         known = Known(
-            features.build(counts, vocabulary_size, max_characters),
+            features.build(counts, vocabulary_size, max_characters, of_columns),
             _labels(train),
             sorted({s.intent for s in train if task == "tag"} - {""}),
+            _pos(sentences)
+            if task == "parse" and "tag" not in column_features
+            else [],
         )
     words = [w for part in sentences.values() for s in part for w in s.words]
     forms = Forms.of(words, known.features, counts)
@@ -145,6 +172,11 @@ def make_datasets(
                 sentences[name],
                 {label: n for n, label in enumerate(known.labels)},
                 {intent: n for n, intent in enumerate(known.intents)},
+                {pos: n for n, pos in enumerate(known.pos)},
+                [
+                    Column.of(name, vocabulary, of_columns[name])
+                    for name, vocabulary in known.features.columns.items()
+                ],
                 forms,
                 planners[name],
                 seed,
@@ -154,6 +186,7 @@ def make_datasets(
         features=known.features,
         labels=known.labels,
         intents=known.intents,
+        pos=known.pos,
         scheme=read.scheme,
         notes=notes,
     )
@@ -173,6 +206,14 @@ def _labels(train: list[Sentence]) -> list[str]:
             f"at most {_MOST_LABELS:,}"
         )
     return sorted(labels, key=lambda label: (label != schemes.OUTSIDE, label))
+
+
+def _pos(sentences: dict[str, list[Sentence]]) -> list[str]:
+    """Return the parts of speech of train, if all splits have such."""
+    if not all("tag" in s.columns for part in sentences.values() for s in part):
+        return []
+    tags = {tag for s in sentences["train"] for tag in s.columns["tag"]}
+    return sorted(tags - {NO_TAG}) if len(tags - {NO_TAG}) > 1 else []
 
 
 def _planners(
@@ -197,7 +238,12 @@ def _planners(
 
 
 def _files(
-    request: Request, task: str, columns: str, scheme: str, seed: int
+    request: Request,
+    task: str,
+    columns: str,
+    scheme: str,
+    seed: int,
+    column_features: Sequence[str],
 ) -> _Read:
     """Read a folder of the user's."""
     paths = splits.find(
@@ -214,7 +260,12 @@ def _files(
     notes: list[str] = []
     for split, path in paths.items():
         source = Sentences(
-            path, reading.NEEDED[task], columns, request.encoding
+            path,
+            reading.NEEDED[task],
+            columns,
+            request.encoding,
+            more=column_features,
+            optional=("tag",) if task == "parse" else (),
         )
         read = list(source)
         notes += source.notes()
@@ -280,11 +331,12 @@ def _demo(
     columns: str,
     scheme: str,
     seed: int,
+    column_features: Sequence[str],
     small: bool = False,
 ) -> _Read:
     """Write requests by our own grammar."""
     request = request.demo("tagging", demo, small)
-    return _files(request, task, demo.COLUMNS, "", seed)
+    return _files(request, task, demo.COLUMNS, "", seed, column_features)
 
 
 SOURCES = {

@@ -33,6 +33,9 @@ CONLLU = "id,word,lemma,tag,xpos,feats,head,relation,deps,misc"
 # Names of columns that are read; others may be called as one likes.
 COLUMNS = ("word", "tag", "head", "relation")
 
+# What columns of CoNLL-U have where nothing is known.
+NO_TAG = "_"
+
 NEEDED = {"tag": ("word", "tag"), "parse": ("word", "head", "relation")}
 
 # Other names that keys of JSON often have.
@@ -53,19 +56,23 @@ class Sentence:
         words: As they stand in the file.
         tags: Their labels, in a parse their relations; empty if there are none.
         heads: Number of the head of each word, from 1 on; 0 is the root.
-        intent: Of the sentence; may be empty.
+        intent: Of the sentence, the first one if it has several; may be empty.
+        columns: Name of another column that is read -> its values.
         path: The file.
         lines: Line of each word.
         document: Number of its document in the file.
+        intents: All of them.
     """
 
     words: list[str]
     tags: list[str]
     heads: list[int]
     intent: str
+    columns: dict[str, list[str]]
     path: Path
     lines: list[int]
     document: int
+    intents: tuple[str, ...] = ()
 
     def where(self, place: int = 0) -> str:
         """Return file and line of a word, for messages."""
@@ -82,6 +89,8 @@ class Sentences(Lines):
             and else the word is the first one, the tag the last.
         encoding: See `Lines`.
         stream: See `Lines`.
+        more: Other columns that have to be there, and are read.
+        optional: Other columns that are read if they are there.
     """
 
     def __init__(
@@ -91,6 +100,8 @@ class Sentences(Lines):
         columns: str = "",
         encoding: str = "",
         stream: Any = None,
+        more: Sequence[str] = (),
+        optional: Sequence[str] = (),
     ) -> None:
         super().__init__(path, encoding, stream)
         self.needed = needed
@@ -99,7 +110,9 @@ class Sentences(Lines):
         self.is_conllu = ending == ".conllu"
         if self.is_conllu and not columns:
             columns = CONLLU
-        self.names = _names(columns, needed)
+        self.more = tuple(more)
+        self.optional = tuple(optional)
+        self.names = _names(columns, (*needed, *more))
 
     def __iter__(self) -> Iterator[Sentence]:
         yield from self._json() if self.is_json else self._columns()
@@ -143,6 +156,11 @@ class Sentences(Lines):
                 )
             middle = [f"column {n}" for n in range(2, len(row))]
             self.names = ["word", *middle, *["tag"] * (len(row) > 1)]
+            if self.more:
+                raise DataError(
+                    f"{where}: which column is {self.more[0]!r}? Say it, as in "
+                    f"--columns word,{self.more[0]},tag"
+                )
         if len(row) != len(self.names):
             names = ",".join(self.names)
             raise DataError(
@@ -177,6 +195,11 @@ class Sentences(Lines):
             list(map(clean_label, labels, wheres)),
             [],
             "",
+            {
+                name: list(map(clean_label, by_name[name], wheres))
+                for name in (*self.more, *self.optional)
+                if name in by_name
+            },
             self.path,
             lines,
             document,
@@ -220,7 +243,13 @@ class Sentences(Lines):
             intent = _value(item, "intent")
             intent = clean_label(str(intent), where) if intent else ""
             lines = [number] * len(words)
-            yield Sentence(words, tags, [], intent, self.path, lines, 0)
+            columns = {
+                name: _column(item, name, len(words), where)
+                for name in self.more
+            }
+            yield Sentence(
+                words, tags, [], intent, columns, self.path, lines, 0
+            )
 
     def _labelled(
         self, item: dict, text: str, places: list, where: str
@@ -276,6 +305,17 @@ def _cut(start: int, end: int, cuts: set[int]) -> Iterator[tuple[int, int]]:
 def _value(item: dict, name: str) -> Any:
     """Return what stands under one of the usual names of a key."""
     return next((item[key] for key in _KEYS[name] if key in item), None)
+
+
+def _column(item: dict, name: str, length: int, where: str) -> list[str]:
+    """Return a value for each word."""
+    values = item.get(name)
+    if not isinstance(values, list) or len(values) != length:
+        raise DataError(
+            f"{where}: expected {name!r} with a list of {length} values, one "
+            "for each word"
+        )
+    return [clean_label(str(value), where) for value in values]
 
 
 def _span(span: Any, text: str, where: str) -> Span:

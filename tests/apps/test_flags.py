@@ -293,6 +293,7 @@ FILE = "tests/conftest.py"
         ("forecasting", "Config", "--value-column x", "with --dataset demo"),
         ("tagging", "Config", "--columns word,tag", "with --dataset demo"),
         ("tagging", "Config", "--task parse --output softmax", "--task parse"),
+        ("tagging", "Config", "--features kind", "with --dataset demo"),
         ("tagging", "PredictOptions", "--json --conll", "with --output or"),
         ("video_labeling", "Config", "--grid 3", "no effect with small_cnn"),
         ("video_labeling", "Config", "--encoder-layer x", "with small_cnn"),

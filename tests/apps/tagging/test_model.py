@@ -1,11 +1,14 @@
 """The models: shapes, padding, what the outputs mean, saving."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from apps.tagging.predict import Decoder
+from data_pipelines.text.words import Vocabulary
 from tests.apps.tagging.tiny import FEATURES, LABELS, built
 
 WORDS = tf.ragged.constant(
@@ -82,6 +85,27 @@ def test_relations_are_those_to_the_heads_that_are_given():
     _, others = model([*inputs, tf.constant([[2, 0, 0, 0]] * 3)])
     changed = np.abs(np.asarray(others - relations)).max(axis=-1) > 1e-6
     assert changed[0].tolist() == [True, False, False, False]
+
+
+def test_a_parse_with_parts_of_speech_and_a_further_column():
+    features = dataclasses.replace(
+        FEATURES, columns={"kind": Vocabulary(["[PAD]", "[UNK]", "u", "v"])}
+    )
+    model = built(task="parse", pos=3, features=features)
+    assert [i.name for i in model.inputs] == [
+        *("word_ids", "shape_ids", "character_ids", "kind_ids", "heads")
+    ]
+    kinds = tf.ragged.constant([["u", "v", "u", "?"], ["v"], ["u", "u"]])
+    decoder = Decoder(model, LABELS, (), ["N", "V", "X"], eager=True)
+    answers = decoder(features.of_texts(WORDS, kinds), LENGTHS)
+    others = decoder(features.of_texts(WORDS, kinds[:, ::-1]), LENGTHS)
+    assert [len(answer.pos) for answer in answers] == LENGTHS
+    assert {*answers[0].pos} <= {"N", "V", "X"}
+    assert answers[0].probabilities != others[0].probabilities
+    assert answers[1].probabilities == pytest.approx(others[1].probabilities)
+    graph = Decoder(model, LABELS, (), ["N", "V", "X"], True, exact=False)
+    for answer in graph(features.of_texts(WORDS, kinds), LENGTHS):
+        assert answer.heads.count(0) == 1
 
 
 def test_word_vectors_are_where_training_begins():

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common import cli
 from apps.tagging import evaluate
@@ -107,10 +108,11 @@ def test_a_parse_trains_and_predicts(tmp_path):
     command = flags(tmp_path, "--task", "parse", "--name", "p")
     done = run_module("apps.tagging.train", *command)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
     run = tmp_path / "runs" / "tagging" / "p"
     record = json.loads((run / "metrics.json").read_text())
-    assert set(record["metrics"]) == {"uas", "las"}
+    assert set(record["metrics"]) == {"uas", "las", "pos_accuracy"}
+    frequent = record["baselines"]["most_frequent"]["pos_accuracy"]
+    assert record["metrics"]["pos_accuracy"] > frequent
     for scores in record["baselines"].values():
         assert record["metrics"]["las"] > scores["las"]
     assert "<path d=" in (run / "report.html").read_text()
@@ -178,6 +180,46 @@ def test_every_way_of_computing_learns(tmp_path, more):
     record = json.loads(path.read_text())
     frequent = record["baselines"]["most_frequent"]["f1"]
     assert record["metrics"]["f1"] > frequent
+
+
+@pytest.mark.slow
+def test_columns_beside_the_words_are_read(tmp_path):
+    write_requests(tmp_path)
+    columns = ("--columns", "word,tag,up,kind", "--features", "kind")
+    done = run_module(
+        "apps.tagging.train", *flags(tmp_path, "--name", "x", *columns)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "feature  kind: " in done.stdout
+    runs = ("--runs-path", str(tmp_path / "runs"))
+    path = tmp_path / "in.conll"
+    path.write_text("stop root\nmusic obj\n")
+    done = run_module(
+        "apps.tagging.predict",
+        *(*runs, "--input", str(path), "--columns", "word,kind"),
+    )
+    words = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert words == ["stop", "music", ""]
+    done = run_module("apps.tagging.predict", *runs, "stop music")
+    assert done.returncode == 2
+    assert "reads kind beside the words; give it --input FILE.conll" in (
+        done.stderr
+    )
+    done = run_module("apps.tagging.evaluate", *runs)
+    assert "x (test)" in done.stdout
+    served = tf.saved_model.load(
+        str(tmp_path / "runs" / "tagging" / "x" / "export" / "1")
+    )
+    texts = tf.constant([["stop", "music"], ["stop", ""], ["", ""]])
+    kinds = tf.constant([["root", "obj"], ["unheard", ""], ["", ""]])
+    answer = served.serve(texts, kinds)
+    assert answer["status"].numpy().tolist() == [b"ok", b"ok", b"empty"]
+    assert (answer["words"].numpy() == texts.numpy()).all()
+    assert (answer["tags"].numpy() != b"").tolist() == [
+        *([True, True], [True, False], [False, False])
+    ]
+    signature = served.signatures["serve"].structured_input_signature[1]
+    assert set(signature) == {"words", "kind"}
 
 
 def test_the_model_loads_as_a_keras_model(trained):

@@ -33,12 +33,13 @@ def flags(folder, *more):
     ]
 
 
-def built(intents=0, vectors=None, randomized=True, **more):
+def built(
+    intents=0, vectors=None, randomized=True, pos=0, features=FEATURES, **more
+):
     """A model with weights of which none is zero."""
     sizes = {"units": 3, "embedding_size": 4, "character_units": 4}
-    built = model.build(
-        Config(**{**sizes, **more}), FEATURES, LABELS, intents, vectors
-    )
+    config = Config(**{**sizes, **more}).of_task()
+    built = model.build(config, features, LABELS, intents, vectors, pos=pos)
     random = np.random.default_rng(0)
     for weight in built.trainable_weights if randomized else ():
         weight.assign(random.normal(size=weight.shape))

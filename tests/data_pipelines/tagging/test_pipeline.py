@@ -121,8 +121,13 @@ def test_labels_are_converted(tmp_path):
 def test_a_parse_has_heads(tmp_path):
     demo.write(tmp_path, sizes={"train": 20, "valid": 3, "test": 3})
     data = make(tmp_path, task="parse", columns=demo.COLUMNS)
-    inputs, (heads, relations) = next(iter(data.test.dataset()))
+    inputs, (heads, relations, pos) = next(iter(data.test.dataset()))
     assert len(inputs) == 4
+    # The labels of its words are learned, too.
+    assert ((pos.numpy() >= 0) == (heads.numpy() >= 0)).all()
+    assert set(data.pos) == {
+        t for s in data.train.sentences for t in s.columns["tag"]
+    }
     real = inputs[0].numpy() > 0
     assert ((heads.numpy() >= 0) == real).all()
     assert (inputs[3].numpy() == np.maximum(heads, 0)).all()
@@ -132,9 +137,57 @@ def test_a_parse_has_heads(tmp_path):
     assert set(names) == {"root"}
 
 
+def test_further_columns_are_inputs_and_rare_values_hidden(tmp_path):
+    lines = [f"{w} {'ab'[n % 2]} B-x\nv {w} O\n" for n, w in enumerate("cdefg")]
+    (tmp_path / "train.txt").write_text("\n".join(lines * 2))
+    (tmp_path / "valid.txt").write_text("c b B-x\nv new O\n")
+    (tmp_path / "test.txt").write_text("c b B-x\n")
+    more = {"columns": "word,kind,tag", "column_features": ["kind"]}
+    data = make(tmp_path, **more)
+    names = data.features.columns["kind"].words
+    inputs, _ = next(iter(data.valid.dataset()))
+    assert len(inputs) == 4
+    values = [names[n] for n in inputs[3].numpy()[0, :2]]
+    assert values == ["b", "[UNK]"]
+    assert (inputs[3].numpy()[0, 2:] == 0).all()
+    assert "feature  kind: 9 values" in data.report()
+    # Of those that train has twice a third are hidden, of six times a seventh.
+    stream = [
+        inputs[3].numpy() for inputs, _ in data.train.dataset(True).take(300)
+    ]
+    shares = [
+        (ids[:, n] == 1).mean()
+        for n in (0, 1)
+        for ids in [np.concatenate(stream)]
+    ]
+    assert 0.1 < shares[0] < 0.2
+    assert 0.28 < shares[1] < 0.39
+    known = tagging.Known(data.features, data.labels, data.intents, data.pos)
+    (tmp_path / "train.txt").unlink()
+    again = make(tmp_path, known=known, **more)
+    batch = data.valid.planner.once()[0]
+    for ours, theirs in zip(
+        again.valid.fetch(batch, 0)[0],
+        data.valid.fetch(batch, 0)[0],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_each_of_several_intents_is_right(folder):
+    (folder / "test.intents").write_text("c#a\nb\nd # b\n" * 3)
+    (folder / "train.intents").write_text("a#b\nb\nc\n" * 10)
+    data = make(folder, intent_separator="#")
+    assert data.intents == ["a", "b", "c"]
+    assert data.test.sentences[0].intents == ("c", "a")
+    assert data.test.sentences[2].intents == ("d", "b")
+    assert data.test.intents[:3].tolist() == [2, 1, -1]
+    assert make(folder).intents == ["a#b", "b", "c"]
+
+
 def test_an_old_run_needs_no_train_file(folder):
     data = make(folder)
-    known = tagging.Known(data.features, data.labels, data.intents)
+    known = tagging.Known(data.features, data.labels, data.intents, data.pos)
     (folder / "train.txt").unlink()
     (folder / "train.intents").unlink()
     again = make(folder, known=known)

@@ -30,6 +30,29 @@ def test_columns_by_tabs_or_spaces(tmp_path):
     assert (named.words, named.tags) == (["the"], ["x"])
 
 
+def test_further_columns_are_read_where_asked(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_text("a DT x O\nb N y O\n", "utf-8")
+
+    def columns(names, **more):
+        (sentence,) = Sentences(path, NEEDED["tag"], names, **more)
+        return sentence.columns
+
+    names = "word,pos,kind,tag"
+    assert columns(names) == {}
+    assert columns(names, more=("kind",)) == {"kind": ["x", "y"]}
+    assert columns(names, optional=("pos", "q")) == {"pos": ["DT", "N"]}
+    with pytest.raises(DataError, match="which column is 'pos'"):
+        columns("", more=("pos",))
+    with pytest.raises(DataError, match="expected the name 'q' in it once"):
+        columns(names, more=("q",))
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"words": ["a"], "tags": ["O"], "pos": ["N"]}')
+    assert columns("", more=("pos",)) == {"pos": ["N"]}
+    with pytest.raises(DataError, match=":1: expected 'q' with a list of 1"):
+        columns("", more=("q",))
+
+
 def test_conllu_leaves_out_what_is_no_word(tmp_path):
     text = (
         "# newdoc\n# text = don't go\n1-2\tdon't\t_\t_\t_\t_\t_\t_\t_\t_\n"
