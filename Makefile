@@ -189,3 +189,7 @@ bench-digits: $(INSTALLED) ## All cells on digits, pixel by pixel (half an hour)
 .PHONY: bench-chorales
 bench-chorales: $(INSTALLED) ## All cells on polyphonic music, yours or generated
 	@$(RUN) -m benchmarks.chorales $(ARGS)
+
+.PHONY: bench-word-vectors
+bench-word-vectors: $(INSTALLED) ## Train word vectors beside gensim, if that is installed
+	@$(RUN) -m benchmarks.word_vectors $(ARGS)

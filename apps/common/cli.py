@@ -59,6 +59,7 @@ RENAMED = {
     "tagging": {},
     "translation": {"batch_size": "batch_tokens"},
     "video_labeling": {},
+    "word_vectors": {},
 }
 
 ROOT = Path(__file__).parents[2]

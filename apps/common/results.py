@@ -112,7 +112,11 @@ class Table(typing.NamedTuple):
 
 def table(groups: list) -> Table:
     """Return the table of the groups of one app; the best means have a star."""
-    settings = ["cell", *(n for n in differing(groups) if n not in SHOWN)]
+    configs = [config for members in groups for config, _ in members]
+    # What an app without cells trains is its model.
+    kind = "cell" if any("cell" in config for config in configs) else "model"
+    others = (n for n in differing(groups) if n not in (*SHOWN, kind))
+    settings = [kind, *others]
     records = [record for members in groups for _, record in members]
     scores = list(dict.fromkeys(s for r in records for s in r["metrics"]))
     means = [

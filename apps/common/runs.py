@@ -216,7 +216,8 @@ def start(app: str, config) -> Iterator[Run]:
 
     Args:
         app: Name of the app, as in `apps/<app>`.
-        config: Its configuration, with `name`, `runs_path`, `dataset`, `cell`.
+        config: Its configuration, with `name`, `runs_path`, `dataset`, and a
+            `cell` or a `model`.
 
     Yields:
         A `Run`. A new folder is removed again after an error before the first
@@ -551,7 +552,9 @@ def finish(run: Run, config, result: Result) -> dict:
 def _find(app, folder, config):
     """Return the run to train, new or unfinished, and its lock."""
     # Public sets have names such as `multi_nli/plain_text`.
-    name = config.name or f"{config.dataset}-{config.cell}".replace("/", "-")
+    # Of an app without cells the model says what is trained.
+    what = getattr(config, "cell", "") or config.model
+    name = config.name or f"{config.dataset}-{what}".replace("/", "-")
     if not config.name and getattr(config, "preset", "") == "smoke":
         name += "-smoke"
     checks.name(name)

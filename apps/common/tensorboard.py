@@ -70,6 +70,8 @@ class TensorBoard(keras.callbacks.Callback):
         step = epoch + 1
         with self.train.as_default(step):
             for name in ("learning_rate", "gradient_norm"):
+                if not hasattr(optimizer, name):
+                    continue
                 value = float(
                     keras.ops.convert_to_numpy(getattr(optimizer, name))
                 )

@@ -15,9 +15,7 @@ Letters of shapes: N texts, W numbers of words.
 import dataclasses
 import functools
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -26,13 +24,14 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.files import ragged, splits
+from data_pipelines.files.ahead import worked_ahead
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import clean_label
-from data_pipelines.sentiment.word_counter import WordCounter
+from data_pipelines.text.word_counter import WordCounter
 from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
 # Part of the key of every corpus: raise it with any change of the folder, or
@@ -261,7 +260,7 @@ def _write(
         )
         chunks = _chunks(source, labels, first)
         analyze = functools.partial(_analyze, _graph(kind))
-        for (raw, chunk_labels), analysis in _ahead(analyze, chunks):
+        for (raw, chunk_labels), analysis in worked_ahead(analyze, chunks):
             different, index, lengths, chunk_digests = analysis
             # A text without words adds nothing to the index.
             counts = np.bincount(index, minlength=len(different))
@@ -342,19 +341,6 @@ def _analyze(graph: Callable, chunk: tuple[list[bytes], np.ndarray]) -> tuple:
     results = graph(tf.constant(chunk[0], tf.string))
     words, *others = (tensor.numpy() for tensor in results)
     return words.tolist(), *others
-
-
-def _ahead(work: Callable, items: Iterable) -> Iterator[tuple]:
-    """Yield (item, work(item)) in order; a few items are worked ahead."""
-    with ThreadPoolExecutor(2) as pool:
-        waiting: deque = deque()
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > 3:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        for first, future in waiting:
-            yield first, future.result()
 
 
 def _in_order(labels: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from apps.video_labeling import scores
 from data_pipelines.text import tokenizers
 from data_pipelines.vision import images
 from tests.apps.tools import ROOT
-from tests.test_architecture import APPS
+from tests.test_architecture import APPS, RECURRENT
 
 
 def flag_classes():
@@ -67,9 +67,13 @@ def refused(module, options, line):
 @pytest.mark.parametrize("app", APPS)
 def test_the_configuration_of_a_run_repeats_it(app, tmp_path):
     module = importlib.import_module(f"apps.{app}.config")
-    assert {"smoke", "overfit", "limit"} <= module.PRESETS.keys()
+    assert {"smoke", "limit"} <= module.PRESETS.keys()
+    assert "overfit" in module.PRESETS or app not in RECURRENT
+    fields = {field.name for field in dataclasses.fields(module.Config)}
     for preset in ("", *module.PRESETS):
-        words = ["--units", "7", "--seed", "5", "--dropout", "0.25"]
+        words = ["--epochs", "7", "--seed", "5"]
+        for name, value in {"units": "7", "dropout": "0.25"}.items():
+            words += [cli.dashed(name), value] if name in fields else []
         words += ["--preset", preset] if preset else []
         config = cli.parse(module.Config, module.PRESETS, words)
         path = tmp_path / "config.json"
@@ -108,7 +112,7 @@ COMMANDS = [
         (f"apps.{app}.train", *words)
         for app in APPS
         for words in (
-            ["--cell", "peephole_lstn"],
+            *[["--cell", "peephole_lstn"]] * (app in RECURRENT),
             ["--dataset", "files"],
             ["--dataset", "files", "--data-path", "nowhere"],
             ["--data-path", "."],
@@ -225,6 +229,7 @@ def test_absurd_values_are_refused_in_one_line(options, field):
 def test_every_default_is_allowed():
     for options, field in (parameter.values for parameter in FIELDS):
         words = [f"{cli.dashed(field.name)}={field.default}"]
+        words = words if field.default != () else []  # of several words none
         config = parsed(options, *words)
         assert getattr(config, field.name) == field.default
         assert not isinstance(field.default, float) or math.isfinite(
@@ -295,6 +300,8 @@ FILE = "tests/conftest.py"
         ("tagging", "Config", "--task parse --output softmax", "--task parse"),
         ("tagging", "Config", "--features kind", "with --dataset demo"),
         ("tagging", "PredictOptions", "--json --conll", "with --output or"),
+        ("word_vectors", "Config", "--text-column x", "--dataset demo"),
+        ("word_vectors", "PredictOptions", "--similarity a b --multiply", "a"),
         ("video_labeling", "Config", "--grid 3", "no effect with small_cnn"),
         ("video_labeling", "Config", "--encoder-layer x", "with small_cnn"),
     ],

@@ -17,6 +17,7 @@ import apps.forecasting.predict
 import apps.language_model.predict
 import apps.sentiment.predict
 import apps.translation.predict
+import apps.word_vectors.predict
 slow = {"matplotlib", "pandas", "pycocoevalcap", "sacrebleu", "sklearn"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 assert not {"tensorflow_datasets"} & set(sys.modules)

@@ -8,8 +8,9 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Row
-from data_pipelines.sentiment import corpus, word_counter
+from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment.corpus import Corpus, build
+from data_pipelines.text import word_counter
 from data_pipelines.text.words import UNKNOWN, Vocabulary
 from tests.data_pipelines.sentiment.tools import fails, make, table, texts
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from data_pipelines.sentiment.word_counter import WordCounter
+from data_pipelines.text.word_counter import WordCounter
 
 
 def add(counter, words):

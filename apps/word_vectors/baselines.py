@@ -1,0 +1,81 @@
+"""What word vectors have to beat: counts of pairs, and their best directions.
+
+Positive pointwise mutual information of words and contexts, and its singular
+value decomposition, U S^0.5 (Levy, Goldberg and Dagan 2015, "Improving
+distributional similarity with lessons learned from word embeddings"): contexts
+count to the power of 0.75, pairs at a distance d as often as a window of
+random size has them.
+"""
+
+import time
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from data_pipelines.word_vectors.datasets import Split, blocks_of
+
+# Only the first words of a text are counted, and pairs of the most frequent.
+MOST, WORDS = 10_000_000, 30_000
+# Segments that are counted at a time.
+_SEGMENTS = 128
+_SMOOTHING = 0.75
+
+
+def ppmi_svd(split: Split, size: int, seed: int) -> tuple[np.ndarray, float]:
+    """Return vectors `(V, D)` of a text, and how many words a second it took.
+
+    Words of which nothing is counted have zeros.
+
+    Args:
+        split: The text.
+        size: D; less for a smaller vocabulary.
+        seed: Of the decomposition.
+    """
+    begin = time.perf_counter()
+    counts, words = pair_counts(split)
+    matrix = positive_pmi(counts)
+    vectors = np.zeros((len(split.counts), size))
+    most = min(size, min(matrix.shape) - 1)
+    left, values, _ = svds(matrix, most, rng=np.random.default_rng(seed))
+    known = np.asarray(counts.sum(axis=1)).reshape(-1, 1) > 0
+    vectors[: len(left), :most] = left * np.sqrt(values) * known
+    return vectors, words / (time.perf_counter() - begin)
+
+
+def pair_counts(split: Split) -> tuple[sparse.csr_array, int]:
+    """Return how often words are in a window of each other, and the words read.
+
+    Row and column are ids; the window's size is drawn from 1 to its most, and
+    this is the mean.
+    """
+    size = min(len(split.counts), WORDS)
+    total, read = sparse.csr_array((size, size)), 0
+    for ids, text in blocks_of(split, _SEGMENTS):
+        known = split.counts[ids] > 0
+        read += len(ids)
+        ids, text = ids[known], text[known]
+        for distance in range(1, split.window + 1):
+            first, second = ids[:-distance], ids[distance:]
+            near = text[:-distance] == text[distance:]
+            near &= (first < size) & (second < size)
+            share = (split.window + 1 - distance) / split.window
+            pairs = (first[near], second[near])
+            weights = np.full(len(pairs[0]), share)
+            total += sparse.csr_array((weights, pairs), (size, size))
+        if read >= MOST:
+            break
+    return total + total.T, read
+
+
+def positive_pmi(counts: sparse.csr_array) -> sparse.csr_array:
+    """Return max(0, log p(w, c) / p(w) p(c)), p(c) smoothed, of counts."""
+    rows = np.asarray(counts.sum(axis=1)).ravel()
+    smooth = rows**_SMOOTHING
+    pmi = sparse.coo_array(counts)
+    first, second = pmi.coords
+    expected = rows[first] * smooth[second] / smooth.sum()
+    pmi.data = np.maximum(np.log(pmi.data / expected), 0)
+    result = pmi.tocsr()
+    result.eliminate_zeros()
+    return result

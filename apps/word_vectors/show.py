@@ -1,0 +1,196 @@
+"""What a training of this app shows: neighbours, report, closing summary."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from apps.common import digests, report, runs, samples, tables
+from apps.common.tensorboard import write_projector
+from apps.common.terminal import echo
+from data_pipelines import word_vectors as pipeline
+from data_pipelines.text.words import SPECIALS, UNKNOWN, Vocabulary
+
+from . import scores
+from .evaluate import by_section
+from .predict import Predictor, Sum
+
+TEMPLATE = "word_vectors/report.html.jinja"
+# Words whose neighbours are shown, and how many of each.
+SHOWN, NEAREST = 8, 6
+# Without pairs these words are frequent, but for those that all texts have.
+_FUNCTION_WORDS = 100
+
+
+def shown_words(vocabulary: Vocabulary, data: pipeline.Datasets) -> list[str]:
+    """Return some words to show: of questions, of pairs, or frequent ones."""
+    questions = [(question.a, question.c) for question in data.questions]
+    pairs = [(pair.first, pair.second) for pair in data.pairs]
+    words: list[str] = []
+    for tests in (questions, pairs):
+        every = list(dict.fromkeys(word for test in tests for word in test))
+        known = scores.ids_of(vocabulary, every) != UNKNOWN
+        every = [word for word, own in zip(every, known, strict=True) if own]
+        words += [every[i] for i in samples.spread(len(every), SHOWN // 2)]
+    if not words:
+        all_words = vocabulary.words[len(SPECIALS) :]
+        words = [w for w in all_words[_FUNCTION_WORDS:] if len(w) > 3]
+        words = (words or list(all_words))[:SHOWN]
+    return list(dict.fromkeys(words))
+
+
+def neighbours(
+    predictor: Predictor, words: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return words, and their nearest with cosines, as texts."""
+    return [
+        (
+            word,
+            ", ".join(
+                f"{other} {cosine:.2f}"
+                for other, cosine in predictor.near(Sum([word], []), NEAREST)
+            ),
+        )
+        for word in words
+    ]
+
+
+class Neighbours(samples.Samples):
+    """Each epoch: the neighbours of some words.
+
+    Args:
+        run: The run.
+        data: Its data.
+        model: Of words to vectors; its weights change.
+    """
+
+    columns = ("word", "neighbours")
+    count = SHOWN
+
+    def __init__(
+        self, run: runs.Run, data: pipeline.Datasets, model: keras.Model
+    ):
+        super().__init__(run, data, None)
+        self.words = shown_words(data.vocabulary, data)
+        self.word_vectors = model
+
+    def lines(self, epoch):
+        predictor = Predictor(self.word_vectors, self.data.vocabulary, "")
+        return neighbours(predictor, self.words)
+
+
+def write_vectors(run: runs.Run, predictor: Predictor) -> None:
+    """Write `vectors.txt` in word2vec's text form, the most frequent first."""
+    words = predictor.vocabulary.words[len(SPECIALS) :]
+    vectors = predictor.vectors[len(SPECIALS) :]
+    with (
+        digests.replacing(run.file("vectors.txt")) as temporary,
+        open(temporary, "w", encoding="utf-8") as file,
+    ):
+        file.write(f"{len(words)} {vectors.shape[1]}\n")
+        for word, vector in zip(words, vectors, strict=True):
+            numbers = " ".join(f"{number:.6g}" for number in vector.tolist())
+            file.write(f"{word} {numbers}\n")
+
+
+def map_picture(predictor: Predictor, words: Sequence[str]) -> bytes:
+    """Draw words and their neighbours in their two largest directions."""
+    near = [
+        other
+        for word in words
+        for other, _ in predictor.near(Sum([word], []), 3)
+    ]
+    every = list(dict.fromkeys([*words, *near]))
+    vectors = predictor.unit[predictor.ids(every)]
+    vectors = vectors - vectors.mean(axis=0)
+    _, _, directions = np.linalg.svd(vectors, full_matrices=False)
+    places = vectors @ directions[:2].T
+    figure = report.figure(7, 5)
+    axes = figure.subplots()
+    axes.scatter(*places.T, s=4)
+    for name, place in zip(report.literal(every), places, strict=True):
+        axes.annotate(name, place, fontsize=7)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return report.png(figure)
+
+
+def write_report(
+    run: runs.Run,
+    predictor: Predictor,
+    data: pipeline.Datasets,
+    result: runs.Result,
+) -> None:
+    """Write `report.html` with its pictures, and the words' projector."""
+    words = shown_words(data.vocabulary, data)
+    write_projector(
+        run,
+        predictor.vectors,
+        predictor.vocabulary.words,
+        special=len(SPECIALS),
+    )
+    curve = report.curve(result.progress.rows, ["loss", "words_per_second"])
+    run.file("curve.png").write_bytes(curve)
+    pictures = [("Training", curve)]
+    if len(predictor.vocabulary) > len(SPECIALS) + 2:
+        picture = map_picture(predictor, words)
+        run.file("map.png").write_bytes(picture)
+        pictures.append(("Words and their neighbours", picture))
+    sections = result.predictions.sections
+    report.render(
+        run.file("report.html"),
+        TEMPLATE,
+        title=run.name,
+        test_set=(
+            f"{len(data.pairs):,} pairs, {len(data.questions):,} questions"
+        ),
+        scores={run.name: result.scores, **result.baselines},
+        metrics=scores.METRICS,
+        pictures=pictures,
+        sections={name: own._asdict() for name, own in sections.items()},
+        fields=scores.Section._fields,
+        neighbours=neighbours(predictor, words),
+    )
+
+
+def summary(
+    run: runs.Run,
+    predictor: Predictor,
+    data: pipeline.Datasets,
+    result: runs.Result,
+) -> None:
+    """Print scores beside baselines, neighbours, and what is next."""
+    echo(
+        f"\nscores on {len(data.pairs):,} pairs and"
+        f" {len(data.questions):,} questions"
+    )
+    rows = {run.name: result.scores, **result.baselines}
+    echo(tables.text(rows, scores.METRICS))
+    remarks = report.remarks(run, result, "analogy_accuracy")
+    echo("", *remarks, sep="\n")
+    for name, signature in result.signatures.items():
+        echo(f"{name}: {signature}")
+    if data.questions:
+        echo("", by_section(result.predictions), sep="\n")
+    echo()
+    for word, near in neighbours(predictor, shown_words(data.vocabulary, data)):
+        echo(f"{word:12} {near}")
+    words = shown_words(data.vocabulary, data)
+    asked = next(
+        (
+            f"{question.b} - {question.a} + {question.c}"
+            for question in data.questions
+            if UNKNOWN not in scores.ids_of(data.vocabulary, question[1:])
+        ),
+        words[0],
+    )
+    echo(f"""
+next
+  make predict-word-vectors ARGS="{asked}"
+  make evaluate-word-vectors ARGS="--pairs wordsim353.tsv"
+  make train-word-vectors ARGS="--model cbow"
+  make train-word-vectors ARGS="--dataset files --data-path FOLDER"
+  make train-sentiment ARGS="--vectors {run.file("vectors.txt")}"
+  make demo
+  make tensorboard
+  open {run.file("report.html")}""")

@@ -1,0 +1,1 @@
+"""Sentences with relations between words that are known."""

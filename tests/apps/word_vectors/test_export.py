@@ -1,0 +1,46 @@
+"""The SavedModel: tensorflow alone, and the answers of `predict`."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from apps.word_vectors import export
+from apps.word_vectors.predict import Sum
+from tests.apps.tools import in_a_new_process
+
+
+@pytest.mark.slow
+def test_the_export_needs_tensorflow_alone(trained, predictor, tmp_path):
+    script = f"""
+import sys, json, tensorflow as tf
+served = tf.saved_model.load({str(trained.run.file("export") / "1")!r})
+answer = served.serve(tf.constant(["paris", "Paris", "zebra"]))
+print(json.dumps(answer["vector"].numpy().tolist()))
+print(json.dumps([s.decode() for s in answer["status"].numpy()]))
+near = served.near(positive=["king", "woman"], negative=["man"], count=3)
+print(json.dumps([w.decode() for w in near["word"].numpy()]))
+for name in ("apps", "data_pipelines", "rnn_layers"):
+    assert name not in sys.modules, name
+"""
+    done = in_a_new_process(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    vectors, status, near = map(json.loads, done.stdout.splitlines()[-3:])
+    (paris,) = predictor.ids(["paris"])
+    np.testing.assert_allclose(vectors[0], predictor.vectors[paris], rtol=1e-6)
+    assert vectors[0] == vectors[1]
+    assert not any(vectors[2])
+    assert status == ["ok", "ok", "unknown"]
+    asked = Sum(["king", "woman"], ["man"])
+    assert near == [word for word, _ in predictor.near(asked, 3)]
+
+
+@pytest.mark.slow
+def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    shutil.rmtree(copy / "export")
+    export.main(export.Options(run=str(copy)))
+    printed = capsys.readouterr().out
+    assert f"wrote {copy / 'export'}; largest difference" in printed
