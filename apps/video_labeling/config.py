@@ -102,6 +102,14 @@ class Config(distributed.Flags):
         64, "size of the recurrent state", at_least=1, at_most=8192
     )
     depth: int = cli.flag(1, "number of recurrent layers", at_least=1, below=5)
+    refine: int = cli.flag(
+        0,
+        "stages that refine the probabilities of the stage before, each with"
+        " a recurrent layer of its own",
+        at_least=0,
+        below=5,
+        rare=True,
+    )
     chunk: int = cli.flag(
         32,
         "frames of truncated backpropagation through time",

@@ -134,10 +134,8 @@ class Graph:
                 self.inference.initial_frame(),
             ),
         )  # N K V
-        outputs = tf.reshape(vectors, [1, -1, vectors.shape[-1]])[:, :length]
-        if self.inference.stack is not None:
-            outputs = self.inference.stack(outputs)  # 1 T U
-        return self._answer(self.inference.head(outputs[0]))
+        vectors = tf.reshape(vectors, [-1, vectors.shape[-1]])[:length]
+        return self._answer(self.inference.label(vectors))
 
     def step(self, frames, state):
         """Label the next frames of a video."""

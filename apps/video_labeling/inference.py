@@ -5,7 +5,8 @@
                      forward states carried, then in reverse order with the
                      backward states carried
 
-So the results are those of one run over the whole video. Pictures are never
+A stage that refines runs alike over the probabilities of the stage before. So
+the results are those of one run over the whole video. Pictures are never
 all in memory, and what a chunk computes is gone with it. A layer that reads
 backwards begins at the end of the video, so there, of each frame, its vector
 and the outputs of the layers are written to temporary files: some hundred
@@ -17,9 +18,11 @@ of the previous frame, S of all that is carried together, L labels.
 """
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -29,6 +32,18 @@ from apps.common import graph
 from data_pipelines.files.atomic import naming
 
 from .motion import Motion
+
+
+class Stage(NamedTuple):
+    """What takes vectors, or the probabilities of a stage, to probabilities.
+
+    Attributes:
+        stack: The `rnn_layers.Stack`, `None` where frames stand alone.
+        classify: Its outputs to logits.
+    """
+
+    stack: keras.Layer | None
+    classify: keras.Layer
 
 
 class VideoInference:
@@ -45,20 +60,24 @@ class VideoInference:
         self.encoder = labeler.get_layer("regions").layer
         self.pooling = labeler.get_layer("look")
         self.motion = Motion.of_labeler(labeler)
-        self.classify = labeler.get_layer("labels")
         self.softmax = labeler.get_layer("probabilities")
-        self.stack = None
-        if "recurrent" in [layer.name for layer in labeler.layers]:
-            self.stack = labeler.get_layer("recurrent")
+        self.stages = _stages(labeler)
         self._encode = graph.compile_once(self.encode)
         self._step = graph.compile_once(self.step)
-        self._head = graph.compile_once(self.head)
+        self._heads = [
+            graph.compile_once(functools.partial(self._head, stage.classify))
+            for stage in self.stages
+        ]
         self._directions = {}
 
     @property
     def live(self) -> bool:
         """Whether a frame is labelled without those behind it."""
-        return self.stack is None or not self.stack.bidirectional
+        return not any(stack.bidirectional for stack in self._stacks)
+
+    @property
+    def _stacks(self):
+        return [stage.stack for stage in self.stages if stage.stack is not None]
 
     def __call__(self, chunks: Iterable[np.ndarray]) -> np.ndarray:
         """Return the probabilities `(T, L)` of a video.
@@ -76,7 +95,8 @@ class VideoInference:
         if self.live:
             yield from self.follow(chunks)
             return
-        none = np.zeros((0, self.classify.output.shape[-1]), "float32")
+        labels = self.stages[0].classify.output.shape[-1]
+        none = np.zeros((0, labels), "float32")
         with naming(tempfile.gettempdir()), contextlib.ExitStack() as files:
             file = files.enter_context(tempfile.TemporaryFile())
             previous = self.initial_frame()
@@ -90,12 +110,23 @@ class VideoInference:
             file.flush()
             x = np.memmap(file, "float32", "r")
             x = x.reshape(-1, self.pooling.output.shape[-1])  # T V
-            for layer in self.stack.layers:
+            for stage, head in zip(self.stages, self._heads, strict=True):
+                for layer in stage.stack.layers:
+                    file = files.enter_context(tempfile.TemporaryFile())
+                    x = self._bidirectional(layer, x, file)  # T 2U
+                parts = (
+                    np.asarray(head(padded(x[part], self.chunk)))[
+                        : len(x[part])
+                    ]
+                    for part in self._parts(len(x))
+                )
+                if stage is self.stages[-1]:
+                    yield from parts
+                    return
                 file = files.enter_context(tempfile.TemporaryFile())
-                x = self._bidirectional(layer, x, file)  # T 2U
-            for part in self._parts(len(x)):
-                frames = padded(x[part], self.chunk)
-                yield np.asarray(self._head(frames))[: len(x[part])]
+                file.writelines(p.tobytes() for p in parts)
+                file.flush()
+                x = np.memmap(file, "float32", "r").reshape(-1, labels)  # T L
 
     def follow(self, chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the probabilities of each chunk as it comes, `(K, L)`."""
@@ -107,10 +138,10 @@ class VideoInference:
 
     def initial_state(self):
         """Return what is carried before the first frame, `(1, S)`."""
-        parts = [self.initial_frame()]
-        if self.stack is not None:
-            parts.append(_pack(self.stack.get_initial_state(1)))
-        return ops.concatenate(parts, axis=-1)
+        states = [stack.get_initial_state(1) for stack in self._stacks]
+        return ops.concatenate(
+            [self.initial_frame(), *map(_pack, states)], axis=-1
+        )
 
     def step(self, frames, real, state):
         """Label a chunk.
@@ -125,15 +156,23 @@ class VideoInference:
         """
         size = self.initial_frame().shape[-1]
         x, last = self.encode(frames, state[:, :size])
-        parts = [last]
-        if self.stack is not None:
-            like = self.stack.get_initial_state(1)
-            x, states = self.stack.run(
-                x[None], _unpack(state[:, size:], like), real[None]
-            )
-            x = x[0]
-            parts.append(_pack(states))
-        return self.head(x), ops.concatenate(parts, axis=-1)
+        parts, state = [last], state[:, size:]
+        for stack, classify in self.stages:
+            if stack is not None:
+                states, state = _unpack(state, stack.get_initial_state(1))
+                x, states = stack.run(x[None], states, real[None])
+                x = x[0]
+                parts.append(_pack(states))
+            x = self._head(classify, x)
+        return x, ops.concatenate(parts, axis=-1)
+
+    def label(self, vectors):
+        """Take all vectors of a video `(T, V)` to probabilities `(T, L)`."""
+        x = vectors
+        for stack, classify in self.stages:
+            x = x if stack is None else stack(x[None])[0]
+            x = self._head(classify, x)
+        return x
 
     def initial_frame(self):
         """Return what stands for the frame before the first, `(1, P)`.
@@ -164,9 +203,9 @@ class VideoInference:
             previous = ops.concatenate([last, ops.ones((1, 1))], axis=-1)
         return self.pooling(x, training=False)[0], previous
 
-    def head(self, outputs):
+    def _head(self, classify, outputs):
         """Take outputs of the last layer `(K, U)` to probabilities."""
-        return self.softmax(self.classify(outputs))
+        return self.softmax(classify(outputs))
 
     def _parts(self, length):
         return [
@@ -202,6 +241,15 @@ class VideoInference:
         return np.asarray(y)[: len(frames)], states
 
 
+def _stages(labeler):
+    """Return the stages of a labeller: the first one, and those of --refine."""
+    layers = {layer.name: layer for layer in labeler.layers}
+    stages = [Stage(layers.get("recurrent"), layers["labels"])]
+    while refine := layers.get(f"refine_{len(stages)}"):
+        stages.append(Stage(refine, layers[f"refined_{len(stages)}"]))
+    return stages
+
+
 def _direction(layer):
     """Return a function that runs a layer over one chunk."""
 
@@ -221,14 +269,17 @@ def _pack(states):
 
 
 def _unpack(packed, like):
-    """Take apart what `_pack` has joined, of states `like` these."""
+    """Take apart what `_pack` has joined, of states `like` these.
+
+    Return what is behind them, too.
+    """
     states, end = [], 0
     for layer in like:
         states.append([])
         for state in layer:
             begin, end = end, end + state.shape[-1]
             states[-1].append(packed[:, begin:end])
-    return states
+    return states, packed[:, end:]
 
 
 def padded(frames: np.ndarray, length: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Frame cross-entropy with a temporal smoothing penalty.
 
-Letters of shapes: B batch, T frames, C labels.
+Letters of shapes: B batch, T frames, S stages, C labels.
 """
 
 import keras
@@ -26,13 +26,15 @@ class FrameLoss(keras.losses.Loss):
     squared error of Farha and Gall, 2019, "MS-TCN: Multi-Stage Temporal
     Convolutional Network for Action Segmentation",
     https://arxiv.org/abs/1903.01945, section 3.3, equations 8 to 10; no
-    gradient goes through the frame before.
+    gradient goes through the frame before. The loss of several stages is the
+    sum of theirs (section 3.3).
 
     Args:
         label_weights: `(C,)`, v.
         smoothing: s; 0.15 in the paper.
 
-    Call arguments: target labels `(B, T)`, logits `(B, T, C)`, w `(B, T)`.
+    Call arguments: target labels `(B, T)`, logits `(B, T, C)`, or of S stages
+    `(B, T, S, C)`, w `(B, T)`.
     """
 
     def __init__(self, label_weights, smoothing=0.0, name="frame_loss"):
@@ -42,6 +44,9 @@ class FrameLoss(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the loss of a batch, a number."""
+        if len(y_pred.shape) == 4:
+            stages = ops.unstack(y_pred, axis=2)
+            return sum(self(y_true, p, sample_weight) for p in stages)
         logits = ops.cast(y_pred, "float32")
         logs = ops.log_softmax(logits, axis=-1)  # B T C
         labels = ops.cast(y_true, "int32")
@@ -61,6 +66,19 @@ class FrameLoss(keras.losses.Loss):
         return loss + self.smoothing * _mean(
             ops.mean(squares, axis=-1), real[:, 1:] * real[:, :-1]
         )
+
+
+class LastStageAccuracy(keras.metrics.SparseCategoricalAccuracy):
+    """Share of frames that the last stage labels right.
+
+    Call arguments: as those of `FrameLoss`.
+    """
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count the frames of a batch."""
+        if len(y_pred.shape) == 4:
+            y_pred = y_pred[:, :, -1]
+        super().update_state(y_true, y_pred, sample_weight)
 
 
 def label_weights(frequencies: np.ndarray, kind: str) -> np.ndarray:

@@ -2,16 +2,20 @@
 
     frames [B, T, H, W, 3] or features [B, T, R, C] -> regions [B, T, R, D]
     -> vectors [B, T, V] -> states [B, T, U] -> probabilities [B, T, L]
+    -> with --refine: states [B, T, U] -> probabilities [B, T, L] ...
 
 A frame is either a picture, encoded by a small convolutional network that is
 trained with the rest, or R regions of C features each of a frozen encoder.
 What has changed since the frame before stands beside the D numbers of each
-region, or in for the pixels (`motion.py`).
+region, or in for the pixels (`motion.py`). A stage of `--refine` sees nothing
+but the probabilities of the stage before, as in MS-TCN (Farha and Gall 2019,
+section 3.2), with a recurrent layer in the place of dilated convolutions; each
+stage has a loss of its own (`loss.py`).
 
 Letters of shapes: B batch, T frames of a video, K frames of a chunk, H height,
 W width, R regions, C features of a region, D numbers that are kept of a region,
 V size of a frame's vector, U units (twice as many in both directions), L
-labels.
+labels, S stages.
 """
 
 import keras
@@ -24,7 +28,7 @@ from apps.common import encoders
 from apps.common.optimizer import adamw, compiled
 
 from .config import Config
-from .loss import FrameLoss, label_weights
+from .loss import FrameLoss, LastStageAccuracy, label_weights
 from .motion import Motion, PreviousFrame, no_previous
 
 
@@ -38,8 +42,9 @@ def build(
 
     They share all weights. The labeller takes whole videos `(B, T, *shape)`
     to probabilities `(B, T, L)`. The model to train takes a dict of a batch
-    of chunks and gives logits; it carries the states of its rows from batch
-    to batch (`rnn_layers.StatefulStack`).
+    of chunks and gives logits `(B, K, L)`, or `(B, K, S, L)` of several
+    stages; it carries the states of its rows from batch to batch
+    (`rnn_layers.StatefulStack`).
 
     Args:
         config: The `Config`.
@@ -50,27 +55,38 @@ def build(
     encoder = _frame_encoder(config, shape)
     motion = Motion.build(config.motion, shape, encoder.output.shape[1:])
     pooling = _frame_pooling(config, encoder, config.motion)
-    recurrent = rnn_layers.stack(
-        config.cell,
-        config.units,
-        config.depth,
-        bidirectional=config.mode == "offline",
-        dropout=config.dropout,
-        return_sequences=True,
-        compiled=compile_loops,
-        name="recurrent",
-    )
-    recurrent.build((None, None, config.vector_size))
+
+    def stack(name, depth, size):
+        layer = rnn_layers.stack(
+            config.cell,
+            config.units,
+            depth,
+            bidirectional=config.mode == "offline",
+            dropout=config.dropout,
+            return_sequences=True,
+            compiled=compile_loops,
+            name=name,
+        )
+        layer.build((None, None, size))
+        return layer
+
+    recurrent = stack("recurrent", config.depth, config.vector_size)
     head = Head(config, labels)
+    refinements = [
+        (
+            stack(f"refine_{number}", 1, labels),
+            layers.Dense(labels, dtype="float32", name=f"refined_{number}"),
+        )
+        for number in range(1, config.refine + 1)
+    ]
 
     frames = keras.Input((None, *shape), name="frames")
     encode = rnn_layers.TimeDistributed(encoder, name="regions")
     x, _ = motion(frames, encode, no_previous)  # B T R D
-    labeler = keras.Model(
-        frames,
-        head.probabilities(recurrent(pooling(x))),
-        name="video_labeling",
-    )
+    x = head.probabilities(recurrent(pooling(x)))  # B T L
+    for refine, classify in refinements:
+        x = head.softmax(classify(refine(x)))
+    labeler = keras.Model(frames, x, name="video_labeling")
 
     chunk = _chunk(config, shape)
     previous = PreviousFrame(name="before")
@@ -82,7 +98,17 @@ def build(
         recurrent, config.batch_size, name="carried"
     )
     x = carried(x, chunk["begins"], mask=chunk["real"])  # B K U
-    return keras.Model(chunk, head.logits(x)), labeler
+    logits = [head.logits(x)]  # B K L
+    for refine, classify in refinements:
+        carried = rnn_layers.StatefulStack(
+            refine, config.batch_size, name=f"carried_{refine.name}"
+        )
+        x = ops.softmax(logits[-1])
+        x = carried(x, chunk["begins"], mask=chunk["real"])  # B K U
+        logits.append(classify(x))
+    if refinements:
+        logits = [ops.stack(logits, axis=2)]  # B K S L
+    return keras.Model(chunk, logits[0]), labeler
 
 
 def build_frame_only(
@@ -186,9 +212,7 @@ def compile_model(
             config.smoothing_loss,
         ),
         # Weighted, so that padding does not count.
-        weighted_metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        ],
+        weighted_metrics=[LastStageAccuracy(name="accuracy")],
         jit_compile=compiled(config),
     )
 

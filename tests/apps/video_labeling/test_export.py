@@ -144,12 +144,20 @@ def test_the_export_is_compared_on_features(
 
 @pytest.mark.parametrize("mode", ["live", "offline"])
 def test_the_export_of_features_is_one_long_run(mode):
-    config = Config(mode=mode, units=4, vector_size=4, chunk=8)
+    config = Config(mode=mode, units=4, vector_size=4, chunk=8, refine=1)
     _, labeller = model.build(config, (2, C), 3)
     ours = predict.Predictor(labeller, WORDS, config)
     video = np.random.default_rng(0).normal(size=(19, 2, C)).astype("float16")
     found = export.Graph(ours).serve(video.astype("float32"))["probabilities"]
     expected = labeller.predict(video[None].astype("float32"), verbose=0)[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    if mode == "live":
+        graph, found = export.Graph(ours), []
+        state = ours.inference.initial_state()
+        for frame in video:
+            step = graph.step(frame[None], state)
+            found.append(step["probabilities"])
+            state = step["state"]
+        np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
     parts = (video[start : start + 8] for start in range(0, 19, 8))
     np.testing.assert_allclose(ours.inference(parts), expected, atol=1e-5)

@@ -23,7 +23,7 @@ from tests.apps.video_labeling.tiny import (
 # The first two show all that a chunk carries on; the others take long.
 LONG_RUNS = [
     (PICTURE, dict(mode="live", motion="pixels")),
-    (FEATURES, dict(mode="offline", depth=2, regions="max")),
+    (FEATURES, dict(mode="offline", depth=2, regions="max", refine=2)),
     (PICTURE, dict(mode="live")),
     (PICTURE, dict(mode="offline", motion="pixels", regions="max")),
     (FEATURES, dict(mode="live", cell="peephole_lstm", depth=2)),
@@ -124,7 +124,7 @@ def test_a_run_of_before_is_still_one_long_run(way, monkeypatch):
 
 
 def test_a_frame_at_a_time_is_one_long_run():
-    _, labeler = built(mode="live", cell="coupled_lstm", depth=2)
+    _, labeler = built(mode="live", cell="coupled_lstm", depth=2, refine=1)
     video = frames(FEATURES, 12)
     found = list(VideoInference(labeler, 1).follow(chunks(video, 1)))
     expected = labeler.predict(video[None], verbose=0)[0]

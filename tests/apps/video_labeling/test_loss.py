@@ -33,6 +33,23 @@ def test_the_loss_is_that_of_its_equations(smoothing):
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_last_of_several_stages_counts_and_all_are_learned():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, (2, 6))
+    logits = random.normal(size=(2, 6, 4, 3))
+    real = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]])
+    total = loss.FrameLoss(np.ones(3), 0.15)(labels, logits, real)
+    expected = sum(
+        numpy_loss(labels, logits[:, :, stage], real, np.ones(3), 0.15)
+        for stage in range(4)
+    )
+    assert float(total) == pytest.approx(expected, rel=1e-5)
+    accuracy = loss.LastStageAccuracy()
+    accuracy.update_state(labels, logits, real)
+    right = logits[:, :, -1].argmax(-1) == labels
+    assert float(accuracy.result()) == pytest.approx(right[real > 0].mean())
+
+
 def test_no_gradient_goes_through_the_frame_before():
     import tensorflow as tf
 

@@ -15,15 +15,17 @@ def batch(video, begins, real=None):
 
 
 @pytest.mark.parametrize(
-    ("cell", "shape", "way"),
+    ("cell", "shape", "way", "refine"),
     [
-        ("gru", FEATURES, "regions"),
-        ("peephole_lstm", FEATURES, "none"),
-        ("lstm", PICTURE, "pixels"),
+        ("gru", FEATURES, "regions", 0),
+        ("peephole_lstm", FEATURES, "none", 2),
+        ("lstm", PICTURE, "pixels", 0),
     ],
 )
-def test_carried_states_are_one_long_run(cell, shape, way):
-    trained, labeler = built(shape, mode="live", cell=cell, depth=2, motion=way)
+def test_carried_states_are_one_long_run(cell, shape, way, refine):
+    trained, labeler = built(
+        shape, mode="live", cell=cell, depth=2, motion=way, refine=refine
+    )
     video = frames(shape, 3, 24)
     video[2, :10] = 0  # black, over the end of a chunk
     found = []
@@ -31,6 +33,9 @@ def test_carried_states_are_one_long_run(cell, shape, way):
         # The second row begins another video at its third chunk.
         begins = [number == 0, number in (0, 2), number == 0]
         logits = trained(batch(part, begins), training=False)
+        if refine:
+            assert logits.shape == (3, 8, 1 + refine, 4)
+            logits = logits[:, :, -1]
         found.append(keras.ops.convert_to_numpy(keras.ops.softmax(logits)))
     found = np.concatenate(found, axis=1)
     expected = labeler.predict(video, verbose=0)
@@ -71,6 +76,16 @@ def test_what_is_carried_is_no_weight_to_train_nor_to_keep():
     names = {v.path.split("/")[-1] for v in others}
     assert names >= {"state_0_0", "state_0_1", "kept"}
     assert not names & {w.path.split("/")[-1] for w in labeler.weights}
+
+
+def test_a_stage_sees_nothing_but_the_probabilities_before():
+    trained, _ = built(mode="live", refine=1)
+    video = frames(FEATURES, 3, 8)
+    logits = trained(batch(video, [True] * 3), training=False)
+    first, second = np.moveaxis(keras.ops.convert_to_numpy(logits), 2, 0)
+    refine = trained.get_layer("carried_refine_1").stack
+    y = trained.get_layer("refined_1")(refine(keras.ops.softmax(first)))
+    np.testing.assert_allclose(second, y, atol=1e-5)
 
 
 def test_the_gradient_ends_where_a_chunk_begins():

@@ -111,6 +111,7 @@ def metrics(folder):
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_videos(tmp_path / "clips", (60, 6, 6))
     more = ["--epochs", "4", "--mode", "live", "--dropout", "0.2"]
+    more += ["--refine", "1"]
     whole = run_module(
         "apps.video_labeling.train", *flags(tmp_path, *more, "--name", "whole")
     )
