@@ -193,3 +193,11 @@ bench-chorales: $(INSTALLED) ## All cells on polyphonic music, yours or generate
 .PHONY: bench-word-vectors
 bench-word-vectors: $(INSTALLED) ## Train word vectors beside gensim, if that is installed
 	@$(RUN) -m benchmarks.word_vectors $(ARGS)
+
+.PHONY: bench-ped2
+bench-ped2: $(INSTALLED) ## Cross-validate cells on your copy of Ped2 (15 minutes)
+	@$(RUN) -m benchmarks.ped2 $(ARGS)
+
+.PHONY: bench-steps
+bench-steps: $(INSTALLED) ## Training steps of pictures and videos beside their products
+	@$(RUN) -m benchmarks.steps $(ARGS)

@@ -291,7 +291,10 @@ def resized(
 
 
 def in_order(
-    work: Callable[[Any], Any], items: Iterable, workers: int | None = None
+    work: Callable[[Any], Any],
+    items: Iterable,
+    workers: int | None = None,
+    ahead: int = 0,
 ) -> Iterator[Any]:
     """Yield what `work` returns for each item, in order, worked on ahead.
 
@@ -302,6 +305,8 @@ def in_order(
             by side.
         items: What to work on.
         workers: Threads; by default as many as the machine has cores.
+        ahead: How many items are worked on before they are wanted, two for
+            each thread at least: so a batch is ready when one is done with.
     """
     workers = workers or os.cpu_count() or 1
     waiting: deque = deque()
@@ -309,7 +314,7 @@ def in_order(
     try:
         for item in items:
             waiting.append(pool.submit(_caught, work, item))
-            if len(waiting) > 2 * workers:
+            if len(waiting) > max(2 * workers, ahead):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -167,7 +167,10 @@ def _read_new(
     # As the files are before they are read.
     identities = [file_index.file_identity(path) for path in new.values()]
     bar = progress_bar(action, "pictures", new)
-    with contextlib.closing(images.in_order(read, new.values())) as results:
+    ahead = frame_store.BATCH
+    with contextlib.closing(
+        images.in_order(read, new.values(), ahead=ahead)
+    ) as results:
         for count, (name, identity, result) in enumerate(
             zip(bar, identities, results, strict=True), 1
         ):

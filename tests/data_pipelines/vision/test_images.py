@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 import zlib
 
@@ -520,6 +521,17 @@ def test_endless_paths_and_little_memory(tmp_path):
         if index == 200:
             break
     assert next(started) <= 200 + 10
+
+
+def test_a_batch_is_worked_on_while_another_is_used():
+    done = []
+    results = images.in_order(done.append, range(100), 2, ahead=20)
+    next(results)
+    end = time.monotonic() + 10
+    while len(done) < 21 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(done) == 21  # that one, and no more than twenty
+    results.close()
 
 
 def test_threads_end_when_no_one_reads_on(tmp_path):
