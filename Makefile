@@ -67,6 +67,10 @@ $(APPS:%=train-%): train-%: $(INSTALLED) ## Train on the demo or your own data, 
 $(APPS:%=check-%): check-%: $(INSTALLED) ## Look at the data before a training: pages, leaks, costs
 	@$(RUN) -m apps.common.check --app $(call app,check) $(ARGS)
 
+.PHONY: $(APPS:%=sweep-%)
+$(APPS:%=sweep-%): sweep-%: $(INSTALLED) ## Search for better settings, test the best ones
+	@$(RUN) -m apps.common.sweep --app $(call app,sweep) $(ARGS)
+
 .PHONY: $(APPS:%=evaluate-%)
 $(APPS:%=evaluate-%): evaluate-%: $(INSTALLED) ## Score a finished run
 	@$(RUN) -m apps.$(call app,evaluate).evaluate $(ARGS)

@@ -288,7 +288,7 @@ SHARED = {
 }
 
 # Commands that have the flags of a training, and more.
-OF_TRAINING = {"check": "apps.common.check"}
+OF_TRAINING = {"check": "apps.common.check", "sweep": "apps.common.sweep"}
 
 
 def commands():

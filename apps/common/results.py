@@ -5,6 +5,9 @@
     make results ARGS="--html results.html"
     python -m apps.common.results runs/sentiment/imdb-*
 
+Sweeps have a line each, and the runs that tested their best settings are in the
+tables.
+
 Runs that differ in nothing but seed, name and folders share a row, which shows
 the settings that others have otherwise: mean and standard deviation over their
 seeds. Every number comes from a `metrics.json`.
@@ -34,6 +37,9 @@ class Options:
 
 # Settings that no result depends on.
 IRRELEVANT = ("seed", "name", "preset", "runs_path", "cache_path")
+
+# What a sweep has come to, in its folder.
+SWEEP = "summary.json"
 
 # Settings that have a column anyhow.
 SHOWN = ("dataset", "cell")
@@ -185,6 +191,25 @@ def _baselines(records):
     }
 
 
+def sweeps(folders: Iterable[str | Path]) -> list[str]:
+    """Return a line for each sweep among folders."""
+    lines = []
+    for folder in map(Path, folders):
+        try:
+            about = json.loads((folder / SWEEP).read_bytes())
+            counts = ", ".join(f"{n:,} {k}" for k, n in about["trials"].items())
+            line = f"{folder}: trials {counts}"
+            if best := about["best"]:
+                line += (
+                    f"; best on valid, {about['monitor']} {best['value']:.4f}:"
+                    f" {best['settings']}"
+                )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        lines.append(line)
+    return lines
+
+
 def unfinished(folders: Iterable[str | Path]) -> list[str]:
     """Return the run folders that were begun and have no test scores."""
     return [
@@ -200,8 +225,9 @@ def main(options: Options) -> None:
     folders = options.folders or sorted(Path(options.runs_path).glob("*/*"))
     for path in unfinished(folders):
         echo(f"unfinished: {path}", file=sys.stderr)
+    searched = sweeps(folders)
     groups = group(read(folders))
-    if not groups:
+    if not (groups or searched):
         raise cli.UserError("no finished run among these folders")
     apps = dict.fromkeys(members[0][1]["app"] for members in groups)
     shown = [
@@ -213,11 +239,14 @@ def main(options: Options) -> None:
             "common/templates/results.html.jinja",
             title="Results",
             shown=shown,
+            sweeps=searched,
             legend=LEGEND,
         )
         echo(f"wrote {options.html}", file=sys.stderr)
         return
     write = tables.markdown if options.markdown else tables.listed
+    for line in searched:
+        echo(f"sweep {line}\n")
     for one in shown:
         heading = f"### {one.app}" if options.markdown else one.app
         echo(f"{heading}\n\n{write(one.head, one.rows)}\n")

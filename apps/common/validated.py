@@ -1,0 +1,71 @@
+"""Where a trial of a search trains: as any run, but it ends before the test."""
+
+import keras
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from apps.common import checkpoint, distributed
+
+
+class Validated(distributed.Machines):
+    """Trains, tells the search the score of each epoch, and stops.
+
+    Args:
+        connection: To the search; see `trial`.
+        about: Name -> value of what is searched.
+    """
+
+    def __init__(self, connection, about):
+        self.connection = connection
+        self.about = about
+
+    def fit(
+        self,
+        model,
+        batches,
+        progress,
+        epochs,
+        steps,
+        callbacks,
+        validation=None,
+    ):
+        kept = next(
+            c for c in callbacks if isinstance(c, checkpoint.Checkpoint)
+        )
+        folder = str(kept.run.file("tensorboard"))
+        writer = tf.summary.create_file_writer(folder)
+        with writer.as_default():
+            hparams.hparams(self.about, trial_id=str(kept.run.path))
+        writer.close()
+        values = [row[kept.monitor] for row in progress.rows]
+        self.connection.send(("began", kept.monitor, kept.lower, values))
+        if self.connection.recv():
+            told = _Told(self.connection, kept.monitor)
+            # Behind the backup: an epoch that was told is not trained again.
+            callbacks = [*callbacks, told]
+            super().fit(
+                model, batches, progress, epochs, steps, callbacks, validation
+            )
+        self.connection.send(
+            (
+                "done",
+                progress.best,
+                progress.best_epoch,
+                progress.epoch,
+                progress.seconds,
+            )
+        )
+        raise distributed.Stopped
+
+
+class _Told(keras.callbacks.Callback):
+    """After each epoch: tell its score, and stop if the search says so."""
+
+    def __init__(self, connection, monitor):
+        super().__init__()
+        self.connection, self.monitor = connection, monitor
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.connection.send(("epoch", epoch + 1, float(logs[self.monitor])))
+        if not self.connection.recv():
+            self.model.stop_training = True
