@@ -26,7 +26,9 @@ class Options:
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from super().without_effect()  # of the app
-        yield " ".join(sorted(distributed.NAMES)), "where nothing is trained"
+        own = {field.name for field in dataclasses.fields(self)}
+        names = sorted(distributed.NAMES & own)
+        yield " ".join(names), "where nothing is trained"
 
 
 def check(app: str, config) -> Path:
@@ -60,7 +62,8 @@ def check(app: str, config) -> Path:
         names = dict.fromkeys(
             n for s in described.baselines.values() for n in s
         )
-        echo("\n" + tables.text(described.baselines, list(names), "on valid"))
+        first = f"on {described.scored_on}"
+        echo("\n" + tables.text(described.baselines, list(names), first))
     echo()
     for what, amount in machines.costs.items():
         echo(f"{what:10} {amount}")

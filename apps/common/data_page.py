@@ -52,7 +52,8 @@ class Description:
         repeated: How many examples of train are there once more.
         left_out: File -> why it is in no split.
         examples: Some of them.
-        baselines: Name -> scores on valid of what is trivial.
+        baselines: Name -> scores of what is trivial.
+        scored_on: What they are scored on.
     """
 
     counts: Mapping[str, Mapping[str, int | str]]
@@ -67,6 +68,7 @@ class Description:
     baselines: Mapping[str, Mapping[str, float | None]] = dataclasses.field(
         default_factory=dict
     )
+    scored_on: str = "valid"
 
     def leaks(self) -> Iterator[str]:
         """Yield what splits have in common, in lines."""

@@ -39,6 +39,7 @@ def describe(data: pipeline.Datasets, config: Config) -> Description:
             name: own.metrics
             for name, own in evaluate.baseline_scores(data, config).items()
         },
+        scored_on="pairs and questions",
     )
 
 

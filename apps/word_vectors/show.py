@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 
 from apps.common import digests, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
@@ -93,35 +92,13 @@ def write_vectors(run: runs.Run, predictor: Predictor) -> None:
             file.write(f"{word} {numbers}\n")
 
 
-def map_picture(predictor: Predictor, words: Sequence[str]) -> bytes:
-    """Draw words and their neighbours in their two largest directions."""
-    near = [
-        other
-        for word in words
-        for other, _ in predictor.near(Sum([word], []), 3)
-    ]
-    every = list(dict.fromkeys([*words, *near]))
-    vectors = predictor.unit[predictor.ids(every)]
-    vectors = vectors - vectors.mean(axis=0)
-    _, _, directions = np.linalg.svd(vectors, full_matrices=False)
-    places = vectors @ directions[:2].T
-    figure = report.figure(7, 5)
-    axes = figure.subplots()
-    axes.scatter(*places.T, s=4)
-    for name, place in zip(report.literal(every), places, strict=True):
-        axes.annotate(name, place, fontsize=7)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    return report.png(figure)
-
-
 def write_report(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and the words' projector."""
+    """Write `report.html` with its curve, and the words' projector."""
     words = shown_words(data.vocabulary, data)
     write_projector(
         run,
@@ -129,13 +106,8 @@ def write_report(
         predictor.vocabulary.words,
         special=len(SPECIALS),
     )
-    curve = report.curve(result.progress.rows, ["loss", "words_per_second"])
+    curve = report.curve(result.progress.rows, ["loss"])
     run.file("curve.png").write_bytes(curve)
-    pictures = [("Training", curve)]
-    if len(predictor.vocabulary) > len(SPECIALS) + 2:
-        picture = map_picture(predictor, words)
-        run.file("map.png").write_bytes(picture)
-        pictures.append(("Words and their neighbours", picture))
     sections = result.predictions.sections
     report.render(
         run.file("report.html"),
@@ -146,7 +118,7 @@ def write_report(
         ),
         scores={run.name: result.scores, **result.baselines},
         metrics=scores.METRICS,
-        pictures=pictures,
+        pictures=[("Training", curve)],
         sections={name: own._asdict() for name, own in sections.items()},
         fields=scores.Section._fields,
         neighbours=neighbours(predictor, words),

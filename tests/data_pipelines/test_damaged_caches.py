@@ -18,6 +18,7 @@ from data_pipelines import (
     sentiment,
     translation,
     video_labeling,
+    word_vectors,
 )
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision import video
@@ -86,6 +87,16 @@ def _lines(folder):
     )  # fmt: skip
 
 
+def _words(folder):
+    folder.mkdir()
+    lines = [f"{text[0]}\n" for text in texts(12, 0)]
+    (folder / "train.txt").write_text("".join(lines))
+    return lambda cache: word_vectors.make_datasets(
+        "files", folder, cache_path=cache, minimum_count=1, window=2,
+        negatives=4, seed=0,
+    )  # fmt: skip
+
+
 TASKS = {
     "language_model": _lines,
     "sentiment": _sentiment,
@@ -93,6 +104,7 @@ TASKS = {
     "pictures": _captions(None),
     "features": _captions(pictures.Encoder()),
     "videos": _videos,
+    "word_vectors": _words,
 }
 
 
