@@ -57,6 +57,11 @@ install-jax: $(INSTALLED) ## Add JAX to .venv, for --distribute
 	$(RUN) -m pip install --quiet --disable-pip-version-check \
 		-r requirements-distributed.txt -c $(VENV)/constraints.txt
 
+.PHONY: install-formats
+install-formats: $(INSTALLED) ## Add ONNX and LiteRT to .venv, for export --format
+	$(RUN) -m pip install --quiet --disable-pip-version-check \
+		-r requirements-formats.txt -c $(VENV)/constraints.txt
+
 ##@ Apps; APP is one of: APPS
 
 .PHONY: $(APPS:%=train-%)
@@ -80,7 +85,7 @@ $(APPS:%=predict-%): predict-%: $(INSTALLED) ## Apply a finished run to your inp
 	@$(RUN) -m apps.$(call app,predict).predict $(ARGS)
 
 .PHONY: $(APPS:%=export-%)
-$(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run's SavedModel, needs TensorFlow alone
+$(APPS:%=export-%): export-%: $(INSTALLED) ## Write a run as SavedModel, ONNX, LiteRT
 	@$(RUN) -m apps.$(call app,export).export $(ARGS)
 
 .PHONY: $(APPS:%=publish-%)

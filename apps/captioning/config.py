@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, runs, search
+from apps.common import checks, cli, distributed, faults, formats, runs, search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.captioning.pipeline", "SOURCES")
@@ -294,7 +294,7 @@ class PredictOptions(search.Generation, runs.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions(runs.Options):
-    """Write the SavedModel of a finished run."""
+class ExportOptions(formats.Options):
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "captioning"

@@ -9,6 +9,8 @@ change to what it returns. It needs nothing but tensorflow, encoder included:
     picture = tf.io.read_file("photo.jpg")
     result = served.serve(picture[None], beam=5, length_penalty=1.0)
     result["text"][0, 0]  # the best of five
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -19,17 +21,21 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
 import io
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 import rnn_layers
-from apps.common import export, generation, runs
+from apps.common import export, generation, networks, runs
+from apps.common.networks import Portable, Tensor
 from apps.common.search import Search
+from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import graph_images, images
 
-from .predict import Predictor
+from . import evaluate, scores
+from .predict import Predictor, batches
 
 
 @rnn_layers.plain_loops()
@@ -143,10 +149,68 @@ def examples() -> list[bytes]:
     return [*contents, contents[0][:-400], b"", b"no picture"]
 
 
+class _OfPictures:
+    """A decoder that encodes pictures, through a frozen encoder if need be."""
+
+    def __init__(self, captioner: Predictor):
+        self.captioner = captioner
+        self.initial_state = captioner.decoder.initial_state
+        self.step = captioner.decoder.step
+
+    def encode(self, pictures):
+        """Return what the steps need of pictures."""
+        inputs = model_inputs(self.captioner, pictures)
+        return self.captioner.decoder.encode(inputs)
+
+
+def portable(run: runs.Run, captioner: Predictor) -> Portable:
+    """Return the encoder and a step of the decoder for other runtimes."""
+    random = np.random.default_rng(0)
+    shape = (*captioner.size, 3)
+    pictures = random.integers(0, 256, (2, *shape)).astype("float32")
+    return Portable(
+        networks.encoder_and_step(
+            _OfPictures(captioner),
+            Tensor("pictures", ("batch", *shape), "float32", "RGB, 0 to 255"),
+            [pictures, pictures[:1]],
+            Tokenizer.BEGIN,
+        ),
+        {"vocabulary.txt": "tokens"},
+        generation.settings(captioner.config.max_length),
+        networks.GREEDY,
+        score=lambda folder: score(run, captioner, folder),
+    )
+
+
+def score(run: runs.Run, captioner: Predictor, folder: Path) -> dict:
+    """Return scores of what `greedy.py` says of some pictures of valid."""
+    from apps.common.onnx_greedy import greedy  # needs onnxruntime
+
+    config, outputs = captioner.config, []
+    data = evaluate.datasets(
+        captioner, config.dataset, config.data_path or None, config.encoding
+    )
+    pictures = data.valid.pictures[: networks.MOST_EXAMPLES]
+    paths = [picture.path for picture in pictures]
+    for _, pixels in batches(paths, captioner.size):
+        for tokens in greedy(folder, pictures=pixels.astype("float32")):
+            outputs.append(captioner.tokenizer.decode(tokens[tokens > 0]))
+    references = [picture.captions for picture in pictures]
+    metrics = scores.scores(outputs, references)
+    return {name: metrics[name] for name in ("bleu_4", "cider")}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("captioning", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    captioner = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, captioner),
+        lambda: portable(run, captioner),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

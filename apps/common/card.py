@@ -5,6 +5,7 @@ An app's `card.md.jinja` says what is its own: task, use, limits. It extends
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from data_pipelines.files.atomic import replacing
 
 APPS = Path(__file__).parents[1]
 NAME = "README.md"
+FORMS = {"onnx": "ONNX", "litert": "LiteRT"}
 
 
 def write(folder: Path, config: Mapping, record: Mapping) -> None:
@@ -62,3 +64,45 @@ def write(folder: Path, config: Mapping, record: Mapping) -> None:
     )
     with replacing(folder / NAME) as temporary:
         temporary.write_text(card + "\n", "utf-8")
+    add_forms(folder)
+
+
+def add_forms(folder: Path) -> None:
+    """Say in a card, if there is one, how to use the other forms of a run."""
+    if not (folder / NAME).exists():
+        return
+    text = (folder / NAME).read_text("utf-8")
+    for form, title in FORMS.items():
+        path = folder / form / "signature.json"
+        # What was said before is replaced.
+        text = re.sub(rf"\n## {title}\n.*?(?=\n## |\Z)", "", text, flags=re.S)
+        if path.exists():
+            signature = json.loads(path.read_text("utf-8"))
+            text = f"{text.rstrip()}\n\n{_section(form, title, signature)}\n"
+    with replacing(folder / NAME) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _section(form, title, signature):
+    """Return the section of a form."""
+    first, *_ = signature["networks"].values()
+    names = [each["name"] for each in first["inputs"]]
+    columns = ("name", "shape", "dtype", "meaning")
+    rows = [
+        [name, *(str(each.get(column, "")) for column in columns)]
+        for name, network in signature["networks"].items()
+        for each in [*network["inputs"], *network["outputs"]]
+    ]
+    jinja = report.environment().overlay(autoescape=False)
+    return jinja.get_template("common/templates/form.md.jinja").render(
+        form=form,
+        title=title,
+        signature=signature,
+        path=f"{form}/{first['file']}",
+        inputs=", ".join(f"{name}={name}" for name in names),
+        feed=", ".join(f'"{name}": {name}' for name in names),
+        outputs=", ".join(each["name"] for each in first["outputs"]),
+        table=tables.markdown(
+            ["network", "input or output", *columns[1:]], rows
+        ),
+    )

@@ -10,9 +10,10 @@ bad row of a batch gets an empty answer and a `status` other than "ok", so that
 the others are answered.
 """
 
+import contextlib
 import shutil
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -23,6 +24,7 @@ from absl import logging
 from apps.common import runs
 from apps.common.cli import UserError
 from apps.common.terminal import busy, echo
+from data_pipelines.files import atomic
 
 # TensorFlow Serving wants a folder of numbered versions.
 VERSION = "1"
@@ -94,26 +96,37 @@ def write(
         traced = tf.function(function, inputs, autograph=False)
         traced.get_concrete_function()
         archive.add_endpoint(name, traced)
-    new, old = run.file(".tmp-export"), run.file(".tmp-export-old")
-    for stale in (new, old):
-        shutil.rmtree(stale, ignore_errors=True)
-    try:
+    with replacing_folder(run.file("export")) as new:
         archive.write_out(str(new / VERSION), verbose=False)
         coarse = any(
             layer.compute_dtype == "bfloat16"
             for layer in getattr(model, "layers", ())
         )
         difference = _compare(new, endpoints, coarse)
-        if run.file("export").exists():
-            run.file("export").rename(old)
-        new.rename(run.file("export"))
-    finally:
-        for stale in (new, old):
-            shutil.rmtree(stale, ignore_errors=True)
     echo(
         f"wrote {run.file('export')}; largest difference to predict:"
         f" {difference:.1e}"
     )
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that takes the place of another if all goes well."""
+    new, old = (
+        path.with_name(f".tmp-{path.name}{end}") for end in ("", "-old")
+    )
+    for stale in (new, old):
+        shutil.rmtree(stale, ignore_errors=True)
+    try:
+        new.mkdir()
+        with atomic.naming(path):
+            yield new
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    finally:
+        for stale in (new, old):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
 def load(folder: str | Path):

@@ -17,6 +17,9 @@ from apps.common import cli, decoding, minimum_bayes_risk
 from apps.common.search import Search
 from data_pipelines.text.tokenizers import Tokenizer
 
+# Tokens that no output has.
+NEVER = (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN)
+
 
 class Hypothesis(typing.NamedTuple):
     """One output: readable text, its score, and its tokens with the end."""
@@ -59,7 +62,7 @@ def generate(
         end,
         max_length,
         search.min_length,
-        (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN),
+        NEVER,
         search.no_repeat_ngram,
     )
     if search.sample:
@@ -124,6 +127,19 @@ def hypotheses(
         ]
         for parts in zip(tokens, lengths, scores.tolist(), strict=True)
     ]
+
+
+def settings(
+    length: int, begin: int = Tokenizer.BEGIN, end: int = Tokenizer.END
+) -> dict:
+    """Return what greedy decoding elsewhere has to know; see `onnx_greedy`."""
+    return {
+        "begin": begin,
+        "end": end,
+        "never": list(NEVER),
+        "shortest": int(end >= 0),
+        "length": length,
+    }
 
 
 def as_served(config, beam, length_penalty) -> Search:

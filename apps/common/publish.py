@@ -3,11 +3,11 @@
     make publish-sentiment ARGS="--run demo-gru --to my-model"
     make publish-sentiment ARGS="--run demo-gru --to hf://me/my-model"
 
-What is copied: the model card `README.md`, the SavedModel, the Keras models,
-the configuration, words and labels, the scores and the curve. What stays:
-backups, event files, samples, pages and pictures that show the data, and paths
-of this machine. `hf://` uploads by huggingface_hub, to a new private repository
-if there is none.
+What is copied: the model card `README.md`, the SavedModel, ONNX and LiteRT if
+they were written, the Keras models, the configuration, words and labels, the
+scores and the curve. What stays: backups, event files, samples, pages and
+pictures that show the data, and paths of this machine. `hf://` uploads by
+huggingface_hub, to a new private repository if there is none.
 """
 
 import dataclasses
@@ -87,8 +87,9 @@ def copy(run: runs.Run, folder: Path) -> None:
         text = json.dumps(value, indent=2) + "\n"
         (folder / name).write_text(text, "utf-8")
     digests.begin(folder)
-    if run.file("export").exists():
-        shutil.copytree(run.file("export"), folder / "export")
+    for form in ("export", "onnx", "litert"):
+        if run.file(form).exists():
+            shutil.copytree(run.file(form), folder / form)
     # Not among them: its licence is to be written in.
     if run.file(card.NAME).exists():
         shutil.copy2(run.file(card.NAME), folder)

@@ -11,6 +11,7 @@
     README.md        the model card
     metrics.json     test scores; its presence says that the run is finished
     export/          the SavedModel
+    onnx/, litert/   the networks in other forms, if asked for
 
 The same command on an unfinished run resumes it; on a finished one it
 takes the next free name. Nothing is ever overwritten.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, runs
+from apps.common import checks, cli, distributed, faults, formats, runs
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.forecasting.pipeline", "SOURCES")
@@ -290,7 +290,7 @@ class PredictOptions(runs.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions(runs.Options):
-    """Write the SavedModel of a finished run."""
+class ExportOptions(formats.Options):
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "forecasting"

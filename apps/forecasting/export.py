@@ -1,6 +1,8 @@
 """Write the SavedModel of a run: raw series in, quantiles out.
 
 make export-forecasting ARGS="--run demo-gru"
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -10,14 +12,17 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 import rnn_layers
-from apps.common import export, runs
+from apps.common import export, networks, runs
+from apps.common.networks import Network, Portable, Tensor
 from data_pipelines.forecasting.datasets import LEVELS
 
-from . import distributions
+from . import distributions, evaluate
 from .predict import Predictor
 
 
@@ -131,10 +136,87 @@ def _example(predictor, names, length):
     ]
 
 
+def portable(run: runs.Run, predictor: Predictor) -> Portable:
+    """Return the forecaster for other runtimes: a window to quantiles."""
+    forecaster, context = predictor.forecaster, predictor.forecaster.context
+    names = [name for name in forecaster.model.input if name != "series"]
+    length = context + forecaster.horizon
+    known = {
+        "time": Tensor(
+            "time",
+            ("batch",),
+            "int64",
+            "of the first step to forecast, seconds from 1970 on",
+        ),
+        "id": Tensor(
+            "id", ("batch",), "int32", "line of series.txt, 0 for others"
+        ),
+        "covariates": Tensor(
+            "covariates",
+            ("batch", length, len(predictor.columns)),
+            "float32",
+            "of the window and the horizon, columns.txt",
+        ),
+    }
+    inputs = [
+        Tensor(
+            "series",
+            ("batch", context),
+            "float32",
+            "the last values, NaN where one is missing",
+        ),
+        *(known[name] for name in names),
+    ]
+    # A window of which nothing is known has no forecast.
+    example = [x.numpy()[:2] for x in _example(predictor, names, context)]
+    network = Network(
+        "forecaster",
+        lambda *window: {
+            "quantiles": forecaster(
+                dict(zip(("series", *names), window, strict=True))
+            )
+        },
+        inputs,
+        {"quantiles": "of each step of the horizon, at the levels"},
+        [tuple(example), tuple(x[:1] for x in example)],
+    )
+    return Portable(
+        [network],
+        {"series.txt": "series", "columns.txt": "covariates"},
+        {"levels": [float(level) for level in LEVELS]},
+        score=lambda folder: score(run, predictor, folder),
+    )
+
+
+def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
+    """Return the mean absolute error of the median on windows of valid."""
+    config, errors = predictor.config, []
+    data = evaluate.datasets(
+        config,
+        config.dataset,
+        config.data_path or None,
+        config.encoding,
+        predictor.names,
+    )
+    network = networks.Written(folder / "forecaster.onnx")
+    for inputs, targets in networks.examples(data.valid):
+        inputs = {n: inputs[n] for n in network.inputs}
+        quantiles = network(**inputs)["quantiles"]
+        errors += [*np.abs(quantiles[..., distributions.MEDIAN] - targets)]
+    return {"mean_absolute_error": float(np.nanmean(errors))}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("forecasting", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    predictor = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, predictor),
+        lambda: portable(run, predictor),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

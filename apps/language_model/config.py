@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, runs, text_input
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    formats,
+    runs,
+    text_input,
+)
 from apps.common.search import Search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
@@ -315,7 +323,7 @@ class PredictOptions(text_input.Options, runs.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions(runs.Options):
-    """Writes the SavedModel of a finished run."""
+class ExportOptions(formats.Options):
+    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "language_model"

@@ -100,15 +100,18 @@ class Validation(keras.callbacks.Callback):
         logs["val_perplexity"] = float(np.exp(loss))
 
 
-def main(options: Options) -> None:
-    """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("language_model", options.run, options.runs_path)
-    predictor = Predictor.of_run(run)
+def datasets(
+    predictor: Predictor,
+    dataset: str,
+    data_path: str | None,
+    encoding: str,
+    whole: bool = False,
+) -> pipeline.Datasets:
+    """Return a data set as a finished run reads it."""
     config = predictor.config
-    dataset, path = runs.data_to_score(options, vars(config), pipeline.SOURCES)
-    data = pipeline.make_datasets(
+    return pipeline.make_datasets(
         dataset,
-        path,
+        data_path,
         cache_path=config.cache_path,
         unit=config.unit,
         vocabulary_size=config.vocabulary_size,
@@ -116,6 +119,21 @@ def main(options: Options) -> None:
         chunk=config.chunk,
         seed=config.seed,
         tokenizer=predictor.tokenizer,
+        encoding=encoding,
+        whole=whole,
+    )
+
+
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("language_model", options.run, options.runs_path)
+    predictor = Predictor.of_run(run)
+    config = predictor.config
+    dataset, path = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    data = datasets(
+        predictor,
+        dataset,
+        path,
         encoding=(options if options.dataset else config).encoding,
         whole=runs.is_other_file(options, vars(config)),
     )

@@ -10,6 +10,8 @@ tensorflow, subwords included:
                           top_p=0.9, seed=1)
     answer["text"][0], answer["score"][0]
     served.score(tf.constant(["the old clocks turn ."]))["log_probability"]
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -19,14 +21,21 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 import rnn_layers
-from apps.common import export, runs
+from apps.common import export, generation, networks, runs
+from apps.common.networks import Network, Portable, Tensor
 from apps.common.search import Search
 
+from . import evaluate
 from .predict import Predictor
+
+# Tokens that `greedy.py` writes unless told otherwise.
+LENGTH = 40
 
 EXAMPLES = [
     b"the old clock",
@@ -203,10 +212,84 @@ def _scored(predictor, text):
     }
 
 
+def portable(run: runs.Run, predictor: Predictor) -> Portable:
+    """Return a step for other runtimes: tokens and states to the next ones."""
+    network, size = predictor.network, len(predictor.tokenizer)
+    first = network.initial_state(1)
+
+    def step(tokens, *states):
+        states = tf.nest.pack_sequence_as(first, states)
+        logits, states = network.step(tokens, states)
+        return {"logits": logits, **networks.named("next_state", states)}
+
+    random = np.random.default_rng(0)
+    states = networks.states(first)
+    drawn = [random.normal(size=(3, s.shape[1])) for s in states]
+    begin = np.array([predictor.begin], np.int32)
+    tokens = random.integers(0, size, 3, np.int32)
+    return Portable(
+        [
+            Network(
+                "step",
+                step,
+                [
+                    Tensor(
+                        "tokens",
+                        ("batch",),
+                        "int32",
+                        "the last tokens, lines of vocabulary.txt from 0 on",
+                    ),
+                    *states,
+                ],
+                {
+                    "logits": "of the next token",
+                    **{f"next_{s.name}": s.meaning for s in states},
+                },
+                [
+                    (begin, *map(np.asarray, tf.nest.flatten(first))),
+                    (tokens, *(x.astype("float32") for x in drawn)),
+                ],
+            )
+        ],
+        {"vocabulary.txt": "tokens"},
+        generation.settings(LENGTH, predictor.begin, predictor.end),
+        networks.GREEDY,
+        score=lambda folder: score(run, predictor, folder),
+    )
+
+
+def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
+    """Return the perplexity of some chunks of valid, each from the start."""
+    config, losses = predictor.config, []
+    data = evaluate.datasets(
+        predictor, config.dataset, config.data_path or None, config.encoding
+    )
+    step = networks.Written(folder / "step.onnx")
+    for inputs, targets in networks.examples(data.valid):
+        state = networks.named(
+            "state", predictor.network.initial_state(len(targets))
+        )
+        for tokens, wanted in zip(inputs["tokens"].T, targets.T, strict=True):
+            answer = step(tokens=tokens, **state)
+            state = {name: answer[f"next_{name}"] for name in state}
+            logits = answer["logits"]
+            total = np.logaddexp.reduce(logits, axis=1)
+            loss = total - logits[np.arange(len(wanted)), wanted]
+            losses += [*loss[wanted != 0]]
+    return {"perplexity": float(np.exp(np.mean(losses)))}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("language_model", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    predictor = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, predictor),
+        lambda: portable(run, predictor),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ change to what it returns. It needs nothing but tensorflow:
 
     served = tf.saved_model.load("runs/sentiment/demo-gru/export/1")
     served.serve(tf.constant(["what a film"]))["label"]
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -16,12 +18,18 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+from pathlib import Path
+
+import numpy as np
 import tensorflow as tf
 
 import rnn_layers
-from apps.common import export, runs
+from apps.common import export, networks, runs
+from apps.common.networks import Network, Portable, Tensor
 from data_pipelines.text.words import encode_texts, tokenize
 
+from . import evaluate
+from .config import Config
 from .predict import Predictor
 
 EXAMPLES = [
@@ -83,10 +91,60 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     )
 
 
+def portable(run: runs.Run, predictor: Predictor) -> Portable:
+    """Return the classifier for other runtimes: word ids to probabilities."""
+    random = np.random.default_rng(0)
+    ids = random.integers(1, len(predictor.vocabulary), (3, 9))
+    ids[1, 4:] = 0
+    classifier = Network(
+        "classifier",
+        lambda ids: {
+            "probabilities": predictor.classifier(ids, training=False)
+        },
+        [
+            Tensor(
+                "ids",
+                ("batch", "words"),
+                "int32",
+                "lines of vocabulary.txt from 0 on; 0 behind the last word",
+            )
+        ],
+        {"probabilities": "of the classes, the lines of labels.txt"},
+        [(ids.astype(np.int32),), (ids[:1, :2].astype(np.int32),)],
+    )
+    return Portable(
+        [classifier],
+        {"vocabulary.txt": "words", "labels.txt": "classes"},
+        {
+            "words": predictor.vocabulary.kind,
+            "longest": predictor.max_length,
+        },
+        score=lambda folder: score(run, predictor, folder),
+    )
+
+
+def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
+    """Return the accuracy of written networks on some texts of valid."""
+    config = run.config(Config)
+    path = config.data_path or None
+    data = evaluate.datasets(predictor, config, config.dataset, path, config)
+    network, right = networks.Written(folder / "classifier.onnx"), []
+    for ids, labels in networks.examples(data.valid):
+        right += [*(network(ids=ids)["probabilities"].argmax(-1) == labels)]
+    return {"accuracy": float(np.mean(right))}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("sentiment", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    predictor = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, predictor),
+        lambda: portable(run, predictor),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,15 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, runs, text_input
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    formats,
+    runs,
+    text_input,
+)
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.tagging.pipeline", "SOURCES")
@@ -298,7 +306,7 @@ class PredictOptions(text_input.Options, runs.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions(runs.Options):
-    """Writes the SavedModel of a finished run."""
+class ExportOptions(formats.FixedLength):
+    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "tagging"

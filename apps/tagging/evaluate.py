@@ -146,14 +146,18 @@ def of_baselines(data: pipeline.Datasets) -> dict[str, dict]:
     return rows
 
 
-def main(options: Options) -> None:
-    """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("tagging", options.run, options.runs_path)
-    config = run.config(Config)
-    reading = options if options.dataset else config
-    predictor = Predictor.of_run(run)
-    data = pipeline.make_datasets(
-        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+def datasets(
+    predictor: Predictor,
+    config: Config,
+    dataset: str,
+    data_path: str | None,
+    reading: Config | Options,
+    whole: bool = False,
+) -> pipeline.Datasets:
+    """Return a data set as a finished run reads it; `reading` has columns."""
+    return pipeline.make_datasets(
+        dataset,
+        data_path,
         cache_path=config.cache_path,
         task=config.task,
         batch_size=config.batch_size,
@@ -166,6 +170,20 @@ def main(options: Options) -> None:
         max_length=config.max_length,
         encoding=reading.encoding,
         known=predictor.known,
+        whole=whole,
+    )
+
+
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("tagging", options.run, options.runs_path)
+    config = run.config(Config)
+    predictor = Predictor.of_run(run)
+    data = datasets(
+        predictor,
+        config,
+        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+        reading=options if options.dataset else config,
         whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)

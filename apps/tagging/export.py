@@ -7,6 +7,8 @@ change to what it returns. It needs nothing but tensorflow:
 
     served = tf.saved_model.load("runs/tagging/demo-lstm/export/1")
     served.serve(tf.constant(["play blue river in the kitchen"]))["tags"]
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -16,14 +18,20 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+import json
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 import rnn_layers
-from apps.common import export, runs
+from apps.common import export, networks, runs
+from apps.common.networks import Network, Portable, Tensor
 from data_pipelines.tagging.features import Tokens, tokenize
 from data_pipelines.tagging.schemes import OUTSIDE, parts, spans
 
+from . import evaluate, onnx_paths
+from .config import Config
 from .predict import Decoder, Predictor, are_spans
 from .trees import repaired
 
@@ -254,10 +262,142 @@ def _padded(rows, filler):
     return np.array(rows, kind).reshape(len(rows), longest)
 
 
+def portable(run: runs.Run, predictor: Predictor) -> Portable:
+    """Return the tagger for other runtimes: ids to scores of labels.
+
+    What makes labels of them, and probabilities, is `paths.py` beside it.
+    """
+    known, decoder = predictor.known, predictor.decoder
+    inputs, examples = _inputs(known)
+    files = {
+        "vocabulary.txt": "words",
+        "characters.txt": "characters",
+        "labels.txt": "relations" if decoder.is_parse else "labels",
+        **{
+            f"feature_{name}.txt": f"values of the column {name}"
+            for name in predictor.columns
+        },
+    }
+    settings = {"words": known.features.words.kind}
+    sizes = {"characters": known.features.max_characters}
+    if decoder.is_parse:
+        outputs = {
+            "arcs": "scores of heads, the root first",
+            "heads": "each word's best one, 0 is the root; it may be no tree",
+            "relations": "their probabilities, given these heads",
+        }
+        if decoder.pos:
+            files["pos.txt"] = "parts of speech"
+            outputs["pos"] = "scores of them"
+
+        def parse(*inputs):
+            arcs, *_ = decoder.scores_of_heads(
+                *inputs, tf.zeros_like(inputs[0])
+            )
+            heads = tf.argmax(arcs, axis=-1, output_type=tf.int32)
+            _, *others = decoder.scores_of_heads(*inputs, heads)
+            return dict(zip(outputs, (arcs, heads, *others), strict=True))
+
+        return Portable(
+            [Network("parser", parse, inputs, outputs, examples)],
+            files,
+            settings,
+            sizes=sizes,
+            score=lambda folder: score(run, predictor, folder),
+        )
+    outputs = {"scores": "of the labels, for paths.py"}
+    if known.intents:
+        files["intents.txt"] = "intents"
+        outputs["intents"] = "their probabilities"
+
+    def tag(*inputs):
+        scores = decoder.model(inputs, training=False)
+        scores = scores if known.intents else [scores]
+        return dict(zip(outputs, scores, strict=True))
+
+    weights = decoder.model.get_layer("crf").log_weights()
+    for name, weight in zip(
+        ("start", "transitions", "end"), weights, strict=True
+    ):
+        settings[name] = np.asarray(weight).tolist()
+    return Portable(
+        [Network("tagger", tag, inputs, outputs, examples)],
+        files,
+        settings,
+        {"paths.py": Path(__file__).with_name("onnx_paths.py")},
+        sizes,
+        score=lambda folder: score(run, predictor, folder),
+    )
+
+
+def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
+    """Return the share of right words, or heads, of some sentences of valid."""
+    config = run.config(Config)
+    path = config.data_path or None
+    data = evaluate.datasets(predictor, config, config.dataset, path, config)
+    (file,) = folder.glob("*.onnx")
+    signature = json.loads((folder / "signature.json").read_text("utf-8"))
+    network, right = networks.Written(file), []
+    names = [tensor.name for tensor in _inputs(predictor.known)[0]]
+    for inputs, targets in networks.examples(data.valid):
+        answer = network(**dict(zip(names, inputs, strict=False)))
+        targets = targets if isinstance(targets, np.ndarray) else targets[0]
+        lengths = np.count_nonzero(inputs[0], axis=1)
+        for row, length in enumerate(lengths):
+            if predictor.decoder.is_parse:
+                labels = answer["heads"][row, :length]
+            else:
+                labels = onnx_paths.best_path(
+                    answer["scores"][row, :length], signature["settings"]
+                )
+            right += [*np.equal(labels, targets[row, :length])]
+    return {"accuracy": float(np.mean(right))}
+
+
+def _inputs(known):
+    """Return what a network reads, and examples of it."""
+    inputs = [
+        Tensor(
+            name,
+            ("batch", "words", *rest),
+            "int32",
+            f"{meaning}; 0 behind the last one",
+        )
+        for name, rest, meaning in (
+            ("word_ids", (), "lines of vocabulary.txt from 0 on"),
+            ("shape_ids", (), "shapes: data_pipelines/tagging/features.py"),
+            (
+                "character_ids",
+                ("characters",),
+                "lines of characters.txt from 0 on",
+            ),
+            *(
+                (f"{name}_ids", (), f"lines of feature_{name}.txt from 0 on")
+                for name in known.features.columns
+            ),
+        )
+    ]
+    texts = ["play slow blue river in 3 rooms", "What's new?"]
+    tokens = tokenize(tf.constant(texts), known.features.words)
+    # Of further columns there are no values that are known for sure.
+    columns = [tokens.words] * len(known.features.columns)
+    example = known.features.of_texts(tokens.words, *columns)
+    example = [np.asarray(x) for x in example]
+    one = [x[1:, :2] for x in example]
+    return inputs, [tuple(example), tuple(one)]
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("tagging", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    predictor = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, predictor),
+        lambda: portable(run, predictor),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

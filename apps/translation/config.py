@@ -8,6 +8,7 @@ from apps.common import (
     cli,
     distributed,
     faults,
+    formats,
     runs,
     search,
     text_input,
@@ -243,7 +244,7 @@ class PredictOptions(text_input.Options, search.Generation, runs.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions(runs.Options):
-    """Writes the SavedModel of a finished run."""
+class ExportOptions(formats.FixedLength):
+    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "translation"

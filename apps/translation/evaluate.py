@@ -108,13 +108,19 @@ class Validation(keras.callbacks.Callback):
         logs["val_bleu"] = scores.bleu(outputs, self.references, self.language)
 
 
-def main(options: Options) -> None:
-    """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("translation", options.run, options.runs_path)
-    predictor = Predictor.of_run(run)
+def datasets(
+    run: runs.Run,
+    predictor: Predictor,
+    dataset: str,
+    data_path: str | None,
+    encoding: str,
+    whole: bool = False,
+) -> pipeline.Datasets:
+    """Return a data set as a finished run reads it."""
     config = predictor.config
-    data = pipeline.make_datasets(
-        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+    return pipeline.make_datasets(
+        dataset,
+        data_path,
         cache_path=config.cache_path,
         # Of a run without --languages, those that its train files named.
         languages=config.languages or "-".join(languages_of(run)),
@@ -125,6 +131,20 @@ def main(options: Options) -> None:
         max_length=config.max_length,
         seed=config.seed,
         tokenizers=(predictor.source, predictor.target),
+        encoding=encoding,
+        whole=whole,
+    )
+
+
+def main(options: Options) -> None:
+    """Print the scores of a run on one split of its data, or of others."""
+    run = runs.open_run("translation", options.run, options.runs_path)
+    predictor = Predictor.of_run(run)
+    config = predictor.config
+    data = datasets(
+        run,
+        predictor,
+        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
         encoding=(options if options.dataset else config).encoding,
         whole=runs.is_other_file(options, vars(config)),
     )

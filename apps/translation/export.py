@@ -8,6 +8,8 @@ change to what it returns. It needs nothing but tensorflow, subwords included:
     served = tf.saved_model.load("runs/translation/demo-gru/export/1")
     best = served.serve(tf.constant(["Good day."]), beam=5, length_penalty=1.0)
     best["text"][0, 0]  # the best of five
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -17,15 +19,19 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 import rnn_layers
-from apps.common import export, generation, runs
+from apps.common import export, generation, networks, runs
+from apps.common.networks import Portable, Tensor
 from apps.common.search import Search
 from data_pipelines.text.tokenizers import Tokenizer
 
-from .predict import Predictor
+from . import evaluate, scores
+from .predict import BATCH, Predictor, padded
 
 EXAMPLES = [
     text.encode()
@@ -92,10 +98,64 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     )
 
 
+def portable(run: runs.Run, predictor: Predictor) -> Portable:
+    """Return the encoder and a step of the decoder for other runtimes."""
+    random = np.random.default_rng(0)
+    ids = random.integers(4, len(predictor.source), (3, 7), np.int32)
+    ids[1, 4:] = Tokenizer.PADDING
+    source = Tensor(
+        "source",
+        ("batch", "source"),
+        "int32",
+        f"lines of source.txt from 0 on, {Tokenizer.END} at the end, behind it"
+        f" {Tokenizer.PADDING}",
+    )
+    return Portable(
+        networks.encoder_and_step(
+            predictor.decoder, source, [ids, ids[:1, :5]], Tokenizer.BEGIN
+        ),
+        {"source.txt": "tokens that are read", "target.txt": "written"},
+        generation.settings(predictor.config.max_length),
+        networks.GREEDY,
+        score=lambda folder: score(run, predictor, folder),
+    )
+
+
+def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
+    """Return BLEU of what `greedy.py` makes of some sentences of valid."""
+    from apps.common.onnx_greedy import greedy  # needs onnxruntime
+
+    config, outputs = predictor.config, []
+    data = evaluate.datasets(
+        run,
+        predictor,
+        config.dataset,
+        config.data_path or None,
+        config.encoding,
+    )
+    texts, references = (
+        list(part[: networks.MOST_EXAMPLES])
+        for part in (data.valid.source_texts, data.valid.target_texts)
+    )
+    rows = predictor.encode(texts)
+    for start in range(0, len(rows), BATCH):
+        ids = padded(rows[start : start + BATCH])
+        for tokens in greedy(folder, source=ids):
+            outputs.append(predictor.target.decode(tokens[tokens > 0]))
+    return {"BLEU": scores.bleu(outputs, references, data.languages[1])}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("translation", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    predictor = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, predictor),
+        lambda: portable(run, predictor),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

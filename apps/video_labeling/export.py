@@ -17,6 +17,8 @@ time, with the state from call to call:
     for frames in camera:
         result = served.step(frames, state)
         label, state = result["label"], result["state"]
+
+`--format onnx,litert` writes networks for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -34,13 +36,18 @@ import tensorflow as tf
 from PIL import Image
 
 import rnn_layers
-from apps.common import export, runs
+from apps.common import export, networks, runs
+from apps.common.networks import Network, Portable, Tensor
 from data_pipelines.vision import graph_images
 
+from . import evaluate
+from .config import Config
 from .predict import Predictor
 
 # Frames of the example that the exported model is compared on.
 LENGTH = 50
+# Videos that int8 weights are scored on.
+MOST_VIDEOS = 30
 
 
 @rnn_layers.plain_loops()
@@ -206,10 +213,98 @@ def _input(labeler):
     return spec, tf.constant(noise)
 
 
+def portable(run: runs.Run, labeler: Predictor) -> Portable:
+    """Return the labeller for other runtimes: frames to probabilities.
+
+    Of a live run it is the step, which takes any number of frames in ONNX and
+    one in LiteRT; offline it takes a whole video, in ONNX alone.
+    """
+    shape, meaning = labeler.shape, "features of the frames"
+    if not labeler.takes_features:
+        shape = (*labeler.size, 3)
+        meaning = f"RGB, 0 to 255, made to fit by: {labeler.framing}"
+    frames = Tensor("frames", ("frames", *shape), "float32", meaning)
+    noise = np.random.default_rng(0).uniform(0, 255, (7, *shape))
+    noise = noise.astype("float32")
+    inference = labeler.inference
+    outputs = {"probabilities": "of each frame's labels, lines of labels.txt"}
+
+    def encoded(frames):
+        if labeler.encoder is None:
+            return frames
+        return labeler.encoder.model(frames, training=False)
+
+    def label(frames):
+        whole = labeler.model(encoded(frames)[None], training=False)
+        return {"probabilities": whole[0]}
+
+    def step(frames, state):
+        real = tf.ones(tf.shape(frames)[:1], tf.bool)
+        result, state = inference.step(encoded(frames), real, state)
+        return {"probabilities": result, "next_state": state}
+
+    if inference.live:
+        first = inference.initial_state()
+        (state,) = networks.states(first)
+        state = state._replace(name="state", shape=(1, *state.shape[1:]))
+        first = np.asarray(first)
+        network = Network(
+            "step",
+            step,
+            [frames, state],
+            {**outputs, "next_state": state.meaning},
+            [(noise, first), (noise[:1], first)],
+        )
+    else:
+        network = Network(
+            "labeler",
+            label,
+            [frames],
+            outputs,
+            [(noise,), (noise[:1],)],
+            ["onnx"],
+        )
+    settings = {"frames_per_second": labeler.fps}
+    return Portable(
+        [network],
+        {"labels.txt": "labels"},
+        settings,
+        score=lambda folder: score(run, labeler, folder),
+    )
+
+
+def score(run: runs.Run, labeler: Predictor, folder: Path) -> dict:
+    """Return the share of right frames of some videos of valid."""
+    config, right = run.config(Config), []
+    data = evaluate.datasets(
+        labeler,
+        config,
+        config.dataset,
+        config.data_path or None,
+        config.encoding,
+    )
+    (file,) = folder.glob("*.onnx")
+    network = networks.Written(file)
+    state = np.asarray(labeler.inference.initial_state())
+    for video in data.valid.videos[:MOST_VIDEOS]:
+        frames = [frame.pixels for frame in labeler.reader(video.path)]
+        frames = np.stack(frames).astype("float32")
+        answer = network(frames=frames, state=state)["probabilities"]
+        right += [*(answer.argmax(-1) == video.labels[: len(answer)])]
+    return {"accuracy": float(np.mean(right))}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("video_labeling", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    labeler = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, labeler),
+        lambda: portable(run, labeler),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

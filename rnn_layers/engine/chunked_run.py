@@ -15,7 +15,11 @@ import tensorflow as tf
 from rnn_layers.engine.batch_sizes import run_filled
 from rnn_layers.engine.batch_split import run_split, split_pays_off
 from rnn_layers.engine.compiled_loop import CompiledLoop
-from rnn_layers.engine.differentiation import custom_gradient, dense
+from rnn_layers.engine.differentiation import (
+    custom_gradient,
+    dense,
+    is_saved,
+)
 from rnn_layers.engine.double_backward import with_second_order
 from rnn_layers.engine.input_projection import Projection
 from rnn_layers.engine.step import StepAnalysis, kernels_of, rows_of_ones
@@ -186,10 +190,10 @@ def differentiable_run(
 
             def backward():
                 d_outputs, *d_last = _stopped(upstream)
-                if training:
+                if training and not is_saved():
                     return chunked.backward(saved, d_outputs, d_last)
                 # In `tf.cond` a compiled function captures no tensors of the
-                # way forth.
+                # way forth, and a SavedModel holds no array that is captured.
                 first, *again = tf.nest.map_structure(
                     tf.identity, [start, *arguments]
                 )

@@ -47,6 +47,17 @@ def custom_gradient(function: Callable) -> Callable:
     return run
 
 
+def is_saved() -> bool:
+    """Return whether a gradient is traced as a function of a SavedModel.
+
+    That holds each custom gradient once more, for who differentiates what it
+    loads, and can bind its captured tensors, but no arrays.
+    """
+    # The name of the function in `tf.custom_gradient`.
+    graph = tf.compat.v1.get_default_graph()
+    return getattr(graph, "name", "") == "internal_grad_fn"
+
+
 def dense(gradients: Sequence, like: Sequence) -> list[tf.Tensor]:
     """Make tensors like others of what may be slices, or `None` for zeros."""
     return [

@@ -134,13 +134,13 @@ class CRF(keras.layers.Layer):
         scores, real = self._checked(scores, mask)
         targets = ops.cast(targets, "int32")
         real = ops.logical_and(real, targets >= 0)
-        chain = self._chain()
+        chain = self.log_weights()
         paths = _path_scores(scores, targets, real, chain)
         return paths - _log_partition(scores, real, chain)
 
     def log_partition(self, scores: Tensor, mask: Tensor | None = None):
         """Return the logarithm of the sum in (2), `(B,)`."""
-        return _log_partition(*self._checked(scores, mask), self._chain())
+        return _log_partition(*self._checked(scores, mask), self.log_weights())
 
     def marginals(self, scores: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the probability of each label at each step, equation (4).
@@ -153,7 +153,7 @@ class CRF(keras.layers.Layer):
             `(B, T, K)`, which sum to one, or to zero where masked.
         """
         scores, real = self._checked(scores, mask)
-        return _both_ways(scores, real, self._chain()).marginals
+        return _both_ways(scores, real, self.log_weights()).marginals
 
     def decode(self, scores: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the best path, equation (3), by Viterbi's algorithm.
@@ -166,7 +166,7 @@ class CRF(keras.layers.Layer):
             `(B, T)` int32, -1 where masked.
         """
         scores, real = self._checked(scores, mask)
-        start, transitions, end = self._chain()
+        start, transitions, end = self.log_weights()
         real = ops.transpose(real)[..., None]  # T B 1
         same = ops.arange(self.labels, dtype="int32")
 
@@ -212,8 +212,8 @@ class CRF(keras.layers.Layer):
             mask = ops.ones_like(scores[:, :, 0], dtype="bool")
         return scores, mask
 
-    def _chain(self):
-        """Return the weights with all that is forbidden."""
+    def log_weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return b, A and e, about -1e9 where something is forbidden."""
         weights = self.start, self.transitions, self.end
         return tuple(
             ops.where(possible, ops.cast(weight, self._kind), IMPOSSIBLE)

@@ -24,22 +24,27 @@ if keras.backend.backend() == "tensorflow":
     from rnn_layers.engine import chunked_run, cudnn, xla
 
 SHARED_OPTIONS = ("dtype", "trainable")
-_PLAIN = contextvars.ContextVar("plain", default=False)
+# What is traced now: "" if it runs here, or "plain" or "unrolled" loops.
+_LOOPS = contextvars.ContextVar("loops", default="")
 
 
 @contextlib.contextmanager
-def plain_loops() -> Iterator[None]:
+def plain_loops(unroll: bool = False) -> Iterator[None]:
     """Trace plain loops of TensorFlow, for a model that others will load.
 
     They run at every batch size, where XLA compiles for each anew, without a
     GPU, and hold no custom gradient, of which a SavedModel warns whoever loads
     it.
+
+    Args:
+        unroll: Whether to trace no loop at all, but step behind step, for what
+            cannot run loops. The length must then be fixed.
     """
-    token = _PLAIN.set(True)
+    token = _LOOPS.set("unrolled" if unroll else "plain")
     try:
         yield
     finally:
-        _PLAIN.reset(token)
+        _LOOPS.reset(token)
 
 
 def rnn(name: str, /, units: int, **kwargs: Any) -> "Recurrent":
@@ -359,6 +364,10 @@ class Recurrent(keras.layers.RNN):
         return (result, *states) if self._returns_states else result
 
     @property
+    def _unrolls(self):
+        return self.unroll or _LOOPS.get() == "unrolled"
+
+    @property
     def _returns_states(self):
         return self.return_state or self.return_all_states
 
@@ -377,7 +386,7 @@ class Recurrent(keras.layers.RNN):
         return [ops.cast(s, self.cell.state_dtype) for s in initial_state]
 
     def _check_length(self, sequences):
-        if self.unroll and sequences.shape[1] is None:
+        if self._unrolls and sequences.shape[1] is None:
             raise ValueError(
                 "`unroll=True` needs a fixed number of time steps: give "
                 "`shape=(time, features)` to `keras.Input`."
@@ -392,7 +401,7 @@ class Recurrent(keras.layers.RNN):
             sequences = sequences * self._dropout_mask(
                 sequences[0], self.dropout
             )
-        if _PLAIN.get() or not self._fits_cudnn() or xla.under_xla():
+        if _LOOPS.get() or not self._fits_cudnn() or xla.under_xla():
             return self._own_loop(sequences, states, mask, training)
         if mask is None:
             outputs, states = cudnn.run(self.cell, sequences, states)
@@ -424,7 +433,7 @@ class Recurrent(keras.layers.RNN):
         step = TimeStep(self.cell, self.zoneout, form)
         on_tensorflow = keras.backend.backend() == "tensorflow"
         in_graph = on_tensorflow and xla.in_graph()
-        if in_graph and not (self.unroll or self.return_all_states):
+        if in_graph and not (self._unrolls or self.return_all_states):
             outputs, states = self.loop_cache.run(
                 step,
                 inputs,
@@ -432,12 +441,12 @@ class Recurrent(keras.layers.RNN):
                 constants,
                 training,
                 self.loops_at_once,
-                plain=_PLAIN.get(),
+                plain=bool(_LOOPS.get()),
             )
             return [outputs], states
         inputs[0] = self.cell.project(sequences)  # (T, B, gates * U)
         eager = on_tensorflow and not in_graph
-        run = _unrolled if self.unroll or eager else _scanned
+        run = _unrolled if self._unrolls or eager else _scanned
         return run(step, inputs, states, constants)
 
     def _dropout_mask(self, like, drop):

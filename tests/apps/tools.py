@@ -3,6 +3,8 @@
 import contextlib
 import csv
 import importlib
+import importlib.util
+import json
 import os
 import random
 import shutil
@@ -23,6 +25,11 @@ import rnn_layers  # noqa: F401 (the saved models are made of its layers)
 from apps.common import cli, runs
 
 ROOT = Path(__file__).parents[2]
+
+needs_formats = pytest.mark.skipif(
+    importlib.util.find_spec("tf2onnx") is None,
+    reason="no ONNX here: `make install-formats`, as .ci/run does",
+)
 
 
 def run_module(module, *arguments, **options):
@@ -94,6 +101,35 @@ def made_once(tmp_path_factory, name, make):
             make(folder)
             (folder / "made").touch()
     return folder
+
+
+def in_all_forms(app, run_path, folder, *words):
+    """A copy of a run, with ONNX, int8, and LiteRT; returns its path."""
+    export = importlib.import_module(f"apps.{app}.export")
+    copy = folder / "run"
+    shutil.copytree(run_path, copy)
+    words = "--run", str(copy), "--format", "onnx,litert", *words
+    options = cli.parse(export.Options, {}, words)
+    cli.check(options, words)
+    export.main(options)
+    return copy
+
+
+def greedy(folder, **inputs):
+    """Decodes by the `greedy.py` of an export, where nothing of ours is."""
+    np.savez(folder / "inputs.npz", **inputs)
+    script = """
+import sys, json, numpy as np
+sys.path.insert(0, "onnx")
+import greedy
+inputs = dict(np.load("inputs.npz"))
+print(json.dumps(greedy.greedy("onnx", **inputs).tolist()))
+for name in ("apps", "keras", "rnn_layers", "tensorflow"):
+    assert name not in sys.modules, name
+"""
+    done = in_a_new_process(script, folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def tensorboard_tags(run):

@@ -5,11 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from apps.common.search import Search
+from apps.common import generation, networks
+from apps.common.search import GREEDY, Search
+from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
 from tests.apps import squares
 from tests.apps.squares import written
-from tests.apps.tools import in_a_new_process
+from tests.apps.tools import (
+    greedy,
+    in_a_new_process,
+    in_all_forms,
+    needs_formats,
+)
 
 
 @pytest.mark.slow
@@ -45,3 +52,29 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
             found = [caption.score for caption in best]
             np.testing.assert_allclose(scores[row], found, atol=2e-3)
         assert scores[3][0] == pytest.approx(expected[3][0].score, abs=0.1)
+
+
+@pytest.mark.slow
+@needs_formats
+@pytest.mark.parametrize("kind", ["trained", "frozen"])
+def test_other_forms_decode_as_predict_does(
+    trained, frozen, captioner, frozen_captioner, kind, tmp_path, capsys
+):
+    folder, live = trained[0], captioner
+    if kind == "frozen":
+        folder, live = frozen, frozen_captioner
+    run = in_all_forms("captioning", folder, tmp_path)
+    pictures = np.stack(
+        [images.read(path, live.size) for path in written(tmp_path, [100, 7])]
+    )
+    tokens = greedy(run, pictures=pictures.astype("float32"))
+    expected = live.decode(live.model_inputs(pictures), GREEDY)
+    for row, (best, *_) in zip(tokens, expected, strict=True):
+        assert [t for t in row if t] == best.tokens.tolist()
+    encoder = networks.Written(run / "litert" / "encoder.tflite")
+    state = encoder(pictures=pictures[:1].astype("float32"))
+    step = networks.Written(run / "litert" / "step.tflite")
+    begin = np.array([Tokenizer.BEGIN], np.int32)
+    logits = step(tokens=begin, **state)["logits"]
+    logits[:, list(generation.NEVER)] = -np.inf
+    assert logits.argmax() == tokens[0][0]

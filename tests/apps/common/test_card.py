@@ -70,3 +70,50 @@ def test_people_read_how_to_use_it_and_its_limits(tmp_path, app):
 def test_a_run_of_before_may_lack_settings(tmp_path, app):
     card.write(tmp_path, {}, {**RECORD, "app": app, "versions": None})
     assert "## Limits" in (tmp_path / "README.md").read_text()
+
+
+def signature(form, networks, **settings):
+    ids = {"name": "ids", "shape": ["batch", 9], "dtype": "int32"}
+    about = {
+        "file": f"x{form}",
+        "inputs": [{**ids, "meaning": "words | of <lines>"}],
+        "outputs": [
+            {"name": "y", "dimensions": 2, "dtype": "float32", "meaning": "m"}
+        ],
+    }
+    networks = dict.fromkeys(networks, about)
+    return json.dumps({"networks": networks, "settings": settings, "int8": 1})
+
+
+@pytest.mark.parametrize(
+    ("form", "networks", "settings", "line"),
+    [
+        ("onnx", ["net"], {}, 'y = network.run(None, {"ids": ids})'),
+        ("onnx", ["encoder", "step"], {"never": [0]}, "ids=ids)"),
+        ("onnx", ["step"], {"never": [0]}, "prompt=ids, length=20)"),
+        ("litert", ["net"], {}, "answer = network(ids=ids)"),
+    ],
+)
+def test_the_other_forms_are_added_in_place_of_what_was_said(
+    tmp_path, form, networks, settings, line
+):
+    text = written(tmp_path)
+    (tmp_path / "README.md").write_text(f"{text}\n## Mine\n\nby me\n")
+    (tmp_path / form).mkdir()
+    for count in (1, 2):
+        said = signature(count, networks, **settings)
+        (tmp_path / form / "signature.json").write_text(said)
+        card.add_forms(tmp_path)
+    title = card.FORMS[form]
+    before, after = (tmp_path / "README.md").read_text().split(f"## {title}\n")
+    assert before.strip() == f"{text}\n## Mine\n\nby me".strip()
+    (code,) = re.findall("```python\n(.*?)```", after, re.DOTALL)
+    assert len(code.splitlines()) <= 10
+    compile(code, "card", "exec")
+    assert code.splitlines()[-1].endswith(line)
+    assert "words \\| of &lt;lines&gt;" in after
+    assert "x1" not in after
+    # Without it, as it was.
+    (tmp_path / form / "signature.json").unlink()
+    card.add_forms(tmp_path)
+    assert (tmp_path / "README.md").read_text().strip() == before.strip()

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from apps.common import export as common_export
-from apps.common import runs
-from apps.forecasting import export
+from apps.common import networks, runs
+from apps.forecasting import evaluate, export
 from apps.forecasting.inference import Forecaster
 from apps.forecasting.predict import Predictor
 from data_pipelines.forecasting.frequency import Frequency
 from tests.apps.forecast_files import write_long
 from tests.apps.forecasting.test_model import build
+from tests.apps.tools import in_all_forms, needs_formats
 
 
 def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
@@ -100,3 +101,33 @@ def test_a_run_is_exported_again(trained, tmp_path, capsys):
     export.main(export.Options(run=str(copy)))
     assert "largest difference to predict" in capsys.readouterr().out
     assert (copy / "export" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_forecast_as_predict_does(
+    trained, predictor, tmp_path, capsys
+):
+    run = in_all_forms("forecasting", trained.run.path, tmp_path, "--quantize")
+    printed = capsys.readouterr().out
+    assert "mean_absolute_error: " in printed
+    again = tmp_path / "float32"
+    again.mkdir()
+    run = in_all_forms("forecasting", trained.run.path, again)
+    names = [
+        name for name in predictor.forecaster.model.input if name != "series"
+    ]
+    config = predictor.config
+    data = evaluate.datasets(
+        config, config.dataset, config.data_path, "", predictor.names
+    )
+    inputs, _ = next(networks.examples(data.valid))
+    inputs = {name: inputs[name] for name in ("series", *names)}
+    live = predictor.forecaster(inputs)
+    for form, end in networks.SUFFIX.items():
+        network = networks.Written(run / form / f"forecaster{end}")
+        for row in range(2):
+            answer = network(**{n: x[row : row + 1] for n, x in inputs.items()})
+            np.testing.assert_allclose(
+                answer["quantiles"][0], live[row], 1e-4, 1e-4
+            )

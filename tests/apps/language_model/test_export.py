@@ -1,6 +1,7 @@
 """The SavedModel: tensorflow alone, and the numbers of the live model."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from apps.common.search import GREEDY
 from apps.language_model import export
+from tests.apps.tools import greedy, in_all_forms, needs_formats
 
 TEXTS = ["the old clocks turn .", "zzz", ""]
 
@@ -54,3 +57,27 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     export.main(export.Options(run=str(copy)))
     printed = capsys.readouterr().out
     assert f"wrote {copy / 'export'}; largest difference" in printed
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_go_on_as_predict_does(
+    trained, predictor, loaded, tmp_path, capsys
+):
+    run = in_all_forms(
+        "language_model", trained.run.path, tmp_path, "--quantize"
+    )
+    values = re.findall(
+        r"perplexity: (.*) in float32, (.*) in int8", capsys.readouterr().out
+    )
+    before, after = np.array(values, float)[0]
+    assert after == pytest.approx(before, rel=0.05)
+    again = tmp_path / "float32"
+    again.mkdir()
+    run = in_all_forms("language_model", trained.run.path, again)
+    prompts = [p[:2] for p in predictor.prompts(["the old", "a"])]
+    tokens = greedy(run, prompt=np.array(prompts), length=9)
+    expected = predictor.generate(prompts, GREEDY, 9)
+    np.testing.assert_array_equal(
+        np.array(tokens), expected.tokens[:, 0, : len(tokens[0])]
+    )

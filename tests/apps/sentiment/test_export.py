@@ -1,13 +1,17 @@
 """The SavedModel: tensorflow alone, and the numbers of the live model."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from apps.common import networks, publish, runs
 from apps.sentiment import export
+from tests.apps.tools import in_all_forms, needs_formats
 
 
 def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
@@ -55,3 +59,47 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     assert f"wrote {copy / 'export'}; largest difference" in printed
     assert (copy / "export" / "1" / "saved_model.pb").exists()
     assert not list(copy.glob(".tmp-*"))
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_answer_as_predict_does(
+    trained, predictor, loaded, tmp_path, capsys
+):
+    run = in_all_forms(
+        "sentiment", trained.run.path, tmp_path, "--length", "7", "--quantize"
+    )
+    accuracies = re.findall(
+        r"accuracy: (.*) in float32, (.*) in int8", capsys.readouterr().out
+    )
+    assert np.ptp(np.array(accuracies, float)) < 0.1
+    words = predictor.vocabulary.words
+    texts = ["a dull start, a lovely end.", "qwxyzzq", "good " * 7]
+    for text, prediction in zip(texts, predictor(texts), strict=True):
+        # The words by their lines, as the page says.
+        ids = [
+            words.index(w) if w in words else 1
+            for w in re.findall(r"\w+|[^\w\s]", text)
+        ]
+        for form, end in networks.SUFFIX.items():
+            length = len(ids) if form == "onnx" else 7
+            row = np.zeros((1, length), np.int32)
+            row[0, : len(ids)] = ids[:length]
+            network = networks.Written(run / form / f"classifier{end}")
+            (answer,) = network(ids=row)["probabilities"]
+            tolerance = 0.05 if form == "onnx" else 1e-5  # int8
+            np.testing.assert_allclose(
+                answer, prediction.probabilities, atol=tolerance
+            )
+    signature = json.loads((run / "onnx" / "signature.json").read_text())
+    assert signature["settings"] == {"words": "words", "longest": 50}
+    assert (run / "onnx" / "vocabulary.txt").exists()
+    # What is published has all of it, and its card says how to use it.
+    published = tmp_path / "published"
+    published.mkdir()
+    publish.copy(runs.open_run("sentiment", str(run)), published)
+    card = (published / "README.md").read_text()
+    for form, end in networks.SUFFIX.items():
+        assert (published / form / f"classifier{end}").exists()
+        assert f'"{form}/classifier{end}"' in card
+    assert card.count("## ONNX") == 1

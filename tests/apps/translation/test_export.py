@@ -8,8 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from apps.common.search import Search
+from apps.common import generation, networks
+from apps.common.search import GREEDY, Search
 from apps.translation import export
+from apps.translation.predict import padded
+from data_pipelines.text.tokenizers import Tokenizer
+from tests.apps.tools import greedy, in_all_forms, needs_formats
 from tests.apps.translations import SENTENCES
 
 
@@ -50,3 +54,29 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"wrote {copy / 'export'}; largest difference" in printed
     assert (copy / "export" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_decode_as_predict_does(
+    trained, predictor, loaded, tmp_path, capsys
+):
+    run = in_all_forms(
+        "translation", trained.run.path, tmp_path, "--length", "6"
+    )
+    rows = predictor.encode(SENTENCES)
+    source = padded(rows)
+    tokens = greedy(run, source=source)
+    translations = predictor(SENTENCES, GREEDY)
+    for row, (best, *_) in zip(tokens, translations, strict=True):
+        assert [t for t in row if t] == best.tokens.tolist()
+    # One sentence at a time, filled up to the length.
+    encoder, step = (
+        networks.Written(run / "litert" / f"{name}.tflite")
+        for name in ("encoder", "step")
+    )
+    state = encoder(source=np.pad(source, [(0, 0), (0, 9)])[1:2, :6])
+    answer = step(tokens=np.array([Tokenizer.BEGIN], np.int32), **state)
+    logits = answer["logits"]
+    logits[:, list(generation.NEVER)] = -np.inf
+    assert logits.argmax() == translations[1][0].tokens[0]

@@ -1,12 +1,13 @@
 """The SavedModel."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from apps.common import runs
+from apps.common import networks, runs
 from apps.video_labeling import (
     export,
     model,
@@ -15,7 +16,7 @@ from apps.video_labeling import (
 from apps.video_labeling import model as network
 from apps.video_labeling.config import Config
 from data_pipelines.vision import video
-from tests.apps.tools import in_a_new_process
+from tests.apps.tools import in_a_new_process, in_all_forms, needs_formats
 from tests.apps.videos import SIDE, WORDS, C
 
 
@@ -161,3 +162,25 @@ def test_the_export_of_features_is_one_long_run(mode):
         np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-5)
     parts = (video[start : start + 8] for start in range(0, 19, 8))
     np.testing.assert_allclose(ours.inference(parts), expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_label_frame_by_frame(
+    trained, labeler, one, tmp_path, capsys
+):
+    run = in_all_forms("video_labeling", trained[0], tmp_path, "--quantize")
+    assert "accuracy: " in capsys.readouterr().out
+    frames = [frame.pixels for frame in labeler.reader(one)]
+    frames = np.stack(frames).astype("float32")
+    live = labeler.label(one).probabilities
+    signature = json.loads((run / "litert" / "signature.json").read_text())
+    (about,) = signature["networks"]["step"]["inputs"][1:]
+    step = networks.Written(run / "litert" / "step.tflite")
+    state = np.full(about["shape"], about["initial"], "float32")
+    for frame, expected in zip(frames, live, strict=True):
+        answer = step(frames=frame[None], state=state)
+        np.testing.assert_allclose(
+            answer["probabilities"][0], expected, atol=1e-4
+        )
+        state = answer["next_state"]

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -167,6 +168,43 @@ def test_states_from_outside_survive_saving(ending, tmp_path):
     model.save(path)
     inputs = [random(2, TIME, FEATURES), random(2, UNITS)]
     close(keras.models.load_model(path)(inputs), model(inputs))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="graphs of TensorFlow"
+)
+@pytest.mark.parametrize("length", [None, 5])
+def test_a_training_endpoint_goes_on_as_the_model_does(length, tmp_path):
+    """Of unknown length, too, where the way back captures arrays."""
+    import tensorflow as tf
+
+    inputs = keras.Input((length, 3))
+    layer = rnn_layers.rnn("peephole_lstm", 4, seed=0)
+    model = keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)))
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(model.trainable_variables)
+
+    def train(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+        weights = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, weights), weights)
+        return loss
+
+    specs = [tf.TensorSpec((None, length, 3)), tf.TensorSpec((None, 1))]
+    trained = tf.function(train, specs, autograph=False)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.track(optimizer)
+    archive.add_endpoint("train", trained)
+    archive.write_out(str(tmp_path / "saved"), verbose=False)
+    with warnings.catch_warnings(action="ignore"):
+        loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    x = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
+    y = np.ones((4, 1), "float32")
+    for _ in range(3):
+        np.testing.assert_allclose(loaded.train(x, y), trained(x, y), 1e-5)
 
 
 @pytest.mark.skipif(
