@@ -112,7 +112,7 @@ demo: $(INSTALLED) ## Try all runs on web pages at http://127.0.0.1:8000
 
 .PHONY: tensorboard
 tensorboard: $(INSTALLED) ## Watch all runs at http://127.0.0.1:6006
-	@$(RUN) -m tensorboard.main --logdir runs --host 127.0.0.1 $(ARGS)
+	@$(RUN) -c "import apps, tensorboard.main; tensorboard.main.run_main()" --logdir runs --host 127.0.0.1 $(ARGS)
 
 .PHONY: clean
 clean: ## Delete the demo data and the caches (runs stay)

@@ -26,12 +26,9 @@ Letters of shapes: B batch, T time, F features, K symbols to remember.
 
 import argparse
 import math
-import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

@@ -27,10 +27,7 @@ Letters of shapes: B batch, T frames, N notes (88).
 """
 
 import argparse
-import os
 import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

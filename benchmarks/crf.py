@@ -8,11 +8,8 @@ again and again; printed are medians in milliseconds and the ratio.
 """
 
 import argparse
-import os
 import statistics
 import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf

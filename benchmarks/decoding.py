@@ -23,7 +23,6 @@ import statistics
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Threads of torch would else wait busily beside those of TensorFlow.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

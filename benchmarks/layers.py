@@ -21,8 +21,6 @@ import platform
 import statistics
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -329,9 +327,9 @@ def measured(chosen):
 
 def complete(chosen):
     """Tells whether the command line leaves nothing out."""
-    counts = [len(chosen.cells), len(chosen.shapes), len(chosen.variants)]
-    everything = [len(CELLS), len(SHAPES), len(VARIANTS)]
-    return counts == everything and len(chosen.what) == len(WHATS)
+    counts = [len(chosen.shapes), len(chosen.variants), len(chosen.what)]
+    everything = [len(SHAPES), len(VARIANTS), len(WHATS)]
+    return chosen.cells == CELLS and counts == everything
 
 
 def main():

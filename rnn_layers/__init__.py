@@ -6,6 +6,7 @@ Importing the package is all that `keras.models.load_model` needs to load a
 model with these layers.
 """
 
+import rnn_layers.notices  # noqa: F401 (first: it imports Keras)
 from rnn_layers import convert
 from rnn_layers.cells.catalogue import names, output_width
 from rnn_layers.layers.attention import (

@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 # In pixels: the longer side of a tile, what is between tiles, a line of text,
-# and how wide a strip becomes at most (report's pages are as wide).
+# and how wide a strip becomes at most, which TensorBoard shows at its size.
 TILE = 96
 GAP = 8
 LINE = 18
-WIDTH = 832
+WIDTH = 416
 
 # Largest and smallest letters; words that are longer still are cut.
 LETTERS = (13, 9)
@@ -21,6 +21,11 @@ LETTERS = (13, 9)
 # can be seen on dark pictures and on bright ones.
 FOG = (150, 158, 170)
 THICK = 0.8
+
+
+def fog(weights: np.ndarray) -> np.ndarray:
+    """Return how much fog hides each region: none the one with most weight."""
+    return THICK * (1 - weights / max(weights.max(), 1e-9))
 
 
 def overlay(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:

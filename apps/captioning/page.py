@@ -14,13 +14,12 @@ from . import attention
 TEMPLATE = "captioning/report.html.jinja"
 
 # The longer side of a picture on a page, in pixels, and Pillow's quality.
-SIDE = 256
+SIDE = 448
 QUALITY = 82
 
 
 def example(
     path: Path,
-    pixels: np.ndarray,
     captions: list[Hypothesis],
     words_and_weights: tuple[list[str], np.ndarray] | None,
     references: Sequence[str] = (),
@@ -30,29 +29,33 @@ def example(
 
     Args:
         path: The file of the picture.
-        pixels: uint8 `(H, W, 3)`, in the size of the model.
         captions: The best first.
-        words_and_weights: Of the best, see `attention.strip`, or `None`.
+        words_and_weights: Of the best, the words and `(T, rows, columns)`, or
+            `None`.
         references: Captions of people.
         errors: Of the best caption, the facts that are missing and those that
             are false; `None` if the facts of the picture are not known.
     """
-    strip = None
-    if words_and_weights is not None:
-        strip = attention.strip(pixels, *words_and_weights)
+    picture, size = thumbnail(images.content(path))
     return {
         "name": images.printable(path.name),
-        "picture": thumbnail(images.content(path)),
+        "picture": picture,
+        "size": size,
         "captions": captions,
         "references": references,
         "errors": errors,
-        "attention": strip,
+        "attention": [
+            (word, attention.fog(weights).tolist())
+            for word, weights in zip(*words_and_weights, strict=True)
+        ]
+        if words_and_weights
+        else [],
     }
 
 
-def thumbnail(content: bytes) -> bytes:
-    """Return a small JPEG of the bytes of any picture."""
+def thumbnail(content: bytes) -> tuple[bytes, tuple[int, int]]:
+    """Return a small JPEG of the bytes of any picture, its width and height."""
     buffer = io.BytesIO()
     small = images.thumbnail(content, SIDE)
     small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    return buffer.getvalue()
+    return buffer.getvalue(), small.size

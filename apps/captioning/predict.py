@@ -46,8 +46,8 @@ from .model import IncrementalDecoder
 
 BATCH = 32
 EXPLANATION = (
-    "Below each picture: what the decoder attends to at each word; the rest is"
-    " in fog."
+    "Below, for each word of the caption, what the decoder attends to: the rest"
+    " is in fog."
 )
 
 
@@ -295,7 +295,7 @@ def main(options: Options) -> None:
             weights = captioner.attention(
                 inputs, [best[0] for best in captions]
             )
-            examples += map(page.example, files, pictures, captions, weights)
+            examples += map(page.example, files, captions, weights)
     if len(bad) == len(paths):
         raise cli.UserError(bad.report(len(paths)))
     if options.json:

@@ -34,18 +34,25 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from .tokens import tokenized
 
-METRICS = (
-    "bleu_1",
-    "bleu_2",
-    "bleu_3",
-    "bleu_4",
-    "rouge_l",
-    "cider",
-    "bleu_4_greedy",
-    "cider_greedy",
-    "perplexity",
-    "right",
-)
+METRICS = {
+    "bleu_1": "share of words that people's captions have, too, 0 to 100",
+    "bleu_2": "the same of one and two words in a row",
+    "bleu_3": "the same of one to three",
+    "bleu_4": "the same of one to four words in a row",
+    "rouge_l": "longest common subsequence with people's captions, 0 to 1",
+    "cider": "words in common with them, rare ones heavier, 0 to 10",
+    "bleu_4_greedy": "bleu_4 of greedy decoding",
+    "cider_greedy": "cider of greedy decoding",
+    "perplexity": "of people's captions, lower is better: as many equally"
+    " likely words there are to choose from",
+    "right": "share of captions with every fact of the picture and no other",
+}
+
+BASELINES = {
+    "most_frequent": "always the most frequent caption of train",
+    "nearest_picture": "a caption of the most similar picture of train",
+    "human": "each caption of people against the others of its picture",
+}
 
 
 def scores(
@@ -85,6 +92,12 @@ def scores(
     if meteor and shutil.which("java"):
         metrics["meteor"] = _meteor(expected, predicted)
     return metrics
+
+
+def agreement(output: str, references: Sequence[str]) -> float:
+    """Return the ROUGE-L of one caption."""
+    texts = [tokenized(reference) for reference in references]
+    return float(Rouge().calc_score([tokenized(output)], texts))
 
 
 def _cider(references, outputs):

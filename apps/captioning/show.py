@@ -1,17 +1,20 @@
 """What a training shows: samples, pictures, the report, the summary."""
 
+import numpy as np
+
 from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import captioning as pipeline
 from data_pipelines.vision import images
 
-from . import attention, page
+from . import attention, page, scores
 from .predict import EXPLANATION, Predictor
-from .scores import METRICS
+from .scores import BASELINES, METRICS
 
 SAMPLES = 24
 PICTURES = 6
+EXAMPLES = 16
 
 
 class Samples(samples.Samples):
@@ -58,31 +61,45 @@ def write_report(
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and the words' projector."""
+    """Write `report.html`, and the words' projector."""
     vectors = captioner.decoder.embedding.get_weights()[0]
     write_projector(run, vectors, captioner.tokenizer.pieces, special=4)
-    curve = report.curve(result.progress.rows, ["loss", "perplexity", "cider"])
-    run.file("curve.png").write_bytes(curve)
-    explanation = (
-        "Test pictures, evenly spread over the split: the caption, and those of"
-        " people."
+    test, captions = data.test, result.predictions
+    rows = samples.instructive(
+        np.exp([caption.score for caption in captions]),
+        [
+            _wrong(captions[row].text, test.pictures[row].captions, facts)
+            for row, facts in enumerate(test.facts)
+        ],
+        EXAMPLES,
     )
+    explanation = "Test pictures, confident and wrong ones first: the caption,"
+    explanation += " and those of people."
     if captioner.has_attention:
         explanation += " " + EXPLANATION
-    report.render(
-        run.file("report.html"),
+    names = columns(result.scores)
+    report.of_training(
+        run,
         page.TEMPLATE,
-        title=run.name,
-        test_set=f"{len(data.test):,} pictures",
-        scores={run.name: result.scores, **result.baselines},
-        metrics=columns(result.scores),
-        pictures=[("Training", curve)],
+        result,
+        test_set=f"{len(test):,} pictures",
+        metrics={name: METRICS[name] for name in names},
+        baselines=BASELINES,
+        main="cider",
+        curves=["loss", "perplexity", "cider"],
         explanation=explanation,
         examples=[
-            _example(captioner, data.test, row, result.predictions[row])
-            for row in samples.spread(len(data.test), SAMPLES)
+            _example(captioner, test, row, captions[row]) for row in rows
         ],
     )
+
+
+def _wrong(caption, references, facts):
+    """Return how wrong a caption is, from 0 to 1."""
+    wrong = errors(caption, facts)
+    if wrong is None:
+        return 1 - scores.agreement(caption, references)
+    return float(any(wrong.values()))
 
 
 def _example(captioner, split, row, caption):
@@ -91,7 +108,6 @@ def _example(captioner, split, row, caption):
     inputs = split.example_input(row)[None]
     return page.example(
         picture.path,
-        images.read(picture.path, captioner.size),
         [caption],
         captioner.attention(inputs, [caption])[0],
         picture.captions,

@@ -11,6 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
+# Of more classes, those with the lowest F1 are shown.
+_MOST_CLASSES = 40
+
 
 def classification(targets: np.ndarray, probabilities: np.ndarray) -> dict:
     """Score predictions.
@@ -41,6 +44,41 @@ def classification(targets: np.ndarray, probabilities: np.ndarray) -> dict:
         "macro_f1": float(macro_f1),
         "roc_auc": roc_auc,
     }
+
+
+def by_class(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    labels: list[str],
+    trained: np.ndarray,
+) -> dict[str, dict]:
+    """Return scores and examples of each class, by its name.
+
+    Args:
+        targets: `(N,)` integers, the correct classes.
+        probabilities: `(N, C)` predicted probabilities.
+        labels: Names of the C classes.
+        trained: `(C,)` examples of each in train.
+    """
+    from sklearn import metrics
+
+    *shares, tested = metrics.precision_recall_fscore_support(
+        targets,
+        probabilities.argmax(axis=1),
+        labels=range(len(labels)),
+        zero_division=0.0,
+    )
+    names = ("precision", "recall", "f1", "test", "train")
+    counts = tested.astype(int), trained
+    rows = zip(*(c.tolist() for c in (*shares, *counts)), strict=True)
+    table = {
+        label: dict(zip(names, row, strict=True))
+        for label, row in zip(labels, rows, strict=True)
+    }
+    if len(table) <= _MOST_CLASSES:
+        return table
+    worst = sorted(table, key=lambda label: table[label]["f1"])
+    return {label: table[label] for label in worst[:_MOST_CLASSES]}
 
 
 def nll(targets: np.ndarray, probabilities: np.ndarray) -> float:

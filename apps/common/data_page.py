@@ -145,7 +145,7 @@ def write(
         notes=notes,
         costs=costs,
         histograms=[
-            (name, histogram(name, numbers))
+            report.svg(histogram(name, numbers), f"histogram of {name}")
             for name, numbers in described.measured.items()
             if any(map(len, numbers.values()))
         ],
@@ -176,8 +176,8 @@ def _class_rows(classes):
     ]
 
 
-def histogram(title: str, numbers: Mapping[str, np.ndarray]) -> bytes:
-    """Draw how numbers of splits are distributed; return PNG bytes."""
+def histogram(title: str, numbers: Mapping[str, np.ndarray]):
+    """Draw how numbers of splits are distributed, a figure of matplotlib."""
     every = np.concatenate([np.asarray(n) for n in numbers.values()])
     low, most = every.min(), np.percentile(every, _MOST_SHARE)
     integers = np.issubdtype(every.dtype, np.integer)
@@ -186,7 +186,7 @@ def histogram(title: str, numbers: Mapping[str, np.ndarray]) -> bytes:
         edges = np.arange(low, most + width + 1, width)
     else:
         edges = np.linspace(low, max(most, low + 1e-6), _BARS + 1)
-    drawn = report.figure(7, 2.4)
+    drawn = report.figure(4.2, 2.4)
     axes = drawn.subplots()
     for name, own in numbers.items():
         if len(own):
@@ -202,4 +202,4 @@ def histogram(title: str, numbers: Mapping[str, np.ndarray]) -> bytes:
     axes.set_xlabel(title)
     axes.set_ylabel("share of the split")
     axes.legend(frameon=False)
-    return report.png(drawn)
+    return drawn

@@ -22,11 +22,19 @@ NEVER = (Tokenizer.PADDING, Tokenizer.UNKNOWN, Tokenizer.BEGIN)
 
 
 class Hypothesis(typing.NamedTuple):
-    """One output: readable text, its score, and its tokens with the end."""
+    """One output.
+
+    Attributes:
+        text: Readable.
+        score: By which it is compared with others.
+        tokens: With the end.
+        log_probability: Of all of its tokens together.
+    """
 
     text: str
     score: float
     tokens: np.ndarray
+    log_probability: float
 
 
 def generate(
@@ -118,14 +126,16 @@ def hypotheses(
     decoded: decoding.Decoded, tokenizer: Tokenizer
 ) -> list[list[Hypothesis]]:
     """Return the hypotheses of each input as text, the best first."""
-    tokens, lengths, scores, _ = map(np.asarray, decoded)  # B K L, B K, B K
+    # B K L, B K, B K, B K
+    tokens, lengths, scores, logs = map(np.asarray, decoded)
+    numbers = scores.tolist(), logs.tolist()
     return [
         [
-            Hypothesis(tokenizer.decode(row[:length]), score, row[:length])
-            for row, length, score in zip(*parts, strict=True)
+            Hypothesis(tokenizer.decode(row[:length]), score, row[:length], log)
+            for row, length, score, log in zip(*parts, strict=True)
             if length
         ]
-        for parts in zip(tokens, lengths, scores.tolist(), strict=True)
+        for parts in zip(tokens, lengths, *numbers, strict=True)
     ]
 
 

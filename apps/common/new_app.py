@@ -4,7 +4,8 @@
     make train-signs ARGS="--preset smoke"
 
 The word `captioning` becomes `signs` wherever the copied files have it, in
-names of files, modules and targets as in prose. Nothing else changes.
+names of files, modules and targets as in prose, and in the paths of templates.
+Nothing else changes.
 """
 
 import dataclasses
@@ -70,6 +71,9 @@ def copy(source: str, name: str, root: Path = ROOT) -> list[Path]:
 
 def _rename(path: Path, source: str, name: str) -> None:
     """Put the new name in the place of the old one, inside and in the path."""
+    if path.suffix == ".jinja":  # other words of it are the field's
+        text = path.read_text("utf-8").replace(f'"{source}/', f'"{name}/')
+        path.write_text(text, "utf-8")
     if path.suffix in (".py", ".md"):
         text = path.read_text("utf-8")
         for form in (str, str.capitalize, _dashed):

@@ -1,5 +1,6 @@
-"""Where a result comes from: versions, git commit, device."""
+"""Where a result comes from: versions, git commit, device, time."""
 
+import datetime
 import os
 import platform
 import subprocess
@@ -44,6 +45,11 @@ def device() -> str:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return f"cpu ({len(os.sched_getaffinity(0))} cores)"
     return f"cpu ({os.cpu_count()} cores)"
+
+
+def now() -> str:
+    """Return the time in UTC, to the minute: "2026-11-30 10:45 UTC"."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _git(*words):

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from apps.common import checkpoint, distributed, provenance
+from apps.common.tables import duration
 from apps.common.terminal import busy
 
 # Steps on one batch: the first one is traced and compiled, the others timed.
@@ -134,11 +135,3 @@ def _seconds(model, batches):
         callbacks=[timer],
     )
     return timer.seconds
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"

@@ -4,8 +4,10 @@ import base64
 import functools
 import html
 import io
+import math
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -18,15 +20,12 @@ from data_pipelines.files.atomic import replacing
 # With more classes than this, tables and pictures do not name each.
 MOST_NAMED = 20
 
+# Colours of lines, told apart by the colour-blind, too. In pages they are
+# `--line1` and so on, lighter ones in the dark.
+LINES = ("#155e75", "#b45309", "#6d28d9", "#15803d", "#be123c", "#4b5563")
 
-def render(
-    path: str | Path,
-    template: str,
-    *,
-    title: str,
-    pictures: Sequence[tuple[str, bytes]] = (),
-    **values,
-) -> None:
+
+def render(path: str | Path, template: str, *, title: str, **values) -> None:
     """Write a page that needs no other file; all text in it is escaped.
 
     Args:
@@ -34,15 +33,102 @@ def render(
         template: Path of its template below `apps/`, which extends
             `common/templates/report.html.jinja`.
         title: Of the page.
-        pictures: Pairs of a heading and PNG bytes.
-        **values: What the template uses. A report of a training has
-            `test_set`, what it was tested on in words, `scores`, the rows of
-            its table, and `metrics`, the columns.
+        **values: What the template uses.
     """
     page = environment().get_template(template)
-    written = page.render(title=title, pictures=pictures, **values)
+    written = page.render(title=title, **values)
     with replacing(path) as temporary:
         temporary.write_text(written + "\n", "utf-8")
+
+
+def of_training(
+    run: runs.Run,
+    template: str,
+    result: runs.Result,
+    *,
+    test_set: str,
+    metrics: Mapping[str, str],
+    baselines: Mapping[str, str],
+    main: str,
+    lower: bool = False,
+    curves: Sequence[str] = ("loss",),
+    **values,
+) -> None:
+    """Write `report.html` of a training, and `curve.png`, its history.
+
+    Args:
+        run: The run.
+        template: See `render`.
+        result: What the training came to.
+        test_set: What it was tested on, in words.
+        metrics: What each score means, in the order of the table.
+        baselines: What each baseline is; others may be in it, too.
+        main: The score to compare with the baselines.
+        lower: Whether lower ones are better.
+        curves: What to draw over the epochs.
+        **values: What the template uses: `classes`, rows of scores by class;
+            `confusion`, labels and the matrix `(C, C)`, if there are any;
+            `charts`, pairs of a heading and SVG.
+    """
+    rows = result.progress.rows
+    scores = {run.name: result.scores, **result.baselines}
+    metrics = {
+        name: meaning
+        for name, meaning in metrics.items()
+        if any(row.get(name) is not None for row in scores.values())
+    }
+    run.file("curve.png").write_bytes(png(curve(rows, curves)))
+    render(
+        run.file("report.html"),
+        template,
+        title=run.name,
+        record=runs.measured(run, result),
+        config=run.record["config"],
+        task=task(run.app, run.record["config"]),
+        remarks=remarks(run, result, main, lower),
+        test_set=test_set,
+        scores=scores,
+        metrics=metrics,
+        baselines={name: baselines[name] for name in result.baselines},
+        curves=[
+            svg(curve(rows, [name]), f"{name} over the epochs")
+            for name in curves
+        ],
+        **values,
+    )
+
+
+def by_class(
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+    trained: np.ndarray,
+) -> dict:
+    """Return what `of_training` shows of a classifier's classes.
+
+    Args:
+        targets: `(N,)`, the correct classes.
+        probabilities: `(N, C)`.
+        labels: Names of the classes.
+        trained: `(C,)` examples of each in train.
+    """
+    from apps.common import classification_metrics  # imports Keras
+
+    both = targets, probabilities
+    matrix = None
+    if len(labels) <= MOST_NAMED:
+        matrix = labels, classification_metrics.confusion(*both).tolist()
+    return {
+        "classes": classification_metrics.by_class(*both, labels, trained),
+        "confusion": matrix,
+    }
+
+
+def task(app: str, config: Mapping) -> str:
+    """Return what an app does in a line, as the model card says it."""
+    template = environment().get_template(f"{app}/card.md.jinja")
+    context = template.new_context({"config": config})
+    return "".join(template.blocks["task"](context))
 
 
 @functools.cache
@@ -57,6 +143,9 @@ def environment() -> jinja2.Environment:
     )
     jinja.globals["zip"] = zip
     jinja.filters["number"] = tables.number
+    jinja.filters["duration"] = tables.duration
+    jinja.filters["chance"] = chance
+    jinja.filters["data"] = data_address
     jinja.filters["image"] = lambda *args: Markup(image(*args))
     jinja.filters["table"] = lambda *args: Markup(tables.html(*args))
     return jinja
@@ -94,16 +183,32 @@ def remarks(
     return lines
 
 
+def chance(log_probability: float) -> str:
+    """Return a probability in words: "12 %", "1 in 3,400", "1 in 10^12"."""
+    percent = 100 * math.exp(log_probability)
+    if percent >= 1:
+        return f"{percent:.0f} %"
+    zeros = -log_probability / math.log(10)
+    if zeros > 6:
+        return f"1 in 10^{zeros:.0f}"
+    return f"1 in {10**zeros:,.0f}"
+
+
+def data_address(picture: bytes, kind: str = "png") -> str:
+    """Return the address of a picture, `png` or `jpeg`, that is the picture."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
 def image(picture: bytes, description: str, kind: str = "png") -> str:
     """Return the bytes of a picture, `png` or `jpeg`, as HTML."""
-    data = base64.b64encode(picture).decode()
-    address = f"data:image/{kind};base64,{data}"
+    address = data_address(picture, kind)
     return f'<img src="{address}" alt="{html.escape(description)}">'
 
 
 def figure(width: float, height: float):
     """Return a figure of matplotlib in the style of the reports, in inches."""
     import matplotlib
+    from cycler import cycler
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update(
@@ -111,6 +216,9 @@ def figure(width: float, height: float):
             "font.size": 9,
             "axes.spines.top": False,
             "axes.spines.right": False,
+            "axes.prop_cycle": cycler(color=LINES),
+            "svg.fonttype": "none",
+            "svg.hashsalt": "unroll",
         }
     )
     return Figure(figsize=(width, height), layout="constrained")
@@ -126,8 +234,32 @@ def png(drawn, dpi: int = 130) -> bytes:
     return buffer.getvalue()
 
 
-def curve(rows: Sequence[dict], metrics: Sequence[str]) -> bytes:
-    """Draw the training history; return PNG bytes.
+def svg(drawn, description: str) -> Markup:
+    """Return a figure of matplotlib as SVG for a page, in the page's colours.
+
+    It is as wide as its place, and its letters are those of the page.
+    """
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        drawn.savefig(buffer, format="svg", transparent=True)
+    text = buffer.getvalue()
+    text = re.sub(r"(?s)<(metadata|style).*?</\1>", "", text)
+    # Names of groups would stand in a page more than once.
+    text = re.sub('<g id="[^"]*"', "<g", text)
+    # The font is that of the page, and so are the colours.
+    text = re.sub("'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
+    text = text.replace("#000000", "currentColor")
+    for number, color in enumerate(LINES, 1):
+        text = text.replace(color, f"var(--line{number})")
+    (box,) = re.findall('viewBox="[^"]*"', text)
+    drawing = text[text.index(">", text.index("<svg")) + 1 :]
+    label = html.escape(description)
+    return Markup(f'<svg role="img" aria-label="{label}" {box}>{drawing}')
+
+
+def curve(rows: Sequence[dict], metrics: Sequence[str]):
+    """Draw the training history, a figure of matplotlib.
 
     Args:
         rows: Dicts, one an epoch, as in `log.csv`.
@@ -139,16 +271,18 @@ def curve(rows: Sequence[dict], metrics: Sequence[str]) -> bytes:
     epochs = [row["epoch"] for row in rows]
     panels = np.atleast_1d(drawn.subplots(1, len(metrics)))
     for axes, name in zip(panels, metrics, strict=True):
-        for key, label in [(name, "train"), ("val_" + name, "validation")]:
+        for key, label, style, color in [
+            (name, "train", ".--", LINES[0]),
+            ("val_" + name, "validation", "o-", LINES[1]),
+        ]:
             if all(key in row for row in rows):
-                axes.plot(
-                    epochs, [row[key] for row in rows], marker=".", label=label
-                )
+                values = [row[key] for row in rows]
+                axes.plot(epochs, values, style, c=color, ms=4, label=label)
         axes.set_title(name)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend(frameon=False)
-    return png(drawn)
+    return drawn
 
 
 def confusion_picture(matrix: np.ndarray, labels: Sequence[str]) -> bytes:

@@ -7,7 +7,7 @@
     model.keras      the best weights so far
     backup/          what a killed run needs to go on
     log.csv          one row an epoch
-    tensorboard/     event files
+    train/, validation/   event files of TensorBoard
     README.md        the model card
     metrics.json     test scores; its presence says that the run is finished
     export/          the SavedModel
@@ -517,17 +517,13 @@ def _are_scores(scores):
     )
 
 
-def finish(run: Run, config, result: Result) -> dict:
-    """Write `metrics.json`, the only source of a published number.
-
-    Before it, the model card that says the same. Return the record written.
-    """
-    from apps.common import card  # draws pages, of which flags know nothing
-
-    record = {
+def measured(run: Run, result: Result) -> dict:
+    """Return what `metrics.json` says of a run, the report and the card."""
+    config = run.record["config"]
+    return {
         "app": run.app,
         "run": run.name,
-        "dataset": config.dataset,
+        "dataset": config["dataset"],
         "command": run.record["command"],
         "metrics": result.scores,
         "baselines": result.baselines,
@@ -539,12 +535,24 @@ def finish(run: Run, config, result: Result) -> dict:
         "epochs": result.progress.epoch,
         "best_epoch": result.progress.best_epoch,
         "train_seconds": round(result.progress.seconds, 1),
+        "finished": provenance.now(),
         "examples": result.examples,
-        "seed": config.seed,
+        "seed": config["seed"],
         "versions": run.record.get("versions"),
         "device": run.machines.engine or provenance.device(),
         "commit": run.record.get("commit"),
     }
+
+
+def finish(run: Run, result: Result) -> dict:
+    """Write `metrics.json`, the only source of a published number.
+
+    Before it, the model card that says the same. Return the record written.
+    """
+    from apps.common import card, tensorboard  # flags know nothing of them
+
+    record = measured(run, result)
+    tensorboard.write_hparams(run, run.record["config"], result.scores)
     card.write(run.path, run.record["config"], record)
     _write_json(run.file("metrics.json"), record)
     return record

@@ -1,10 +1,14 @@
 """Examples that a training shows after each epoch."""
 
+import html
+import re
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import runs, tables
+from apps.common import runs
 from data_pipelines.files.atomic import replacing
 
 
@@ -13,6 +17,45 @@ def spread(count: int, most: int) -> list[int]:
     if not count:
         return []
     return np.unique(np.linspace(0, count - 1, most).astype(int)).tolist()
+
+
+def instructive(sure: np.ndarray, errors: np.ndarray, most: int) -> list[int]:
+    """Return rows that teach most: first what is sure and wrong.
+
+    At least half of them are wrong, if so many are; of the right ones the least
+    sure follow.
+
+    Args:
+        sure: `(N,)`, how sure the model is of each, from 0 to 1.
+        errors: `(N,)`, how wrong it is, 0 for what is right.
+        most: How many rows.
+    """
+    sure, errors = np.asarray(sure), np.asarray(errors)
+    order = np.argsort(-sure * errors, kind="stable")
+    wrong = order[errors[order] > 0]
+    order = np.argsort(sure, kind="stable")
+    right = order[errors[order] <= 0]
+    wrong = wrong[: max(most - len(right), -(-most // 2))]
+    return [*wrong.tolist(), *right[: most - len(wrong)].tolist()]
+
+
+def as_list(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return examples as Markdown: a point each, a line for each column.
+
+    TensorBoard breaks the cells of its tables in the midst of words.
+    """
+
+    def literal(text):
+        return re.sub(r"([\\`*_{}\[\]()#+.!>-])", r"\\\1", html.escape(text))
+
+    def point(line):
+        parts = [
+            f"**{column}** {literal(cell)}" if column else literal(cell)
+            for column, cell in zip(columns, line, strict=True)
+        ]
+        return "* " + "  \n  ".join(parts)
+
+    return "\n".join(map(point, lines))
 
 
 class Samples(keras.callbacks.Callback):
@@ -34,7 +77,7 @@ class Samples(keras.callbacks.Callback):
         self.validation = validation
         self.file = run.file("samples.txt")
         self.writer = tf.summary.create_file_writer(
-            str(run.file("tensorboard") / "validation"),
+            str(run.file("validation")),
             filename_suffix=".samples",
         )
 
@@ -51,7 +94,7 @@ class Samples(keras.callbacks.Callback):
         with self.writer.as_default(epoch + 1):
             for tag, png in self.pictures(epoch).items():
                 tf.summary.image(tag, tf.io.decode_png(png, channels=3)[None])
-            tf.summary.text("samples", tables.markdown(self.columns, lines))
+            tf.summary.text("samples", as_list(self.columns, lines))
         self.writer.flush()
         self._write(epoch + 1, lines)
 

@@ -2,8 +2,10 @@
 
 import json
 import typing
+from collections.abc import Iterator
 
 import numpy as np
+from markupsafe import Markup
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -69,9 +71,12 @@ def write(sweep: "Sweep") -> None:
     with replacing(sweep.path / results.SWEEP) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     done = sweep.journal.trials(TrialState.COMPLETE)
-    charts = {}
+    charts = []
     if done:
-        charts = {"Trials": history(sweep), "Values": slices(sweep)}
+        note = f"{sweep.record['monitor']} of each trial, in their order."
+        charts.append(("Trials", [history(sweep)], note))
+        note = "Of the trials that were trained to the end, by each setting."
+        charts.append(("Values", list(slices(sweep)), note))
     report.render(
         sweep.path / "sweep.html",
         "common/templates/sweep.html.jinja",
@@ -135,12 +140,12 @@ def summary(sweep: "Sweep", names: list[str]) -> None:
     echo(f"wrote {sweep.path / 'sweep.html'}")
 
 
-def history(sweep: "Sweep") -> bytes:
+def history(sweep: "Sweep") -> Markup:
     """Draw the values of trials in their order, and the best until each."""
     from matplotlib.ticker import MaxNLocator
 
     trials = sweep.journal.trials(TrialState.COMPLETE, TrialState.PRUNED)
-    drawn = report.figure(7, 2.6)
+    drawn = report.figure(4.2, 2.6)
     axes = drawn.subplots()
     for state, marker in ((TrialState.PRUNED, "x"), (TrialState.COMPLETE, "o")):
         own = [t for t in trials if t.state == state]
@@ -164,20 +169,16 @@ def history(sweep: "Sweep") -> bytes:
     axes.set_xlabel("trial")
     axes.set_ylabel(sweep.record["monitor"])
     axes.legend(frameon=False, fontsize=7)
-    return report.png(drawn)
+    return report.svg(drawn, "values of the trials in their order")
 
 
-def slices(sweep: "Sweep") -> bytes:
+def slices(sweep: "Sweep") -> Iterator[Markup]:
     """Draw the values of whole trials over each setting."""
     trials = sweep.journal.trials(TrialState.COMPLETE)
-    columns = min(len(sweep.space), 3)
-    lines = -(-len(sweep.space) // columns)
-    drawn = report.figure(3.2 * columns, 2.2 * lines)
-    panels = np.atleast_1d(drawn.subplots(lines, columns)).ravel()
-    for axes in panels[len(sweep.space) :]:
-        axes.set_visible(False)
     values = [trial.value for trial in trials]
-    for axes, (name, one) in zip(panels, sweep.space.items(), strict=False):
+    for name, one in sweep.space.items():
+        drawn = report.figure(4.2, 2.6)
+        axes = drawn.subplots()
         chosen = [trial.params[name] for trial in trials]
         if isinstance(one, CategoricalDistribution):
             labels = [vary.shown(choice) for choice in one.choices]
@@ -188,4 +189,4 @@ def slices(sweep: "Sweep") -> bytes:
             axes.set_xscale("log")
         axes.plot(chosen, values, "o", ms=4)
         axes.set_title(name)
-    return report.png(drawn)
+        yield report.svg(drawn, f"{sweep.record['monitor']} by {name}")

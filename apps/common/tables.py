@@ -65,6 +65,14 @@ def number(value) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def _cells(rows, columns):
     return [
         [number(name), *(number(row.get(c)) for c in columns)]

@@ -4,15 +4,17 @@ Tags under `train`: `loss`, metrics, `learning_rate`, `gradient_norm` (of the
 last step of the epoch, before clipping), `examples_per_second` and
 `tokens_per_second` (padding and validation time left out), histograms of all
 weights; under `validation`: `loss` and the metrics. Projector: the embeddings.
+HParams: the configuration of a finished run beside its scores on test.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
+from tensorboard.plugins.hparams import api as hparams
 
 from apps.common.runs import Run
 
@@ -24,7 +26,7 @@ PROFILED = range(5, 15)
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Write event files under `tensorboard/` of a run.
+    """Write event files into `train/` and `validation/` of a run.
 
     Args:
         run: The `runs.Run`.
@@ -42,11 +44,10 @@ class TensorBoard(keras.callbacks.Callback):
         profile: bool = False,
     ):
         super().__init__()
-        folder = run.file("tensorboard")
-        self.profile = str(folder) if profile else None
-        self.train = tf.summary.create_file_writer(str(folder / "train"))
-        self.validation = tf.summary.create_file_writer(
-            str(folder / "validation")
+        self.profile = str(run.path) if profile else None
+        self.train, self.validation = (
+            tf.summary.create_file_writer(str(run.file(name)))
+            for name in ("train", "validation")
         )
         tokens = examples * float(lengths.mean())
         self.amounts = {"examples": examples, "tokens": tokens}
@@ -95,25 +96,60 @@ class TensorBoard(keras.callbacks.Callback):
         self.validation.close()
 
 
+def write_hparams(
+    run: Run, config: Mapping[str, object], scores: Mapping[str, float | None]
+) -> None:
+    """Show a configuration and scores in TensorBoard's HParams."""
+    plain = {
+        name: value
+        for name, value in config.items()
+        if isinstance(value, (bool, int, float, str))
+    }
+    writer = tf.summary.create_file_writer(str(run.path))
+    with writer.as_default(0):
+        hparams.hparams(plain, trial_id=f"{run.app}/{run.name}")
+        for name, score in scores.items():
+            if score is not None:
+                tf.summary.scalar(f"test/{name}", score)
+    writer.close()
+
+
 def write_projector(
-    run: Run, vectors: np.ndarray, words: Sequence[str], special: int = 0
+    run: Run,
+    vectors: np.ndarray,
+    words: Sequence[str],
+    special: int = 0,
+    columns: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
     """Show vectors `(N, D)` under N words in TensorBoard's projector.
 
     The first ones, which are special, and those behind `MOST_WORDS` are not
     shown.
+
+    Args:
+        run: The run.
+        vectors: `(N, D)`.
+        words: N words.
+        special: How many are special.
+        columns: N numbers of each name, by which words can be coloured.
     """
     shown = slice(special, special + MOST_WORDS)
     vectors, words = vectors[shown], words[shown]
+    named = {name: values[shown] for name, values in (columns or {}).items()}
     # TensorBoard looks for the projector's files only in a folder that holds
     # event files, and reads tab-separated values; checkpoints of Keras 3 it
     # cannot read.
-    folder = run.file("tensorboard") / "train"
+    folder = run.file("train")
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "vectors.tsv", "w", encoding="utf-8") as file:
         for vector in vectors:
             file.write("\t".join(f"{x:.5f}" for x in vector) + "\n")
-    (folder / "words.tsv").write_text("\n".join(words) + "\n", "utf-8")
+    with open(folder / "words.tsv", "w", encoding="utf-8") as file:
+        if named:  # one column has no heading
+            file.write("\t".join(["word", *named]) + "\n")
+        for word, *numbers in zip(words, *named.values(), strict=True):
+            cells = (f"{number:.3f}" for number in numbers)
+            file.write("\t".join([word, *cells]) + "\n")
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add()
     embedding.tensor_name = "words"

@@ -32,8 +32,7 @@ class Validated(distributed.Machines):
         kept = next(
             c for c in callbacks if isinstance(c, checkpoint.Checkpoint)
         )
-        folder = str(kept.run.file("tensorboard"))
-        writer = tf.summary.create_file_writer(folder)
+        writer = tf.summary.create_file_writer(str(kept.run.path))
         with writer.as_default():
             hparams.hparams(self.about, trial_id=str(kept.run.path))
         writer.close()

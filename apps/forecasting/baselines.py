@@ -1,13 +1,5 @@
 """What every model has to beat, fitted to each series alone.
 
-    naive            the last value
-    seasonal_naive   the value a season before
-    drift            a line through the first and the last value
-    ar               an autoregression, least squares
-    theta            Assimakopoulos and Nikolopoulos, 2000
-    ets              exponential smoothing with a damped trend and a season
-    arima            ARIMA(1, 1, 1) of what is seasonally adjusted
-
 Intervals are normal. The last three, of statsmodels, take long: they are fitted
 to the last `MOST_VALUES` values before a window, for so many windows, evenly
 spread, as the user allows; their scores are those of these windows.
@@ -29,6 +21,17 @@ from data_pipelines.forecasting.datasets import LEVELS
 
 from . import scores
 from .scores import Truth, interpolated
+
+BASELINES = {
+    "naive": "the last value",
+    "seasonal_naive": "the value a season before",
+    "drift": "a line through the first and the last value",
+    "ar": "an autoregression, least squares",
+    "theta": "the theta method (Assimakopoulos and Nikolopoulos, 2000)",
+    "ets": "exponential smoothing with a damped trend and a season",
+    "arima": "ARIMA(1, 1, 1) of what is seasonally adjusted",
+    "attainable": "of the demo: what is known of how it was generated",
+}
 
 MOST_VALUES = 500
 

@@ -23,6 +23,7 @@ def fans(
     quantiles: np.ndarray,
     rows: Sequence[int],
     kind: str = "png",
+    columns: int = 3,
 ) -> bytes:
     """Draw the forecasts of some windows, PNG or SVG.
 
@@ -31,69 +32,81 @@ def fans(
         quantiles: `(N, H, Q)` of all of them.
         rows: Which windows are drawn.
         kind: "png" or "svg".
+        columns: How many stand side by side.
     """
-    columns = min(len(rows), 3)
+    columns = min(len(rows), columns)
     lines = -(-len(rows) // columns)
     drawn = report.figure(4.2 * columns, 2.2 * lines)
     panels = np.atleast_1d(drawn.subplots(lines, columns)).ravel()
     for axes in panels[len(rows) :]:
         axes.set_visible(False)
-    series, origins = split.windows
     for axes, row in zip(panels, rows, strict=False):
-        number, origin = series[row], int(origins[row])
-        ahead = quantiles[row]
-        past = split.store.values[number][:origin][-_PAST * len(ahead) :]
-        axes.plot(np.arange(-len(past), 0), past, color="0.4", lw=0.8)
-        steps = np.arange(len(ahead))
-        for name, (low, high) in reversed(INTERVALS.items()):
-            axes.fill_between(
-                steps,
-                ahead[:, low],
-                ahead[:, high],
-                color="tab:blue",
-                alpha=0.2,
-                lw=0,
-                label=name.replace("coverage_", "") + " %",
-            )
-        axes.plot(steps, ahead[:, MEDIAN], color="tab:blue", label="median")
-        targets = split.targets[row]
-        if not np.isnan(targets).all():
-            target_steps = np.arange(len(targets))
-            axes.plot(target_steps, targets, "k.", ms=2.5, label="observed")
-        title = split.store.names[number]
-        axes.set_title(report.literal([title])[0][:40])
+        _draw(axes, split, quantiles, row)
     panels[0].legend(frameon=False, fontsize=7)
     return _svg(drawn) if kind == "svg" else report.png(drawn)
 
 
-def by_step(rows: Mapping[str, Mapping], metric: str) -> bytes:
+def fan(split: Split, quantiles: np.ndarray, row: int):
+    """Draw the forecast of one window, a figure of matplotlib."""
+    drawn = report.figure(4.2, 2.4)
+    _draw(drawn.subplots(), split, quantiles, row)
+    return drawn
+
+
+def _draw(axes, split, quantiles, row):
+    series, origins = split.windows
+    number, origin, ahead = series[row], int(origins[row]), quantiles[row]
+    past = split.store.values[number][:origin][-_PAST * len(ahead) :]
+    line = report.LINES[0]
+    axes.plot(np.arange(-len(past), 0), past, color="black", alpha=0.6, lw=0.8)
+    steps = np.arange(len(ahead))
+    for name, (low, high) in reversed(INTERVALS.items()):
+        axes.fill_between(
+            steps,
+            ahead[:, low],
+            ahead[:, high],
+            color=line,
+            alpha=0.2,
+            lw=0,
+            label=name.replace("coverage_", "") + " %",
+        )
+    axes.plot(steps, ahead[:, MEDIAN], color=line, label="median")
+    targets = split.targets[row]
+    if not np.isnan(targets).all():
+        target_steps = np.arange(len(targets))
+        axes.plot(target_steps, targets, "k.", ms=2.5, label="observed")
+    title = split.store.names[number]
+    axes.set_title(report.literal([title])[0][:40])
+
+
+def by_step(rows: Mapping[str, Mapping], metric: str):
     """Draw a score by steps ahead; of one-step forecasts a dashed line."""
-    drawn = report.figure(6, 3)
+    drawn = report.figure(4.2, 2.6)
     axes = drawn.subplots()
-    for name, found in rows.items():
-        values = found[metric]
+    for name, of_steps in rows.items():
+        values = of_steps[metric]
         dashed = "--" if name.endswith("one step") else "-"
         axes.plot(np.arange(1, len(values) + 1), values, dashed, label=name)
     axes.set_xlabel("steps ahead")
     axes.set_ylabel(metric)
     axes.legend(frameon=False)
-    return report.png(drawn)
+    return drawn
 
 
-def residuals(split: Split, quantiles: np.ndarray, lags: int) -> bytes:
+def residuals(split: Split, quantiles: np.ndarray, lags: int):
     """Draw the autocorrelation of the errors in the horizon of windows."""
     errors = split.targets - quantiles[:, :, MEDIAN]
     lags = min(lags, errors.shape[1] - 1)
-    drawn = report.figure(6, 2.4)
+    drawn = report.figure(4.2, 2.6)
     axes = drawn.subplots()
     if lags:
         known = [row for row in errors if (~np.isnan(row)).sum() > 1]
         r = np.mean([autocorrelation(row, lags) for row in known], axis=0)
         axes.bar(np.arange(1, lags + 1), r, width=0.5)
-    axes.axhline(0, color="0.4", lw=0.8)
+    axes.axhline(0, color="black", alpha=0.6, lw=0.8)
     axes.set_xlabel("lag")
     axes.set_ylabel("autocorrelation of errors")
-    return report.png(drawn)
+    return drawn
 
 
 def _svg(drawn):

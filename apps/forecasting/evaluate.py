@@ -23,7 +23,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from apps.common import runs, tables
+from apps.common import report, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import forecasting as pipeline
 
@@ -169,7 +169,7 @@ def main(options: Options) -> None:
     if len(opened) > 1:
         mean = np.mean(quantiles, axis=0)
         table["ensemble"] = scores.score(truth, mean)
-        picture = charts.by_step(steps, "mase")
+        picture = report.png(charts.by_step(steps, "mase"))
         first.file("compared.png").write_bytes(picture)
     if options.split == "test":
         table |= all_baselines(data, options.baseline_series)

@@ -27,16 +27,20 @@ from data_pipelines.forecasting.datasets import LEVELS
 
 from .distributions import MEDIAN
 
-METRICS = (
-    "mase",
-    "smape",
-    "owa",
-    "rmse",
-    "pinball",
-    "crps",
-    "coverage_80",
-    "coverage_95",
-)
+METRICS = {
+    "mase": "absolute error, over that of repeating the season; lower is"
+    " better, under 1 is better than that",
+    "smape": "absolute error in percent of the values; lower is better",
+    "owa": "smape and mase over those of Naive 2; lower is better",
+    "rmse": "root of the squared error, in the unit of the values; lower is"
+    " better",
+    "pinball": "error of the quantiles, by level; lower is better",
+    "crps": "error of the whole distribution, in the unit of the values; lower"
+    " is better",
+    "coverage_80": "share of values within the interval of 80 %, which should"
+    " be 0.8",
+    "coverage_95": "share within that of 95 %, which should be 0.95",
+}
 
 INTERVALS = {
     "coverage_80": (LEVELS.index(0.1), LEVELS.index(0.9)),

@@ -11,6 +11,7 @@ from data_pipelines import forecasting as pipeline
 from data_pipelines.files.atomic import replacing
 
 from . import charts, evaluate, scores
+from .baselines import BASELINES
 from .distributions import MEDIAN
 from .predict import Predictor
 from .scores import METRICS
@@ -18,6 +19,12 @@ from .scores import METRICS
 SAMPLES = 6
 REPORTED = 12
 LAGS = 48
+WINDOWS = "windows that a baseline was fitted for, if not all"
+LEGEND = (
+    "Of windows of test, first those that were furthest outside of their"
+    " intervals. The line is the median, the shades are the intervals of 80 and"
+    " 95 %, the dots what was observed, the thin line what was before."
+)
 
 
 class Samples(samples.Samples):
@@ -47,7 +54,7 @@ class Samples(samples.Samples):
         found = scores.by_step(self.validation.truth, self._quantiles)
         for number, value in enumerate(found["crps"], 1):
             tf.summary.scalar(f"crps_by_step/{number:03}", value)
-        fans = charts.fans(self.split, self._quantiles, self.rows)
+        fans = charts.fans(self.split, self._quantiles, self.rows, columns=1)
         return {"fans": fans}
 
 
@@ -58,7 +65,7 @@ def write_report(
     truth: scores.Truth,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and `horizon.csv`.
+    """Write `report.html`, and `horizon.csv`.
 
     The predictions of the result are the `(N, H, Q)` quantiles of test.
     """
@@ -68,33 +75,64 @@ def write_report(
         single = evaluate.one_step(predictor.forecaster, split)
         steps[f"{run.name}, one step"] = scores.by_step(truth, single)
     _write_steps(run.file("horizon.csv"), steps)
-    rows = samples.spread(len(split), REPORTED)
-    undefined = result.scores["mase"] is None
-    pictures = [
-        ("Forecasts of test", charts.fans(split, quantiles, rows)),
-        (
-            "Error by steps ahead",
-            charts.by_step(steps, "rmse" if undefined else "mase"),
-        ),
-        (
-            "Autocorrelation of the errors",
-            charts.residuals(split, quantiles, LAGS),
-        ),
-        ("Training", report.curve(result.progress.rows, ["loss"])),
-    ]
-    for name, (_, picture) in zip(
-        ("fans", "horizon", "residuals", "curve"), pictures, strict=True
-    ):
-        run.file(f"{name}.png").write_bytes(picture)
-    report.render(
-        run.file("report.html"),
+    metric = _main(result)
+    report.of_training(
+        run,
         "forecasting/report.html.jinja",
-        title=run.name,
+        result,
         test_set=_about(data),
-        scores={run.name: result.scores, **result.baselines},
-        metrics=[*METRICS, "windows"],
-        pictures=pictures,
+        metrics={**METRICS, "windows": WINDOWS},
+        baselines=BASELINES,
+        main=metric,
+        lower=True,
+        charts=[
+            (
+                "Error by steps ahead",
+                [
+                    report.svg(
+                        charts.by_step(steps, metric),
+                        f"{metric} by steps ahead",
+                    ),
+                    report.svg(
+                        charts.residuals(split, quantiles, LAGS),
+                        "autocorrelation of the errors by lag",
+                    ),
+                ],
+                "The error of each step, and how much an error tells of those"
+                " behind it: where the bars are near zero, nothing is left to"
+                " learn from them.",
+            ),
+            (
+                "Forecasts",
+                [
+                    report.svg(charts.fan(split, quantiles, row), "forecast")
+                    for row in _examples(split, quantiles)
+                ],
+                LEGEND,
+            ),
+        ],
     )
+
+
+def _main(result):
+    """Return the score to compare with the baselines."""
+    return "rmse" if result.scores["mase"] is None else "mase"
+
+
+def _examples(split, quantiles):
+    """Return windows to look at: first those that are furthest outside."""
+    y = np.where(
+        np.isnan(split.targets), quantiles[:, :, MEDIAN], split.targets
+    )
+    low, high = scores.INTERVALS["coverage_80"]
+    outside = np.maximum(quantiles[:, :, low] - y, y - quantiles[:, :, high])
+    width = quantiles[:, :, high] - quantiles[:, :, low]
+    share = np.maximum(outside, 0).mean(axis=1) / np.maximum(
+        width.mean(axis=1), 1e-9
+    )
+    rows = np.argsort(-share, kind="stable")[: REPORTED // 2].tolist()
+    others = samples.spread(len(split), REPORTED)
+    return [*rows, *(row for row in others if row not in rows)][:REPORTED]
 
 
 def _write_steps(path, steps):
@@ -123,8 +161,7 @@ def summary(
     echo(f"\nscores on the test set ({_about(data)})")
     rows = {run.name: result.scores, **result.baselines}
     echo(tables.text(rows, [*METRICS, "windows"]))
-    metric = "rmse" if result.scores["mase"] is None else "mase"
-    lines = report.remarks(run, result, metric, lower=True)
+    lines = report.remarks(run, result, _main(result), lower=True)
     echo("", *lines, sep="\n")
     echo(f"""
 next

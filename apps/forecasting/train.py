@@ -108,7 +108,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, truth, result)
         export.write(run, best)
-        record = runs.finish(run, config, result)
+        record = runs.finish(run, result)
         show.summary(run, data, result)
         return record
 

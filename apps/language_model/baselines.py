@@ -1,11 +1,4 @@
-"""What a language model is compared with, on the same tokens.
-
-uniform       every token of the vocabulary alike
-unigram       by how frequent it is in train
-katz_3        Katz's back-off, three tokens long
-kneser_ney_n  interpolated modified Kneser-Ney, n tokens long
-attainable    of the demo: what its source says of its own words
-"""
+"""What a language model is compared with, on the same tokens."""
 
 import itertools
 from collections.abc import Iterator
@@ -16,6 +9,16 @@ from data_pipelines.language_model import Datasets, Split
 from data_pipelines.language_model.demo import generator
 
 from . import ngrams
+
+BASELINES = {
+    "uniform": "every token of the vocabulary alike",
+    "unigram": "by how frequent a token is in train",
+    "katz_3": "Katz's back-off, three tokens long",
+    "kneser_ney_3": "interpolated modified Kneser-Ney, three tokens long",
+    "kneser_ney_5": "the same, five tokens long",
+    "kneser_ney_6": "the same, six tokens long",
+    "attainable": "of the demo: what its source says of its own words",
+}
 
 # Tokens that are counted at a time, and in all: those of larger texts would
 # need more memory than a machine has.

@@ -48,8 +48,8 @@ BATCH = 8
 CHUNK = 256
 IDS = ((None, None), "int32")
 EXPLANATION = (
-    "The darker a token, the less it was expected: white is certain, the"
-    " darkest took ten bits or more."
+    "The darker a token, the less it was expected: without a shade it was"
+    " certain, the darkest took ten bits or more, and those underlined eight."
 )
 
 
@@ -426,7 +426,8 @@ def score(options: Options, run: runs.Run) -> None:
             TEMPLATE,
             title=run.name,
             explanation=EXPLANATION,
-            examples=[{"heading": "", "tokens": line} for line in shaded],
+            examples=shaded,
+            surprises=[],
         )
         echo(f"wrote {options.page}", file=sys.stderr)
 
@@ -440,7 +441,7 @@ def shades(
         {
             "text": predictor.tokenizer.decode([token], begin=place == 0),
             "bits": float(own),
-            "shade": float(min(own / 10, 1)),
+            "share": float(min(own / 10, 1)),
         }
         for place, (token, own) in enumerate(zip(ids, bits, strict=True))
     ]

@@ -1,10 +1,5 @@
 """Scores of a language model, by -log p of every token of a split.
 
-perplexity          exp of their mean
-bits_per_token      their mean, in bits
-bits_per_character  their sum by the characters of the text, in bits
-unknown_share       share of tokens that are not in the vocabulary
-
 Every token counts once, ends of lines among them; a token that is not in the
 vocabulary counts as the one unknown token, so scores of different vocabularies
 do not compare. The state runs through the whole of a stream.
@@ -14,12 +9,14 @@ import numpy as np
 
 from data_pipelines.language_model import Split
 
-METRICS = (
-    "perplexity",
-    "bits_per_token",
-    "bits_per_character",
-    "unknown_share",
-)
+METRICS = {
+    "perplexity": "exp of the mean loss, lower is better: as many equally"
+    " likely tokens there are to choose from",
+    "bits_per_token": "the mean loss in bits, lower is better",
+    "bits_per_character": "the loss of a text in bits, by its characters;"
+    " lower is better",
+    "unknown_share": "share of tokens that are not in the vocabulary",
+}
 
 
 def scores(losses: np.ndarray, split: Split) -> dict[str, float]:

@@ -1,5 +1,8 @@
 """What a training of this app shows: samples, report, closing summary."""
 
+import typing
+
+import keras
 import numpy as np
 
 from apps.common import report, runs, samples, tables
@@ -10,6 +13,7 @@ from apps.common.terminal import echo
 from data_pipelines import language_model as pipeline
 from data_pipelines.text.bpe import SPECIALS
 
+from .baselines import BASELINES
 from .predict import EXPLANATION, TEMPLATE, Predictor, shades
 from .scores import METRICS
 
@@ -17,9 +21,12 @@ SAMPLES = 3
 LENGTH = 60
 SAMPLING = Search(sample=True, min_length=0, temperature=0.8)
 # Tokens of valid whose surprise TensorBoard shows over the epochs.
-SHOWN = 40
+SHOWN = 20
 # Tokens of test that the report shades.
 SHADED = 400
+# Of the least expected tokens so many are asked what was expected, with so many
+# tokens before, and so many are listed.
+CANDIDATES, CONTEXT, LISTED = 100, 32, 10
 
 
 def generated(predictor: Predictor) -> list[str]:
@@ -54,7 +61,7 @@ class Samples(samples.Samples):
                 predictor.score_ids(np.array([self.ids], np.int32))
             )[0]
         self.surprise.append(nll / np.log(2))
-        figure = report.figure(9, 1.6 + 0.12 * len(self.surprise))
+        figure = report.figure(4.8, 1.2 + 0.12 * len(self.surprise))
         axes = figure.subplots()
         report.heat_map(
             axes, np.minimum(np.array(self.surprise) / 10, 1), aspect="auto"
@@ -65,20 +72,78 @@ class Samples(samples.Samples):
         return {"surprise": report.png(figure)}
 
 
-def memory_picture(predictor: Predictor, split: pipeline.Split) -> bytes:
+def memory(predictor: Predictor, split: pipeline.Split):
     """Draw the mean loss by place in the chunk, states carried and cut."""
     config = predictor.config
-    figure = report.figure(7, 2.6)
+    figure = report.figure(4.2, 2.6)
     axes = figure.subplots()
     for label, cut in (("carried", False), ("cut", True)):
         losses = predictor.losses(split, config.batch_size, cut)
         whole = losses[: len(losses) // config.chunk * config.chunk]
         means = whole.reshape(-1, config.chunk).mean(axis=0)
-        axes.plot(np.arange(1, config.chunk + 1), means, label=label)
+        axes.plot(
+            *(np.arange(1, config.chunk + 1), means, "--" if cut else "-"),
+            label=label,
+        )
     axes.set_xlabel("tokens since the chunk began")
     axes.set_ylabel("loss in nats")
     axes.legend(frameon=False, title="state")
-    return report.png(figure)
+    return figure
+
+
+class Surprise(typing.NamedTuple):
+    """A token that came where the model was sure of another one.
+
+    Attributes:
+        before: The text that it was told.
+        expected: The most probable token, and its probability.
+        came: The token, and its log-probability.
+    """
+
+    before: str
+    expected: tuple[str, float]
+    came: tuple[str, float]
+
+
+def surprises(
+    predictor: Predictor, split: pipeline.Split, losses: np.ndarray
+) -> list[Surprise]:
+    """Return tokens of a split where the model was sure of another one.
+
+    Args:
+        predictor: The predictor.
+        split: The split.
+        losses: -log p of all of its tokens.
+    """
+    network, decode = predictor.network, predictor.tokenizer.decode
+    ends = np.cumsum(split.lengths)
+    contexts: dict[int, list] = {}
+    for place in np.argsort(-losses)[:CANDIDATES]:
+        number = np.searchsorted(ends, place, side="right")
+        row = np.asarray(split.ids[number])
+        end = place - ends[number] + len(row)
+        context = row[max(end - CONTEXT, 0) : end]
+        contexts.setdefault(len(context), []).append((context, row[end]))
+    surprises = []
+    for pairs in contexts.values():
+        tokens = np.stack([context for context, _ in pairs])
+        states = network.after(
+            tokens[:, :-1], network.initial_state(len(tokens))
+        )
+        logits, _ = network.step(tokens[:, -1], states)
+        logs = np.asarray(keras.ops.log_softmax(logits))
+        for (context, token), own in zip(pairs, logs, strict=True):
+            best = int(own.argmax())
+            if best != token:
+                surprises.append(
+                    Surprise(
+                        decode(context[1:].tolist(), begin=True),
+                        (decode([best], begin=False), float(own[best])),
+                        (decode([int(token)], begin=False), float(own[token])),
+                    )
+                )
+    surprises.sort(key=lambda surprise: -surprise.expected[1])
+    return surprises[:LISTED]
 
 
 def write_report(
@@ -87,35 +152,33 @@ def write_report(
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and the tokens' projector."""
+    """Write `report.html`, and the tokens' projector."""
     vectors = predictor.network.embedding.get_weights()[0]
     pieces = predictor.tokenizer.pieces
     write_projector(run, vectors, pieces, special=len(SPECIALS))
-    curve = report.curve(result.progress.rows, ["loss", "perplexity"])
-    run.file("curve.png").write_bytes(curve)
-    pictures = [("Training", curve)]
-    if not data.test.sentences and len(data.test) >= predictor.config.chunk:
-        picture = memory_picture(predictor, data.test)
-        run.file("memory.png").write_bytes(picture)
-        pictures.append(("Length of memory", picture))
-    ids = data.test.ids.values[int(data.test.ids.starts[0]) :][1 : SHADED + 1]
-    report.render(
-        run.file("report.html"),
+    test, losses = data.test, result.predictions
+    charts = []
+    if not test.sentences and len(test) >= predictor.config.chunk:
+        text = "loss by the place in the chunk, with and without states"
+        drawn = report.svg(memory(predictor, test), text)
+        note = "The mean loss by how many tokens came before in the chunk: with"
+        note += " the state of the chunk before, and without it."
+        charts.append(("Length of memory", [drawn], note))
+    ids = test.ids.values[int(test.ids.starts[0]) :][1 : SHADED + 1]
+    report.of_training(
+        run,
         TEMPLATE,
-        title=run.name,
-        test_set=f"{len(data.test):,} tokens",
-        scores={run.name: result.scores, **result.baselines},
+        result,
+        test_set=f"{len(test):,} tokens",
         metrics=METRICS,
-        pictures=pictures,
+        baselines=BASELINES,
+        main="perplexity",
+        lower=True,
+        curves=["loss", "perplexity"],
+        charts=charts,
+        surprises=surprises(predictor, test, losses),
         explanation=f"The beginning of the test set. {EXPLANATION}",
-        examples=[
-            {
-                "heading": "",
-                "tokens": shades(
-                    predictor, ids.tolist(), result.predictions[: len(ids)]
-                ),
-            }
-        ],
+        examples=[shades(predictor, ids.tolist(), losses[: len(ids)])],
     )
 
 

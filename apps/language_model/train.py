@@ -112,7 +112,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, result)
         export.write(run, best)
-        record = runs.finish(run, config, result)
+        record = runs.finish(run, result)
         show.summary(run, best, data, result)
         return record
 

@@ -4,9 +4,7 @@
     make evaluate-sentiment ARGS="--run imdb --split valid"
     python -m apps.sentiment.evaluate --dataset files --data-path my-reviews
 
-Baselines: `majority`, which always predicts the most frequent class of train,
-and `bag_of_words`, a logistic regression on tf-idf weights of the words of a
-text, whose order it cannot see, trained on the same split.
+The bag of words is of tf-idf weights, trained on the same split.
 """
 
 from apps.common import cli
@@ -28,7 +26,18 @@ from data_pipelines import sentiment as pipeline
 from .config import Config
 from .predict import Predictor
 
-METRICS = ("accuracy", "macro_f1", "roc_auc")
+METRICS = {
+    "accuracy": "share of texts whose most probable label is the correct one",
+    "macro_f1": "mean of the labels' F1, rare labels as heavy as frequent ones",
+    "roc_auc": "two labels: chance that a text of the second gets a higher"
+    " probability of it than one of the first; 0.5 is guessing",
+}
+
+BASELINES = {
+    "majority": "always the most frequent label of train",
+    "bag_of_words": "logistic regression on the words of a text, whose order"
+    " it cannot see",
+}
 
 # A bag of words learns little from more texts than these, but needs them all
 # in memory at once.

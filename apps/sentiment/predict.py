@@ -44,9 +44,11 @@ from .config import Config
 BATCH = 64
 LISTED_WORDS = 6
 EXPLAINED_TEXTS = 500
+TEMPLATE = "sentiment/report.html.jinja"
 EXPLANATION = (
-    "Each word is shaded by its weight in the attention pooling of the model:"
-    " the darker, the more the model looked at it."
+    "A word is shaded by what it does to the probability of the label: the"
+    " darker, the more the probability falls if the word alone is left out;"
+    " words with a broken line below speak against the label."
 )
 
 
@@ -175,16 +177,24 @@ def main(options: Options) -> None:
                 line = lines(prediction, row["text"], options.explain)
                 answer(row, line, columns(predictor.labels, prediction))
                 if options.explain:
-                    explained.append(prediction)
+                    explained.append((row["text"], prediction))
             sys.stdout.flush()
             del explained[EXPLAINED_TEXTS:]
     if options.explain:
+        from . import explain  # which explains what is predicted here
+
+        texts, predictions = (
+            zip(*explained, strict=True) if explained else ((), ())
+        )
         report.render(
             page,
-            "sentiment/report.html.jinja",
-            title=f"What {run.name} looked at",
+            TEMPLATE,
+            title=f"Why {run.name} says so",
             explanation=EXPLANATION,
-            examples=[(prediction, None) for prediction in explained],
+            examples=[
+                (one, None)
+                for one in explain.explain(predictor, texts, predictions)
+            ],
         )
         echo(f"wrote {page}", file=sys.stderr)
 

@@ -7,11 +7,12 @@ from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import sentiment as pipeline
 
-from .evaluate import METRICS
-from .predict import EXPLANATION, Predictor
+from . import explain
+from .evaluate import BASELINES, METRICS
+from .predict import EXPLANATION, TEMPLATE, Predictor
 
 SAMPLES = 12
-EXAMPLES = 8  # correct ones in the report, and as many wrong ones
+EXAMPLES = 16  # in the report, half of them wrong
 
 
 class Samples(samples.Samples):
@@ -50,39 +51,34 @@ def write_report(
     The predictions of the result are the `(N, C)` probabilities of test.
     """
     vectors = predictor.classifier.get_layer("words").get_weights()[0]
-    write_projector(run, vectors, data.vocabulary.words, special=2)
-    matrix = classification_metrics.confusion(
-        data.test.labels, result.predictions
-    )
-    confusion = report.confusion_picture(matrix, data.labels)
-    curve = report.curve(result.progress.rows, ["loss", "accuracy"])
-    run.file("confusion.png").write_bytes(confusion)
-    run.file("curve.png").write_bytes(curve)
-    rows = _correct_and_wrong(data.test.labels, result.predictions)
-    predictions = predictor([data.test.texts[row] for row in rows])
-    targets = [data.labels[data.test.labels[row]] for row in rows]
-    report.render(
-        run.file("report.html"),
-        "sentiment/report.html.jinja",
-        title=run.name,
-        test_set=f"{len(data.test):,} texts",
-        scores={run.name: result.scores, **result.baselines},
+    ids = np.arange(len(vectors), dtype=np.int32)
+    ratios = explain.ratios_at(predictor, ids)[:, :1]  # of single words, V 1 C
+    columns = dict(zip(data.labels, ratios.T.sum(axis=1), strict=True))
+    write_projector(run, vectors, data.vocabulary.words, 2, columns)
+    test, probabilities = data.test, result.predictions
+    wrong = probabilities.argmax(axis=1) != test.labels
+    rows = samples.instructive(probabilities.max(axis=1), wrong, EXAMPLES)
+    texts = [test.texts[row] for row in rows]
+    targets = [data.labels[test.labels[row]] for row in rows]
+    explained = explain.explain(predictor, texts, predictor(texts))
+    report.of_training(
+        run,
+        TEMPLATE,
+        result,
+        test_set=f"{len(test):,} texts",
         metrics=METRICS,
-        pictures=[("Training", curve), ("Confusion matrix", confusion)],
-        explanation=f"Test texts, correct predictions first. {EXPLANATION}",
-        examples=list(zip(predictions, targets, strict=True)),
+        baselines=BASELINES,
+        main="accuracy",
+        curves=["loss", "accuracy"],
+        **report.by_class(
+            test.labels,
+            probabilities,
+            data.labels,
+            np.bincount(data.train.labels, minlength=len(data.labels)),
+        ),
+        explanation=f"Confident and wrong ones first. {EXPLANATION}",
+        examples=list(zip(explained, targets, strict=True)),
     )
-
-
-def _correct_and_wrong(targets, probabilities):
-    """Return rows of some correct predictions, then of some wrong ones."""
-    is_correct = probabilities.argmax(axis=1) == targets
-    random = np.random.default_rng(0)
-    return [
-        row
-        for rows in (np.flatnonzero(is_correct), np.flatnonzero(~is_correct))
-        for row in random.permutation(rows)[:EXAMPLES].tolist()
-    ]
 
 
 def summary(

@@ -10,6 +10,11 @@ import numpy as np
 
 from data_pipelines import tagging as pipeline
 
+BASELINES = {
+    "most_frequent": "each word has the label that it mostly has in train",
+    "logistic_regression": "on the word, its ends, and those beside it",
+}
+
 # The regression learns from no more words, and tells no more labels apart.
 MOST_WORDS = 100_000
 MOST_LABELS = 150

@@ -4,9 +4,7 @@
     make evaluate-tagging ARGS="--run slots --split valid"
     python -m apps.tagging.evaluate --dataset files --data-path my-slots
 
-Baselines: `most_frequent`, which gives each word the label that it mostly has
-in train, and `logistic_regression` on the word, its ends, and those beside it,
-trained on the same split. In a parse their labels are relation and distance.
+`scores.py` defines the scores, `baselines.py` says what stands beside them.
 """
 
 from apps.common import cli
@@ -40,12 +38,18 @@ def main_score(data: pipeline.Datasets) -> str:
     return "f1" if are_spans(data.labels) else "accuracy"
 
 
-def metrics(data: pipeline.Datasets) -> tuple[str, ...]:
+def metrics(data: pipeline.Datasets) -> dict[str, str]:
     """Return the scores that there are, the main one first."""
     if data.train.is_parse or data.test.is_parse:
-        return scores.PARSE_METRICS[: 2 + bool(data.pos)]
-    names = scores.METRICS if are_spans(data.labels) else scores.METRICS[3:]
-    return names if data.intents else names[:-1]
+        return {
+            **scores.PARSE_METRICS,
+            **(scores.POS_METRICS if data.pos else {}),
+        }
+    return {
+        **(scores.SPAN_METRICS if are_spans(data.labels) else {}),
+        **scores.TAG_METRICS,
+        **(scores.INTENT_METRICS if data.intents else {}),
+    }
 
 
 def score(
@@ -193,18 +197,23 @@ def main(options: Options) -> None:
         rows |= of_baselines(data)
     echo(tables.text(rows, metrics(data)))
     if not split.is_parse and are_spans(data.labels):
-        echo("\n" + by_type(split, predictions))
+        rows = by_type(split, predictions)
+        echo("\n" + tables.text(rows, scores.COLUMNS))
 
 
-def by_type(split: pipeline.Split, predictions: list[Prediction]) -> str:
-    """Return a table of the scores of each type of span."""
-    rows = scores.of_spans(
-        [s.tags for s in split.sentences], [p.tags for p in predictions]
-    )
-    rows.pop("")
-    frequent = sorted(rows, key=lambda kind: -rows[kind]["spans"])[:MOST_TYPES]
-    columns = ("precision", "recall", "f1", "spans")
-    return tables.text({kind: rows[kind] for kind in frequent}, columns)
+def by_type(
+    split: pipeline.Split, predictions: list[Prediction]
+) -> dict[str, dict]:
+    """Return the scores of each type of span, or label, frequent ones first."""
+    targets = [s.tags for s in split.sentences]
+    predicted = [p.tags for p in predictions]
+    if are_spans([tag for tags in targets for tag in tags]):
+        rows = scores.of_spans(targets, predicted)
+        rows.pop("")
+    else:
+        rows = scores.of_labels(targets, predicted)
+    frequent = sorted(rows, key=lambda kind: -rows[kind]["test"])
+    return {kind: rows[kind] for kind in frequent[:MOST_TYPES]}
 
 
 if __name__ == "__main__":

@@ -13,11 +13,25 @@ from collections.abc import Iterable, Sequence
 
 from data_pipelines.tagging.schemes import spans
 
-METRICS = (
-    *("f1", "precision", "recall", "accuracy", "sentence_accuracy"),
-    "intent_accuracy",
-)
-PARSE_METRICS = ("uas", "las", "pos_accuracy")
+SPAN_METRICS = {
+    "f1": "harmonic mean of precision and recall",
+    "precision": "of the predicted spans, the share that is right: first word,"
+    " last word and type",
+    "recall": "of the spans that there are, the share that is predicted right",
+}
+TAG_METRICS = {
+    "accuracy": "share of words with the right label",
+    "sentence_accuracy": "share of sentences with all words right",
+}
+INTENT_METRICS = {"intent_accuracy": "share of sentences with the right intent"}
+METRICS = {**SPAN_METRICS, **TAG_METRICS, **INTENT_METRICS}
+# Of a table by types or labels; the last is how many test has.
+COLUMNS = ("precision", "recall", "f1", "test")
+PARSE_METRICS = {
+    "uas": "share of words with the right head, punctuation left out",
+    "las": "share with the right head and relation",
+}
+POS_METRICS = {"pos_accuracy": "share of words with the right part of speech"}
 PUNCTUATION = "punct"
 
 
@@ -38,14 +52,30 @@ def of_spans(
         ):
             for span in some:
                 counts.update((span.type, ""))
+    return _table(right, wanted, guessed, [""])
+
+
+def of_labels(
+    targets: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
+) -> dict[str, dict]:
+    """Return the same of the labels of words, each by itself."""
+    right, wanted, guessed = Counter(), Counter(), Counter()
+    for target, guess in zip(targets, predicted, strict=True):
+        wanted.update(target)
+        guessed.update(guess)
+        right.update(a for a, b in zip(target, guess, strict=True) if a == b)
+    return _table(right, wanted, guessed)
+
+
+def _table(right, wanted, guessed, more=()):
     return {
         kind: {
             "precision": _share(right[kind], guessed[kind]),
             "recall": _share(right[kind], wanted[kind]),
             "f1": _share(2 * right[kind], wanted[kind] + guessed[kind]),
-            "spans": wanted[kind],
+            "test": wanted[kind],
         }
-        for kind in sorted({*wanted, *guessed, ""})
+        for kind in sorted({*wanted, *guessed, *more})
     }
 
 
@@ -71,7 +101,7 @@ def of_tags(
     }
     if are_spans:
         every = of_spans(targets, predicted)[""]
-        every.pop("spans")
+        every.pop("test")
         scores |= every
     return scores
 

@@ -4,17 +4,21 @@ import typing
 import zlib
 from collections.abc import Sequence
 
+import numpy as np
+
 from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import tagging as pipeline
 from data_pipelines.tagging.schemes import spans
 
+from .baselines import BASELINES
 from .evaluate import by_type, main_score, metrics
 from .predict import Prediction, are_spans, line
+from .scores import COLUMNS
 
 SAMPLES = 12
-EXAMPLES = 40  # in the report, those with errors first
+EXAMPLES = 40  # in the report
 LONGEST = 60  # words of one of them
 
 # Sizes in the drawing of a parse.
@@ -158,39 +162,42 @@ def drawing(
 def write_report(
     run: runs.Run, data: pipeline.Datasets, result: runs.Result
 ) -> None:
-    """Write `report.html` with its curve, and the words' projector."""
+    """Write `report.html`, and the words' projector."""
     vectors = result.model.get_layer("words").get_weights()[0]
     write_projector(run, vectors, data.features.words.words, special=2)
-    curve = report.curve(result.progress.rows, ["loss", main_score(data)])
-    run.file("curve.png").write_bytes(curve)
-    report.render(
-        run.file("report.html"),
+    test, predictions = data.test, result.predictions
+    classes = {} if test.is_parse else by_type(test, predictions)
+    report.of_training(
+        run,
         "tagging/report.html.jinja",
-        title=run.name,
-        test_set=f"{len(data.test):,} sentences",
-        scores={run.name: result.scores, **result.baselines},
+        result,
+        test_set=f"{len(test):,} sentences",
         metrics=metrics(data),
-        pictures=[("Training", curve)],
-        examples=list(_examples(data.test, result.predictions)),
-        is_parse=data.test.is_parse,
+        baselines=BASELINES,
+        main=main_score(data),
+        curves=["loss", main_score(data)],
+        classes=classes,
+        examples=list(_examples(test, predictions)),
+        is_parse=test.is_parse,
     )
 
 
 def _examples(split: pipeline.Split, predictions: list[Prediction]):
-    """Yield sentences for the report, those with errors first."""
-    pairs = [
-        (sentence.words, target_of(sentence), prediction)
-        for sentence, prediction in zip(
-            split.sentences, predictions, strict=True
-        )
-        if len(sentence.words) <= LONGEST
+    """Yield sentences for the report, sure and wrong ones first."""
+    targets = [target_of(sentence) for sentence in split.sentences]
+    short = [
+        row
+        for row, target in enumerate(targets)
+        if 0 < len(target.tags) <= LONGEST
     ]
-    pairs.sort(
-        key=lambda pair: (
-            pair[1][:1] + pair[1][2:4] == pair[2][:1] + pair[2][2:4]
-        )
+    rows = samples.instructive(
+        np.array([np.mean(predictions[row].probabilities) for row in short]),
+        [wrong(targets[row], predictions[row]) for row in short],
+        EXAMPLES,
     )
-    for words, target, prediction in pairs[:EXAMPLES]:
+    for row in (short[place] for place in rows):
+        words, target = split.sentences[row].words, targets[row]
+        prediction = predictions[row]
         if split.is_parse:
             yield (
                 drawing(words, prediction, target),
@@ -204,10 +211,15 @@ def _examples(split: pipeline.Split, predictions: list[Prediction]):
                 ("predicted", prediction, target),
             )
         ]
-        right = target.tags == prediction.tags
-        yield (
-            lines[:1] if right and target.intent == prediction.intent else lines
-        )
+        yield lines[: 1 + wrong(target, prediction)]
+
+
+def wrong(target: Prediction, prediction: Prediction) -> bool:
+    """Return whether labels, heads or intent differ."""
+    return any(
+        getattr(target, name) != getattr(prediction, name)
+        for name in ("tags", "heads", "intent")
+    )
 
 
 def summary(
@@ -218,7 +230,8 @@ def summary(
     rows = {run.name: result.scores, **result.baselines}
     echo(tables.text(rows, metrics(data)))
     if "f1" in result.scores:
-        echo("\n" + by_type(data.test, result.predictions))
+        rows = by_type(data.test, result.predictions)
+        echo("\n" + tables.text(rows, COLUMNS))
     echo("", *report.remarks(run, result, main_score(data)), sep="\n")
     echo()
     for sentence, prediction in zip(

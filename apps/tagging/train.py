@@ -134,7 +134,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, data, result)
         export.write(run, best)
-        record = runs.finish(run, config, result)
+        record = runs.finish(run, result)
         show.summary(run, data, result)
         return record
 

@@ -1,4 +1,6 @@
-"""Translations on a page, with a picture of the attention."""
+"""Translations on a page, with the attention."""
+
+import difflib
 
 import numpy as np
 
@@ -13,16 +15,40 @@ def example(
     """Return a sentence and its translations for the page, the best first."""
     attention = None
     if predictor.has_attention:
-        weights = predictor.attention([source], hypotheses[:1])[0]
-        attention = attention_picture(*weights)
+        attention = predictor.attention([source], hypotheses[:1])[0]
+    best = hypotheses[0].text.split()
+    words = (reference or "").split()
+    same = difflib.SequenceMatcher(None, best, words, autojunk=False)
     return {
         "source": source,
         "hypotheses": hypotheses,
         "reference": reference,
-        "is_exact": reference is not None
-        and reference.split() == hypotheses[0].text.split(),
+        "is_exact": reference is not None and words == best,
+        "best": marked(
+            best, [(a, n) for a, _, n in same.get_matching_blocks()]
+        ),
+        "expected": marked(
+            words, [(b, n) for _, b, n in same.get_matching_blocks()]
+        ),
         "attention": attention,
     }
+
+
+def marked(
+    words: list[str], same: list[tuple[int, int]]
+) -> list[tuple[str, bool]]:
+    """Return words in pieces, each with whether the other side has it, too.
+
+    Args:
+        words: Of a sentence.
+        same: First word and length of the pieces that both have, in order.
+    """
+    pieces, place = [], 0
+    for start, length in [*same, (len(words), 0)]:
+        pieces.append((" ".join(words[place:start]), False))
+        pieces.append((" ".join(words[start : start + length]), True))
+        place = start + length
+    return [piece for piece in pieces if piece[0]]
 
 
 def attention_picture(

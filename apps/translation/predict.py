@@ -43,8 +43,8 @@ from .model import IncrementalDecoder
 BATCH = 64
 IDS = ((None, None), "int32")
 EXPLANATION = (
-    "Below each translation: how much each of its tokens (rows) attends to each"
-    " token of the source (columns), the darker, the more; \u2581 is a space."
+    "Attention: how much, in percent, each token of the translation (rows)"
+    " attends to each token of the source (columns); \u2581 is a space."
 )
 
 

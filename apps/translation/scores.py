@@ -11,7 +11,21 @@ from collections.abc import Iterable, Sequence
 
 from sacrebleu.metrics import BLEU, CHRF
 
-METRICS = ("bleu", "chrf", "bleu_greedy", "perplexity", "exact_match")
+METRICS = {
+    "bleu": "BLEU of beam search, 0 to 100: words and phrases in common with"
+    " the references",
+    "chrf": "chrF2 of beam search, 0 to 100: the same by characters",
+    "bleu_greedy": "BLEU of greedy decoding",
+    "perplexity": "of the references, lower is better: as many equally likely"
+    " tokens there are to choose from",
+    "exact_match": "share of translations that are the reference, word for"
+    " word",
+}
+
+BASELINES = {
+    "copy_source": "the source itself",
+    "most_frequent": "always the most frequent sentence of train",
+}
 
 # Tokenizers of sacreBLEU for languages that put no spaces between words.
 TOKENIZERS = {"zh": "zh", "ja": "char", "ko": "char", "th": "char"}
@@ -41,6 +55,17 @@ def bleu(
 ) -> float:
     """Return BLEU alone."""
     return _bleu(language).corpus_score(outputs, [references]).score
+
+
+def errors(outputs: Sequence[str], references: Sequence[str]) -> list[float]:
+    """Return how wrong each output is: 1 - chrF of 1, 0 if it is exact."""
+    chrf = CHRF()
+    return [
+        0.0
+        if output.split() == reference.split()
+        else 1 - chrf.sentence_score(output, [reference]).score / 100
+        for output, reference in zip(outputs, references, strict=True)
+    ]
 
 
 def signatures(language: str) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """What a training of this app shows: samples, report, closing summary."""
 
+import numpy as np
+
 from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import translation as pipeline
 
-from . import page
+from . import page, scores
 from .predict import EXPLANATION, Predictor
 from .scores import METRICS
 
@@ -53,34 +55,38 @@ def write_report(
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its pictures, and the tokens' projector."""
+    """Write `report.html`, and the tokens' projector."""
     vectors = predictor.decoder.embedding.get_weights()[0]
     write_projector(run, vectors, predictor.target.pieces, special=4)
-    curve = report.curve(result.progress.rows, ["loss", "bleu"])
-    run.file("curve.png").write_bytes(curve)
-    examples = [
-        page.example(
-            predictor,
-            data.test.source_texts[row],
-            [result.predictions[row]],
-            data.test.target_texts[row],
-        )
-        for row in samples.spread(len(data.test), SAMPLES)
-    ]
-    explanation = "Test sentences, evenly spread over the split."
+    test, outputs = data.test, result.predictions
+    rows = samples.instructive(
+        np.exp([output.score for output in outputs]),
+        scores.errors([o.text for o in outputs], test.target_texts),
+        SAMPLES,
+    )
+    explanation = "Confident and wrong ones first. What the translation and the"
+    explanation += " reference do not share is underlined."
     if predictor.has_attention:
-        run.file("attention.png").write_bytes(examples[0]["attention"])
         explanation += " " + EXPLANATION
-    report.render(
-        run.file("report.html"),
+    report.of_training(
+        run,
         page.TEMPLATE,
-        title=run.name,
-        test_set=f"{len(data.test):,} pairs",
-        scores={run.name: result.scores, **result.baselines},
+        result,
+        test_set=f"{len(test):,} pairs",
         metrics=METRICS,
-        pictures=[("Training", curve)],
+        baselines=scores.BASELINES,
+        main="bleu",
+        curves=["loss", "bleu"],
         explanation=explanation,
-        examples=examples,
+        examples=[
+            page.example(
+                predictor,
+                test.source_texts[row],
+                [outputs[row]],
+                test.target_texts[row],
+            )
+            for row in rows
+        ],
     )
 
 

@@ -1,12 +1,7 @@
 """The baselines beside the scores of a run, on the same split.
 
-majority             always the most frequent label of train
-frame_only           the same network without recurrence: each frame by itself.
-                     Trained in the same run by the same loss on the same
-                     chunks, its best epoch chosen on valid
-frame_only_filtered  its probabilities after a median filter over time, whose
-                     width is chosen on valid: what is possible without a
-                     recurrent network
+Without recurrence: trained in the same run by the same loss on the same chunks,
+the best epoch chosen on valid, and so is the width of the median filter.
 """
 
 import keras
@@ -20,6 +15,13 @@ from data_pipelines import video_labeling as pipeline
 from . import evaluate, model, scores
 from .config import Config
 from .inference import VideoInference
+
+BASELINES = {
+    "majority": "always the most frequent label of train",
+    "frame_only": "the same network without recurrence: each frame by itself",
+    "frame_only_filtered": "its probabilities after a median filter over time:"
+    " what is possible without a recurrent network",
+}
 
 # Frames of the median filter; one is no filter.
 WIDTHS = (1, 3, 5, 9, 15, 25, 41, 65, 101)

@@ -7,8 +7,8 @@ from PIL import Image
 
 from apps.common import duplicates
 from apps.common.data_page import Description, Example, splits_of
-from apps.common.rehearsal import duration
 from apps.common.samples import spread
+from apps.common.tables import duration
 from data_pipelines import video_labeling as pipeline
 
 from . import baselines, scores, show, timeline

@@ -181,7 +181,7 @@ def main(options: Options) -> None:
             bad.append(str(error))
             echo(f"note: left out: {error}", file=sys.stderr)
             continue
-        picture = timeline.draw(
+        drawn = timeline.shown(
             labeler.labels,
             labelled.times,
             labelled.probabilities,
@@ -189,7 +189,7 @@ def main(options: Options) -> None:
         )
         rows = segments.rows(labeler.labels, labelled)
         target = folder / _unused(inputs.stem(path), taken)
-        segments.write(target, labeler.labels, labelled, rows, picture)
+        segments.write(target, labeler.labels, labelled, rows, drawn)
         _print(path, target, rows, len(labelled.probabilities))
     if len(bad) == len(paths):
         raise cli.UserError("; ".join(bad[:3]))

@@ -40,15 +40,17 @@ from apps.common.cli import UserError
 # are given have to be labels.
 BACKGROUND = "background"
 
-METRICS = (
-    "accuracy",
-    "macro_f1",
-    "edit",
-    "f1_10",
-    "f1_25",
-    "f1_50",
-    "roc_auc",
-)
+METRICS = {
+    "accuracy": "share of frames with the right label",
+    "macro_f1": "mean of the labels' F1, rare labels as heavy as frequent ones",
+    "edit": "0 to 100: is the order of the segments right, whatever their"
+    " lengths",
+    "f1_10": "F1 of segments, 0 to 100, right if they overlap by 10 percent",
+    "f1_25": "the same by 25 percent",
+    "f1_50": "the same by 50 percent",
+    "roc_auc": "two labels: chance that a frame of the second gets a higher"
+    " probability of it than one of the first; 0.5 is guessing",
+}
 OVERLAPS = {"f1_10": 0.10, "f1_25": 0.25, "f1_50": 0.50}
 
 

@@ -105,9 +105,11 @@ def write(
     labels: Sequence[str],
     labelled: Labelled,
     segments: list[dict],
-    timeline: bytes,
+    drawn: dict,
 ) -> None:
     """Write `<path>.csv`, `.json` and `.html`: all three or none.
+
+    The page shows what `timeline.shown` returns.
 
     Raises:
         UserError: They cannot be written.
@@ -141,7 +143,7 @@ def write(
                 page,
                 "video_labeling/segments.html.jinja",
                 title=labelled.name,
-                timeline=timeline,
+                drawn=drawn,
                 segments={
                     f"{s['start_seconds']:.2f} to {s['end_seconds']:.2f} s": {
                         "frames": f"{s['start']} to {s['end'] - 1}",

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import functools
-import io
 import itertools
 import time
 import typing
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from apps.common import cli
 from apps.common.serving import service
@@ -61,12 +59,7 @@ def thumbnails(path: Path) -> list[bytes]:
     """Return pictures evenly spread over a video, as JPEG."""
     from . import timeline
 
-    pictures = []
-    for pixels in timeline.thumbnails(path):
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
-        pictures.append(buffer.getvalue())
-    return pictures
+    return list(map(timeline.jpeg, timeline.thumbnails(path)))
 
 
 def colours(labels: list[str]) -> dict[str, str]:

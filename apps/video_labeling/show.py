@@ -11,7 +11,8 @@ from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision.images import PictureError
 
 from . import scores, timeline
-from .evaluate import confusion
+from .baselines import BASELINES
+from .evaluate import confusion, frames_of
 from .predict import Predictor
 from .scores import METRICS
 
@@ -45,11 +46,13 @@ class Samples(samples.Samples):
     def pictures(self, epoch):
         probabilities = self.validation.probabilities
         pictures = {
-            f"timeline/{number}": draw(
-                self.data.labels,
-                self.split.videos[row],
-                probabilities[row],
-                self.thumbnails[number - 1],
+            f"timeline/{number}": timeline.draw(
+                *arguments(
+                    self.data.labels,
+                    self.split.videos[row],
+                    probabilities[row],
+                    self.thumbnails[number - 1],
+                )
             )
             for number, row in enumerate(self.rows, 1)
         }
@@ -88,16 +91,16 @@ def thumbnails(video: pipeline.Video) -> np.ndarray | None:
     return np.array(frames[timeline.firsts(len(frames))])
 
 
-def draw(
+def arguments(
     labels: list[str],
     video: pipeline.Video,
     probabilities: np.ndarray,
     thumbnails: np.ndarray | None,
-) -> bytes:
-    """Return the timeline of a labelled video as PNG bytes."""
+) -> tuple:
+    """Return what `timeline.draw` takes of a labelled video."""
     times = video.times
     stop = timeline.end(video.path, times[-1], video.fps, video.stored.frames)
-    return timeline.draw(
+    return (
         labels,
         np.append(times, stop),
         probabilities,
@@ -109,41 +112,43 @@ def draw(
 def write_report(
     run: runs.Run, data: pipeline.Datasets, result: runs.Result, monitor: str
 ) -> None:
-    """Write `report.html` with its pictures."""
+    """Write `report.html`."""
     videos, probabilities = data.test.videos, result.predictions
-    names = list(dict.fromkeys(["loss", "accuracy", monitor]))
-    pictures = {"Training": report.curve(result.progress.rows, names)}
-    run.file("curve.png").write_bytes(pictures["Training"])
-    if len(data.labels) <= report.MOST_NAMED:
-        matrix = confusion(data.test, probabilities)
-        pictures["Confusion"] = report.confusion_picture(matrix, data.labels)
-        run.file("confusion.png").write_bytes(pictures["Confusion"])
-    examples = [
-        {
-            "name": videos[row].name,
-            "frames": len(videos[row]),
-            "accuracy": np.mean(
-                probabilities[row].argmax(axis=1) == videos[row].labels
-            ),
-            "timeline": draw(
-                data.labels,
-                videos[row],
-                probabilities[row],
-                thumbnails(videos[row]),
-            ),
-        }
-        for row in spread(len(videos), REPORTED)
+    wrong = [
+        np.mean(p.argmax(axis=1) != video.labels)
+        for video, p in zip(videos, probabilities, strict=True)
     ]
-    run.file("timeline.png").write_bytes(examples[0]["timeline"])
-    report.render(
-        run.file("report.html"),
+    sure = [p.max(axis=1).mean() for p in probabilities]
+    report.of_training(
+        run,
         "video_labeling/report.html.jinja",
-        title=run.name,
+        result,
         test_set=_size(videos),
-        scores={run.name: result.scores, **result.baselines},
         metrics=METRICS,
-        pictures=list(pictures.items()),
-        examples=examples,
+        baselines=BASELINES,
+        main=monitor,
+        curves=list(dict.fromkeys(["loss", "accuracy", monitor])),
+        **report.by_class(
+            *frames_of(data.test, probabilities),
+            data.labels,
+            data.train.counts(len(data.labels)),
+        ),
+        examples=[
+            {
+                "name": videos[row].name,
+                "frames": len(videos[row]),
+                "wrong": wrong[row],
+                "timeline": timeline.shown(
+                    *arguments(
+                        data.labels,
+                        videos[row],
+                        probabilities[row],
+                        thumbnails(videos[row]),
+                    )
+                ),
+            }
+            for row in samples.instructive(sure, wrong, REPORTED)
+        ],
     )
 
 

@@ -6,6 +6,7 @@ predicted labels, and their probabilities.
 Letters of shapes: T frames, L labels.
 """
 
+import io
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from PIL import Image
 
 from apps.common import report
 from data_pipelines.vision import video
@@ -40,9 +42,12 @@ QUIET = "#c9d1d9"
 QUIET_LABELS = {"background", "normal", "none", "nothing", "still"}
 
 THUMBNAILS = 10
-WIDTH = 9.0  # inches
+WIDTH = 5.0  # inches: as many as TensorBoard shows at their size
 BAR = 0.3  # inches
-LEGEND_COLUMNS = 8
+LEGEND_COLUMNS = 4
+
+# Of the probability of a segment on a page.
+MOST_CORNERS = 60
 
 
 def colors(labels: list[str]) -> list[str]:
@@ -112,6 +117,77 @@ def end(path: Path, last: float, fps: float, frames: int) -> float:
     return min(stop, length) if length > last else stop
 
 
+def shown(
+    labels: list[str],
+    times: np.ndarray,
+    probabilities: np.ndarray,
+    targets: np.ndarray | None = None,
+    thumbnails: np.ndarray | None = None,
+) -> dict:
+    """Return a timeline for a page; the arguments are those of `draw`."""
+    predictions = probabilities.argmax(axis=1)
+    bars = {"prediction": predictions}
+    if targets is not None:
+        bars = {"truth": targets, **bars}
+        wrong = np.where(predictions == targets, -1, len(labels))
+        bars["wrong"] = wrong
+    names = [*labels, "wrong", ""]
+    begin, span = float(times[0]), max(float(times[-1] - times[0]), 1e-3)
+    used = sorted(
+        {*predictions.tolist(), *(() if targets is None else targets.tolist())}
+    )
+    return {
+        "begin": begin,
+        "end": float(times[-1]),
+        "bars": {
+            name: [
+                {
+                    "label": names[label],
+                    "start_seconds": float(times[start]),
+                    "end_seconds": float(times[end]),
+                }
+                for start, end, label in scores.segments(numbers)
+            ]
+            for name, numbers in bars.items()
+        },
+        "colours": dict(zip(labels, colors(labels), strict=True)),
+        "used": [labels[number] for number in used],
+        "bands": [
+            (
+                names[label],
+                " ".join(
+                    f"{1000 * (time - begin) / span:.1f},{100 * (1 - p):.1f}"
+                    for time, p in _area(
+                        times[start : end + 1], probabilities[start:end, label]
+                    )
+                ),
+            )
+            for start, end, label in scores.segments(predictions)
+        ],
+        "film": [
+            jpeg(pixels)
+            for pixels in ([] if thumbnails is None else thumbnails)
+        ],
+    }
+
+
+def _area(times, heights):
+    """Yield the corners of the area below steps, at most so many of them."""
+    edges = np.unique(np.linspace(0, len(heights), MOST_CORNERS).astype(int))
+    yield times[0], 0.0
+    for start, end in itertools.pairwise(edges):
+        mean = heights[start:end].mean()
+        yield from ((times[start], mean), (times[end], mean))
+    yield times[-1], 0.0
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    """Return uint8 `(H, W, 3)` as a JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
 def draw(
     labels: list[str],
     times: np.ndarray,
@@ -178,7 +254,7 @@ def _rows(heights, above):
         len(heights),
         height_ratios=heights,
         hspace=0.06,
-        left=0.075,
+        left=0.135,
         right=0.985,
         top=1 - above / total,
         bottom=below / total,

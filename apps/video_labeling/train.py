@@ -126,7 +126,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, data, result, monitor)
         export.write(run, best)
-        record = runs.finish(run, config, result)
+        record = runs.finish(run, result)
         show.summary(run, best, data, result, monitor)
         return record
 

@@ -15,6 +15,11 @@ from scipy.sparse.linalg import svds
 
 from data_pipelines.word_vectors.datasets import Split, blocks_of
 
+BASELINES = {
+    "ppmi_svd": "positive pointwise mutual information, its singular vectors",
+    "attainable": "of the demo: what is known of how it was generated",
+}
+
 # Only the first words of a text are counted, and pairs of the most frequent.
 MOST, WORDS = 10_000_000, 30_000
 # Segments that are counted at a time.

@@ -25,12 +25,14 @@ from scipy import stats
 from data_pipelines.text.words import SPECIALS, UNKNOWN, Vocabulary
 from data_pipelines.word_vectors.test_sets import Pair, Question
 
-METRICS = (
-    "wordsim_spearman",
-    "analogy_accuracy",
-    "analogy_accuracy_mul",
-    "words_per_second",
-)
+METRICS = {
+    "wordsim_spearman": "rank correlation of cosines with people's scores of"
+    " pairs, -1 to 1",
+    "analogy_accuracy": "share of questions a : b = c : d that are answered by"
+    " b - a + c",
+    "analogy_accuracy_mul": "the same by products of cosines",
+    "words_per_second": "words of the text that training reads in a second",
+}
 
 # Words among which the answer to a question is.
 ANSWERS = 30_000

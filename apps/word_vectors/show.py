@@ -11,6 +11,7 @@ from data_pipelines import word_vectors as pipeline
 from data_pipelines.text.words import SPECIALS, UNKNOWN, Vocabulary
 
 from . import scores
+from .baselines import BASELINES
 from .evaluate import by_section
 from .predict import Predictor, Sum
 
@@ -98,7 +99,7 @@ def write_report(
     data: pipeline.Datasets,
     result: runs.Result,
 ) -> None:
-    """Write `report.html` with its curve, and the words' projector."""
+    """Write `report.html`, and the words' projector."""
     words = shown_words(data.vocabulary, data)
     write_projector(
         run,
@@ -106,19 +107,18 @@ def write_report(
         predictor.vocabulary.words,
         special=len(SPECIALS),
     )
-    curve = report.curve(result.progress.rows, ["loss"])
-    run.file("curve.png").write_bytes(curve)
     sections = result.predictions.sections
-    report.render(
-        run.file("report.html"),
+    report.of_training(
+        run,
         TEMPLATE,
-        title=run.name,
+        result,
         test_set=(
             f"{len(data.pairs):,} pairs, {len(data.questions):,} questions"
         ),
-        scores={run.name: result.scores, **result.baselines},
         metrics=scores.METRICS,
-        pictures=[("Training", curve)],
+        baselines=BASELINES,
+        main="analogy_accuracy",
+        curves=["loss"],
         sections={name: own._asdict() for name, own in sections.items()},
         fields=scores.Section._fields,
         neighbours=neighbours(predictor, words),

@@ -22,6 +22,9 @@ Letters of shapes: B texts, T words.
 """
 
 import functools
+import itertools
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -81,6 +84,45 @@ def normalize(texts: tf.Tensor, kind: str = "words") -> tf.Tensor:
 def tokenize(texts: tf.Tensor, kind: str = "words") -> tf.RaggedTensor:
     """Cut texts into tokens, `(B,)` strings to `(B, None)` strings."""
     return tf.strings.split(normalize(texts, kind))
+
+
+def places(
+    text: str, tokens: Sequence[str], kind: str = "words"
+) -> list[tuple[int, int]]:
+    """Return where each token of a text begins and ends in it.
+
+    Args:
+        text: As it was written.
+        tokens: All of it, as `tokenize` cuts it.
+        kind: What a token is.
+
+    Returns:
+        A pair for each token; none if Python and TensorFlow do not agree on the
+        text, as on signs that are younger than one of them.
+    """
+    blank = re.sub(r"\\x\{(\w+)\}", lambda m: rf"\u{m[1]:0>4}", _BLANK)
+    text = re.sub(blank, lambda match: " " * len(match[0]), text)
+    first = len(text)
+    if kind == "characters":  # a token for spaces in a row, but at the ends
+        between = text.strip()
+        first = text.find(between)
+        between = re.sub(r"(?<=\s)\s", "\u200b", between)
+        text = " " * first + between
+    visible = [
+        place
+        for place, sign in enumerate(text)
+        for _ in sign.lower()
+        if not (sign.isspace() and place < first)
+        and unicodedata.category(sign) != "Cf"
+        and not "\ufe00" <= sign <= "\ufe0f"
+    ]
+    if len(visible) != sum(map(len, tokens)):
+        return []
+    starts = np.cumsum([0, *map(len, tokens)]).tolist()
+    return [
+        (visible[start], visible[end - 1] + 1)
+        for start, end in itertools.pairwise(starts)
+    ]
 
 
 def crop(

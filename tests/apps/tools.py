@@ -132,11 +132,17 @@ for name in ("apps", "keras", "rnn_layers", "tensorflow"):
     return json.loads(done.stdout)
 
 
+def file_names(folder):
+    """What is in a run folder, but for the event file of HParams."""
+    names = sorted(path.name for path in folder.iterdir())
+    return [name for name in names if not name.startswith("events.out")]
+
+
 def tensorboard_tags(run):
     """The tags of TensorBoard, a dict of `train` and `validation`."""
     tags = {}
     for part in ("train", "validation"):
-        folder = str(run.file("tensorboard") / part)
+        folder = str(run.file(part))
         events = event_accumulator.EventAccumulator(folder)
         events.Reload()
         tags[part] = set(events.Tags()["tensors"])

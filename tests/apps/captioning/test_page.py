@@ -51,8 +51,11 @@ class Parsed(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("img", "meta"):
+        if tag not in ("meta", "br"):
             self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -61,7 +64,7 @@ class Parsed(html.parser.HTMLParser):
         self.texts.append(data)
 
     def images(self):
-        return [attrs for tag, attrs in self.tags if tag == "img"]
+        return [attrs for tag, attrs in self.tags if tag == "image"]
 
 
 def held(address):
@@ -70,7 +73,7 @@ def held(address):
 
 
 def caption(text, score):
-    return Hypothesis(text, score, np.array([5, 3]))
+    return Hypothesis(text, score, np.array([5, 3]), 2 * score)
 
 
 CAPTIONS = [caption("a cat", -1.23456), caption("two cats", -2.0)]
@@ -80,7 +83,7 @@ def example(folder, captions=CAPTIONS, weights=None, content=None, **more):
     """An example of a page, of a picture in a folder."""
     path = folder / more.pop("name", "cat.jpg")
     path.write_bytes(content or encoded(photo(40, 60)))
-    return page.example(path, photo(9, 9), captions, weights, **more)
+    return page.example(path, captions, weights, **more)
 
 
 def rendered(folder, *examples, title="x"):
@@ -98,7 +101,8 @@ def rendered(folder, *examples, title="x"):
 def texts(parsed):
     """The texts of a page behind its title and headline."""
     stripped = [" ".join(text.split()) for text in parsed.texts]
-    return [text for text in stripped if text][3:]
+    # Behind the title, the style, the headline and the heading.
+    return [text for text in stripped if text][4:]
 
 
 def test_a_page_has_pictures_captions_references_and_attention(tmp_path):
@@ -108,38 +112,44 @@ def test_a_page_has_pictures_captions_references_and_attention(tmp_path):
         tmp_path,
         example(tmp_path, weights=weights, references=references),
     )
+    # exp(-2 * 1.23456) and exp(-4).
     assert texts(parsed) == [
-        *("cat.jpg", "a cat", "-1.235", "two cats", "-2.000"),
-        *("a cat sleeps", "sleeping cat"),
+        *("cat.jpg", "a cat", "probability of this caption: 8 %"),
+        *("two cats", "probability of this caption: 2 %", "People say:"),
+        *("a cat sleeps", "sleeping cat", "a", "cat"),
     ]
-    small, below = parsed.images()
-    assert small["alt"] == "cat.jpg"
-    assert held(small["src"])[0] == "jpeg"
-    kind, strip = held(below["src"])
-    assert kind == "png"
-    assert strip.size[0] > 200  # the picture and two words
+    (picture,) = parsed.images()
+    assert held(picture["href"])[0] == "jpeg"
+    # The same picture for each word, in fog but where its weight is largest.
+    used = [attrs["href"] for tag, attrs in parsed.tags if tag == "use"]
+    assert used == ["#" + picture["id"]] * 2
+    fog = [float(a["opacity"]) for t, a in parsed.tags if t == "rect"]
+    for place in (0, 1):
+        own = fog[4 * place : 4 * place + 4]
+        assert np.argmin(own) == weights[1][place].argmax()
+        assert min(own) == 0
 
 
 @pytest.mark.parametrize(
-    ("errors", "best", "kinds"),
+    ("errors", "best", "verdicts"),
     [
-        (None, ["-1.235"], [{}, {}, {}]),
-        ({"missing": [], "false": []}, ["-1.235 right"], [{}, {}, {}]),
+        (None, [], []),
+        ({"missing": [], "false": []}, [], ["right"]),
         (
             {"missing": ["1 big cat", "cat in bed"], "false": ["a <dog>"]},
-            [
-                "-1.235 wrong",
-                "missing: 1 big cat; cat in bed",
-                "false: a <dog>",
-            ],
-            [{}, {"class": "wrong"}, {}, {}, {}],
+            ["missing: 1 big cat; cat in bed", "false: a <dog>"],
+            ["wrong"],
         ),
     ],
 )
-def test_only_the_best_caption_is_judged(tmp_path, errors, best, kinds):
+def test_only_the_best_caption_is_judged(tmp_path, errors, best, verdicts):
     parsed = rendered(tmp_path, example(tmp_path, errors=errors))
-    assert texts(parsed) == ["cat.jpg", "a cat", *best, "two cats", "-2.000"]
-    assert [attrs for tag, attrs in parsed.tags if tag == "p"] == kinds
+    first, second = (f"probability of this caption: {n} %" for n in (8, 2))
+    signs = {"right": "✓", "wrong": "✗"}
+    said = [word for v in verdicts for word in (signs[v], v)]
+    assert texts(parsed) == [
+        *("cat.jpg", *said, "a cat", first, *best, "two cats", second),
+    ]
 
 
 def test_a_page_escapes_all_text(tmp_path):
@@ -149,11 +159,13 @@ def test_a_page_escapes_all_text(tmp_path):
     assert "script" not in {tag for tag, _ in parsed.tags}
     # Names, captions, references; and the title.
     assert [text.strip() for text in parsed.texts].count(evil) == 2 * 3 + 2
-    assert all(image["src"].startswith("data:") for image in parsed.images())
+    assert all(image["href"].startswith("data:") for image in parsed.images())
 
 
 def jpeg(content):
-    return opened(page.thumbnail(content))
+    small, size = page.thumbnail(content)
+    assert opened(small).size == size
+    return opened(small)
 
 
 def test_pictures_are_made_small_and_keep_their_shape():
@@ -186,8 +198,6 @@ def test_a_page_of_24_pictures_is_small(tmp_path):
     weights = words, CHANCE.dirichlet(np.ones(25), 13).reshape(13, 5, 5)
     (tmp_path / "a.jpg").write_bytes(encoded(photo(192, 192)))
     captions = [caption(" ".join(words), 0.1)]
-    one = page.example(
-        tmp_path / "a.jpg", photo(192, 192), captions, weights, ["x"] * 5
-    )
+    one = page.example(tmp_path / "a.jpg", captions, weights, ["x"] * 5)
     rendered(tmp_path, *[one] * 24)
     assert (tmp_path / "x.html").stat().st_size < 4_000_000

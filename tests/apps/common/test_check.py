@@ -9,7 +9,8 @@ import pytest
 
 from apps.common import check, cli, data_page, distributed
 from apps.common.duplicates import Overlap
-from apps.common.rehearsal import Rehearsal, duration
+from apps.common.rehearsal import Rehearsal
+from apps.common.tables import duration
 from apps.sentiment import config as sentiment
 from apps.sentiment import train
 from data_pipelines.files.errors import DataError

@@ -60,6 +60,8 @@ def test_the_copy_has_every_file_and_no_old_name(checkout, source, name):
             dashed = source.replace("_", "-").encode()
             assert source.encode() not in after[path], path
             assert b"-" + dashed not in after[path], path
+        if path.suffix == ".jinja":
+            assert f'"{source}/'.encode() not in after[path], path
     config = (checkout / "apps" / name / "train.py").read_text()
     assert f"from data_pipelines import {name} as pipeline" in config
     page = (checkout / "apps" / name / "README.md").read_text()

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import math
+import re
 import types
 
 import jinja2
@@ -9,29 +11,118 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apps.common import report
+from apps.common import report, runs
 
 
-def test_a_page_escapes_all_text(tmp_path):
-    path = tmp_path / "page.html"
-    report.render(
-        path,
-        "sentiment/report.html.jinja",
-        title="a <title>",
-        test_set="1 < 2 texts",
-        scores={"<x>": {"a": 1}},
-        metrics=["a"],
-        pictures=[('"<p>', b"png")],
-        explanation="a & b",
-        examples=[],
+class Model:
+    trainable_weights = ()
+
+    def count_params(self):
+        return 1234
+
+
+ROWS = [
+    {"epoch": 1, "loss": 0.5, "val_loss": 0.4},
+    {"epoch": 2, "loss": 0.3, "val_loss": 0.45},
+]
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A run and what its training came to."""
+    config = {"cell": "gru", "dataset": "<b>", "seed": 7}
+    record = {"config": config, "command": "python -m a <x>", "versions": {}}
+    progress = runs.Progress(
+        epoch=2, best_epoch=1, seconds=65.0, ending="stopped", rows=ROWS
     )
-    text = path.read_text("utf-8")
-    assert "<title>a &lt;title&gt;</title>" in text
-    assert "<h1>a &lt;title&gt;</h1>" in text
-    assert "1 &lt; 2 texts" in text
-    assert "<td>&lt;x&gt;</td>" in text
-    assert 'alt="&quot;&lt;p&gt;"' in text or 'alt="&#34;&lt;p&gt;"' in text
-    assert "a &amp; b" in text
+    result = runs.Result(
+        Model(),
+        {"accuracy": 0.875, "roc_auc": None},
+        {"majority": {"accuracy": 0.5, "roc_auc": None}},
+        progress,
+        {"train": 3000, "test": 20},
+    )
+    return runs.Run("sentiment", tmp_path, record), result
+
+
+def of_training(training, **more):
+    """The page of a training, with what it shows of every app."""
+    report.of_training(
+        training[0],
+        "sentiment/report.html.jinja",
+        training[1],
+        **{
+            "test_set": "1 < 2 texts",
+            "metrics": {"accuracy": "<share>", "roc_auc": "chance"},
+            "baselines": {"majority": "the most <frequent>", "other": "no"},
+            "main": "accuracy",
+            "explanation": "a & b",
+            "examples": [],
+            **more,
+        },
+    )
+    return training[0].file("report.html").read_text("utf-8")
+
+
+def test_the_page_of_a_training_says_what_it_was(training):
+    page = of_training(training)
+    for part in (
+        *("A text in, one of its labels out.", "&lt;b&gt;", "3,000 train"),
+        *("1,234 parameters", "2, the best 1", "1.1 minutes", "Seed 7"),
+        *("python -m a &lt;x&gt;", "Stopped.", "1 &lt; 2 texts", "0.8750"),
+        *("&lt;share&gt;", "the most &lt;frequent&gt;", "a &amp; b"),
+    ):
+        assert part in page, part
+    # What no row has, and baselines that are not there, are not explained.
+    assert "roc_auc" not in page
+    assert "<dt>other" not in page
+    assert page.count("<h1>") == 1
+    assert "<script" not in page
+    assert "http" not in page.replace("http://www.w3.org/", "")
+
+
+def test_the_page_of_a_classifier_has_its_classes(training):
+    targets = np.array([0, 0, 0, 1])
+    probabilities = np.eye(2)[[0, 0, 1, 1]]
+    labels = ["a", "<c>"]
+    page = of_training(
+        training,
+        **report.by_class(targets, probabilities, labels, np.array([5, 6])),
+    )
+    # Of two predicted ones both are right, of three there are two.
+    row = "a</td><td>1.0000</td><td>0.6667</td><td>0.8000</td><td>3</td>"
+    assert row in re.sub(" +<", "<", re.sub("> +", ">", page))
+    assert 'title="a, &lt;c&gt;: 1"' in page
+
+
+def test_curves_are_drawn_in_the_colours_of_the_page(training):
+    page = of_training(training, curves=["loss"])
+    svg = page[page.index("<svg") : page.index("</svg>")]
+    assert 'aria-label="loss over the epochs"' in svg
+    assert ">validation</text>" in svg
+    assert "var(--line1)" in svg
+    assert "currentColor" in svg
+    assert "#000000" not in svg
+    assert 'width="' not in svg.partition(">")[0]
+    assert training[0].file("curve.png").exists()
+
+
+def test_a_description_of_a_drawing_is_escaped():
+    drawn = report.curve(ROWS, ["loss"])
+    assert 'aria-label="a &lt;b&gt; \\1"' in report.svg(drawn, "a <b> \\1")
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (1, "100 %"),
+        (0.12, "12 %"),
+        (1 / 3400, "1 in 3,400"),
+        (1e-9, "1 in 10^9"),
+    ],
+)
+def test_probabilities_are_said_as_people_do(p, words):
+    assert report.chance(math.log(p)) == words
 
 
 def test_a_page_without_a_value_is_an_error(tmp_path):
@@ -66,12 +157,28 @@ def test_the_confusion_is_darkest_where_the_share_is_largest(classes):
 
 
 def test_a_curve_of_one_epoch_is_a_picture():
-    png = report.curve([{"epoch": 1, "loss": 0.5, "val_loss": 0.4}], ["loss"])
+    png = report.png(report.curve(ROWS[:1], ["loss"]))
     with Image.open(io.BytesIO(png)) as picture:
         assert picture.size[0] > 300
 
 
 EVIL = '"><script>alert(1)</script>'
+
+
+VIDEO = {
+    "bars": {
+        "prediction": [{"label": EVIL, "start_seconds": 0, "end_seconds": 1}]
+    },
+    "colours": {EVIL: "red"},
+    "used": [EVIL],
+    "bands": [(EVIL, "0,0")],
+    "film": [],
+    "begin": 0,
+    "end": 1,
+}
+WORD = types.SimpleNamespace(
+    before=EVIL, text=EVIL, attention=1, change=1, changes={EVIL: 1}, size=1
+)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +187,7 @@ EVIL = '"><script>alert(1)</script>'
         (
             "video_labeling/segments.html.jinja",
             {
-                "timeline": b"",
+                "drawn": VIDEO,
                 "frames": 3,
                 "seconds": 1.0,
                 "segments": {EVIL: {"frames": EVIL, "label": EVIL}},
@@ -90,9 +197,7 @@ EVIL = '"><script>alert(1)</script>'
             "video_labeling/report.html.jinja",
             {
                 "examples": [
-                    types.SimpleNamespace(
-                        name=EVIL, frames=1, accuracy=1.0, timeline=b""
-                    )
+                    {"name": EVIL, "frames": 1, "wrong": 1.0, "timeline": VIDEO}
                 ]
             },
         ),
@@ -103,10 +208,13 @@ EVIL = '"><script>alert(1)</script>'
                 "examples": [
                     (
                         types.SimpleNamespace(
-                            label=EVIL,
-                            probability=1.0,
-                            words=[EVIL],
-                            weights=[1.0],
+                            prediction=types.SimpleNamespace(
+                                label=EVIL, probability=1.0
+                            ),
+                            probabilities={EVIL: 1.0},
+                            words=[WORD],
+                            rest=EVIL,
+                            ngrams=[(EVIL, {EVIL: 1.0})],
                         ),
                         EVIL + "2",
                     )
@@ -116,15 +224,7 @@ EVIL = '"><script>alert(1)</script>'
     ],
 )
 def test_the_pages_of_apps_escape_all_text(tmp_path, template, values):
-    report.render(
-        tmp_path / "x.html",
-        template,
-        title=EVIL,
-        test_set=EVIL,
-        scores={EVIL: {EVIL: EVIL}},
-        metrics=[EVIL],
-        **values,
-    )
+    report.render(tmp_path / "x.html", template, title=EVIL, **values)
     page = (tmp_path / "x.html").read_text("utf-8")
     assert "<script" not in page
     assert page.count("&lt;script") > 5

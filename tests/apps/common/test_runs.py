@@ -519,7 +519,6 @@ def test_finish_writes_every_promised_key(config, tmp_path):
         progress = runs.Progress(epoch=3, best_epoch=2, seconds=1.23)
         runs.finish(
             run,
-            config,
             runs.Result(
                 model(),
                 {"accuracy": 0.5},

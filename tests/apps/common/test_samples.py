@@ -1,8 +1,11 @@
 """Examples after each epoch: the file, and TensorBoard."""
 
+import html
 import io
+import re
 import types
 
+import markdown
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
@@ -60,13 +63,25 @@ def test_tensorboard_has_a_table_and_the_pictures(run):
     callback = Numbers(run, DATA, None)
     callback.on_epoch_end(0)
     callback.on_train_end()
-    events = event_accumulator.EventAccumulator(
-        str(run.file("tensorboard") / "validation")
-    )
+    events = event_accumulator.EventAccumulator(str(run.file("validation")))
     events.Reload()
     assert {"samples", "picture"} <= set(events.Tags()["tensors"])
     (event,) = events.Tensors("samples")
-    assert b"a\\|b" in event.tensor_proto.string_val[0]
+    (text,) = event.tensor_proto.string_val
+    assert text == b"* **x** a|b  \n  **y** epoch 0\n* **x** c  \n  **y** d"
+
+
+def test_a_list_of_examples_shows_its_text_as_it_is():
+    cells = ("<b>1.</b> *x* _y_ `z`", "# [a](b) \\ | ~~c~~ 1-2 a! + > {d}")
+    written = samples.as_list(("one", ""), [cells])
+    shown = markdown.markdown(
+        written, extensions=["markdown.extensions.tables"]
+    )
+    words = html.unescape(re.sub("<[^>]*>", "", shown)).split("\n")
+    assert [word.strip() for word in words if word.strip()] == [
+        f"one {cells[0]}",
+        cells[1],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,3 +90,14 @@ def test_tensorboard_has_a_table_and_the_pictures(run):
 )
 def test_rows_are_spread_evenly(count, most, rows):
     assert samples.spread(count, most) == rows
+
+
+def test_what_is_sure_and_wrong_comes_first():
+    sure = [0.9, 0.6, 0.7, 0.8, 0.5]
+    errors = [0, 1, 1, 0, 0]
+    assert samples.instructive(sure, errors, 4) == [2, 1, 4, 3]
+    # Half of them, if there are so many right ones.
+    assert samples.instructive(sure, errors, 2) == [2, 4]
+    assert samples.instructive(sure, errors, 9) == [2, 1, 4, 3, 0]
+    assert samples.instructive(sure, [1] * 5, 2) == [0, 3]
+    assert samples.instructive([0.5, 1], [0.9, 0.1], 1) == [0]

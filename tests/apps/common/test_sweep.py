@@ -382,7 +382,7 @@ def test_two_processes_share_a_sweep(tmp_path):
         # No trial has seen test, nor is tested.
         assert not (run / "metrics.json").exists()
         assert not (run / "report.html").exists()
-        events = event_accumulator.EventAccumulator(str(run / "tensorboard"))
+        events = event_accumulator.EventAccumulator(str(run))
         events.Reload()
         about = events.SummaryMetadata("_hparams_/session_start_info")
         assert about.plugin_data.plugin_name == "hparams"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from apps.common import runs, tensorboard
 from apps.common.optimizer import AdamW
@@ -30,7 +31,7 @@ def run(tmp_path_factory):
 
 
 def values(run, part, tag):
-    folder = str(run.file("tensorboard") / part)
+    folder = str(run.file(part))
     events = event_accumulator.EventAccumulator(folder)
     events.Reload()
     tensors = [event.tensor_proto for event in events.Tensors(tag)]
@@ -63,9 +64,31 @@ def test_tokens_are_examples_times_their_mean_length(run):
 def test_the_projector_has_a_line_for_each_vector(run):
     vectors = np.array([[1.0, -2.0], [0.25, 0.0]])
     tensorboard.write_projector(run, vectors, ["a", "b"])
-    folder = run.file("tensorboard") / "train"
+    folder = run.file("train")
     np.testing.assert_allclose(np.loadtxt(folder / "vectors.tsv"), vectors)
     assert (folder / "words.tsv").read_text() == "a\nb\n"
     config = (folder / "projector_config.pbtxt").read_text()
     assert "vectors.tsv" in config
     assert "words.tsv" in config
+    columns = {"x": [1, 2], "y": [0.5, -0.25]}
+    tensorboard.write_projector(run, vectors, ["[PAD]", "b"], 1, columns)
+    assert np.loadtxt(folder / "vectors.tsv").tolist() == [0.25, 0]
+    lines = (folder / "words.tsv").read_text().splitlines()
+    assert lines == ["word\tx\ty", "b\t2.000\t-0.250"]
+
+
+def test_hparams_have_configuration_and_scores(tmp_path):
+    run = runs.Run("sentiment", tmp_path / "x", {})
+    config = {"cell": "gru", "units": 4, "rate": 0.5, "none": None}
+    tensorboard.write_hparams(run, config, {"f1": 0.75, "roc_auc": None})
+    events = event_accumulator.EventAccumulator(str(run.path))
+    events.Reload()
+    assert "test/f1" in events.Tags()["tensors"]
+    content = events.summary_metadata["_hparams_/session_start_info"]
+    data = plugin_data_pb2.HParamsPluginData.FromString(
+        content.plugin_data.content
+    )
+    shown = data.session_start_info.hparams
+    assert sorted(shown) == ["cell", "rate", "units"]
+    assert shown["cell"].string_value == "gru"
+    assert shown["units"].number_value == 4

@@ -73,8 +73,6 @@ def test_two_processes_train_as_one_does(app, tmp_path):
     assert record["metrics"]
     assert record["device"].startswith("JAX, 2 processes, 2 cpu devices")
     assert (run / "export" / "1" / "saved_model.pb").exists()
-    assert {path.name for path in (run / "tensorboard").iterdir()} >= {
-        "train",
-        "validation",
-    }
+    assert (run / "train").is_dir()
+    assert (run / "validation").is_dir()
     assert (run / "samples.txt").read_text().startswith("epoch 1\n")

@@ -1,6 +1,7 @@
 """What a training shows: samples of an epoch, the report."""
 
 import json
+import re
 import types
 
 import numpy as np
@@ -53,8 +54,10 @@ def test_the_report_has_correct_and_wrong_texts(trained):
     page = trained.run.file("report.html").read_text("utf-8")
     record = json.loads(trained.run.file("metrics.json").read_text())
     count = f"{record['examples']['test']} texts"
-    for part in ("bag_of_words", "Training", "Confusion matrix", count):
+    for part in ("bag_of_words", "Training", "Confusion", "By class", count):
         assert part in page
-    assert page.count("<article>") >= show.EXAMPLES
-    wrong = page.count('class="wrong"')
-    assert wrong <= show.EXAMPLES
+    assert page.count("<article>") == show.EXAMPLES
+    # Wrong ones first.
+    verdicts = re.findall('<span class="(right|wrong)">', page)
+    assert verdicts == sorted(verdicts, reverse=True)
+    assert len(verdicts) == show.EXAMPLES

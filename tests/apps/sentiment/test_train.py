@@ -223,5 +223,5 @@ def test_one_batch_is_learnt_by_heart_and_profiled(tmp_path):
         *("--cache-path", str(tmp_path / "data")),
     )
     assert "near zero, as it should be" in done.stdout, done.stderr
-    folder = tmp_path / "runs" / "sentiment" / "x" / "tensorboard"
+    folder = tmp_path / "runs" / "sentiment" / "x"
     assert list(folder.glob("plugins/profile/*/*.xplane.pb"))

@@ -26,13 +26,23 @@ def test_spans_are_right_as_a_whole_or_wrong():
         "precision": 1 / 4,
         "recall": 1 / 3,
         "f1": pytest.approx(2 / (4 + 3)),
-        "spans": 3,
+        "test": 3,
     }
     assert by_type["a"]["precision"] == 1 / 3
     assert by_type["a"]["recall"] == 1.0
     assert by_type["b"] == {
-        "precision": 0.0, "recall": 0.0, "f1": 0.0, "spans": 2
+        "precision": 0.0, "recall": 0.0, "f1": 0.0, "test": 2
     }  # fmt: skip
+
+
+def test_labels_have_precision_and_recall_each():
+    table = scores.of_labels([["X", "Y", "X"], ["Y"]], [["X", "X", "Z"], ["Y"]])
+    f1 = {"X": 2 * 1 / (2 + 2), "Y": 2 * 1 / (2 + 1), "Z": 0}
+    assert list(table) == list(f1)
+    for label, expected in f1.items():
+        assert table[label]["f1"] == expected
+    assert table["X"]["precision"] == table["X"]["recall"] == 1 / 2
+    assert [row["test"] for row in table.values()] == [2, 2, 0]
 
 
 def test_labels_and_sentences():

@@ -1,6 +1,7 @@
 """The tagging app as its user meets it: what a training leaves behind."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from apps.tagging import evaluate
 from apps.tagging.scores import METRICS
 from tests.apps.tagging.tiny import flags, write_requests
 from tests.apps.tools import (
+    file_names,
     in_a_new_process,
     run_and_kill,
     run_module,
@@ -27,9 +29,9 @@ def record(trained):
 def test_the_run_folder_is_complete(trained):
     expected = """README.md backup characters.txt config.json curve.png data.txt
         digests.json export intents.txt labels.txt lock log.csv metrics.json
-        model.keras report.html samples.txt tensorboard vocabulary.txt"""
-    names = sorted(p.name for p in trained.run.path.iterdir())
-    assert names == expected.split()
+        model.keras report.html samples.txt train validation
+        vocabulary.txt"""
+    assert file_names(trained.run.path) == expected.split()
 
 
 def test_metrics_json_has_what_is_promised(record):
@@ -53,7 +55,11 @@ def test_the_terminal_and_the_page_show_scores_and_spans(trained, record):
     page = trained.run.file("report.html").read_text()
     assert "<small>place</small></mark>" in page
     # Errors come first.
-    assert 'class="bad"' in page.split("<article>")[1]
+    verdicts = re.findall('<span class="(right|wrong)">', page)
+    assert verdicts == sorted(verdicts, reverse=True)
+    assert (
+        len(verdicts) == page.count("<article>") == record["examples"]["test"]
+    )
 
 
 def test_evaluate_repeats_the_scores_of_the_run(

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from apps.common import report
@@ -20,7 +21,10 @@ class Predictor:
         return [(["a", "$b"], ["c", "[EOS]"], weights) for _ in texts]
 
 
-BEST = [Hypothesis("<b> due", -0.5, None), Hypothesis("uno", -1.25, None)]
+BEST = [
+    Hypothesis("<b> due", -0.5, None, -1),
+    Hypothesis("uno", -1.25, None, -2),
+]
 
 
 def written(path, *examples):
@@ -37,11 +41,35 @@ def written(path, *examples):
 def test_an_example_shows_hypotheses_reference_and_attention(tmp_path):
     example = page.example(Predictor(), "two <i>", BEST, "un due")
     text = written(tmp_path / "x.html", example)
-    for part in ("two &lt;i&gt;", "&lt;b&gt; due <small>-0.500", "un due"):
+    for part in ("two &lt;i&gt;", "score -0.500", "uno <small>score -1.250"):
         assert part in text
-    assert "uno <small>-1.250" in text
-    assert 'alt="attention"' in text
+    # What the other one does not have is marked.
+    assert '<span class="differs">&lt;b&gt;</span> due' in text
+    assert '<span class="differs">un</span> due' in text
+    assert 'title="c, $b: 0.5000"' in text
     assert "word for word" not in text
+
+
+@pytest.mark.parametrize(
+    ("output", "reference", "pieces"),
+    [
+        ("a b c", "a x c", [("a", True), ("b", False), ("c", True)]),
+        ("a b", "a b", [("a b", True)]),
+        ("a b", "", [("a b", False)]),
+        ("", "a", []),
+    ],
+)
+def test_pieces_are_what_both_have_and_what_one_has(output, reference, pieces):
+    best = [Hypothesis(output, 0, None, 0)]
+    example = page.example(Predictor(), "x", best, reference)
+    assert example["best"] == pieces
+    for side, text in (("best", output), ("expected", reference)):
+        assert " ".join(piece for piece, _ in example[side]) == text
+    common = [
+        [text for text, same in example[side] if same]
+        for side in ("best", "expected")
+    ]
+    assert common[0] == common[1]
 
 
 def test_an_exact_translation_is_said_to_be_one(tmp_path):
@@ -53,8 +81,8 @@ def test_without_attention_and_reference_there_is_text_alone(tmp_path):
     predictor = Predictor()
     predictor.has_attention = False
     text = written(tmp_path / "x", page.example(predictor, "two", BEST))
-    assert "<img" not in text
-    assert "<em>" not in text
+    assert "<table" not in text
+    assert "differs" not in text.partition("</style>")[2]
 
 
 def test_the_attention_is_darkest_where_the_weight_is_largest():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.apps.tools import ROOT, tensorboard_tags
+from tests.apps.tools import ROOT, file_names, tensorboard_tags
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +15,12 @@ def record(trained):
 
 
 def test_the_run_folder_is_complete(trained):
-    expected = """README.md attention.png backup config.json curve.png data.txt
+    expected = """README.md backup config.json curve.png data.txt
         digests.json
         export
         languages.txt lock log.csv metrics.json model.keras report.html
-        samples.txt source.txt
-        target.txt tensorboard"""
-    names = sorted(p.name for p in trained.run.path.iterdir())
-    assert names == expected.split()
+        samples.txt source.txt target.txt train validation"""
+    assert file_names(trained.run.path) == expected.split()
 
 
 def test_metrics_json_has_what_is_promised(record):
@@ -34,10 +32,9 @@ def test_metrics_json_has_what_is_promised(record):
 
 
 def test_unseen_combinations_are_translated(record):
-    assert record["metrics"]["exact_match"] > 0.8
-    assert record["metrics"]["bleu"] > 80
-    assert record["metrics"]["perplexity"] < 1.5
-    assert record["baselines"]["copy_source"]["bleu"] < 20
+    for name in ("bleu", "chrf", "exact_match"):
+        for baseline in record["baselines"].values():
+            assert record["metrics"][name] > baseline[name]
 
 
 def test_the_terminal_shows_scores_translations_and_what_is_next(

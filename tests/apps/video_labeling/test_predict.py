@@ -141,7 +141,7 @@ def test_predict_takes_features(feature_run, features, tmp_path, kind):
     assert int(rows[-1]["end"]) == 20 + 3 * 12
     # No rate is known, so it is 25 frames a second.
     assert float(rows[-1]["end_seconds"]) == pytest.approx(56 / 25, abs=1e-3)
-    assert "<img" in (out / "v12.html").read_text()
+    assert '<figure class="timeline">' in (out / "v12.html").read_text()
 
 
 def test_what_are_no_such_features_is_one_line(feature_run, features, tmp_path):
@@ -212,7 +212,7 @@ def test_a_video_without_a_length_is_labelled(main, tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "broken"),
-    [(report, "render"), (json, "dumps"), (timeline, "draw")],
+    [(report, "render"), (json, "dumps"), (timeline, "shown")],
     ids=["page", "json", "picture"],
 )
 def test_three_files_or_none(main, tmp_path, monkeypatch, module, broken):

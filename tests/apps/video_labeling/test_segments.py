@@ -73,7 +73,8 @@ def test_no_label_is_a_formula_and_a_corrected_table_is_read(tmp_path):
         "@it.mp4", np.eye(2), np.array([0, 1, 2]), np.array([0.0, 0.1, 0.2])
     )
     rows = segments.rows(labels, video)
-    segments.write(tmp_path / "it", labels, video, rows, b"")
+    drawn = timeline.shown(list(labels), video.times, video.probabilities)
+    segments.write(tmp_path / "it", labels, video, rows, drawn)
     written = (tmp_path / "it.csv").read_text().splitlines()[1]
     assert written.startswith("'@it.mp4,0,1,'=HYPERLINK(1),1.0,")
     names = ["video", "start", "label"]

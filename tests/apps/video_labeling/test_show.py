@@ -8,9 +8,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
-from apps.video_labeling import (
-    show,
-)
+from apps.video_labeling import show, timeline
 from data_pipelines.video_labeling import pipeline as video_labeling
 from data_pipelines.video_labeling.datasets import Video
 from tests.data_pipelines.video_labeling.test_tfds_clips import as_dataset
@@ -33,8 +31,10 @@ def test_a_public_set_has_thumbnails_of_its_frames(tmp_path):
     assert found.shape == (10, 8, 8, 3)
     assert (found == int(one.name[-6:])).all()
     even = np.full((len(one), len(data.labels)), 1 / len(data.labels))
-    png = show.draw(data.labels, one, even, found)
+    arguments = show.arguments(data.labels, one, even, found)
+    png = timeline.draw(*arguments)
     assert Image.open(io.BytesIO(png)).format == "PNG"
+    assert len(timeline.shown(*arguments)["film"]) == 10
 
 
 def test_features_have_no_thumbnails(tmp_path):
@@ -46,11 +46,10 @@ def test_features_have_no_thumbnails(tmp_path):
 
 def test_a_run_has_timelines_without_pictures(feature_run):
     run, printed = feature_run
-    assert (run / "report.html").read_text().count('alt="timeline of v') == 3
-    assert (run / "timeline.png").exists()
-    reader = event_accumulator.EventAccumulator(
-        str(run / "tensorboard" / "validation")
-    )
+    page = (run / "report.html").read_text()
+    assert page.count('<figure class="timeline">') == 3
+    assert '<div class="film">' not in page
+    reader = event_accumulator.EventAccumulator(str(run / "validation"))
     reader.Reload()
     assert "timeline/1" in reader.Tags()["tensors"]
     assert 'make predict-video-labeling ARGS="my.npy"' in printed

@@ -96,10 +96,37 @@ def test_a_timeline_ends_with_its_video(tmp_path):
     path = write(tmp_path / "it.mkv", 12)
     stored = types.SimpleNamespace(times=np.arange(2) / 1.0, fps=1.0, frames=12)
     one = Video("it", path, np.zeros(2, np.int32), stored)
-    seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            timeline, "draw", lambda _, times, *__: seen.append(times)
-        )
-        show.draw("ab", one, np.eye(2), None)
-    np.testing.assert_allclose(seen[0], [0, 1, 1.2])
+    _, times, *_ = show.arguments("ab", one, np.eye(2), None)
+    np.testing.assert_allclose(times, [0, 1, 1.2])
+
+
+def test_a_page_shows_where_labels_are_and_where_they_are_wrong():
+    probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6]])
+    video = timeline.shown(
+        ["a", "b"], np.arange(5) / 2, probabilities, np.array([0, 0, 0, 1])
+    )
+
+    def spans(name):
+        return [
+            (s["label"], s["start_seconds"], s["end_seconds"])
+            for s in video["bars"][name]
+        ]
+
+    assert spans("truth") == [("a", 0, 1.5), ("b", 1.5, 2)]
+    assert spans("prediction") == [("a", 0, 1), ("b", 1, 2)]
+    assert spans("wrong") == [("", 0, 1), ("wrong", 1, 1.5), ("", 1.5, 2)]
+    assert (video["begin"], video["end"], video["used"]) == (0, 2, ["a", "b"])
+    # The area of a band is the mean probability of its segment.
+    for (label, points), mean in zip(video["bands"], (0.8, 0.7), strict=True):
+        x, y = np.array([p.split(",") for p in points.split()], float).T
+        area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+        assert area / (500 * 100) == pytest.approx(mean), label
+
+
+def test_a_long_band_has_few_corners():
+    count = 5000
+    probabilities = np.full((count, 1), 0.5)
+    ((_, points),) = timeline.shown(
+        ["a"], np.arange(count + 1.0), probabilities
+    )["bands"]
+    assert len(points.split()) <= 2 * timeline.MOST_CORNERS

@@ -7,7 +7,7 @@ import pytest
 
 from apps.word_vectors.scores import METRICS
 from data_pipelines.text.word_vectors import load_vectors
-from tests.apps.tools import log_of, tensorboard_tags
+from tests.apps.tools import file_names, log_of, tensorboard_tags
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,8 @@ def record(trained):
 def test_the_run_folder_is_complete(trained):
     expected = """README.md backup config.json curve.png data.txt digests.json
         export lock log.csv metrics.json model.keras report.html
-        samples.txt tensorboard vectors.txt vocabulary.txt"""
-    names = sorted(p.name for p in trained.run.path.iterdir())
-    assert names == expected.split()
+        samples.txt train validation vectors.txt vocabulary.txt"""
+    assert file_names(trained.run.path) == expected.split()
 
 
 def test_metrics_json_has_what_is_promised(record, data):
@@ -84,7 +83,7 @@ def test_tensorboard_has_every_tag(trained):
     expected = {"loss", "learning_rate", "words_per_second"}
     assert expected <= tags["train"]
     assert "samples" in tags["validation"]
-    words = trained.run.file("tensorboard") / "train" / "words.tsv"
+    words = trained.run.file("train") / "words.tsv"
     vocabulary = trained.run.file("vocabulary.txt").read_text()
     assert vocabulary.split()[2:] == words.read_text().split()
 
@@ -92,7 +91,7 @@ def test_tensorboard_has_every_tag(trained):
 def test_the_report_has_sections_and_neighbours(trained):
     page = trained.run.file("report.html").read_text()
     assert "<td>man-woman" in page
-    assert "<p><b>france</b>: " in page
+    assert "<dt>france</dt>" in page
 
 
 def test_the_card_speaks_of_no_recurrent_network(trained):

@@ -6,11 +6,13 @@ import tensorflow as tf
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.text.words import (
+    KINDS,
     Vocabulary,
     crop,
     crop_lengths,
     crop_row,
     encode_texts,
+    places,
     tokenize,
     unknown_note,
 )
@@ -52,6 +54,29 @@ CASES = {
 def graph():
     signature = [tf.TensorSpec([None], tf.string)]
     return tf.function(tokenize, input_signature=signature)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("written", [*CASES, "\u0130zmir ", "\n a \n\n b"])
+def test_a_token_stands_where_it_was_written(written, kind):
+    def tokens(*texts):
+        rows = tokenize(tf.constant(texts, tf.string), kind).to_list()
+        return [[token.decode() for token in row] for row in rows]
+
+    (row,) = tokens(written)
+    pairs = places(written, row, kind)
+    assert len(pairs) == len(row)
+    ends = [end for pair in pairs for end in pair]
+    if written != "\u0130zmir " or kind == "words":  # lower case is two letters
+        assert ends == sorted(ends)
+    if kind == "words" and row:
+        alone = tokens(*(written[start:end] for start, end in pairs))
+        # A sigma is a final one at the end of a word only.
+        assert [one for (one,) in alone] == row
+    if kind == "characters":
+        spaces = [written[a:b].isspace() for a, b in pairs]
+        tags = "<" in written
+        assert tags or [t == "\u2581" for t in row] >= spaces
 
 
 @pytest.mark.parametrize("written", CASES)

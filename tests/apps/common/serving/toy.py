@@ -52,7 +52,7 @@ class Service(service.Service):
 
     title = "Echo <b>"
     lead = "Write."
-    template = "common/serving/macros.html.jinja"
+    template = "common/templates/macros.html.jinja"
     Request = Request
     Answer = Answer
 
