@@ -107,7 +107,7 @@ class Config(distributed.Flags):
         choices=CHARACTERS,
     )
     character_units: int = cli.flag(
-        50, "size of what is read of them", at_least=2, at_most=8192
+        100, "size of what is read of them", at_least=2, at_most=8192
     )
     output: str = cli.flag(
         "crf",
