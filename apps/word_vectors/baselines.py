@@ -41,6 +41,8 @@ def ppmi_svd(split: Split, size: int, seed: int) -> tuple[np.ndarray, float]:
     counts, words = pair_counts(split)
     matrix = positive_pmi(counts)
     vectors = np.zeros((len(split.counts), size))
+    if not matrix.nnz:  # no two words have to do with each other
+        return vectors, words / (time.perf_counter() - begin)
     most = min(size, min(matrix.shape) - 1)
     left, values, _ = svds(matrix, most, rng=np.random.default_rng(seed))
     known = np.asarray(counts.sum(axis=1)).reshape(-1, 1) > 0

@@ -286,6 +286,8 @@ class Datasets(BatchedDatasets[Split]):
             f"{'tests':8} {len(self.pairs):,} pairs,"
             f" {len(self.questions):,} questions",
         ]
+        if not (self.pairs or self.questions):
+            lines[-1] = f"{'tests':8} none; --pairs and --questions name files"
         notes = [*self.notes, *unknown_note(unknown, "words", ())]
         return lines + [f"{'note':8} {note}" for note in notes]
 

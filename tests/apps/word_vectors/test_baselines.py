@@ -1,5 +1,7 @@
 """Counts of pairs by a loop, their information by its definition."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -60,6 +62,9 @@ def test_vectors_are_the_largest_directions(split):
     expected = u[:, :4] * s[:4] @ u[:, :4].T
     np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-6)
     assert speed > 0
+    alone = RaggedArray.of(split.texts.values[:9], np.ones(9, int))
+    none, _ = baselines.ppmi_svd(dataclasses.replace(split, texts=alone), 4, 0)
+    assert not none.any()
     wide, _ = baselines.ppmi_svd(split, 50, seed=0)
     assert wide.shape == (SIZE, 50)
     assert not wide[:2].any()
