@@ -19,6 +19,7 @@ U units.
 """
 
 import argparse
+import functools
 import itertools
 import os
 import tempfile
@@ -259,9 +260,9 @@ def video_demo(cache_path):
     return {**functions, "batch": lambda: next(batches)}
 
 
-def video_features(cache_path):
+def video_features(cache_path, **flags):
     """Return what is compared on features of videos, in memory."""
-    config, random = video_config.Config(), np.random.default_rng(0)
+    config, random = video_config.Config(**flags), np.random.default_rng(0)
     shape = config.batch_size, config.chunk
     features = random.normal(size=(*shape, 1, CHANNELS))
     x = {
@@ -278,6 +279,9 @@ CASES = {
     "captioning, features": captioning_features,
     "video labelling, demo": video_demo,
     "video labelling, features": video_features,
+    "video labelling, features, --chunk 128": functools.partial(
+        video_features, chunk=128
+    ),
 }
 
 
