@@ -13,8 +13,10 @@ COUNT = 4 * ped2.PARTS
 
 def clips(lengths, abnormal):
     return [
-        types.SimpleNamespace(labels=np.where(np.arange(n) < k, 1, 0))
-        for n, k in zip(lengths, abnormal, strict=True)
+        types.SimpleNamespace(
+            labels=np.where(np.arange(n) < k, 1, 0), name=str(number)
+        )
+        for number, (n, k) in enumerate(zip(lengths, abnormal, strict=True))
     ]
 
 
@@ -121,6 +123,11 @@ def test_the_table_has_the_filter_beside_the_network():
     own = [ped2.areas(row["abnormal"], videos)["all clips"] for row in rows]
     assert plain == pytest.approx(np.mean(own), abs=5e-4)
     assert smooth > plain + 0.1
+    # Without the clips that have no abnormal frames.
+    normal = [str(k) for k in range(0, COUNT, 2)]
+    line = ped2.table(rows, videos, [9] * ped2.PARTS, normal).splitlines()[2]
+    cells = [cell.strip() for cell in line.split("|")]
+    assert cells[2] == cells[3]
 
 
 def test_a_network_begins_anew_for_each_part(monkeypatch):
