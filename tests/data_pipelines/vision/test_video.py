@@ -265,6 +265,31 @@ def test_a_clean_aperture_that_is_cut_off(tmp_path):
     assert video.upright_size(path) == (H, W)
 
 
+EDGES = [  # of PixelCropLeft, Top, Right and Bottom; what is shown of 64 x 48
+    (b"\xcc", 16, np.s_[:, 16:]),
+    (b"\xbb", 12, np.s_[12:, :]),
+    (b"\xdd", 40, np.s_[:, :24]),
+    (b"\xaa", 20, np.s_[:28, :]),
+]
+
+
+@pytest.mark.parametrize("rotation", [None, 90])
+@pytest.mark.parametrize(("edge", "pixels", "part"), EDGES)
+def test_the_edges_that_matroska_leaves_out(
+    tmp_path, edge, pixels, part, rotation
+):
+    path = encode(tmp_path / "a.mkv", 2, rotation=rotation, coding={"crf": "1"})
+    content = path.read_bytes()
+    unit = b"\x54\xb2\x81\x04"  # DisplayUnit, of no use without a size
+    assert content.count(unit) == 1
+    content = content.replace(unit, b"\x54" + edge + b"\x81" + bytes([pixels]))
+    path.write_bytes(content)
+    expected = np.rot90(frame(1)[part], 0 if rotation is None else 1)
+    assert video.upright_size(path) == expected.shape[:2]
+    *_, actual = video.frames(path, expected.shape[:2])
+    assert np.abs(actual.astype(int) - expected).mean() < 6
+
+
 def field(number, bottom):
     """A field of one macroblock as H.264, by the standard's syntax.
 
