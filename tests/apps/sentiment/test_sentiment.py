@@ -78,8 +78,9 @@ def test_tensorboard_has_every_tag(trained):
 def test_the_projector_shows_the_words(trained, predictor):
     folder = trained.run.file("train")
     heading, *lines = (folder / "words.tsv").read_text().splitlines()
-    assert heading == "word\tgood\tbad"
-    words, good, bad = zip(*(line.split("\t") for line in lines), strict=True)
+    assert heading.split("\t") == ["word", *predictor.labels]
+    assert predictor.labels == ["bad", "good"]
+    words, bad, good = zip(*(line.split("\t") for line in lines), strict=True)
     vectors = np.loadtxt(folder / "vectors.tsv", delimiter="\t")
     table = predictor.classifier.get_layer("words").get_weights()[0]
     assert vectors.shape == (len(words), 6)
