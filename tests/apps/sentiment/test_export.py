@@ -67,7 +67,7 @@ def test_other_forms_answer_as_predict_does(
     trained, predictor, loaded, tmp_path, capsys
 ):
     run = in_all_forms(
-        "sentiment", trained.run.path, tmp_path, "--length", "7", "--quantize"
+        "sentiment", trained.run.path, tmp_path, "--length", "9", "--quantize"
     )
     accuracies = re.findall(
         r"accuracy: (.*) in float32, (.*) in int8", capsys.readouterr().out
@@ -82,7 +82,7 @@ def test_other_forms_answer_as_predict_does(
             for w in re.findall(r"\w+|[^\w\s]", text)
         ]
         for form, end in networks.SUFFIX.items():
-            length = len(ids) if form == "onnx" else 7
+            length = len(ids) if form == "onnx" else 9
             row = np.zeros((1, length), np.int32)
             row[0, : len(ids)] = ids[:length]
             network = networks.Written(run / form / f"classifier{end}")
