@@ -11,6 +11,7 @@ to know. Each network is compared with the live function when it is written.
 """
 
 import contextlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -241,7 +242,8 @@ def write(
         if not networks:
             raise UserError(
                 f"--format {form}: LiteRT runs no loop over a length that it"
-                f" does not know, which all of {run.path} is"
+                f" does not know, and {run.path} has nothing else; give --format"
+                " onnx"
             )
         if form == "litert":
             sizes = {**dict.fromkeys(SINGLE, 1), **given.sizes}
@@ -266,7 +268,13 @@ def _write_form(run, form, networks, given, quantize):
             "files": dict(given.files),
             "settings": dict(given.settings),
             "int8": form == "onnx" and quantize,
-            "versions": provenance.versions(),
+            "versions": {
+                **provenance.versions(),
+                **{
+                    name: importlib.metadata.version(name)
+                    for name in formats.PACKAGES[form]
+                },
+            },
         }
         for network in networks:
             busy(f"converting {network.name} to {form}")

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import rnn_layers
-from apps.common import networks, runs
+from apps.common import formats, networks, runs
 from apps.common.cli import UserError
 from apps.common.networks import Network, Portable, Tensor
 from tests.apps.tools import needs_formats
@@ -118,7 +118,9 @@ def test_what_is_written_says_what_it_takes(run, capsys):
         (taken,) = about["inputs"]
         assert (taken["name"], taken["shape"]) == ("x", shape)
         assert about["outputs"][0]["meaning"] == "mean"
-        assert signature["versions"]["tensorflow"] == tf.__version__
+        versions = signature["versions"]
+        assert versions["tensorflow"] == tf.__version__
+        assert versions.keys() >= {*formats.PACKAGES[form]}
     assert sorted(path.name for path in run.path.iterdir()) == sorted(BOTH)
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in printed] == [
