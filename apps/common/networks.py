@@ -242,8 +242,8 @@ def write(
         if not networks:
             raise UserError(
                 f"--format {form}: LiteRT runs no loop over a length that it"
-                f" does not know, and {run.path} has nothing else; give --format"
-                " onnx"
+                f" does not know, and {run.path} has nothing else; give"
+                " --format onnx"
             )
         if form == "litert":
             sizes = {**dict.fromkeys(SINGLE, 1), **given.sizes}
