@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from apps.common import networks
 from apps.tagging import onnx_paths
