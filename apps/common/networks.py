@@ -403,7 +403,9 @@ class Written:
             from ai_edge_litert.interpreter import Interpreter
 
             with _silence():
-                runner = Interpreter(str(path)).get_signature_runner()
+                interpreter = Interpreter(str(path))
+                interpreter.allocate_tensors()
+                runner = interpreter.get_signature_runner()
             self.inputs = [*runner.get_input_details()]
             self.answer = lambda feed: runner(**feed)
 
