@@ -20,6 +20,9 @@ from data_pipelines.files.atomic import replacing
 # With more classes than this, tables and pictures do not name each.
 MOST_NAMED = 20
 
+# Main scores of which one is the best that there is.
+SHARES = ("accuracy", "macro_f1", "f1", "roc_auc", "las", "analogy_accuracy")
+
 # Colours of lines, told apart by the colour-blind, too. In pages they are
 # `--line1` and so on, lighter ones in the dark.
 LINES = ("#155e75", "#b45309", "#6d28d9", "#15803d", "#be123c", "#4b5563")
@@ -91,11 +94,20 @@ def of_training(
         metrics=metrics,
         baselines={name: baselines[name] for name in result.baselines},
         curves=[
-            svg(curve(rows, [name]), f"{name} over the epochs")
-            for name in curves
+            svg(curve(rows, [name]), _in_words(rows, name)) for name in curves
         ],
         **values,
     )
+
+
+def _in_words(rows, name):
+    """Return what a curve shows, for those who do not see it."""
+    ends = [
+        f"{label} from {rows[0][key]:.4g} to {rows[-1][key]:.4g}"
+        for key, label in ((name, "train"), (f"val_{name}", "validation"))
+        if rows and all(key in row for row in rows)
+    ]
+    return f"{name} over the epochs: {', '.join(ends)}"
 
 
 def by_class(
@@ -175,10 +187,15 @@ def remarks(
             continue
         if baseline > score if lower else baseline < score:
             continue
+        advice = (
+            "try more data, more --epochs, a smaller --learning-rate or other"
+            " --units"
+        )
+        if metric in SHARES and score == 1:
+            advice = "nothing is left to learn, and it needs no network"
         lines.append(
             f"{name} is as good: {metric} {baseline:.4f}, the model"
-            f" {score:.4f}; try more data, more --epochs, a smaller"
-            " --learning-rate or other --units"
+            f" {score:.4f}; {advice}"
         )
     return lines
 

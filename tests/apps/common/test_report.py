@@ -98,7 +98,8 @@ def test_the_page_of_a_classifier_has_its_classes(training):
 def test_curves_are_drawn_in_the_colours_of_the_page(training):
     page = of_training(training, curves=["loss"])
     svg = page[page.index("<svg") : page.index("</svg>")]
-    assert 'aria-label="loss over the epochs"' in svg
+    ends = "train from 0.5 to 0.3, validation from 0.4 to 0.45"
+    assert f'aria-label="loss over the epochs: {ends}"' in svg
     assert ">validation</text>" in svg
     assert "var(--line1)" in svg
     assert "currentColor" in svg
@@ -244,6 +245,14 @@ def test_the_pages_of_apps_escape_all_text(tmp_path, template, values):
             ],
         ),
         ("", None, []),
+        (
+            "best",
+            1.0,
+            [
+                "bag is as good: accuracy 1.0000, the model 1.0000; nothing is"
+                " left to learn, and it needs no network"
+            ],
+        ),
         ("smoke", 0.1, ["a smoke test: its scores mean nothing"]),
     ],
 )
@@ -255,7 +264,7 @@ def test_remarks_say_how_it_ended_and_whether_a_baseline_is_as_good(
         progress=types.SimpleNamespace(ending="trained for 3 epochs"),
         scores={"accuracy": score},
         baselines={
-            "bag": {"accuracy": 0.85},
+            "bag": {"accuracy": 1.0 if preset == "best" else 0.85},
             "human": {"accuracy": 0.99},
             "other": {"loss": 9.0},
         },
