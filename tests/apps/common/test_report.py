@@ -69,7 +69,8 @@ def test_the_page_of_a_training_says_what_it_was(training):
     for part in (
         *("A text in, one of its labels out.", "&lt;b&gt;", "3,000 train"),
         *("1,234 parameters", "2, the best 1", "1.1 minutes", "Seed 7"),
-        *("python -m a &lt;x&gt;", "<li>stopped</li>", "1 &lt; 2 texts", "0.8750"),
+        *("python -m a &lt;x&gt;", "<li>stopped</li>"),
+        *("1 &lt; 2 texts", "0.8750"),
         *("&lt;share&gt;", "the most &lt;frequent&gt;", "a &amp; b"),
     ):
         assert part in page, part
