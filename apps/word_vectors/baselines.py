@@ -44,7 +44,8 @@ def ppmi_svd(split: Split, size: int, seed: int) -> tuple[np.ndarray, float]:
     if not matrix.nnz:  # no two words have to do with each other
         return vectors, words / (time.perf_counter() - begin)
     most = min(size, min(matrix.shape) - 1)
-    left, values, _ = svds(matrix, most, rng=np.random.default_rng(seed))
+    start = np.random.default_rng(seed).normal(size=matrix.shape[0])
+    left, values, _ = svds(matrix, most, v0=start)
     known = np.asarray(counts.sum(axis=1)).reshape(-1, 1) > 0
     vectors[: len(left), :most] = left * np.sqrt(values) * known
     return vectors, words / (time.perf_counter() - begin)
@@ -62,14 +63,19 @@ def pair_counts(split: Split) -> tuple[sparse.csr_array, int]:
         known = split.counts[ids] > 0
         read += len(ids)
         ids, text = ids[known], text[known]
+        pairs, weights = [], []
         for distance in range(1, split.window + 1):
             first, second = ids[:-distance], ids[distance:]
             near = text[:-distance] == text[distance:]
             near &= (first < size) & (second < size)
+            pairs.append((first[near], second[near]))
             share = (split.window + 1 - distance) / split.window
-            pairs = (first[near], second[near])
-            weights = np.full(len(pairs[0]), share)
-            total += sparse.csr_array((weights, pairs), (size, size))
+            weights.append(np.full(near.sum(), share))
+        places = tuple(map(np.concatenate, zip(*pairs, strict=True)))
+        counted = sparse.csr_array(
+            (np.concatenate(weights), places), (size, size)
+        )
+        total += counted
         if read >= MOST:
             break
     return total + total.T, read

@@ -82,8 +82,10 @@ class Predictor:
         ids = scores.ids_of(self.vocabulary, words)
         for word, number in zip(words, ids, strict=True):
             if number == UNKNOWN:
-                known = self.vocabulary.words[len(SPECIALS) :][:_COMPARED]
-                near = difflib.get_close_matches(word.lower(), known, 3)
+                known = self.vocabulary.words[len(SPECIALS) :]
+                near = difflib.get_close_matches(
+                    word.lower(), known[:_COMPARED], 3
+                )
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 raise cli.UserError(
                     f"{word!r} is not among the {len(known):,} words of"

@@ -110,6 +110,11 @@ class Split(BatchedSplit):
         return self.texts.lengths
 
     @functools.cached_property
+    def ends(self) -> np.ndarray:
+        """Where each text ends among the words of all."""
+        return self.texts.starts + self.texts.lengths
+
+    @functools.cached_property
     def planner(self) -> Segments:
         """Which segments stand in which batch."""
         return Segments(-(-len(self) // SEGMENT))
@@ -157,7 +162,7 @@ class Split(BatchedSplit):
 
     def fetch(self, batch: Batch, step: int) -> dict[str, np.ndarray]:
         """See `BatchedSplit`."""
-        random = np.random.default_rng([self.seed, step])
+        random = np.random.default_rng([self.seed, step, 1])
         ids, text = self.read(batch.rows)
         stay = random.random(len(ids), np.float32) < self.keep[ids]
         ids, text = ids[stay], text[stay]
@@ -193,13 +198,12 @@ class Split(BatchedSplit):
         A text that goes on in another segment has another number there.
         """
         parts, begins = [], []
-        ends = self.texts.starts + self.texts.lengths
         for segment in segments:
             start = int(segment) * SEGMENT
             part = self.texts.values[start : start + SEGMENT]
-            first, last = np.searchsorted(ends, [start, start + len(part)])
+            first, last = np.searchsorted(self.ends, [start, start + len(part)])
             begin = np.zeros(len(part), np.int32)
-            within = ends[first:last] - start
+            within = self.ends[first:last] - start
             begin[within[within < len(part)]] = 1
             begin[0] = 1
             parts.append(self.word_ids[part])

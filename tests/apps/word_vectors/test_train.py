@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -64,6 +65,32 @@ def test_a_vocabulary_of_another_run_is_one_line(trained, tmp_path):
     run = runs.open_run("word_vectors", str(copy))
     with pytest.raises(cli.UserError, match=r"for another vocabulary\.txt"):
         Predictor.of_run(run)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_was(trained, tmp_path):
+    """Three epochs of eight, and then the rest, give the weights of eight."""
+    write_text(tmp_path / "text")
+    parts = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "parts"))
+    stop = train.checkpoint.Checkpoint.on_epoch_end
+
+    def killed(self, epoch, logs=None):
+        stop(self, epoch, logs)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.checkpoint.Checkpoint, "on_epoch_end", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(parts)
+    keras.utils.clear_session(free_memory=False)
+    record = train.train(parts)
+    assert record["epochs"] == 8
+    folder = tmp_path / "runs" / "word_vectors" / "parts"
+    for ours, theirs in zip(
+        weights_of(folder), weights_of(trained.run.path), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.slow
