@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, faults, runs, text_input
+from apps.common import checks, cli, faults, formats, runs, text_input
 
 SOURCES = cli.constant("data_pipelines.word_vectors.pipeline", "SOURCES")
 
@@ -107,6 +107,11 @@ class Config:
         checks.training(self)
         checks.input_file(self.pairs)
         checks.input_file(self.questions)
+        if self.train_share == 0:
+            raise cli.UserError(
+                "--train-share 0: no word vectors have a loss near zero; give"
+                " a part of the text, such as 0.01"
+            )
 
 
 # Differences from the defaults, each with its purpose.
@@ -181,7 +186,7 @@ class PredictOptions(text_input.Options, runs.Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportOptions(runs.Options):
-    """Writes the SavedModel of a finished run."""
+class ExportOptions(formats.Options):
+    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "word_vectors"

@@ -8,6 +8,8 @@ tensorflow:
     served = tf.saved_model.load("runs/word_vectors/demo-skip_gram/export/1")
     served.serve(tf.constant(["paris", "rome"]))["vector"]
     served.near(positive=["king", "woman"], negative=["man"], count=5)["word"]
+
+`--format onnx,litert` writes the vectors for other runtimes: `docs/formats.md`.
 """
 
 from apps.common import cli
@@ -17,13 +19,18 @@ from .config import ExportOptions as Options
 if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
-from apps.common import export, runs
+import rnn_layers
+from apps.common import export, networks, runs
+from apps.common.networks import Network, Portable, Tensor
 from data_pipelines.text.words import SPECIALS, UNKNOWN
 
-from . import scores
+from . import evaluate, scores
+from .config import Config
 from .predict import Predictor, Sum
 
 
@@ -130,10 +137,59 @@ def _near(predictor, positive, negative, count):
     }
 
 
+def portable(run: runs.Run, predictor: Predictor) -> Portable:
+    """Return the vectors for other runtimes: ids of words to vectors."""
+    random = np.random.default_rng(0)
+    ids = random.integers(0, len(predictor.vocabulary), 7, np.int32)
+    embedding = predictor.model.get_layer("vectors")
+    vectors = Network(
+        "vectors",
+        lambda ids: {"vectors": embedding(ids)},
+        [
+            Tensor(
+                "ids",
+                ("batch",),
+                "int32",
+                "lines of vocabulary.txt from 0 on; 1 is an unknown word",
+            )
+        ],
+        {"vectors": "of the words"},
+        [(ids,), (ids[:1],)],
+    )
+    return Portable(
+        [vectors],
+        {"vocabulary.txt": "words"},
+        {},
+        score=lambda folder: score(run, predictor, folder),
+    )
+
+
+def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
+    """Return the scores of written vectors on the pairs and questions."""
+    data = evaluate.read_data(run.config(Config))
+    network = networks.Written(folder / "vectors.onnx")
+    ids = np.arange(len(predictor.vocabulary), dtype=np.int32)
+    own = scores.score(
+        network(ids=ids)["vectors"],
+        predictor.vocabulary,
+        data.pairs,
+        data.questions,
+        None,
+    )
+    return {name: n for name, n in own.metrics.items() if n is not None}
+
+
 def main(options: Options) -> None:
     """Export a run again."""
     run = runs.open_run("word_vectors", options.run, options.runs_path)
-    write(run, Predictor.of_run(run))
+    predictor = Predictor.of_run(run)
+    networks.write(
+        run,
+        options,
+        lambda: write(run, predictor),
+        lambda: portable(run, predictor),
+        rnn_layers.plain_loops,
+    )
 
 
 if __name__ == "__main__":

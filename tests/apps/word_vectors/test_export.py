@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from apps.common import networks
 from apps.word_vectors import export
 from apps.word_vectors.predict import Sum
 from tests.apps.tools import in_a_new_process
@@ -44,3 +45,22 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     export.main(export.Options(run=str(copy)))
     printed = capsys.readouterr().out
     assert f"wrote {copy / 'export'}; largest difference" in printed
+
+
+@pytest.mark.slow
+def test_other_runtimes_give_the_same_vectors(
+    trained, loaded, predictor, tmp_path, capsys
+):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    flags = {"format": "onnx,litert", "quantize": True}
+    export.main(export.Options(run=str(copy), **flags))
+    assert "analogy_accuracy: " in capsys.readouterr().out
+    ids = np.arange(len(predictor.vocabulary), dtype=np.int32)
+    vectors = networks.Written(copy / "onnx" / "vectors.onnx")(ids=ids)
+    largest = np.abs(predictor.vectors).max()
+    np.testing.assert_allclose(
+        vectors["vectors"], predictor.vectors, atol=0.02 * largest
+    )
+    assert (copy / "litert" / "vectors.tflite").exists()
+    assert (copy / "litert" / "vocabulary.txt").exists()
