@@ -171,6 +171,10 @@ def _begin(path, app, config, searched):
         if what == "error":
             raise UserError(rest[0])
         monitor, lower, _ = rest
+        if not monitor.startswith("val_"):
+            raise UserError(
+                f"{app} has no score on valid that a search could go by"
+            )
         record = {
             **searched,
             "monitor": monitor,

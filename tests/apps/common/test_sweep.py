@@ -281,6 +281,17 @@ def test_nothing_is_left_of_a_sweep_that_cannot_begin(tmp_path, stand):
     assert not list((tmp_path / "runs/sentiment").glob("sweep*"))
 
 
+def test_an_app_without_a_score_on_valid_is_refused(tmp_path, stand):
+    class Blind(Stand):
+        def _talk(self):
+            yield "began", "words", False, []
+
+    trial.Trial = Blind
+    with pytest.raises(cli.UserError, match="sentiment has no score on valid"):
+        search(tmp_path, "units=10,20")
+    assert not list((tmp_path / "runs/sentiment").glob("sweep*"))
+
+
 def test_the_command_of_a_run_gives_its_configuration():
     config = Config(units=8, bidirectional=False, learning_rate=0.0123, seed=4)
     assert cli.parse(Config, {}, trial.words(config)) == config
