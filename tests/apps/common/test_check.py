@@ -4,13 +4,9 @@ import csv
 import dataclasses
 import importlib
 
-import numpy as np
 import pytest
 
-from apps.common import check, cli, data_page, distributed
-from apps.common.duplicates import Overlap
-from apps.common.rehearsal import Rehearsal
-from apps.common.tables import duration
+from apps.common import check, cli
 from apps.sentiment import config as sentiment
 from apps.sentiment import train
 from data_pipelines.files.errors import DataError
@@ -108,61 +104,6 @@ def test_help_has_the_flags_of_the_app():
     assert done.returncode == 0
     assert "trains nothing" in done.stdout
     assert "--model-scheme" in done.stdout
-
-
-def test_classes_and_files_that_are_many_are_counted(tmp_path):
-    classes = {
-        "train": {f"class {n}": 100 - n for n in range(60)},
-        "valid": {"class 3": 1},
-        "test": {"new": 2},
-    }
-    described = data_page.Description(
-        counts={"train": {"rows": 1234}},
-        measured={"sizes": {"train": np.array([1, 1, 2]), "test": np.zeros(0)}},
-        classes=classes,
-        overlaps=[Overlap("test", "train", 7, 0, 1, [(0.9, "one", "two")])],
-        left_out={f"{n}.jpg": "is empty" for n in range(60)},
-    )
-    data_page.write(tmp_path / "x.html", "X", described, ["a note"], {})
-    text = (tmp_path / "x.html").read_text()
-    assert text.count("<li>and 10 more</li>") == 1  # files
-    assert "and 11 more" in text  # classes: 61, of which "new" is the last
-    assert "1,234" in text
-    assert "0.90" in text
-    assert "class 49" in text
-    assert "class 50" not in text
-    assert list(described.leaks()) == [
-        "0 of 7 examples of test are in train (0.0%), 1 more nearly so"
-    ]
-
-
-def test_a_class_that_train_lacks_is_marked(tmp_path):
-    described = data_page.Description(
-        {}, {}, {"train": {"a": 2}, "test": {"a": 1, "b": 1}}
-    )
-    data_page.write(tmp_path / "x.html", "X", described, [], {})
-    text = (tmp_path / "x.html").read_text()
-    assert '<tr class="wrong"><td>b (not in train)</td>' in text
-    assert "<td>1 (50.0%)</td>" in text
-
-
-def test_times_are_said_as_people_say_them():
-    assert [duration(s) for s in (8, 90, 5400, 172_800)] == [
-        "8 seconds",
-        "1.5 minutes",
-        "1.5 hours",
-        "2.0 days",
-    ]
-
-
-def test_machines_are_those_that_are_given_until_the_end(folder):
-    machines = Rehearsal(timed=False)
-    with distributed.training_by(machines):
-        train.train(options(folder))
-    assert machines.costs == {}
-    assert (machines.monitor, machines.lower) == ("val_accuracy", False)
-    assert not machines.folder.exists()
-    assert distributed.begin("sentiment", options(folder)) is distributed.HERE
 
 
 @pytest.mark.slow

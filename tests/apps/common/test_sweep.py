@@ -290,11 +290,6 @@ def test_an_app_without_a_score_on_valid_is_refused(tmp_path, stand):
     assert not list((tmp_path / "runs/sentiment").glob("sweep*"))
 
 
-def test_the_command_of_a_run_gives_its_configuration():
-    config = Config(units=8, bidirectional=False, learning_rate=0.0123, seed=4)
-    assert cli.parse(Config, {}, trial.words(config)) == config
-
-
 @pytest.mark.parametrize(
     ("words", "line"),
     [

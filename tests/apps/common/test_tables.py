@@ -51,3 +51,12 @@ def test_a_confusion_matrix_names_targets_and_predictions():
 def test_markdown_escapes_text():
     table = tables.markdown(["a"], [["<script> & a|b"]])
     assert "&lt;script&gt; &amp; a\\|b" in table
+
+
+def test_times_are_said_as_people_say_them():
+    assert [tables.duration(s) for s in (8, 90, 5400, 172_800)] == [
+        "8 seconds",
+        "1.5 minutes",
+        "1.5 hours",
+        "2.0 days",
+    ]
