@@ -332,7 +332,8 @@ def _window_keys(windows, scaled):
     with np.errstate(invalid="ignore", divide="ignore"):
         if scaled:
             windows = np.round((windows - mean) / deviation, 3) + 0.0
-    bits = np.ascontiguousarray(windows).view(np.uint64)
+    # Whole numbers end in zeros, which products would carry into the hash.
+    bits = _mixed(np.ascontiguousarray(windows).view(np.uint64))
     factors = np.resize(_ODD.ravel(), windows.shape[1])
     factors = factors * np.arange(1, 2 * len(factors), 2, dtype=np.uint64)
     keys = _mixed(bits @ factors).view(np.int64)

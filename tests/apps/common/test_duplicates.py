@@ -164,6 +164,15 @@ def test_windows_are_the_same_or_scaled(monkeypatch):
     assert overlap.pairs == [(1.0, "window 1", "s2"), (1.0, "window 2", "s0")]
 
 
+def test_windows_of_whole_numbers_are_those_of_brute_force():
+    draw = np.random.default_rng(0)
+    before = draw.integers(0, 30, 60_000)
+    test = draw.integers(0, 30, (400, 4))
+    known = {tuple(before[i : i + 4]) for i in range(len(before) - 3)}
+    same = sum(tuple(row) in known and len(set(row)) > 1 for row in test)
+    assert 0 < same == windows_of(test, before).exact
+
+
 def test_only_so_many_windows_are_looked_at(monkeypatch):
     one = np.random.default_rng(0).normal(size=200)
     test = [one[150:160], one[5:15]]
