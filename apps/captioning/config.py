@@ -3,7 +3,16 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, formats, runs, search
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    formats,
+    runs,
+    search,
+    transfer,
+)
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.captioning.pipeline", "SOURCES")
@@ -123,6 +132,8 @@ class Config(distributed.Flags):
         "share the weights of the embedding and the output layer",
         rare=True,
     )
+    from_run: str = transfer.FROM_RUN
+    extend_vocabulary: bool = transfer.EXTEND
     dropout: float = cli.flag(
         0.1, "dropout rate", at_least=0.0, below=1.0, group="training"
     )
@@ -205,6 +216,32 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "encoder",
+        "encoder_layer",
+        "encoder_pixels",
+        "finetune",
+        "picture_size",
+        "grid",
+        "conditioning",
+        "attention_score",
+        "tokens",
+        "cell",
+        "units",
+        "depth",
+        "embedding_size",
+        "tied",
+    )
+    inherited = (
+        "normalize_captions",
+        "max_length",
+        "beam",
+        "length_penalty",
+        "mbr_samples",
+    )
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
@@ -220,11 +257,16 @@ class Config(distributed.Flags):
             yield "embedding_size", "with --vectors, whose size counts"
         if self.beam == 1:
             yield "length_penalty mbr_samples", "with --beam 1"
+        if not self.from_run:
+            yield "extend_vocabulary", "without --from-run"
+        else:
+            yield "vectors", "with --from-run, whose vectors count"
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
         checks.training(self)
-        checks.encoder(self.encoder)
+        if not self.from_run:  # whose encoder is in its folder
+            checks.encoder(self.encoder)
 
 
 # Differences from the defaults, each with its purpose.
@@ -276,7 +318,7 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(search.Generation, runs.Options):
+class PredictOptions(search.Generation, runs.EnsembleOptions):
     """Describe pictures."""
 
     app = "captioning"

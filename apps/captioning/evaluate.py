@@ -26,7 +26,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import runs, tables
+from apps.common import ensemble, runs, tables
 from apps.common.generation import Hypothesis
 from apps.common.optimizer import averaged
 from apps.common.search import GREEDY, Search
@@ -177,17 +177,21 @@ class Validation(keras.callbacks.Callback):
 
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("captioning", options.run, options.runs_path)
-    captioner = Predictor.of_run(run)
+    opened = runs.open_runs("captioning", options.run, options.runs_path)
+    captioner = Predictor.of_runs(opened)
     dataset, data_path = runs.data_to_score(
         options, vars(captioner.config), pipeline.SOURCES
     )
     reading = options if options.dataset else captioner.config
     data = datasets(captioner, dataset, data_path, reading.encoding)
-    split = runs.split_to_score(run, data, options)
+    split = runs.split_to_score(opened[0], data, options)
     search = options.search(captioner.config)
-    metrics, _ = score(captioner, split, search, options.meteor)
-    rows = {f"{run.name} ({options.split})": metrics}
+    rows = {}
+    for name, one in ensemble.each(opened, Predictor.of_run, captioner):
+        name = f"{name} ({options.split})"
+        rows[name], _ = score(one, split, search, options.meteor)
+    metrics = rows[name]
+    ensemble.keep_scores(opened, rows, options.split, (dataset, data_path))
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)
     columns = [name for name in (*scores.METRICS, "meteor") if name in metrics]

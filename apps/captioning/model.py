@@ -19,6 +19,7 @@ from keras import layers, ops
 import rnn_layers
 from apps.common.optimizer import adamw, compiled
 from apps.common.token_loss import Perplexity, TokenCrossentropy
+from apps.common.transfer import Names, Origin
 from data_pipelines.text.tokenizers import Tokenizer
 
 from . import decoders
@@ -162,6 +163,14 @@ def _initialize(embedding, bias, frequencies, vectors):
     # One more of each, so that no logarithm is that of zero.
     counts = np.asarray(frequencies, "float64") + 1
     bias.embeddings.assign(np.log(counts / counts.sum())[None])
+
+
+def names(origin: Origin | None, tokenizer: Tokenizer) -> dict[str, Names]:
+    """Return what rows of weights belong to, in a run and in the data."""
+    if origin is None:
+        return {}
+    words = origin.names("words", "vocabulary.txt", tokenizer.pieces)
+    return {"tokens": words, "bias": words}
 
 
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:

@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from apps.common import cli, encoders, runs
 from apps.common.checkpoint import save_model
+from apps.common.transfer import Origin
 from data_pipelines import captioning as pipeline
 
 from .config import Config
@@ -56,6 +57,11 @@ class PictureEncoder:
             return self.network.model
         return self.network.model.output_shape[1:]
 
+    @property
+    def reads(self) -> tuple:
+        """What a captioner is given: pixels of a size, or whose features."""
+        return self.network.size, None if self.trained else self.network.key
+
     def check(self, split: pipeline.Split) -> None:
         """Check the pixels of pictures for an encoder that is trained along.
 
@@ -76,8 +82,8 @@ class PictureEncoder:
             save_model(self.network.model, run.file("encoder.keras"))
 
 
-def build(config: Config) -> PictureEncoder:
-    """Return the encoder of a configuration.
+def build(config: Config, origin: Origin | None = None) -> PictureEncoder:
+    """Return the encoder of a configuration, or that of a run to go on from.
 
     Raises:
         UserError: There is no such network, or it cannot be used in this way.
@@ -91,6 +97,9 @@ def build(config: Config) -> PictureEncoder:
         size = config.picture_size or SMALL_SIZE
         network = encoders.Encoder(small_cnn(size))
         return PictureEncoder(network, True, CAPTIONS_OF_SMALL)
+    if origin and not config.finetune:
+        network = encoders.load(origin.path / "encoder.keras")
+        return PictureEncoder(network, False)
     network = encoders.open_encoder(
         config.encoder,
         layer=config.encoder_layer,

@@ -30,7 +30,14 @@ import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import generation, graph, report, runs, text_input
+from apps.common import (
+    ensemble,
+    generation,
+    graph,
+    report,
+    runs,
+    text_input,
+)
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis
 from apps.common.search import BeamSearch, Search
@@ -76,6 +83,7 @@ class Predictor:
         self.config = config
         self.decoder = IncrementalDecoder(model, config.conditioning)
         self.encoder = encoder
+        self.input_shape = self.decoder.picture.input.shape[1:]
         self.eager = eager
         self.compiled = {}
 
@@ -96,6 +104,31 @@ class Predictor:
             )
         encoder = picture_encoder.of_run(run, model)
         return cls(model, tokenizer, config, encoder, eager)
+
+    @classmethod
+    def of_runs(
+        cls, opened: Sequence[runs.Run], eager: bool = False
+    ) -> "Predictor":
+        """Open the best models of runs as one.
+
+        Raises:
+            UserError: They do not fit together.
+        """
+        ensemble.check(opened, Config, ["vocabulary.txt"], ["tokens"])
+        members = [cls.of_run(run, eager) for run in opened]
+        one = members[0]
+        if len(members) > 1:
+            for run, member in zip(opened, members, strict=True):
+                if member.encoder.reads != one.encoder.reads:
+                    raise cli.UserError(
+                        f"{run.path} does not fit together with"
+                        f" {opened[0].path}: they read pictures by other"
+                        " encoders or of another size"
+                    )
+            models = [member.model for member in members]
+            one.decoder = ensemble.Decoders([m.decoder for m in members])
+            one.model = ensemble.joined(models, ensemble.logits)
+        return one
 
     def __call__(
         self, paths: Sequence[str | Path], search: Search | None = None
@@ -190,7 +223,7 @@ class Predictor:
     def _run(self, key, function, inputs, *tokens):
         """Run a function of `(B, ...)`, compiled once under a key."""
         if key not in self.compiled:
-            shape = (None, *self.decoder.picture.input.shape[1:])
+            shape = (None, *self.input_shape)
             ids = [((None, None), "int32") for _ in tokens]
             self.compiled[key] = graph.compile_once(
                 function, (shape, "float32"), *ids, eager=self.eager
@@ -263,14 +296,14 @@ def batches(
 
 def main(options: Options) -> None:
     """Describe all pictures, a batch at a time."""
-    run = runs.open_run("captioning", options.run, options.runs_path)
+    opened = runs.open_runs("captioning", options.run, options.runs_path)
     paths = list(picture_files(options.pictures))
     if not paths:
         raise cli.UserError("no picture; give files or folders")
     for flag in ("page", "json"):
         if getattr(options, flag):
             text_input.check_output(f"--{flag}", getattr(options, flag))
-    captioner = Predictor.of_run(run, eager=len(paths) <= BATCH)
+    captioner = Predictor.of_runs(opened, eager=len(paths) <= BATCH)
     search = options.search(captioner.config)
     bad = images.BadFiles()
     records, examples = [], []
@@ -308,7 +341,7 @@ def main(options: Options) -> None:
         report.render(
             options.page,
             page.TEMPLATE,
-            title=run.name,
+            title=ensemble.title(opened),
             explanation=EXPLANATION if captioner.has_attention else "",
             examples=examples,
         )

@@ -17,7 +17,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, faults, runs
+from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import captioning as pipeline
@@ -33,8 +33,9 @@ def train(config: Config) -> dict:
     with runs.start("captioning", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
-        encoder = picture_encoder.build(config)
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
+        encoder = picture_encoder.build(config, origin)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -52,6 +53,7 @@ def train(config: Config) -> dict:
             download=config.download,
             allow_outside=config.allow_outside,
             encoding=config.encoding,
+            adapt=origin and origin.words("vocabulary.txt"),
         )
         encoder.check(data.train)
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
@@ -64,6 +66,8 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
+        if origin:
+            config = origin.sized(config, "tokens")
         vectors = None
         if config.vectors:
             vectors, count = load_token_vectors(
@@ -81,6 +85,9 @@ def train(config: Config) -> dict:
             encoder.captions_per_picture > 1,
             vectors,
             compilation.pays_off(epochs * steps),
+        )
+        transfer.transfer(
+            origin, captioner, model.names(origin, data.tokenizer)
         )
 
         # 4. Objective.

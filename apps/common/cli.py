@@ -47,7 +47,7 @@ from data_pipelines.files.errors import DataError, printable
 # loads, and the old flag ends with a line that names the new one. Flags that
 # no `config.json` holds, such as an option of `predict`, stand under "".
 RENAMED = {
-    "": {},
+    "": {"members": "run"},
     "captioning": {
         "consensus": "mbr_samples",
         "picture": "conditioning",
@@ -165,14 +165,19 @@ def parse(
     words = sys.argv[1:] if arguments is None else arguments
     parser = _Parser(config_class, presets or {}, "--help-all" in words)
     flags = vars(parser.parse_args(_spelled_out(words, config_class)))
-    if presets and "config" in flags:
-        try:
+    try:
+        if presets and "config" in flags:
             stored = stored_flags(flags["config"], config_class, presets)
-        except UserError as error:
-            parser.error(str(error))
-        flags = {**stored, **flags}
-    if flags.get("preset"):
-        flags = {**presets[flags["preset"]], **flags}
+            flags = {**stored, **flags}
+        given = flags
+        if flags.get("preset"):
+            flags = {**presets[flags["preset"]], **flags}
+        if flags.get("from_run"):
+            from apps.common import transfer  # it knows runs, as we do not
+
+            flags = transfer.completed(config_class, flags, given)
+    except UserError as error:
+        parser.error(str(error))
     known = {field.name for field in dataclasses.fields(config_class)}
     return config_class(**{k: v for k, v in flags.items() if k in known})
 

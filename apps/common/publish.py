@@ -112,7 +112,10 @@ def without_paths(config: dict) -> dict:
     return {
         name: Path(value).name
         if name.endswith("_path")
-        or (name in ("encoder", "vectors") and isinstance(value, str))
+        or (
+            name in ("encoder", "vectors", "from_run")
+            and isinstance(value, str)
+        )
         else value
         for name, value in config.items()
     }

@@ -76,7 +76,22 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class ScoringOptions(Options):
+class EnsembleOptions(Options):
+    """The flags of every command that takes several runs as one."""
+
+    run: str = flag(
+        "",
+        "name or folder of a run; several, separated by commas, are one"
+        " ensemble; empty: the newest",
+    )
+
+    def check(self) -> None:
+        """Refuse runs that there are not, before TensorFlow is imported."""
+        find_runs(self.app, self.run, self.runs_path)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringOptions(EnsembleOptions):
     """The flags of every `evaluate`, which adds a `scored_dataset`."""
 
     data_path: str = flag("", "folder, or one file, of that data set")
@@ -268,6 +283,40 @@ def open_run(app: str, run: str, runs_path: str = "runs") -> Run:
     opened = find_run(app, run, runs_path)
     digests.check(opened.path, "*.txt", "*.keras")
     return opened
+
+
+def open_runs(app: str, names: str, runs_path: str = "runs") -> list[Run]:
+    """Open runs as `open_run` does, one or several; see `find_runs`."""
+    opened = find_runs(app, names, runs_path)
+    for run in opened:
+        digests.check(run.path, "*.txt", "*.keras")
+    return opened
+
+
+def find_runs(app: str, names: str, runs_path: str = "runs") -> list[Run]:
+    """Return runs that have models.
+
+    Args:
+        app: Name of the app.
+        names: As `find_run` takes them, or several, separated by commas.
+        runs_path: Folder that holds the runs of all apps.
+
+    Raises:
+        UserError: One is no run, or there twice.
+    """
+    # A name may have a comma, too.
+    if any(p.is_dir() for p in (Path(runs_path, app, names), Path(names))):
+        return [find_run(app, names, runs_path)]
+    parts = [name.strip() for name in names.split(",")]
+    if len(parts) > 1 and not all(parts):
+        raise UserError(f"--run {names}: expected names, separated by commas")
+    opened = {}
+    for name in parts:
+        run = find_run(app, name, runs_path)
+        if run.path.resolve() in opened:
+            raise UserError(f"--run {names}: {run.path} is there twice")
+        opened[run.path.resolve()] = run
+    return list(opened.values())
 
 
 def find_run(app: str, run: str, runs_path: str = "runs") -> Run:

@@ -131,7 +131,7 @@ def _note(note: str) -> None:
 
 @contextlib.contextmanager
 def answers(
-    options: Options, run_path: Path
+    options: Options, *run_paths: Path
 ) -> Iterator[Callable[[Row, str, dict], None]]:
     """Yield a function that prints or writes the answer to a row.
 
@@ -140,7 +140,7 @@ def answers(
 
     Args:
         options: The flags.
-        run_path: Folder of the run.
+        *run_paths: Folder of the run, or of the runs.
     """
     first = True
     with contextlib.ExitStack() as stack:
@@ -152,7 +152,9 @@ def answers(
         def answer(row: Row, line: str, columns: dict) -> None:
             nonlocal first
             if first:
-                _note(f"answers of the run {run_path}")
+                noun = "run" if len(run_paths) == 1 else "runs"
+                folders = ", ".join(map(str, run_paths))
+                _note(f"answers of the {noun} {folders}")
             first = False
             cells = dict(row.cells)
             for name, value in columns.items():

@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, formats, runs
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    formats,
+    runs,
+    transfer,
+)
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.forecasting.pipeline", "SOURCES")
@@ -95,6 +103,7 @@ class Config(distributed.Flags):
         at_least=0,
         at_most=1024,
     )
+    from_run: str = transfer.FROM_RUN
     dropout: float = cli.flag(
         0.0, "dropout rate", at_least=0.0, below=1.0, group="training"
     )
@@ -167,6 +176,26 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "horizon",
+        "context",
+        "season",
+        "model",
+        "cell",
+        "units",
+        "depth",
+        "states",
+        "horizon_mode",
+        "output",
+        "scaling",
+        "residual",
+        "calendar",
+        "embedding_size",
+    )
+    inherited = ()
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
@@ -207,6 +236,11 @@ class Config(distributed.Flags):
                 f"--train-share {self.train_share:g}: --model {self.model} is"
                 " fitted to all windows at once; take --model rnn or nn_ar"
             )
+        if self.model in ("ar", "hmm") and self.from_run:
+            raise cli.UserError(
+                f"--from-run {self.from_run}: its --model {self.model} is"
+                " fitted to a data set at once, and nothing goes on from it"
+            )
         if self.model == "hmm" and self.horizon_mode == "recursive":
             raise cli.UserError(
                 "--model hmm forecasts all steps from its filtered state:"
@@ -246,16 +280,11 @@ class EvaluateOptions(runs.ScoringOptions):
     app = "forecasting"
 
     dataset: str = runs.scored_dataset(SOURCES)
-    members: str = cli.flag(
-        "",
-        "more runs, separated by commas: each is scored, and the mean of all"
-        " forecasts",
-    )
     baseline_series: int = BASELINE_SERIES
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(runs.Options):
+class PredictOptions(runs.EnsembleOptions):
     """Forecast what comes after a table of series."""
 
     app = "forecasting"

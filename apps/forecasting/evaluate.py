@@ -2,10 +2,10 @@
 
     make evaluate-forecasting ARGS="--run demo-gru"
     make evaluate-forecasting ARGS="--run demo-gru --split valid"
-    make evaluate-forecasting ARGS="--run a --members b,c"
+    make evaluate-forecasting ARGS="--run a,b,c"
 
-`scores.py` defines the scores, `baselines.py` the baselines. With `--members`
-each run is a row, and `ensemble`, the mean of the quantiles of all, another;
+`scores.py` defines the scores, `baselines.py` the baselines. Of several runs
+each is a row, and `ensemble`, the mean of the quantiles of all, another;
 `compared.png` in the folder of the first has the errors by steps ahead, of
 recursive runs those of one-step forecasts, too.
 """
@@ -23,7 +23,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from apps.common import report, runs, tables
+from apps.common import ensemble, report, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import forecasting as pipeline
 
@@ -134,11 +134,7 @@ def all_baselines(data: pipeline.Datasets, most: int) -> dict[str, dict]:
 
 def main(options: Options) -> None:
     """Print the scores of runs on one split of their data, or of others."""
-    names = [options.run, *filter(None, options.members.split(","))]
-    opened = [
-        runs.open_run("forecasting", name.strip(), options.runs_path)
-        for name in names
-    ]
+    opened = runs.open_runs("forecasting", options.run, options.runs_path)
     first = opened[0]
     truth, table, quantiles, steps = None, {}, [], {}
     for run in opened:
@@ -148,6 +144,8 @@ def main(options: Options) -> None:
             options, vars(config), pipeline.SOURCES
         )
         encoding = options.encoding if options.dataset else config.encoding
+        context = predictor.forecaster.context
+        config = dataclasses.replace(config, context=context)
         data = datasets(config, dataset, path, encoding, predictor.names)
         split = runs.split_to_score(run, data, options)
         own = Truth.of_split(split, data.season)
@@ -159,16 +157,17 @@ def main(options: Options) -> None:
                 " runs of one data set, horizon and context"
             )
         quantiles.append(predictor.forecaster.of_split(split))
-        table[f"{run.name} ({options.split})"] = scores.score(
-            truth, quantiles[-1]
-        )
+        name = str(run.path) if len(opened) > 1 else run.name
+        table[f"{name} ({options.split})"] = scores.score(truth, quantiles[-1])
         steps[run.name] = scores.by_step(truth, quantiles[-1])
         if predictor.forecaster.recursive:
             single = one_step(predictor.forecaster, split)
             steps[f"{run.name}, one step"] = scores.by_step(truth, single)
     if len(opened) > 1:
         mean = np.mean(quantiles, axis=0)
-        table["ensemble"] = scores.score(truth, mean)
+        name = f"{ensemble.NAME} ({options.split})"
+        table[name] = scores.score(truth, mean)
+        ensemble.keep_scores(opened, table, options.split, (dataset, path))
         picture = report.png(charts.by_step(steps, "mase"))
         first.file("compared.png").write_bytes(picture)
     if options.split == "test":

@@ -30,6 +30,7 @@ from keras import layers, ops
 
 import rnn_layers
 from apps.common.optimizer import adamw, compiled
+from apps.common.transfer import Names, Origin
 from data_pipelines.forecasting import Datasets
 from data_pipelines.forecasting.frequency import DAY, WEEK, YEAR
 
@@ -87,7 +88,10 @@ class _Shape:
 
 
 def build(
-    config: Config, data: Datasets, compile_loops: bool = False
+    config: Config,
+    data: Datasets,
+    compile_loops: bool = False,
+    periods: tuple[int, ...] | None = None,
 ) -> Models:
     """Return the models for a data set.
 
@@ -95,14 +99,17 @@ def build(
         config: The `Config`.
         data: The data set.
         compile_loops: Whether XLA compiles the recurrent ones.
+        periods: Of `periods_of`; `None`: those of the data.
     """
+    if periods is None:
+        periods = periods_of(None, config, data)
     shape = _Shape(
         data.train.context,
         config.horizon,
         data.season,
         len(data.train.known),
         len(data.names),
-        _periods(config, data),
+        periods,
         data.store.frequency.seconds,
     )
     recursive = config.horizon_mode == "recursive"
@@ -223,8 +230,15 @@ def _tiled(x, length):
     return ops.concatenate([x] * times, axis=1)[:, :length]
 
 
-def _periods(config, data):
-    """Return the seconds of the periods that the training has seen twice."""
+def periods_of(
+    origin: Origin | None, config: Config, data: Datasets
+) -> tuple[int, ...]:
+    """Return the seconds of the periods that the training has seen twice.
+
+    Where it goes on from a run, they are those of the run.
+    """
+    if origin and (origin.path / "periods.txt").exists():
+        return tuple(map(int, origin.lines("periods.txt")))
     step = data.store.frequency.seconds
     longest = step * int(data.valid.begins.max())
     if not config.calendar or config.model in ("ar", "hmm"):
@@ -545,6 +559,25 @@ def _least_squares(models, config, data):
     kernel, _ = spread.get_weights()
     raw = distributions.raw_spread(config.output, deviation)
     spread.set_weights([kernel, raw.ravel()])
+
+
+def as_long(origin: Origin | None, config: Config) -> Config:
+    """Return a configuration with the context of a run to go on from."""
+    if origin is None:
+        return config
+    context = origin.model.input["series"].shape[1]
+    return dataclasses.replace(config, context=context)
+
+
+def names(
+    origin: Origin | None, config: Config, data: Datasets
+) -> dict[str, Names]:
+    """Return what rows of weights belong to, in a run and in the data."""
+    if origin is None or not config.embedding_size:
+        return {}
+    # The first row is that of series that no training has seen.
+    old, new = (["", *own] for own in (origin.lines("series.txt"), data.names))
+    return {"series_embedding": Names("series", old, new)}
 
 
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:

@@ -117,13 +117,30 @@ class Predictor:
 
 def main(options: Options) -> None:
     """Forecast all series of a table."""
-    run = runs.open_run("forecasting", options.run, options.runs_path)
-    predictor = Predictor.of_run(run, options.horizon, options.paths)
-    split = predictor.latest(options.input, options.encoding)
+    opened = runs.open_runs("forecasting", options.run, options.runs_path)
+    members = [
+        Predictor.of_run(run, options.horizon, options.paths) for run in opened
+    ]
+    windows = []
+    for run, member in zip(opened, members, strict=True):
+        windows.append(member.latest(options.input, options.encoding))
+        horizons = {m.forecaster.horizon for m in (members[0], member)}
+        if len(horizons) > 1 or not _alike(windows[0], windows[-1]):
+            raise cli.UserError(
+                f"{run.path} does not fit together with {opened[0].path}: it"
+                " forecasts another horizon or other series"
+            )
+    split = windows[0]
+    quantiles = np.mean(
+        [
+            member.forecaster.of_split(own)
+            for member, own in zip(members, windows, strict=True)
+        ],
+        axis=0,
+    )
     for note in split.store.notes:
         echo(f"note     {note}")
-    quantiles = predictor.forecaster.of_split(split)
-    folder = Path(options.output or run.file("forecasts"))
+    folder = Path(options.output or opened[0].file("forecasts"))
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "forecast.csv", split, quantiles)
     echo(f"wrote {folder / 'forecast.csv'}, {len(split):,} series")
@@ -132,6 +149,15 @@ def main(options: Options) -> None:
         picture = charts.fans(split, quantiles, rows, kind="svg")
         (folder / "charts.svg").write_bytes(picture)
         echo(f"wrote {folder / 'charts.svg'}")
+
+
+def _alike(one, other):
+    """Return whether the same is forecast: series, and steps behind them."""
+    names = [split.store.names for split in (one, other)]
+    return names[0] == names[1] and all(
+        np.array_equal(own, others)
+        for own, others in zip(one.windows, other.windows, strict=True)
+    )
 
 
 def write(path: Path, split: pipeline.Split, quantiles: np.ndarray) -> None:

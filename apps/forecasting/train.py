@@ -16,7 +16,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import checkpoint, compilation, faults, runs
+from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 
 from . import evaluate, export, model, scores, show
@@ -30,7 +30,9 @@ def train(config: Config) -> dict:
     with runs.start("forecasting", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
+        config = model.as_long(origin, config)
         data = evaluate.datasets(
             config, config.dataset, config.data_path or None, config.encoding
         )
@@ -50,8 +52,13 @@ def train(config: Config) -> dict:
         compiles = config.model == "rnn" and compilation.pays_off(
             epochs * steps
         )
-        models = model.build(config, data, compiles)
+        periods = model.periods_of(origin, config, data)
+        runs.keep_lines(run, "periods.txt", map(str, periods))
+        models = model.build(config, data, compiles, periods)
         model.initialize(models, config, data)
+        transfer.transfer(
+            origin, models.forecaster, model.names(origin, config, data)
+        )
 
         # 4. Objective.
         model.compile_model(models.trained, config, epochs * steps)

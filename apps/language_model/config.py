@@ -11,6 +11,7 @@ from apps.common import (
     formats,
     runs,
     text_input,
+    transfer,
 )
 from apps.common.search import Search
 
@@ -64,6 +65,8 @@ class Config(distributed.Flags):
     tied: bool = cli.flag(
         True, "tie the weights of the embeddings and the output", rare=True
     )
+    from_run: str = transfer.FROM_RUN
+    extend_vocabulary: bool = transfer.EXTEND
     dropout: float = cli.flag(
         0.3,
         "dropout rate of inputs and outputs of every layer",
@@ -162,6 +165,18 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "tokens",
+        "cell",
+        "units",
+        "depth",
+        "embedding_size",
+        "tied",
+    )
+    inherited = ("unit",)
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
@@ -171,6 +186,8 @@ class Config(distributed.Flags):
             yield "chunk", "with --unit sentences"
         if not self.dropout:
             yield "variational", "with --dropout 0"
+        if not self.from_run:
+            yield "extend_vocabulary", "without --from-run"
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
@@ -218,7 +235,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(text_input.Options, runs.Options):
+class PredictOptions(text_input.Options, runs.EnsembleOptions):
     """Goes on with texts, or scores them."""
 
     app = "language_model"

@@ -20,7 +20,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import runs, tables
+from apps.common import ensemble, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import language_model as pipeline
 
@@ -126,8 +126,9 @@ def datasets(
 
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("language_model", options.run, options.runs_path)
-    predictor = Predictor.of_run(run)
+    opened = runs.open_runs("language_model", options.run, options.runs_path)
+    run = opened[0]
+    predictor = Predictor.of_runs(opened)
     config = predictor.config
     dataset, path = runs.data_to_score(options, vars(config), pipeline.SOURCES)
     data = datasets(
@@ -140,8 +141,11 @@ def main(options: Options) -> None:
     split = runs.split_to_score(run, data, options)
     if options.interpolate and not (len(data.train) and len(data.valid)):
         raise cli.UserError("--interpolate needs train and valid of the data")
-    metrics, _ = score(predictor, split)
-    rows = {f"{run.name} ({options.split})": metrics}
+    rows = {}
+    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
+        name = f"{name} ({options.split})"
+        rows[name], _ = score(one, split)
+    ensemble.keep_scores(opened, rows, options.split, (dataset, path))
     if options.interpolate:
         rows |= interpolated(predictor, data, split)
     if options.split == "test" and len(data.train):

@@ -12,15 +12,19 @@ vocabulary, S sampled tokens.
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 from keras import layers, ops
 
 import rnn_layers
+from apps.common import ensemble
 from apps.common.cli import UserError
 from apps.common.optimizer import adamw, compiled
 from apps.common.token_loss import TokenCrossentropy
+from apps.common.transfer import Names, Origin
+from data_pipelines.text.tokenizers import Tokenizer
 from rnn_layers.cells.catalogue import cell_class
 
 from .config import Config
@@ -215,6 +219,14 @@ def sampled_targets(batch: dict, targets: tf.Tensor) -> tuple:
     return {**batch, "targets": targets}, tf.cast(targets != 0, tf.int32)
 
 
+def names(origin: Origin | None, tokenizer: Tokenizer) -> dict[str, Names]:
+    """Return what rows of weights belong to, in a run and in the data."""
+    if origin is None:
+        return {}
+    words = origin.names("words", "vocabulary.txt", tokenizer.pieces)
+    return {"embedding": words}
+
+
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer and loss; `steps` is the length of training."""
     trained.compile(
@@ -273,3 +285,41 @@ class LanguageModel:
         """Take tokens `(N,)` to logits `(N, V)` and the next states."""
         x, states = self.stack.step(self.scale(self.embedding(tokens)), states)
         return self.embedding(self.vectors(x), reverse=True), states
+
+
+class Ensemble:
+    """Several language models as one, which gives their log-probabilities.
+
+    Args:
+        members: `LanguageModel`s.
+    """
+
+    def __init__(self, members: Sequence[LanguageModel]):
+        self.members = members
+
+    def initial_state(self, batch_size):
+        """Return the states before the first token, of each member."""
+        return [member.initial_state(batch_size) for member in self.members]
+
+    def after(self, tokens, states):
+        """Return the states after tokens `(B, T)`."""
+        pairs = zip(self.members, states, strict=True)
+        return [member.after(tokens, own) for member, own in pairs]
+
+    def run(self, tokens, states):
+        """Take tokens `(B, T)` to mean log-probabilities `(B, T, V)`."""
+        return self._mean(
+            [member.run for member in self.members], tokens, states
+        )
+
+    def step(self, tokens, states):
+        """Take tokens `(N,)` to mean log-probabilities `(N, V)`."""
+        return self._mean(
+            [member.step for member in self.members], tokens, states
+        )
+
+    def _mean(self, functions, tokens, states):
+        pairs = zip(functions, states, strict=True)
+        results = [function(tokens, own) for function, own in pairs]
+        outputs, states = zip(*results, strict=True)
+        return ensemble.logits(outputs), list(states)

@@ -31,7 +31,14 @@ import numpy as np
 from keras import ops
 
 import rnn_layers
-from apps.common import generation, graph, report, runs, text_input
+from apps.common import (
+    ensemble,
+    generation,
+    graph,
+    report,
+    runs,
+    text_input,
+)
 from apps.common.decoding import Decoded
 from apps.common.search import Search
 from apps.common.token_loss import token_nll
@@ -40,7 +47,7 @@ from data_pipelines.language_model.datasets import Split
 from data_pipelines.language_model.tokens import StreamTokenizer
 
 from .config import Config
-from .model import LanguageModel
+from .model import Ensemble, LanguageModel
 
 TEMPLATE = "language_model/report.html.jinja"
 BATCH = 8
@@ -99,6 +106,22 @@ class Predictor:
             )
         return cls(model, tokenizer, config, eager)
 
+    @classmethod
+    def of_runs(
+        cls, opened: Sequence[runs.Run], eager: bool = False
+    ) -> "Predictor":
+        """Open the best models of runs as one.
+
+        Raises:
+            UserError: They do not fit together.
+        """
+        fields = ["tokens", "unit"]
+        ensemble.check(opened, Config, ["vocabulary.txt"], fields)
+        members = [cls.of_run(run, eager) for run in opened]
+        if len(members) > 1:
+            members[0].network = Ensemble([m.network for m in members])
+        return members[0]
+
     def _compiled(self, name, function, *signature):
         """Return a function compiled once, for texts of any length."""
         if name not in self.compiled:
@@ -146,13 +169,11 @@ class Predictor:
     def nll(self, tokens, targets, begins, states):
         """Return -log p of targets `(B, T)`, and the last states."""
         first = self.network.initial_state(ops.shape(tokens)[0])
-        states = [
-            [
-                ops.where(ops.expand_dims(begins, -1), new, old)
-                for new, old in zip(news, olds, strict=True)
-            ]
-            for news, olds in zip(first, states, strict=True)
-        ]
+        states = keras.tree.map_structure(
+            lambda new, old: ops.where(ops.expand_dims(begins, -1), new, old),
+            first,
+            states,
+        )
         logits, states = self.network.run(tokens, states)
         return token_nll(targets, logits), states
 
@@ -365,15 +386,15 @@ def columns(
     return cells
 
 
-def generate(options: Options, run: runs.Run) -> None:
+def generate(options: Options, opened: Sequence[runs.Run]) -> None:
     """Go on with every beginning."""
     live = options.interactive or (
         sys.stdout.isatty() and not (options.output or options.json)
     )
     live = live and options.search.sample and options.samples == 1
     live = live and not (options.no_repeat_ngram or options.scores)
-    predictor = Predictor.of_run(run)
-    with text_input.answers(options, run.path) as answer:
+    predictor = Predictor.of_runs(opened)
+    with text_input.answers(options, *(r.path for r in opened)) as answer:
         for row in beginnings(options):
             for note in notes(predictor, row.line, row["text"]):
                 echo(f"note: {note}", file=sys.stderr)
@@ -394,14 +415,14 @@ def generate(options: Options, run: runs.Run) -> None:
             answer(row, "\n".join(lines), cells)
 
 
-def score(options: Options, run: runs.Run) -> None:
+def score(options: Options, opened: Sequence[runs.Run]) -> None:
     """Score every line of a file."""
-    predictor = Predictor.of_run(run)
+    predictor = Predictor.of_runs(opened)
     rows = text_input.read(
         dataclasses.replace(options, input=options.score), "line"
     )
     shaded = []
-    with text_input.answers(options, run.path) as answer:
+    with text_input.answers(options, *(r.path for r in opened)) as answer:
         while batch := list(itertools.islice(rows, BATCH)):
             texts = [row["text"] for row in batch]
             for row, (ids, nll) in zip(
@@ -424,7 +445,7 @@ def score(options: Options, run: runs.Run) -> None:
         report.render(
             options.page,
             TEMPLATE,
-            title=run.name,
+            title=ensemble.title(opened),
             explanation=EXPLANATION,
             examples=shaded,
             surprises=[],
@@ -449,10 +470,10 @@ def shades(
 
 def main(options: Options) -> None:
     """Score lines, or go on with beginnings."""
-    run = runs.open_run("language_model", options.run, options.runs_path)
+    opened = runs.open_runs("language_model", options.run, options.runs_path)
     if options.page:
         text_input.check_output("--page", options.page)
-    (score if options.score else generate)(options, run)
+    (score if options.score else generate)(options, opened)
 
 
 if __name__ == "__main__":

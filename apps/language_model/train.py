@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, faults, runs
+from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import language_model as pipeline
 
@@ -29,7 +29,8 @@ def train(config: Config) -> dict:
     with runs.start("language_model", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -43,6 +44,7 @@ def train(config: Config) -> dict:
             seed=config.seed,
             download=config.download,
             encoding=config.encoding,
+            adapt=origin and origin.words("vocabulary.txt"),
         )
         runs.keep_lines(run, "vocabulary.txt", data.tokenizer.pieces)
         runs.keep_data(run, data)
@@ -56,6 +58,9 @@ def train(config: Config) -> dict:
         epochs = config.epochs or checkpoint.epochs(steps, 6000, 3, 15)
         trained, language_model = model.build(
             config, size, compilation.pays_off(epochs * steps)
+        )
+        transfer.transfer(
+            origin, language_model, model.names(origin, data.tokenizer)
         )
 
         # 4. Objective.

@@ -11,6 +11,7 @@ from apps.common import (
     formats,
     runs,
     text_input,
+    transfer,
 )
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
@@ -64,6 +65,8 @@ class Config(distributed.Flags):
     vectors: str = cli.flag(
         "", "word2vec or GloVe text file to initialize the embeddings"
     )
+    from_run: str = transfer.FROM_RUN
+    extend_vocabulary: bool = transfer.EXTEND
     dropout: float = cli.flag(
         0.5, "dropout rate", at_least=0.0, below=1.0, group="training"
     )
@@ -125,6 +128,19 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "tokens",
+        "ngrams",
+        "cell",
+        "units",
+        "depth",
+        "bidirectional",
+        "embedding_size",
+    )
+    inherited = ("max_length",)
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
@@ -133,6 +149,10 @@ class Config(distributed.Flags):
             yield names, f"with --dataset {self.dataset}"
         if self.vectors:
             yield "embedding_size", "with --vectors, whose size counts"
+        if not self.from_run:
+            yield "extend_vocabulary", "without --from-run"
+        else:
+            yield "vectors", "with --from-run, whose vectors count"
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
@@ -179,7 +199,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(text_input.Options, runs.Options):
+class PredictOptions(text_input.Options, runs.EnsembleOptions):
     """Labels texts."""
 
     app = "sentiment"

@@ -20,7 +20,13 @@ import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import classification_metrics, report, runs, tables
+from apps.common import (
+    classification_metrics,
+    ensemble,
+    report,
+    runs,
+    tables,
+)
 from data_pipelines import sentiment as pipeline
 
 from .config import Config
@@ -140,19 +146,24 @@ def datasets(
 
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("sentiment", options.run, options.runs_path)
+    opened = runs.open_runs("sentiment", options.run, options.runs_path)
+    run = opened[0]
     config = run.config(Config)
-    predictor = Predictor.of_run(run)
+    predictor = Predictor.of_runs(opened)
+    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
     data = datasets(
         predictor,
         config,
-        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+        *dataset,
         reading=options if options.dataset else config,
         whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)
-    scores, probabilities = score(predictor.classifier, split)
-    rows = {f"{run.name} ({options.split})": scores}
+    rows = {}
+    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
+        name = f"{name} ({options.split})"
+        rows[name], probabilities = score(one.classifier, split)
+    ensemble.keep_scores(opened, rows, options.split, dataset)
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:
         rows |= baselines(data)
     echo(tables.text(rows, METRICS))

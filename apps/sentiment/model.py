@@ -13,11 +13,14 @@ import numpy as np
 from keras import layers, ops
 
 import rnn_layers
+from apps.common import ensemble
 from apps.common.classification_metrics import MacroF1
 from apps.common.optimizer import adamw, compiled
+from apps.common.transfer import Names, Origin
+from data_pipelines.sentiment.datasets import Datasets
 
 from .config import Config
-from .ratios import Ratios
+from .ratios import Ratios, columns
 
 
 def build(
@@ -95,6 +98,43 @@ def _network(config, vocabulary_size, classes, vectors, compile_loops):
     return classify
 
 
+def ratios_of(origin: Origin | None, labels: list[str]) -> np.ndarray | None:
+    """Return the table of ratios of a run, if these are its labels."""
+    if origin is None or {*origin.labels} != {*labels}:
+        return None
+    layers = {layer.name: layer for layer in origin.model.layers}
+    return layers["ratios"].get_weights()[0] if "ratios" in layers else None
+
+
+def names(
+    origin: Origin | None, config: Config, data: Datasets
+) -> dict[str, Names]:
+    """Return what rows of weights belong to, in a run and in the data."""
+    if origin is None:
+        return {}
+    words = origin.names("words", "vocabulary.txt", data.vocabulary.words)
+    labels = origin.names("labels", "labels.txt", data.labels)
+    names = {"words": words, "classes": labels}
+    if {*labels.old} != {*labels.new}:
+        # The table is counted anew, and stands beside the vectors of words.
+        names["ratios"] = Names("ratios", (), columns(labels.new))
+        inputs = (_inputs(config, own) for own in (labels.old, labels.new))
+        names["recurrent/layer_1"] = Names("inputs", *inputs, inputs=True)
+    return names
+
+
+def _inputs(config, labels):
+    """Return the names of the numbers of a word: its vector, its ratios."""
+    return [
+        *(f"vector {number}" for number in range(config.embedding_size)),
+        *(
+            f"{order + 1}-gram {label}"
+            for order in range(config.ngrams)
+            for label in columns(labels)
+        ),
+    ]
+
+
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer, loss and metrics; `steps` is the length of training."""
     trained.compile(
@@ -108,11 +148,18 @@ def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     )
 
 
-def explainer(classifier: keras.Model) -> keras.Model:
+def explainer(*classifiers: keras.Model) -> keras.Model:
     """Return a loaded classifier with a second output: the words' weights.
 
     The weights `(B, T)` are those of the attention pooling; they add up to one
-    over the words of a text and are zero at padding.
+    over the words of a text and are zero at padding. Several classifiers are
+    an ensemble.
     """
-    _, weights = classifier.get_layer("attention").output
-    return keras.Model(classifier.input, [classifier.output, weights])
+    members = []
+    for classifier in classifiers:
+        _, weights = classifier.get_layer("attention").output
+        outputs = [classifier.output, weights]
+        members.append(keras.Model(classifier.input, outputs))
+    if len(members) == 1:
+        return members[0]
+    return ensemble.joined(members, ensemble.probabilities, ensemble.mean)

@@ -29,7 +29,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from apps.common import graph, report, runs, text_input
+from apps.common import ensemble, graph, report, runs, text_input
 from data_pipelines.sentiment import COLUMNS
 from data_pipelines.text.words import (
     Vocabulary,
@@ -76,7 +76,7 @@ class Predictor:
     """A finished run: raw texts in, predictions out.
 
     Args:
-        classifier: Of word ids `(B, T)`.
+        classifier: Of word ids `(B, T)`, or several, which are an ensemble.
         vocabulary: Of the words.
         labels: Names of the classes.
         max_length: Longest text, in words.
@@ -85,17 +85,20 @@ class Predictor:
 
     def __init__(
         self,
-        classifier: keras.Model,
+        classifier: keras.Model | Sequence[keras.Model],
         vocabulary: Vocabulary,
         labels: list[str],
         max_length: int,
         eager: bool = False,
     ):
+        members = keras.tree.flatten(classifier)
+        explainer = model.explainer(*members)
         self.classifier = classifier
+        if len(members) > 1:
+            self.classifier = keras.Model(explainer.input, explainer.outputs[0])
         self.vocabulary = vocabulary
         self.labels = labels
         self.max_length = max_length
-        explainer = model.explainer(classifier)
         self.explain = graph.compile_once(
             lambda ids: explainer(ids, training=False),
             ((None, None), "int32"),
@@ -124,6 +127,21 @@ class Predictor:
                 " vocabulary.txt or labels.txt"
             )
         return cls(classifier, vocabulary, labels, config.max_length, eager)
+
+    @classmethod
+    def of_runs(cls, opened: list[runs.Run], eager: bool = False):
+        """Open the best models of runs as one.
+
+        Raises:
+            UserError: They do not fit together.
+        """
+        files = ["vocabulary.txt", "labels.txt"]
+        ensemble.check(opened, Config, files, ["tokens", "max_length"])
+        one, *others = [cls.of_run(run, eager) for run in opened]
+        if not others:
+            return one
+        members = [one.classifier, *(m.classifier for m in others)]
+        return cls(members, one.vocabulary, one.labels, one.max_length, eager)
 
     def __call__(self, texts: Sequence[str]) -> list[Prediction]:
         """Return the prediction for each text."""
@@ -157,14 +175,15 @@ class Predictor:
 
 def main(options: Options) -> None:
     """Label all texts, a batch at a time."""
-    run = runs.open_run("sentiment", options.run, options.runs_path)
-    predictor = Predictor.of_run(run, eager=0 < len(options.texts) <= BATCH)
-    page = Path(options.page or run.file("explanations.html"))
+    opened = runs.open_runs("sentiment", options.run, options.runs_path)
+    eager = 0 < len(options.texts) <= BATCH
+    predictor = Predictor.of_runs(opened, eager)
+    page = Path(options.page or opened[0].file("explanations.html"))
     if options.explain:
         text_input.check_output("--page", page)
     rows = text_input.read(options, "text", COLUMNS["text"])
     explained = []
-    with text_input.answers(options, run.path) as answer:
+    with text_input.answers(options, *(r.path for r in opened)) as answer:
         while batch := list(itertools.islice(rows, BATCH)):
             texts = [row["text"] for row in batch if row["text"]]
             predictions = iter(predictor(texts))
@@ -189,7 +208,7 @@ def main(options: Options) -> None:
         report.render(
             page,
             TEMPLATE,
-            title=f"Why {run.name} says so",
+            title=f"Why {ensemble.title(opened)} says so",
             explanation=EXPLANATION,
             examples=[
                 (one, None)

@@ -19,6 +19,8 @@ of the longest n-gram, C classes, K columns (one for two classes, else C),
 H buckets of a table, F folds.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
@@ -42,15 +44,30 @@ class Ratios:
             more classes than a table has room for.
         buckets: Most H; with more classes there are fewer, and never more than
             `SPARE` for each n-gram.
+        table: `(N * H, K)`, ratios of a run that has not seen the split: they
+            are taken as they are, and nothing is counted.
     """
 
-    def __init__(self, split, classes: int, order: int, buckets: int = BUCKETS):
+    def __init__(
+        self,
+        split,
+        classes: int,
+        order: int,
+        buckets: int = BUCKETS,
+        table: np.ndarray | None = None,
+    ):
+        self.folds = FOLDS
         self.order = order if classes <= MOST_CLASSES else 0
         if order != self.order:
             echo(f"ratios   none: more than {MOST_CLASSES} classes")
         if not self.order:
             return
-        self.columns = 1 if classes == 2 else classes
+        self.columns = len(columns(range(classes)))
+        if table is not None:
+            self.whole = table.reshape(order, -1, self.columns)
+            self.buckets, self.folds = self.whole.shape[1], 1
+            self.held_out = tf.convert_to_tensor(table)
+            return
         halvings = max(classes - 2, 0).bit_length()
         self.buckets = max(buckets // 2**halvings, 16)
         counts, texts = _count(split, classes, order, self.buckets)
@@ -91,7 +108,8 @@ class Ratios:
         """Add to batches the ratios that leave out the text's own fold."""
 
         def add(tokens, labels):
-            fold = fold_of(tokens)[:, None, None] * self.order  # B 1 1
+            fold = fold_of(tokens)[:, None, None] % self.folds
+            fold = fold * self.order  # B 1 1
             bucket = hashed(tokens, self.order, self.buckets, tf)  # B T N
             rows = (fold + np.arange(self.order)) * self.buckets + bucket
             shape = tf.concat([tf.shape(tokens), [self.width]], 0)
@@ -113,6 +131,13 @@ class Ratios:
         ratios = table(rows)  # B T N K
         table.set_weights([self.whole.reshape(-1, self.columns)])
         return layers.Reshape((-1, self.width))(ratios)
+
+
+def columns(labels: Sequence) -> Sequence:
+    """Return the labels that have a column; of two the second says it all."""
+    if len(labels) > MOST_CLASSES:
+        return ()
+    return labels[1:] if len(labels) == 2 else labels
 
 
 def hashed(tokens, order: int, buckets: int, xp=ops):

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, faults, runs
+from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import sentiment as pipeline
 from data_pipelines.text.word_vectors import load_vectors
@@ -31,7 +31,8 @@ def train(config: Config) -> dict:
     with runs.start("sentiment", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -46,6 +47,7 @@ def train(config: Config) -> dict:
             text_column=config.text_column,
             label_column=config.label_column,
             widths=run.machines.few(pipeline.WIDTHS),
+            adapt=origin and origin.words("vocabulary.txt"),
         )
         runs.keep_lines(run, "vocabulary.txt", data.vocabulary.words)
         runs.keep_lines(run, "labels.txt", data.labels)
@@ -55,12 +57,19 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
+        if origin:
+            config = origin.sized(config, "words")
         vectors = None
         if config.vectors:
             vectors, known = load_vectors(config.vectors, data.vocabulary)
             echo(f"vectors  {known:,} of {len(vectors):,} words")
         classes = len(data.labels)
-        ratios = Ratios(data.train, classes, config.ngrams)
+        ratios = Ratios(
+            data.train,
+            classes,
+            config.ngrams,
+            table=model.ratios_of(origin, data.labels),
+        )
         steps = faults.steps(
             config.train_share, data.train, config.steps_per_epoch
         )
@@ -73,6 +82,7 @@ def train(config: Config) -> dict:
             vectors,
             compilation.pays_off(epochs * steps),
         )
+        transfer.transfer(origin, classifier, model.names(origin, config, data))
 
         # 4. Objective.
         model.compile_model(trained, config, epochs * steps)

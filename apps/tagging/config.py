@@ -12,6 +12,7 @@ from apps.common import (
     formats,
     runs,
     text_input,
+    transfer,
 )
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
@@ -114,6 +115,8 @@ class Config(distributed.Flags):
         "labels of a sentence together, or each alone",
         choices=OUTPUTS,
     )
+    from_run: str = transfer.FROM_RUN
+    extend_vocabulary: bool = transfer.EXTEND
     dropout: float = cli.flag(
         -1.0,
         "dropout rate of inputs and outputs, one mask a sentence"
@@ -190,6 +193,23 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "task",
+        "features",
+        "model_scheme",
+        "max_characters",
+        "cell",
+        "units",
+        "depth",
+        "embedding_size",
+        "characters",
+        "character_units",
+        "output",
+    )
+    inherited = ()
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         if self.dataset != "files":
@@ -206,6 +226,10 @@ class Config(distributed.Flags):
                 "scheme model_scheme output intent_separator",
                 "with --task parse",
             )
+        if not self.from_run:
+            yield "extend_vocabulary", "without --from-run"
+        else:
+            yield "vectors", "with --from-run, whose vectors count"
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
@@ -225,6 +249,12 @@ class Config(distributed.Flags):
             raise cli.UserError(
                 f"--features {self.features}: a name stands twice"
             )
+
+    @property
+    def vocabularies(self) -> list[str]:
+        """Files of a run: words, characters, values of further columns."""
+        columns = (f"feature_{name}.txt" for name in self.column_features)
+        return ["vocabulary.txt", "characters.txt", *columns]
 
     def of_task(self) -> "Config":
         """Return it with what the task decides where flags leave it open."""
@@ -285,7 +315,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(text_input.Options, runs.Options):
+class PredictOptions(text_input.Options, runs.EnsembleOptions):
     """Labels the words of texts."""
 
     app = "tagging"

@@ -19,7 +19,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import runs, tables
+from apps.common import ensemble, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import tagging as pipeline
 
@@ -180,19 +180,24 @@ def datasets(
 
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("tagging", options.run, options.runs_path)
+    opened = runs.open_runs("tagging", options.run, options.runs_path)
+    run = opened[0]
     config = run.config(Config)
-    predictor = Predictor.of_run(run)
+    predictor = Predictor.of_runs(opened)
+    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
     data = datasets(
         predictor,
         config,
-        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+        *dataset,
         reading=options if options.dataset else config,
         whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)
-    results, predictions = score(predictor.decoder, split)
-    rows = {f"{run.name} ({options.split})": results}
+    rows = {}
+    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
+        name = f"{name} ({options.split})"
+        rows[name], predictions = score(one.decoder, split)
+    ensemble.keep_scores(opened, rows, options.split, dataset)
     if options.split == "test" and len(data.train):
         rows |= of_baselines(data)
     echo(tables.text(rows, metrics(data)))

@@ -16,7 +16,8 @@ from keras import layers, ops
 
 import rnn_layers
 from apps.common.optimizer import adamw, compiled
-from data_pipelines.tagging.datasets import NONE
+from apps.common.transfer import Names, Origin
+from data_pipelines.tagging.datasets import NONE, Datasets
 from data_pipelines.tagging.features import SHAPES, Features
 from data_pipelines.tagging.schemes import forbidden
 
@@ -192,6 +193,29 @@ def _parser(config, states, words, heads, relations):
         layers.Activation("linear", dtype="float32", name=name)(x)
         for name, x in (("head_scores", arcs), ("relation_scores", scores))
     ]
+
+
+def names(origin: Origin | None, data: Datasets) -> dict[str, Names]:
+    """Return what rows of weights belong to, in a run and in the data."""
+    if origin is None:
+        return {}
+    labels = origin.names("labels", "labels.txt", data.labels)
+    letters = data.features.characters.words
+    return {
+        "words": origin.names(
+            "words", "vocabulary.txt", data.features.words.words
+        ),
+        "characters": origin.names("letters", "characters.txt", letters),
+        **dict.fromkeys(("scores", "crf", "pairs", "relations"), labels),
+        "intents": origin.names("intents", "intents.txt", data.intents),
+        "pos_scores": origin.names("pos", "pos.txt", data.pos),
+        **{
+            f"of_{name}": origin.names(
+                name, f"feature_{name}.txt", values.words
+            )
+            for name, values in data.features.columns.items()
+        },
+    }
 
 
 def compile_model(model: keras.Model, config: Config, steps: int) -> None:

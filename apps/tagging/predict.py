@@ -30,8 +30,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import graph, runs, text_input
+import rnn_layers
+from apps.common import ensemble, graph, runs, text_input
 from data_pipelines import tagging as pipeline
 from data_pipelines.tagging import features
 from data_pipelines.tagging.schemes import OUTSIDE, spans
@@ -79,6 +79,7 @@ class Decoder:
         eager: Whether to compile nothing, which is faster for a batch or two.
         exact: Whether the heads of a parse are those of the best tree; else
             they are those of `trees.repaired`, as in the exported model.
+        crf: What finds the labels of a sentence; by default the model's own.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Decoder:
         pos: Sequence[str] = (),
         eager: bool = False,
         exact: bool = True,
+        crf: rnn_layers.CRF | None = None,
     ):
         self.model = model
         self.labels = labels
@@ -96,6 +98,9 @@ class Decoder:
         self.pos = pos
         self.exact = exact
         self.is_parse = model.name == "parsing"
+        self.crf = crf
+        if not (crf or self.is_parse):
+            self.crf = model.get_layer("crf")
         signature = [((None,) * len(i.shape), "int32") for i in model.inputs]
         self.answer = graph.compile_once(
             self.scores_of_heads if self.is_parse else self.tag,
@@ -107,10 +112,9 @@ class Decoder:
         """Return labels `(B, T)`, their probabilities, and those of intents."""
         outputs = self.model((words, *others), training=False)
         scores, *intents = outputs if self.intents else [outputs]
-        crf = self.model.get_layer("crf")
         real = ops.not_equal(words, 0)
-        path = crf.decode(scores, real)  # B T
-        marginals = crf.marginals(scores, real)  # B T K
+        path = self.crf.decode(scores, real)  # B T
+        marginals = self.crf.marginals(scores, real)  # B T K
         chosen = ops.one_hot(ops.maximum(path, 0), len(self.labels))
         return path, ops.sum(marginals * chosen, axis=-1), *intents
 
@@ -190,6 +194,44 @@ class Predictor:
     def __init__(self, decoder: Decoder, known: pipeline.Known):
         self.decoder = decoder
         self.known = known
+
+    @classmethod
+    def of_runs(
+        cls, opened: Sequence[runs.Run], eager: bool = False
+    ) -> "Predictor":
+        """Open the best models of runs as one.
+
+        Scores of labels and transitions between them are means, which are
+        those of a field whose density is equation (1) of `ensemble`.
+
+        Raises:
+            UserError: They do not fit together.
+        """
+        files = [f"{name}.txt" for name in ("labels", "intents", "pos")]
+        files += opened[0].config(Config).vocabularies
+        fields = ["task", "output", "max_characters", "features"]
+        ensemble.check(opened, Config, files, fields)
+        members = [cls.of_run(run, eager) for run in opened]
+        one = members[0]
+        if len(members) > 1:
+            decoders = [member.decoder for member in members]
+            means = [ensemble.mean, ensemble.probabilities]
+            if one.decoder.is_parse:
+                means = [ensemble.logits] * 3
+            else:
+                weights = [decoder.crf.get_weights() for decoder in decoders]
+                weights = [np.mean(w, 0) for w in zip(*weights, strict=True)]
+                one.decoder.crf.set_weights(weights)
+            models = [decoder.model for decoder in decoders]
+            one.decoder = Decoder(
+                ensemble.joined(models, *means[: len(models[0].outputs)]),
+                one.known.labels,
+                one.known.intents,
+                one.known.pos,
+                eager,
+                crf=one.decoder.crf,
+            )
+        return one
 
     @classmethod
     def of_run(cls, run: runs.Run, eager: bool = False) -> "Predictor":
@@ -279,21 +321,21 @@ class Predictor:
 
 def main(options: Options) -> None:
     """Label all texts, a batch at a time."""
-    run = runs.open_run("tagging", options.run, options.runs_path)
+    opened = runs.open_runs("tagging", options.run, options.runs_path)
     eager = 0 < len(options.texts) <= BATCH
-    predictor = Predictor.of_run(run, eager)
+    predictor = Predictor.of_runs(opened, eager)
     if Path(options.input.lower().removesuffix(".gz")).suffix in COLUMN_FILES:
         _label_columns(options, predictor)
         return
     if predictor.columns:
         raise cli.UserError(
-            f"{run.path} reads {' and '.join(predictor.columns)} beside the "
-            "words; give it --input FILE.conll with --columns word,"
+            f"{opened[0].path} reads {' and '.join(predictor.columns)} beside"
+            " the words; give it --input FILE.conll with --columns word,"
             f"{','.join(predictor.columns)}"
         )
     as_columns = options.conll or predictor.decoder.is_parse
     rows = text_input.read(options, "text", COLUMNS)
-    with text_input.answers(options, run.path) as answer:
+    with text_input.answers(options, *(r.path for r in opened)) as answer:
         while batch := list(itertools.islice(rows, BATCH)):
             texts = [row["text"] for row in batch]
             places = predictor.tokenize(texts)

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, faults, runs
+from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import tagging as pipeline
 from data_pipelines.text.word_vectors import load_vectors
@@ -31,7 +31,8 @@ def train(config: Config) -> dict:
     with runs.start("tagging", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -49,6 +50,7 @@ def train(config: Config) -> dict:
             max_characters=config.max_characters,
             encoding=config.encoding,
             widths=run.machines.few(pipeline.WIDTHS),
+            adapt=origin and origin.words(*config.vocabularies),
         )
         runs.keep_lines(run, "vocabulary.txt", data.features.words.words)
         runs.keep_lines(run, "characters.txt", data.features.characters.words)
@@ -65,6 +67,8 @@ def train(config: Config) -> dict:
         # 3. Model.
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
+        if origin:
+            config = origin.sized(config, "words")
         vectors = None
         if config.vectors:
             vectors, known = load_vectors(config.vectors, data.features.words)
@@ -84,6 +88,7 @@ def train(config: Config) -> dict:
             compilation.pays_off(epochs * steps),
             len(data.pos),
         )
+        transfer.transfer(origin, trained, model.names(origin, data))
 
         # 4. Objective.
         model.compile_model(trained, config, epochs * steps)

@@ -12,6 +12,7 @@ from apps.common import (
     runs,
     search,
     text_input,
+    transfer,
 )
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
@@ -80,6 +81,8 @@ class Config(distributed.Flags):
         "tie the weights of the decoder's embeddings and its output",
         rare=True,
     )
+    from_run: str = transfer.FROM_RUN
+    extend_vocabulary: bool = transfer.EXTEND
     dropout: float = cli.flag(
         0.2, "dropout rate", at_least=0.0, below=1.0, group="training"
     )
@@ -171,6 +174,26 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "tokens",
+        "cell",
+        "decoder_cell",
+        "units",
+        "depth",
+        "attention",
+        "embedding_size",
+        "tied",
+    )
+    inherited = (
+        "languages",
+        "same_language",
+        "max_length",
+        "beam",
+        "length_penalty",
+    )
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
@@ -178,6 +201,8 @@ class Config(distributed.Flags):
             yield "subword_dropout", "without --tokens subwords"
         if self.beam == 1:
             yield "length_penalty mbr_samples", "with --beam 1"
+        if not self.from_run:
+            yield "extend_vocabulary", "without --from-run"
 
     def check(self) -> None:
         """Refuse what cannot be trained."""
@@ -224,7 +249,9 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(text_input.Options, search.Generation, runs.Options):
+class PredictOptions(
+    text_input.Options, search.Generation, runs.EnsembleOptions
+):
     """Translates sentences."""
 
     app = "translation"

@@ -21,7 +21,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import runs, tables
+from apps.common import ensemble, runs, tables
 from apps.common.generation import Hypothesis
 from apps.common.optimizer import averaged
 from apps.common.search import GREEDY, Search
@@ -138,19 +138,25 @@ def datasets(
 
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("translation", options.run, options.runs_path)
-    predictor = Predictor.of_run(run)
+    opened = runs.open_runs("translation", options.run, options.runs_path)
+    run = opened[0]
+    predictor = Predictor.of_runs(opened)
     config = predictor.config
+    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
     data = datasets(
         run,
         predictor,
-        *runs.data_to_score(options, vars(config), pipeline.SOURCES),
+        *dataset,
         encoding=(options if options.dataset else config).encoding,
         whole=runs.is_other_file(options, vars(config)),
     )
     split, language = runs.split_to_score(run, data, options), data.languages[1]
-    metrics, _ = score(predictor, split, language, options.search(config))
-    rows = {f"{run.name} ({options.split})": metrics}
+    rows = {}
+    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
+        name = f"{name} ({options.split})"
+        search = options.search(config)
+        rows[name], _ = score(one, split, language, search)
+    ensemble.keep_scores(opened, rows, options.split, dataset)
     if options.split == "test" and len(data.train):
         rows |= baselines(data)
     echo(tables.text(rows, scores.METRICS))

@@ -18,6 +18,8 @@ from keras import layers, ops
 import rnn_layers
 from apps.common.optimizer import adamw, compiled
 from apps.common.token_loss import Perplexity, TokenCrossentropy
+from apps.common.transfer import Names, Origin
+from data_pipelines.text.tokenizers import Tokenizer
 
 from .config import Config
 
@@ -164,6 +166,20 @@ class OwnTokens(layers.Layer):
         return ops.where(replace, predicted, target)
 
 
+def names(
+    origin: Origin | None, source: Tokenizer, target: Tokenizer
+) -> dict[str, Names]:
+    """Return what rows of weights belong to, in a run and in the data."""
+    if origin is None:
+        return {}
+    return {
+        "encoder/source_tokens": origin.names(
+            "source", "source.txt", source.pieces
+        ),
+        "target_tokens": origin.names("target", "target.txt", target.pieces),
+    }
+
+
 def compile_model(trained: keras.Model, config: Config, steps: int) -> None:
     """Set optimizer, loss and metric; `steps` is the length of training."""
     trained.compile(
@@ -190,9 +206,11 @@ class IncrementalDecoder:
 
     Args:
         translator: The model, just built or loaded.
+        has_attention: Whether there is more than one position to attend to.
     """
 
-    def __init__(self, translator: keras.Model):
+    def __init__(self, translator: keras.Model, has_attention: bool = True):
+        self.has_attention = has_attention
         self.encoder = translator.get_layer("encoder")
         self.embedding = translator.get_layer("target_tokens")
         self.decoder = translator.get_layer("decoder")

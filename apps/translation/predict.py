@@ -29,7 +29,14 @@ import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import generation, graph, report, runs, text_input
+from apps.common import (
+    ensemble,
+    generation,
+    graph,
+    report,
+    runs,
+    text_input,
+)
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis
 from apps.common.search import BeamSearch, Search
@@ -68,7 +75,7 @@ class Predictor:
         self.model = model
         self.source, self.target = tokenizers
         self.config = config
-        self.decoder = IncrementalDecoder(model)
+        self.decoder = IncrementalDecoder(model, config.attention != "none")
         self.eager = eager
         self.compiled = {}
 
@@ -96,10 +103,28 @@ class Predictor:
             )
         return cls(model, tokenizers, config, eager)
 
+    @classmethod
+    def of_runs(
+        cls, opened: Sequence[runs.Run], eager: bool = False
+    ) -> "Predictor":
+        """Open the best models of runs as one.
+
+        Raises:
+            UserError: They do not fit together.
+        """
+        ensemble.check(opened, Config, ["source.txt", "target.txt"], ["tokens"])
+        members = [cls.of_run(run, eager) for run in opened]
+        one = members[0]
+        if len(members) > 1:
+            models = [member.model for member in members]
+            one.decoder = ensemble.Decoders([m.decoder for m in members])
+            one.model = ensemble.joined(models, ensemble.logits)
+        return one
+
     @property
     def has_attention(self) -> bool:
         """Whether there is more than one position to attend to."""
-        return self.config.attention != "none"
+        return self.decoder.has_attention
 
     def __call__(
         self, texts: Sequence[str], search: Search | None = None
@@ -237,14 +262,15 @@ def columns(
 
 def main(options: Options) -> None:
     """Translate all lines, a batch at a time."""
-    run = runs.open_run("translation", options.run, options.runs_path)
+    opened = runs.open_runs("translation", options.run, options.runs_path)
     if options.page:
         text_input.check_output("--page", options.page)
-    predictor = Predictor.of_run(run, eager=0 < len(options.texts) <= BATCH)
+    eager = 0 < len(options.texts) <= BATCH
+    predictor = Predictor.of_runs(opened, eager)
     search = options.search(predictor.config)
-    rows = text_input.read(options, "sentence", source_columns(run))
+    rows = text_input.read(options, "sentence", source_columns(opened[0]))
     examples = []
-    with text_input.answers(options, run.path) as answer:
+    with text_input.answers(options, *(r.path for r in opened)) as answer:
         while batch := list(itertools.islice(rows, BATCH)):
             translations = predictor([row["text"] for row in batch], search)
             for row, hypotheses in zip(batch, translations, strict=True):
@@ -263,7 +289,7 @@ def main(options: Options) -> None:
         report.render(
             options.page,
             page.TEMPLATE,
-            title=run.name,
+            title=ensemble.title(opened),
             explanation=EXPLANATION if predictor.has_attention else "",
             examples=examples,
         )

@@ -17,7 +17,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, digests, faults, runs
+from apps.common import checkpoint, digests, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 from apps.common.token_loss import teacher_forced
 from data_pipelines import translation as pipeline
@@ -32,7 +32,8 @@ def train(config: Config) -> dict:
     with runs.start("translation", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -49,6 +50,7 @@ def train(config: Config) -> dict:
             encoding=config.encoding,
             buckets=run.machines.few(pipeline.BUCKETS),
             multiple=run.machines.rows,
+            adapt=origin and origin.words("source.txt", "target.txt"),
         )
         tokenizers = data.source_tokenizer, data.target_tokenizer
         runs.keep_lines(run, "source.txt", tokenizers[0].pieces)
@@ -63,6 +65,7 @@ def train(config: Config) -> dict:
         if config.mixed_precision:
             keras.config.set_dtype_policy(f"mixed_{config.mixed_precision}")
         trained, translator = model.build(config, *map(len, tokenizers))
+        transfer.transfer(origin, translator, model.names(origin, *tokenizers))
 
         # 4. Objective.
         steps = faults.steps(

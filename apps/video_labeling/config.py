@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, distributed, faults, formats, runs
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    formats,
+    runs,
+    transfer,
+)
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.video_labeling.pipeline", "SOURCES")
@@ -116,6 +124,7 @@ class Config(distributed.Flags):
         at_least=2,
         at_most=10_000,
     )
+    from_run: str = transfer.FROM_RUN
     mirror: bool = cli.flag(
         False,
         "mirror half of the training videos; not if labels tell left from"
@@ -198,6 +207,26 @@ class Config(distributed.Flags):
     )
     preset: str = ""
 
+    # Of a run to go on from: what its weights depend on, and what else is
+    # its own where no flag says otherwise.
+    architecture = (
+        "frame_height",
+        "frame_width",
+        "encoder",
+        "encoder_layer",
+        "encoder_pixels",
+        "grid",
+        "regions",
+        "region_size",
+        "motion",
+        "vector_size",
+        "mode",
+        "cell",
+        "units",
+        "depth",
+    )
+    inherited = ("fps", "framing", "frames_first", "chunk", "background")
+
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
@@ -206,7 +235,8 @@ class Config(distributed.Flags):
     def check(self) -> None:
         """Refuse what cannot be trained."""
         checks.training(self)
-        checks.encoder(self.encoder)
+        if not self.from_run:  # whose encoder is in its folder
+            checks.encoder(self.encoder)
         frozen = self.encoder != checks.SMALL_CNN
         if frozen and self.motion == "pixels":
             raise cli.UserError(
@@ -255,7 +285,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions(runs.Options):
+class PredictOptions(runs.EnsembleOptions):
     """Label videos."""
 
     app = "video_labeling"

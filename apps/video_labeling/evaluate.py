@@ -19,14 +19,20 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import classification_metrics, report, runs, tables
+from apps.common import (
+    classification_metrics,
+    ensemble,
+    report,
+    runs,
+    tables,
+)
 from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
 from . import scores
 from .config import Config
 from .inference import VideoInference
-from .predict import Predictor
+from .predict import Ensemble, Predictor, together
 
 
 def label(inference: VideoInference, split: pipeline.Split) -> list[np.ndarray]:
@@ -137,27 +143,30 @@ def _kind(shape):
 
 def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
-    run = runs.open_run("video_labeling", options.run, options.runs_path)
-    config = run.config(Config)
-    dataset, data_path = runs.data_to_score(
-        options, vars(config), pipeline.SOURCES
-    )
-    labeler = Predictor.of_run(run)
-    encoding = config.encoding
-    if options.dataset:
-        encoding = options.encoding
-    data = datasets(labeler, config, dataset, data_path, encoding)
-    split = runs.split_to_score(run, data, options)
-    if data.shape != labeler.shape:
-        raise cli.UserError(
-            f"{data.name}: frames are {_kind(data.shape)}; the run was trained"
-            f" on {_kind(labeler.shape)}"
-        )
-    background = scores.background(
-        options.background or config.background, labeler.labels
-    )
-    metrics, probabilities = score(labeler.inference, split, background)
-    rows = {f"{run.name} ({options.split})": metrics}
+    opened = runs.open_runs("video_labeling", options.run, options.runs_path)
+    labeler = Ensemble(opened)
+    run, several = opened[0], len(opened) > 1
+    named = options.background or run.config(Config).background
+    background = scores.background(named, labeler.labels)
+    # Each member reads the frames in its own way.
+    rows, every, targets = {}, [], []
+    for own, member in zip(opened, labeler.members, strict=True):
+        dataset, split = _split(options, own, member)
+        metrics, probabilities = score(member.inference, split, background)
+        name = str(own.path) if several else own.name
+        rows[f"{name} ({options.split})"] = metrics
+        every.append(probabilities)
+        targets.append([video.labels for video in split.videos])
+        if list(map(len, targets[-1])) != list(map(len, targets[0])):
+            raise cli.UserError(
+                f"{own.path} does not fit together with {run.path}: it was"
+                " trained on other videos; name some by --dataset"
+            )
+    if several:
+        probabilities = list(map(together, zip(*every, strict=True)))
+        metrics = scores.score(probabilities, targets[0], background)
+        rows[f"{ensemble.NAME} ({options.split})"] = metrics
+        ensemble.keep_scores(opened, rows, options.split, dataset)
     if options.split == "test" and not options.dataset and run.finished:
         rows |= runs.read_metrics(run.path)["baselines"]
     echo(tables.text(rows, scores.METRICS))
@@ -165,6 +174,21 @@ def main(options: Options) -> None:
         return
     matrix = confusion(split, probabilities)
     echo("\n" + tables.confusion(matrix, labeler.labels))
+
+
+def _split(options, run, labeler):
+    """Return the data set to score a run on, and the split as it reads it."""
+    config = run.config(Config)
+    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    encoding = (options if options.dataset else config).encoding
+    data = datasets(labeler, config, *dataset, encoding)
+    split = runs.split_to_score(run, data, options)
+    if data.shape != labeler.shape:
+        raise cli.UserError(
+            f"{data.name}: frames are {_kind(data.shape)}; the run was trained"
+            f" on {_kind(labeler.shape)}"
+        )
+    return dataset, split
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 
 from apps.common import checkpoint, encoders, runs
 from apps.common.cli import UserError
+from apps.common.transfer import Origin
 from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision import video
 
@@ -15,8 +16,12 @@ from .config import Config
 FRAMES = 16
 
 
-def build(config: Config, run: runs.Run) -> encoders.Encoder | None:
+def build(
+    config: Config, run: runs.Run, origin: Origin | None = None
+) -> encoders.Encoder | None:
     """Open the encoder of a configuration, and save it to the run.
+
+    That of a run to go on from is the one in its folder.
 
     It is `None` if a network that is trained with the rest encodes the frames.
 
@@ -30,14 +35,17 @@ def build(config: Config, run: runs.Run) -> encoders.Encoder | None:
             "--motion pixels needs a network that is trained with the rest; a"
             " frozen encoder has --motion regions"
         )
-    encoder = encoders.open_encoder(
-        config.encoder,
-        layer=config.encoder_layer,
-        size=(config.frame_height, config.frame_width),
-        grid=config.grid,
-        pixels=config.encoder_pixels,
-        download=config.download_encoder,
-    )
+    if origin:
+        encoder = encoders.load(origin.path / "encoder.keras")
+    else:
+        encoder = encoders.open_encoder(
+            config.encoder,
+            layer=config.encoder_layer,
+            size=(config.frame_height, config.frame_width),
+            grid=config.grid,
+            pixels=config.encoder_pixels,
+            download=config.download_encoder,
+        )
     if not run.begun:
         checkpoint.save_model(encoder.model, run.file("encoder.keras"))
     return encoder

@@ -21,14 +21,14 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import encoders, runs
+from apps.common import encoders, ensemble, runs
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling import mstcn
 from data_pipelines.vision import video
@@ -161,14 +161,50 @@ class Predictor:
         return self.encoder(padded(pictures, self.inference.chunk))[:count]
 
 
+class Ensemble:
+    """Several runs as one, each of which reads a video by itself.
+
+    Args:
+        opened: The runs; of a single one it is that.
+
+    Raises:
+        UserError: They do not fit together.
+    """
+
+    def __init__(self, opened: Sequence[runs.Run]):
+        ensemble.check(opened, Config, ["labels.txt"], ["fps"])
+        self.members = [Predictor.of_run(run) for run in opened]
+        self.labels = self.members[0].labels
+        self.takes_features = self.members[0].takes_features
+        for run, member in zip(opened, self.members, strict=True):
+            if member.takes_features != self.takes_features:
+                raise cli.UserError(
+                    f"{run.path} does not fit together with {opened[0].path}:"
+                    " one reads videos, the other features"
+                )
+
+    def label(self, path: str | Path) -> Labelled:
+        """Label one video; see `Predictor.label`."""
+        labelled = [member.label(path) for member in self.members]
+        probabilities = [one.probabilities for one in labelled]
+        return labelled[0]._replace(probabilities=together(probabilities))
+
+
+def together(members: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the probabilities `(T, L)` of an ensemble, of its members'."""
+    if len(members) == 1:
+        return members[0]
+    return np.asarray(ensemble.probabilities(members))
+
+
 def main(options: Options) -> None:
     """Label all videos, one after the other."""
-    run = runs.open_run("video_labeling", options.run, options.runs_path)
+    opened = runs.open_runs("video_labeling", options.run, options.runs_path)
     if not options.videos:
         raise cli.UserError("no video to label; give one, or a folder of them")
-    folder = Path(options.output or run.file("predictions"))
+    folder = Path(options.output or opened[0].file("predictions"))
     _check(folder)
-    labeler = Predictor.of_run(run)
+    labeler = Ensemble(opened)
     paths = list(inputs.listed(options.videos, labeler.takes_features))
     taken, bad = set(), []
     for path in paths:

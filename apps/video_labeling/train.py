@@ -15,7 +15,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 
 import keras
 
-from apps.common import checkpoint, compilation, faults, runs
+from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 from data_pipelines import video_labeling as pipeline
 
@@ -31,8 +31,9 @@ def train(config: Config) -> dict:
     with runs.start("video_labeling", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data.
-        encoder = frame_encoder.build(config, run)
+        # 2. Data, and the run to go on from, if there is one.
+        origin = transfer.origin(run, config)
+        encoder = frame_encoder.build(config, run, origin)
         data = pipeline.make_datasets(
             config.dataset,
             config.data_path or None,
@@ -68,6 +69,8 @@ def train(config: Config) -> dict:
             len(data.labels),
             compilation.pays_off(epochs * steps),
         )
+        labels = origin and origin.names("labels", "labels.txt", data.labels)
+        transfer.transfer(origin, labeler, {"labels": labels})
 
         # 4. Objective.
         model.compile_model(trained, config, epochs * steps, data.frequencies)

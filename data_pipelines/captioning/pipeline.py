@@ -34,7 +34,7 @@ an error if they are many.
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,6 +110,7 @@ def make_datasets(
     seed: int,
     download: bool = False,
     tokenizer: Tokenizer | None = None,
+    adapt: Callable[..., tuple] | None = None,
     allow_outside: bool = False,
     encoding: str = "",
 ) -> Datasets:
@@ -140,6 +141,8 @@ def make_datasets(
         tokenizer: Of an old run, instead of a new one. No picture needs to be
             in train then, and splits that are missing are empty;
             `vocabulary_size` and `minimum_count` are without effect.
+        adapt: Where training goes on from another run: function of the
+            vocabulary of train to the one that is used, a tuple of one.
         allow_outside: Whether names of pictures may leave the folder.
         encoding: Of the files of captions; empty: UTF-8, or as they show.
 
@@ -199,6 +202,8 @@ def make_datasets(
         path = cache_path / f"{key}-caption-words"
         texts = {"vocabulary.txt": parts["train"].texts}
         (tokenizer,) = token_rows.learn(path, texts, tokens, *settings)
+        if adapt:
+            (tokenizer,) = adapt(tokenizer)
     digests = [part.digest for part in parts.values()]
     key = cache.key(
         token_rows.FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces

@@ -81,6 +81,7 @@ def make_datasets(
     seed: int,
     download: bool = False,
     tokenizer: StreamTokenizer | None = None,
+    adapt: Callable[..., tuple] | None = None,
     encoding: str = "",
     whole: bool = False,
 ) -> Datasets:
@@ -104,6 +105,8 @@ def make_datasets(
         tokenizer: Of an old run instead of a new one. A folder needs no train
             file then; `tokens`, `vocabulary_size` and `minimum_count` are
             without effect.
+        adapt: Where training goes on from another run: function of the
+            vocabulary of train to the one that is used, a tuple of one.
         encoding: Of the files; empty: UTF-8, or as their marks say.
         whole: Whether one file is all test, and not cut into splits.
 
@@ -135,6 +138,8 @@ def make_datasets(
             kind,
             *settings,
         )
+        if adapt:
+            (tokenizer,) = adapt(tokenizer)
     folder = cache.folder(
         cache_path / f"{key}-ids-{cache.key(tokenizer.pieces)}",
         lambda folder: _encode(folder, sources, unit, tokenizer),

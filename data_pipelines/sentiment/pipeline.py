@@ -25,7 +25,7 @@ Batch     (ids, labels): int32 `(B, T)` padded with 0 on the right,
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,7 @@ def make_datasets(
     download: bool = False,
     vocabulary: Vocabulary | None = None,
     labels: Sequence[str] | None = None,
+    adapt: Callable[..., tuple] | None = None,
     encoding: str = "",
     text_column: str = "",
     label_column: str = "",
@@ -102,6 +103,8 @@ def make_datasets(
         vocabulary: Of an old run, instead of one from train.
         labels: Of an old run, instead of those in train. With both given a
             folder needs no train file; the splits it has not are then empty.
+        adapt: Where training goes on from another run: function of the
+            vocabulary of train to the one that is used, a tuple of one.
         encoding: Of the files; empty: UTF-8, or as their marks say.
         text_column: What the column of texts is called; empty: as usual.
         label_column: What the column of labels is called; empty: as usual.
@@ -142,6 +145,8 @@ def make_datasets(
             minimum_count,
             tokens,
         )
+        if adapt:
+            (vocabulary,) = adapt(vocabulary)
     word_ids = texts.ids(vocabulary)
     planners = _planners(parts, max_length, widths, batch_size, drop_remainder)
     return Datasets(

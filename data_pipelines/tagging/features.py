@@ -13,7 +13,7 @@ Letters of shapes: B texts, T words, N words in a row, C characters of a word.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -168,6 +168,18 @@ class Features:
         """Lookup tables that a SavedModel has to own."""
         vocabularies = (self.words, self.characters, *self.columns.values())
         return [vocabulary.table for vocabulary in vocabularies]
+
+    def adapted(self, adapt: Callable[..., tuple]) -> "Features":
+        """Return what `adapt` makes of the vocabularies, in their order."""
+        words, characters, *columns = adapt(
+            self.words, self.characters, *self.columns.values()
+        )
+        return dataclasses.replace(
+            self,
+            words=words,
+            characters=characters,
+            columns=dict(zip(self.columns, columns, strict=True)),
+        )
 
     def of_words(self, words: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return ids `(N,)`, shapes `(N,)` and characters `(N, C)` of words.

@@ -21,7 +21,7 @@ Batch     ((words, shapes, characters), tags), int32; see `datasets`
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +95,7 @@ def make_datasets(
     widths: int = WIDTHS,
     encoding: str = "",
     known: Known | None = None,
+    adapt: Callable[..., tuple] | None = None,
     whole: bool = False,
 ) -> Datasets:
     """Read and encode a data set; all of it is in memory.
@@ -119,6 +120,9 @@ def make_datasets(
         encoding: Of the files; empty: UTF-8, or as their marks say.
         known: What an old run knows, instead of what train has. A folder then
             needs no train file; the splits it has not are empty.
+        adapt: Where training goes on from another run: function of the
+            vocabularies of train, of words, characters and further columns,
+            to those that are used.
         whole: Whether one file is all test, and not cut into splits.
 
     Raises:
@@ -155,8 +159,13 @@ def make_datasets(
         for name in column_features
     }
     if known is None:
+        own = features.build(
+            counts, vocabulary_size, max_characters, of_columns
+        )
+        if adapt:
+            own = own.adapted(adapt)
         known = Known(
-            features.build(counts, vocabulary_size, max_characters, of_columns),
+            own,
             _labels(train),
             sorted({s.intent for s in train if task == "tag"} - {""}),
             _pos(sentences)

@@ -28,6 +28,7 @@ Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from data_pipelines.files import cache, splits, tfds_records
@@ -61,6 +62,7 @@ def make_datasets(
     multiple: int = 1,
     download: bool = False,
     tokenizers: tuple[Tokenizer, Tokenizer] | None = None,
+    adapt: Callable[..., tuple] | None = None,
     encoding: str = "",
     whole: bool = False,
 ) -> Datasets:
@@ -91,6 +93,8 @@ def make_datasets(
         tokenizers: Of an old run, source and target, instead of new ones. A
             folder needs no train files then; `tokens`, `vocabulary_size` and
             `minimum_count` are without effect.
+        adapt: Where training goes on from another run: function of the
+            tokenizers of train, source and target, to those that are used.
         encoding: Of the files; empty: UTF-8, or as their marks say.
         whole: Whether one file is all test, and not cut into splits.
 
@@ -141,6 +145,8 @@ def make_datasets(
         words = cache.key(*settings, cache.digest(train))
         path = cache_path / f"{key}-words-{words}"
         tokenizers = tuple(token_rows.learn(path, texts, *settings))
+        if adapt:
+            tokenizers = adapt(*tokenizers)
     ids = cache.key(token_rows.FORMAT, [(t.kind, t.pieces) for t in tokenizers])
     encoded = token_rows.encode(
         cache_path / f"{key}-ids-{ids}",

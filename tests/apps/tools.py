@@ -138,6 +138,20 @@ def file_names(folder):
     return [name for name in names if not name.startswith("events.out")]
 
 
+def jittered(run, folder):
+    """Copies a run, with weights that are a little other; returns it."""
+    copy = Path(folder, "jittered")
+    shutil.copytree(run.path, copy)
+    (copy / "digests.json").unlink()
+    model = runs.load_model(copy / "model.keras")
+    random = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        noise = random.normal(scale=0.4, size=weight.shape)
+        weight.assign(np.array(weight) + noise)
+    model.save(copy / "model.keras")
+    return runs.open_run(run.app, str(copy))
+
+
 def tensorboard_tags(run):
     """The tags of TensorBoard, a dict of `train` and `validation`."""
     tags = {}

@@ -7,12 +7,14 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.captioning import evaluate, predict
 from apps.common import cli
 from apps.common.search import Search
 from data_pipelines.vision import images
 from tests.apps.squares import normalized, opened, options, pixels, written
+from tests.apps.tools import jittered
 
 NUMBERS = [100, 105, 111]
 
@@ -247,3 +249,42 @@ def test_a_list_of_pictures_is_searched_as_in_training(captioner, tmp_path):
     (tmp_path / "torn.png").write_bytes(b"")
     with pytest.raises(images.PictureError, match=r"torn\.png: the file is"):
         captioner([*paths, tmp_path / "torn.png"])
+
+
+def test_one_loop_decodes_the_mean_of_several_runs(
+    trained, captioner, tmp_path
+):
+    run = opened(trained[0])[0]
+    other = jittered(run, tmp_path)
+    both = predict.Predictor.of_runs([run, other], eager=True)
+    inputs = both.model_inputs(np.stack([pixels(0), pixels(5)]))
+    member = predict.Predictor.of_run(other, eager=True)
+    captions = both.decode(inputs, GREEDY)
+    for row, (best,) in zip(inputs, captions, strict=True):
+        pairs = [row[None], np.array([[2, *best.tokens[:-1]]])]
+        logs = [
+            tf.nn.log_softmax(np.array(one.model(pairs))[0]).numpy()
+            for one in (captioner, member)
+        ]
+        assert np.abs(logs[0] - logs[1]).max() > 0.01
+        mean = tf.nn.log_softmax(np.mean(logs, axis=0)).numpy()
+        scores = mean[np.arange(len(best.tokens)), best.tokens]
+        assert best.score == pytest.approx(scores.sum(), abs=1e-3)
+    ((words, weights), _) = both.attention(inputs, [c[0] for c in captions])
+    np.testing.assert_allclose(
+        weights.reshape(len(words), -1).sum(axis=1), 1, atol=1e-4
+    )
+
+
+def test_runs_of_other_encoders_are_no_ensemble(trained, frozen, tmp_path):
+    copy = tmp_path / "frozen"
+    shutil.copytree(frozen, copy)
+    (copy / "digests.json").unlink()
+    shutil.copy(trained[0] / "model.keras", copy)
+    shutil.copy(trained[0] / "vocabulary.txt", copy)
+    with pytest.raises(
+        cli.UserError, match=r"does not fit .* by other encoders"
+    ):
+        predict.Predictor.of_runs(
+            [opened(trained[0])[0], opened(copy)[0]], eager=True
+        )

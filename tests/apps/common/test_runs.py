@@ -435,6 +435,34 @@ def test_open_run_by_name_by_path_and_the_newest(config, tmp_path):
         assert found.path == run.path
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("a", ["a"]),
+        ("a, b", ["a", "b"]),
+        ("b,a", ["b", "a"]),
+        ("c,d", ["c,d"]),  # the name of one
+        ("a,", "expected names, separated by commas"),
+        ("a,sentiment/a", "sentiment/a is there twice"),
+        ("a,x", "no run 'x'"),
+    ],
+)
+def test_several_runs_by_their_names(names, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c,d"):
+        folder = tmp_path / "sentiment" / name
+        folder.mkdir(parents=True)
+        (folder / "model.keras").touch()
+        record = {"app": "sentiment", "config": {}, "command": ""}
+        (folder / "config.json").write_text(json.dumps(record))
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            runs.find_runs("sentiment", names, ".")
+    else:
+        opened = runs.find_runs("sentiment", names, ".")
+        assert [run.name for run in opened] == expected
+
+
 def test_open_run_says_what_there_is(config, tmp_path):
     with pytest.raises(UserError, match="make train-sentiment"):
         runs.open_run("sentiment", "", str(tmp_path))

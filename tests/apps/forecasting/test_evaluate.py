@@ -11,7 +11,7 @@ from apps.forecasting.config import EvaluateOptions
 
 
 def evaluated(trained, capsys, *more):
-    words = ["--run", "x", "--runs-path", trained.runs_path, *more]
+    words = ["--run", "x", *more, "--runs-path", trained.runs_path]
     evaluate.main(cli.parse(EvaluateOptions, None, words))
     return capsys.readouterr().out.splitlines()
 
@@ -29,12 +29,16 @@ def test_several_runs_are_an_ensemble(trained, capsys):
     copy = trained.run.path.with_name("y")
     shutil.copytree(trained.run.path, copy, dirs_exist_ok=True)
     try:
-        lines = evaluated(trained, capsys, "--members", "y", "--split", "valid")
+        lines = evaluated(trained, capsys, "--run", "x,y", "--split", "valid")
     finally:
         shutil.rmtree(copy)
-    rows = {line.split("  ")[0].strip(): line.split()[1:] for line in lines[2:]}
     # The mean of equal forecasts is each of them.
-    assert rows["ensemble"][:3] == rows["x (valid)"][1:4]
+    rows = [line.split()[-4:] for line in lines if "(valid)" in line]
+    assert len(rows) == 3
+    assert rows[0] == rows[1] == rows[2]
+    (record,) = json.loads(trained.run.file("ensemble.json").read_text())
+    assert [*record["scores"]][-1] == "ensemble (valid)"
+    trained.run.file("ensemble.json").unlink()
     assert trained.run.file("compared.png").stat().st_size
     trained.run.file("compared.png").unlink()
 
@@ -48,4 +52,4 @@ def test_runs_of_other_windows_are_no_ensemble(trained, capsys, tmp_path):
     (copy / "config.json").write_text(json.dumps(record))
     (copy / "digests.json").unlink()
     with pytest.raises(cli.UserError, match="forecasts other windows than"):
-        evaluated(trained, capsys, "--members", str(copy))
+        evaluated(trained, capsys, "--run", f"{trained.run.path},{copy}")

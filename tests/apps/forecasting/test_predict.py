@@ -1,6 +1,8 @@
 """Forecasts of tables: files, charts, and what cannot be forecast."""
 
 import csv
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from apps.forecasting.predict import Predictor
 from data_pipelines.files.errors import DataError
 from data_pipelines.forecasting.datasets import LEVELS
 from tests.apps.forecast_files import HORIZON, waves, write_long
+from tests.apps.tools import jittered
 
 
 def forecast(trained, *more):
@@ -69,3 +72,30 @@ def test_a_table_without_its_covariate_is_refused(predictor, tmp_path):
     path.write_text("time,value\n1,1\n2,2\n")
     with pytest.raises(DataError, match="no column 'load'"):
         predictor.latest(str(path))
+
+
+def test_several_runs_forecast_the_mean_of_their_quantiles(
+    trained, predictor, tmp_path
+):
+    other = jittered(trained.run, tmp_path)
+    names = f"{trained.run.path},{other.path}"
+    predict.main(PredictOptions(run=names, output=str(tmp_path), charts=0))
+    rows = read(tmp_path / "forecast.csv")
+    members = [predictor, Predictor.of_run(other)]
+    one, two = (m.forecaster.of_split(m.latest()) for m in members)
+    assert np.abs(one - two).max() > 0.01
+    written = [[float(row[f"q{q:g}"]) for q in LEVELS] for row in rows]
+    mean = np.mean([one, two], axis=0).reshape(len(rows), -1)
+    np.testing.assert_allclose(written, mean, rtol=1e-4)
+
+
+def test_runs_of_other_horizons_are_no_ensemble(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    (copy / "digests.json").unlink()
+    record = json.loads((copy / "config.json").read_text())
+    record["config"]["horizon"] -= 1
+    (copy / "config.json").write_text(json.dumps(record))
+    names = f"{trained.run.path},{copy}"
+    with pytest.raises(cli.UserError, match="another horizon or other series"):
+        predict.main(PredictOptions(run=names, output=str(tmp_path / "out")))

@@ -6,11 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common import cli
 from apps.common.search import Search
 from apps.language_model import predict
 from apps.language_model.config import PredictOptions
+from tests.apps.tools import jittered
 
 SAMPLING = Search(sample=True, min_length=0, seed=3)
 
@@ -154,3 +156,27 @@ def test_what_makes_no_sense_is_one_line(trained, words, message):
     with pytest.raises(cli.UserError) as error:
         run(trained, *words)
     assert message in str(error.value)
+
+
+def test_several_runs_give_the_mean_of_their_log_probabilities(
+    trained, predictor, tmp_path
+):
+    other = jittered(trained.run, tmp_path)
+    both = predict.Predictor.of_runs([trained.run, other], eager=True)
+    member = predict.Predictor.of_run(other, eager=True)
+    text = "the old clock"
+    ((ids, nll),) = both.score([text])
+    inputs = np.array([[both.begin, *ids[:-1]]])
+    logs = [
+        tf.nn.log_softmax(np.array(one.model(inputs))[0]).numpy()
+        for one in (predictor, member)
+    ]
+    assert np.abs(logs[0] - logs[1]).max() > 0.01
+    mean = tf.nn.log_softmax(np.mean(logs, axis=0)).numpy()
+    expected = -mean[np.arange(len(ids)), ids]
+    np.testing.assert_allclose(nll, expected, atol=1e-3)
+    # And it goes on with the likeliest by the same numbers.
+    ((token,),) = both.generate(inputs, Search(min_length=0), 1).tokens[0]
+    allowed = mean[-1].copy()
+    allowed[:3] = -np.inf  # padding, unknown, begin
+    assert int(token) == allowed.argmax()

@@ -1,6 +1,7 @@
 """Scores of a run, its baselines, and the loss of validation."""
 
 import json
+import shutil
 import types
 
 import keras
@@ -102,3 +103,39 @@ def test_the_majority_is_that_of_train(monkeypatch):
     scores = evaluate.baselines(data)
     assert scores["majority"]["accuracy"] == pytest.approx(1 / 3)
     assert set(scores) == {"majority", "bag_of_words"}
+
+
+def test_scores_of_an_ensemble_are_no_scores_of_a_run(
+    trained, tmp_path, capsys
+):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    before = (copy / "metrics.json").read_bytes()
+    for _ in range(2):  # The second time replaces what the first has written.
+        evaluate.main(
+            evaluate.Options(
+                run=f"{copy}, {trained.run.path}",
+                runs_path=trained.runs_path,
+                split="valid",
+            )
+        )
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split("(valid)") for line in lines if "(valid)" in line]
+    # The mean of two that are the same is each of them.
+    assert [name.strip() for name, _ in rows[2::3]] == ["ensemble"] * 2
+    assert len({tuple(scores.split()) for _, scores in rows}) == 1
+    (record,) = json.loads((copy / "ensemble.json").read_text())
+    assert record["runs"] == [str(copy), str(trained.run.path)]
+    assert set(record["scores"]) >= {"ensemble (valid)"}
+    assert (copy / "metrics.json").read_bytes() == before
+
+
+def test_runs_of_other_words_are_no_ensemble(trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.run.path, copy)
+    (copy / "digests.json").unlink()
+    labels = (copy / "labels.txt").read_text().splitlines()
+    (copy / "labels.txt").write_text("\n".join(reversed(labels)) + "\n")
+    runs_of = f"{trained.run.path},{copy}"
+    with pytest.raises(cli.UserError, match=r"does not fit .* its labels\.txt"):
+        evaluate.main(evaluate.Options(run=runs_of))

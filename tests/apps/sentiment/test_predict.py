@@ -13,6 +13,7 @@ import pytest
 from apps.common import cli
 from apps.sentiment import predict
 from data_pipelines.files.tables import Table
+from tests.apps.tools import jittered
 
 TEXTS = ("A dull start, a lovely end.", "A warm start, a stupid end.")
 
@@ -169,3 +170,23 @@ def test_files_that_do_not_belong_together_are_refused(trained, tmp_path):
         file.write("another\n")
     with pytest.raises(cli.UserError, match="another vocabulary"):
         predict.main(predict.Options(texts=("a",), run=str(copy)))
+
+
+def test_several_runs_are_the_normalised_product_of_what_they_say(
+    trained, predictor, tmp_path
+):
+    other = jittered(trained.run, tmp_path)
+    both = predict.Predictor.of_runs([trained.run, other], eager=True)
+    members = [predictor, predict.Predictor.of_run(other, eager=True)]
+    one, two = (
+        np.array([p.probabilities for p in member(TEXTS)]) for member in members
+    )
+    assert np.abs(one - two).max() > 1e-4
+    product = np.sqrt(one * two)
+    np.testing.assert_allclose(
+        [p.probabilities for p in both(TEXTS)],
+        product / product.sum(axis=1, keepdims=True),
+        atol=1e-5,
+    )
+    weights = [member(TEXTS)[0].weights for member in (*members, both)]
+    np.testing.assert_allclose(weights[2], np.mean(weights[:2], 0), atol=1e-5)

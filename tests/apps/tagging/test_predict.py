@@ -3,11 +3,14 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common import cli
 from apps.tagging import predict
 from data_pipelines.tagging import Sentences
+from tests.apps.tools import jittered
 
 TEXTS = ("stop music in the kitchen", "Please, move it from the hall at nine!")
 
@@ -109,3 +112,32 @@ def test_files_that_do_not_belong_together_are_refused(trained, tmp_path):
         file.write("another\n")
     with pytest.raises(cli.UserError, match="was trained for another"):
         run(trained, "a", "--run", str(copy))
+
+
+def test_several_runs_are_a_field_of_their_mean_scores(
+    trained, predictor, tmp_path
+):
+    other = jittered(trained.run, tmp_path)
+    both = predict.Predictor.of_runs([trained.run, other], eager=True)
+    member = predict.Predictor.of_run(other, eager=True)
+    words = tf.ragged.constant([["stop", "music", "in", "here"]], tf.string)
+    inputs = both.known.features.of_texts(words)
+    scores, intents = zip(
+        *(
+            map(np.array, one.decoder.model(list(inputs)))
+            for one in (predictor, member, both)
+        ),
+        strict=True,
+    )
+    assert np.abs(scores[0] - scores[1]).max() > 0.01
+    np.testing.assert_allclose(scores[2], np.mean(scores[:2], 0), atol=1e-4)
+    product = np.sqrt(intents[0] * intents[1])
+    np.testing.assert_allclose(intents[2], product / product.sum(), atol=1e-5)
+    of_members = (p.decoder.crf.get_weights() for p in (predictor, member))
+    for one, two, mean in zip(
+        *of_members, both.decoder.crf.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(mean, (one + two) / 2, atol=1e-6)
+    (answer,) = both([["stop", "music", "in", "here"]])
+    path = both.decoder.crf.decode(scores[2])[0].numpy()
+    assert answer.tags == [both.known.labels[n] for n in path]

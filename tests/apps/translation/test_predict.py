@@ -5,11 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common import cli
 from apps.common.search import GREEDY, Search
 from apps.translation import predict
 from apps.translation.predict import Predictor
+from tests.apps.tools import jittered
 from tests.apps.translations import SENTENCES, translation
 
 
@@ -162,3 +164,29 @@ def test_predict_refuses_files_that_do_not_belong_together(trained, tmp_path):
     (copy / "target.txt").write_text("\n".join([*lines, "▁more"]) + "\n")
     with pytest.raises(cli.UserError, match=r"another source\.txt or target"):
         predict.main(predict.Options(texts=("a",), runs_path=str(tmp_path)))
+
+
+def test_one_loop_decodes_the_mean_of_several_runs(
+    trained, predictor, tmp_path
+):
+    other = jittered(trained.run, tmp_path)
+    both = Predictor.of_runs([trained.run, other], eager=True)
+    ids = predict.padded(both.encode(SENTENCES[:2]))
+    member = Predictor.of_run(other, eager=True)
+    for row, (best,) in zip(ids, both.decode(ids, GREEDY), strict=True):
+        inputs = [row[None], np.array([[2, *best.tokens[:-1]]])]
+        logs = [
+            tf.nn.log_softmax(np.array(one.model(inputs))[0]).numpy()
+            for one in (predictor, member)
+        ]
+        assert np.abs(logs[0] - logs[1]).max() > 0.01
+        mean = tf.nn.log_softmax(np.mean(logs, axis=0)).numpy()
+        scores = mean[np.arange(len(best.tokens)), best.tokens]
+        assert best.score == pytest.approx(scores.sum(), abs=1e-3)
+        np.testing.assert_allclose(
+            tf.nn.log_softmax(np.array(both.model(inputs))[0]), mean, atol=1e-4
+        )
+    beams = both.decode(ids, Search(3, 1.0, coverage_penalty=0.2, n_best=2))
+    assert [len(best) for best in beams] == [2, 2]
+    ((_, _, weights),) = both.attention(SENTENCES[:1], beams[0][:1])
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-4)

@@ -17,6 +17,7 @@ from apps.video_labeling import (
     timeline,
 )
 from data_pipelines.video_labeling import labels_csv
+from tests.apps.tools import jittered
 from tests.apps.videos import (
     C,
     headless,
@@ -278,3 +279,19 @@ def test_the_folder_that_one_stands_in_has_a_name(main, tmp_path, monkeypatch):
     assert names == ["walk.1.csv", "walk.1.html", "walk.1.json"]
     with open(tmp_path / "out" / names[0]) as file:
         assert next(csv.DictReader(file))["video"] == "walk.1"
+
+
+def test_several_runs_are_the_normalised_product_of_what_they_say(
+    opened, labeler, one, tmp_path
+):
+    other = jittered(opened, tmp_path)
+    both = predict.Ensemble([opened, other])
+    members = [labeler, predict.Predictor.of_run(other)]
+    first, second = (member.label(one).probabilities for member in members)
+    assert np.abs(first - second).max() > 0.01
+    product = np.sqrt(first * second)
+    np.testing.assert_allclose(
+        both.label(one).probabilities,
+        product / product.sum(axis=1, keepdims=True),
+        atol=1e-5,
+    )
