@@ -277,7 +277,7 @@ def test_one_loop_decodes_the_mean_of_several_runs(
 
 
 def test_runs_of_other_encoders_are_no_ensemble(trained, frozen, tmp_path):
-    copy = tmp_path / "frozen"
+    copy = tmp_path / "captioning" / "frozen"
     shutil.copytree(frozen, copy)
     (copy / "digests.json").unlink()
     shutil.copy(trained[0] / "model.keras", copy)
