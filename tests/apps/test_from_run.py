@@ -9,12 +9,12 @@ import pytest
 from apps.common import checkpoint, runs
 from tests.apps.reviews import flags, write_reviews
 from tests.apps.tools import train, weights_of
-from tests.test_architecture import APPS
+from tests.test_architecture import RECURRENT
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("app", APPS)
+@pytest.mark.parametrize("app", RECURRENT)
 def test_steps_of_no_size_leave_the_weights_of_the_run(app, tmp_path, capsys):
     words = ["--preset", "smoke", "--runs-path", str(tmp_path / "runs")]
     words += ["--cache-path", str(tmp_path / "data")]
