@@ -33,7 +33,7 @@ def train(config: Config) -> dict:
     with runs.start("captioning", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data, and the run to go on from, if there is one.
+        # 2. Data.
         origin = transfer.origin(run, config)
         encoder = picture_encoder.build(config, origin)
         data = pipeline.make_datasets(

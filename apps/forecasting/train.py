@@ -30,7 +30,7 @@ def train(config: Config) -> dict:
     with runs.start("forecasting", config) as run:
         runs.make_deterministic(config.seed, config.jit_compile)
 
-        # 2. Data, and the run to go on from, if there is one.
+        # 2. Data.
         origin = transfer.origin(run, config)
         config = model.as_long(origin, config)
         data = evaluate.datasets(
