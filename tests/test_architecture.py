@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.common import cli
+from apps.common import cli, transfer
 
 ROOT = Path(__file__).parents[1]
 APPS = sorted(
@@ -303,7 +303,9 @@ def commands():
 
 
 @pytest.mark.parametrize("command", list(commands()))
-def test_every_command_in_a_readme_is_real(command):
+def test_every_command_in_a_readme_is_real(command, monkeypatch):
+    # The runs that pages go on from are not there.
+    monkeypatch.setattr(transfer, "completed", lambda cls, flags, given: flags)
     words = shlex.split(command)
     if words[0] == "make":
         variables = dict(word.split("=", 1) for word in words if "=" in word)

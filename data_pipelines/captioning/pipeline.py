@@ -201,9 +201,8 @@ def make_datasets(
         key = cache.key(VERSION, parts["train"].digest, *settings, *more)
         path = cache_path / f"{key}-caption-words"
         texts = {"vocabulary.txt": parts["train"].texts}
-        (tokenizer,) = token_rows.learn(path, texts, tokens, *settings)
-        if adapt:
-            (tokenizer,) = adapt(tokenizer)
+        learned = token_rows.learn(path, texts, tokens, *settings)
+        (tokenizer,) = adapt(*learned) if adapt else learned
     digests = [part.digest for part in parts.values()]
     key = cache.key(
         token_rows.FORMAT, VERSION, digests, tokenizer.kind, tokenizer.pieces
