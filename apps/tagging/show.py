@@ -22,7 +22,7 @@ EXAMPLES = 40  # in the report
 LONGEST = 60  # words of one of them
 
 # Sizes in the drawing of a parse.
-LETTER, GAP, LEVEL = 9, 18, 22
+LETTER, GAP, LEVEL = 9, 30, 22
 
 
 class Samples(samples.Samples):
@@ -153,7 +153,9 @@ def drawing(
             start = places[head - 1] + (4 if head - 1 < n else -4)
             path = f"M{start:.0f},{top} V{y} H{end:.0f} V{top}"
         else:
-            start, path = end, f"M{end:.0f},0 V{top}"
+            # Its label is at the top, beside it, where no arc is.
+            start, y = end + 2 * LEVEL, LEVEL / 2
+            path = f"M{end:.0f},0 V{top}"
         arcs.append(Arc(path, label, (start + end) / 2, y - 3, wrong))
     pairs = list(zip(places, words, strict=True))
     return Drawing(x, top + 20, pairs, arcs)
