@@ -81,7 +81,7 @@ def write(run: runs.Run, predictor: Predictor) -> None:
             tf.RaggedTensor.from_tensor(part, lengths) for part in valid
         )
         places = words.with_flat_values(tf.ragged.range(lengths).flat_values)
-        same = [tf.reduce_join(part, axis=1) for part in parts]
+        same = [tf.strings.reduce_join(part, axis=1) for part in parts]
         return answer(
             tf.strings.join(same), Tokens(words, places, places + 1), *columns
         )

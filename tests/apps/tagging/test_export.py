@@ -1,13 +1,15 @@
-"""Taggers in other forms: what stands beside them makes labels of scores."""
+"""Taggers as SavedModels and in other forms, and what stands beside them."""
 
 import json
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from apps.common import networks
-from apps.tagging import onnx_paths
-from tests.apps.tagging.tiny import LABELS, built
+from apps.tagging import export, onnx_paths
+from tests.apps.tagging.tiny import LABELS, built, with_columns
 from tests.apps.tools import in_all_forms, needs_formats
 
 
@@ -63,3 +65,27 @@ def test_other_forms_label_as_predict_does(
             np.testing.assert_allclose(
                 table[np.arange(len(path)), path], live.probabilities, atol=1e-4
             )
+
+
+@pytest.mark.parametrize(
+    "task", [pytest.param("tag", marks=pytest.mark.slow), "parse"]
+)
+def test_the_export_takes_words_and_columns(task, tmp_path):
+    predictor = with_columns(task)
+    run = types.SimpleNamespace(file=lambda name: tmp_path / name)
+    export.write(run, predictor)  # which compares it with `predict`
+    served = tf.saved_model.load(str(tmp_path / "export" / "1"))
+    signature = served.signatures["serve"].structured_input_signature[1]
+    assert set(signature) == {"words", "kind"}
+    words = [["a", "Rome", "blue"], ["river", "", ""], ["", "", ""]]
+    kinds = [["u", "v", "?"], ["v", "", ""], ["", "", ""]]
+    answer = served.serve(tf.constant(words), tf.constant(kinds))
+    assert answer["status"].numpy().tolist() == [b"ok", b"ok", b"empty"]
+    first, second = predictor([words[0], ["river"]], [[kinds[0], ["v"]]])
+    key = "tags" if task == "tag" else "relations"
+    names = answer[key].numpy().astype(str).tolist()
+    assert names == [first.tags, [*second.tags, "", ""], [""] * 3]
+    if task == "parse":
+        assert answer["heads"][0].numpy().tolist().count(0) == 1
+        pos = answer["pos"][0].numpy().astype(str).tolist()
+        assert pos == list(first.pos)

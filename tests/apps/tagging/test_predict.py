@@ -9,7 +9,10 @@ import tensorflow as tf
 
 from apps.common import cli
 from apps.tagging import predict
+from apps.tagging.predict import Predictor
+from apps.tagging.serve import Service
 from data_pipelines.tagging import Sentences
+from tests.apps.tagging.tiny import with_columns
 from tests.apps.tools import jittered
 
 TEXTS = ("stop music in the kitchen", "Please, move it from the hall at nine!")
@@ -141,3 +144,31 @@ def test_several_runs_are_a_field_of_their_mean_scores(
     (answer,) = both([["stop", "music", "in", "here"]])
     path = both.decoder.crf.decode(scores[2])[0].numpy()
     assert answer.tags == [both.known.labels[n] for n in path]
+
+
+def test_columns_are_labelled_and_texts_refused(
+    trained, tmp_path, monkeypatch, capsys
+):
+    predictor = with_columns("tag")
+    monkeypatch.setattr(Predictor, "of_run", lambda run, eager=False: predictor)
+
+    def run(*words):
+        words = [*words, "--runs-path", trained.runs_path]
+        predict.main(cli.parse(predict.Options, None, words))
+        return capsys.readouterr().out
+
+    path = tmp_path / "in.conll"
+    path.write_text("u a\nv Rome\n\nv river\n")
+    printed = run("--input", str(path), "--columns", "kind,word")
+    (first, second) = predictor([["a", "Rome"], ["river"]], [["uv", "v"]])
+    rows = [line.split("\t") for line in printed.splitlines()]
+    words = ["a", "Rome", "river"]
+    tags = [*first.tags, *second.tags]
+    assert [row for row in rows if row != [""]] == [
+        [word, tag] for word, tag in zip(words, tags, strict=True)
+    ]
+    message = "reads kind beside the words; give it --input FILE.conll with"
+    with pytest.raises(cli.UserError, match=message):
+        run("a Rome")
+    with pytest.raises(cli.UserError, match="which a text has not"):
+        Service.of_run(trained.run)

@@ -1,13 +1,17 @@
 """Small data for the tests of tagging, flags for them, and small models."""
 
+import dataclasses
 import shlex
 
 import numpy as np
 
 from apps.tagging import model
 from apps.tagging.config import Config
+from apps.tagging.predict import Decoder, Predictor
+from data_pipelines import tagging as pipeline
 from data_pipelines.tagging import features
 from data_pipelines.tagging.demo import generator
+from data_pipelines.text.words import Vocabulary
 
 SIZES = {"train": 320, "valid": 40, "test": 40}
 SMALL = shlex.split(
@@ -16,6 +20,9 @@ SMALL = shlex.split(
     f" --columns {generator.COLUMNS}"
 )
 FEATURES = features.build({"a": 9, "blue": 5, "river": 4, "Rome": 1}, 99, 6)
+KINDS = dataclasses.replace(
+    FEATURES, columns={"kind": Vocabulary(["[PAD]", "[UNK]", "u", "v"])}
+)
 LABELS = ["O", "B-x", "I-x", "B-y"]
 
 
@@ -44,3 +51,11 @@ def built(
     for weight in built.trainable_weights if randomized else ():
         weight.assign(random.normal(size=weight.shape))
     return built
+
+
+def with_columns(task):
+    """A predictor that reads a column beside the words."""
+    intents, pos = (["p", "q"], []) if task == "tag" else ([], ["N", "V", "X"])
+    model = built(len(intents), task=task, pos=len(pos), features=KINDS)
+    known = pipeline.Known(KINDS, LABELS, intents, pos)
+    return Predictor(Decoder(model, LABELS, intents, pos, eager=True), known)
