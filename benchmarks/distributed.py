@@ -57,7 +57,7 @@ def train(app, batch, processes, cores, options, folder):
     # Keras says how many steps an epoch has, TensorBoard how fast it was.
     steps = int(re.search(r"^(\d+)/\1 - ", done.stdout, re.MULTILINE)[1])
     run = Path(folder, app, name)
-    events = event_accumulator.EventAccumulator(str(run / "tensorboard/train"))
+    events = event_accumulator.EventAccumulator(str(run / "train"))
     events.Reload()
     speeds = [
         float(event.tensor_proto.float_val[0])
