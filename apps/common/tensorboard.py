@@ -99,11 +99,13 @@ class TensorBoard(keras.callbacks.Callback):
 def write_hparams(
     run: Run, config: Mapping[str, object], scores: Mapping[str, float | None]
 ) -> None:
-    """Show a configuration and scores in TensorBoard's HParams."""
+    """Show a configuration, without paths, and scores in HParams."""
     plain = {
         name: value
         for name, value in config.items()
         if isinstance(value, (bool, int, float, str))
+        and name != "name"
+        and not name.endswith("_path")
     }
     writer = tf.summary.create_file_writer(str(run.path))
     with writer.as_default(0):

@@ -80,6 +80,7 @@ def test_the_projector_has_a_line_for_each_vector(run):
 def test_hparams_have_configuration_and_scores(tmp_path):
     run = runs.Run("sentiment", tmp_path / "x", {})
     config = {"cell": "gru", "units": 4, "rate": 0.5, "none": None}
+    config |= {"name": "x", "data_path": "y"}
     tensorboard.write_hparams(run, config, {"f1": 0.75, "roc_auc": None})
     events = event_accumulator.EventAccumulator(str(run.path))
     events.Reload()
