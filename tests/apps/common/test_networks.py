@@ -1,6 +1,7 @@
 """Networks in other forms: they answer as the live function, or are refused."""
 
 import json
+import re
 import types
 
 import numpy as np
@@ -212,3 +213,25 @@ def test_int8_weights_are_smaller_and_scored(run, capsys):
         f"mean: {full.mean():.4f} in float32, {coarse.mean():.4f} in int8"
     )
     assert json.loads((run.file("onnx") / "signature.json").read_text())["int8"]
+
+
+@pytest.mark.slow
+def test_kernels_inside_of_loops_are_int8_too(run, capsys):
+    layer = rnn_layers.rnn("gru", 64, return_sequences=True)
+    layer.build((None, None, 3))
+    kernel = layer.cell.recurrent_kernel
+    kernel.assign(random(*kernel.shape) / 8)
+    x = random(2, 6, 3)
+    network = Network("loop", lambda x: {"y": layer(x)}, [X], {"y": ""}, [(x,)])
+    (onnx,) = written(
+        run, network, forms=["onnx"], quantize=True, score=lambda _: {}
+    )
+    (size,) = re.findall(
+        r"MB: (.*) in float32, (.*) in int8", capsys.readouterr().out
+    )
+    before, after = map(float, size)
+    whole = 4e-6 * np.prod(kernel.shape)
+    assert before - after == pytest.approx(0.75 * whole, rel=0.2)
+    live = layer(x).numpy()
+    difference = np.abs(onnx(x=x)["y"] - live).max()
+    assert 0 < difference < 0.05 * np.abs(live).max()
