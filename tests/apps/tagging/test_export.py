@@ -42,9 +42,8 @@ def test_other_forms_label_as_predict_does(
     texts = ["play blue river in the kitchen", "add it"]
     sentences = [text.split() for text in texts]
     for words, live in zip(sentences, predictor(sentences), strict=True):
-        ids = [
-            np.asarray(x) for x in predictor.known.features.of_words([words])
-        ]
+        ids = predictor.known.features.of_texts(tf.ragged.constant([words]))
+        ids = [np.asarray(x) for x in ids]
         for form, end in networks.SUFFIX.items():
             shapes = [x.shape for x in ids]
             if form == "litert":
