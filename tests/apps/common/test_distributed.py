@@ -11,7 +11,7 @@ from apps.sentiment.config import Config
 from apps.translation.config import Config as TranslationConfig
 from tests.apps import ranks, reviews, translations, videos
 from tests.apps.tools import ROOT, log_of, run_module
-from tests.test_architecture import APPS
+from tests.test_architecture import RECURRENT
 
 
 def refused(line, config=Config):
@@ -59,7 +59,7 @@ def test_what_cannot_be_is_refused(line, message):
     assert message in refused(line)
 
 
-@pytest.mark.parametrize("app", APPS)
+@pytest.mark.parametrize("app", RECURRENT)
 def test_every_app_trains_where_the_flags_say(app):
     config = importlib.import_module(f"apps.{app}.config").Config
     assert issubclass(config, distributed.Flags)
