@@ -68,7 +68,7 @@ class Scores(NamedTuple):
 def lengths_one(vectors: np.ndarray) -> np.ndarray:
     """Return vectors `(V, D)` of length one; those that are zero stay so."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, 1e-12)
+    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 def ids_of(vocabulary: Vocabulary, words: Sequence[str]) -> np.ndarray:
