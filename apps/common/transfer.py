@@ -58,7 +58,7 @@ def completed(config_class: type, flags: dict, given: Mapping) -> dict:
     """
     app = config_class.__module__.split(".")[-2]
     name = flags["from_run"]
-    run = _find(app, name, flags.get("runs_path", "runs"))
+    run, has_begun = _find(app, name, flags.get("runs_path", "runs"))
     config, taken = run.config(config_class), {}
     for field in config_class.architecture:
         taken[field] = value = getattr(config, field)
@@ -69,23 +69,25 @@ def completed(config_class: type, flags: dict, given: Mapping) -> dict:
             )
     for field in config_class.inherited:
         taken[field] = given.get(field, getattr(config, field))
-    rate = float(f"{RATE * config.learning_rate:.6g}")
+    rate = config.learning_rate
+    if not has_begun:
+        rate = float(f"{RATE * rate:.6g}")
     return {"learning_rate": rate, **flags, **taken}
 
 
 def _find(app, name, runs_path):
     """Return the run, or, if there is none, the training that went on from it.
 
-    It has all that it took.
+    That has all that it took, and the second value is true.
     """
     try:
-        return runs.find_run(app, name, runs_path)
+        return runs.find_run(app, name, runs_path), False
     except UserError:
         for path in sorted(Path(runs_path, app).glob("*/backup/state.npz")):
             folder = path.parents[1]
             run = runs.Run(app, folder, runs.read_record(folder))
             if run.record["config"].get("from_run") == name:
-                return run
+                return run, True
         raise
 
 

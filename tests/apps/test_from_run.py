@@ -3,6 +3,7 @@
 import csv
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -67,6 +68,7 @@ def test_what_is_killed_goes_on_without_the_run(tmp_path, monkeypatch):
         patch.setattr(checkpoint.Checkpoint, "_write_backup", killed)
         with pytest.raises(KeyboardInterrupt):
             train("sentiment", *words, "--name", "killed")
+    keras.utils.clear_session(free_memory=False)  # as in a new process
     shutil.rmtree(folder / "a")
     train("sentiment", *words, "--name", "killed")
     assert runs.read_lines(folder / "killed" / "from_labels.txt") == [

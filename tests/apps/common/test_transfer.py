@@ -228,8 +228,10 @@ def test_what_contradicts_the_run_is_one_line(
 
 
 def test_a_training_that_has_begun_needs_the_run_no_more(run_of, tmp_path):
-    run_of("b", Config(units=7, from_run="gone"), "backup/state.npz")
-    assert parsed(tmp_path, "--from-run", "gone").units == 7
+    config = Config(units=7, from_run="gone", learning_rate=0.3)
+    run_of("b", config, "backup/state.npz")
+    again = parsed(tmp_path, "--from-run", "gone")
+    assert (again.units, again.learning_rate) == (7, 0.3)
     record = runs.read_record(tmp_path / "sentiment" / "b")
     begun = runs.Run("sentiment", tmp_path / "sentiment" / "b", record)
     start = transfer.origin(begun, Config(from_run="gone"))
