@@ -92,7 +92,8 @@ def test_other_forms_answer_as_predict_does(
                 answer, prediction.probabilities, atol=tolerance
             )
     signature = json.loads((run / "onnx" / "signature.json").read_text())
-    assert signature["settings"] == {"words": "words", "longest": 50}
+    longest = predictor.max_length
+    assert signature["settings"] == {"words": "words", "longest": longest}
     assert (run / "onnx" / "vocabulary.txt").exists()
     # What is published has all of it, and its card says how to use it.
     published = tmp_path / "published"
