@@ -23,9 +23,9 @@ def test_steps_of_no_size_leave_the_weights_of_the_run(app, tmp_path, capsys):
     capsys.readouterr()
     train(app, *words, "--from-run", "a", "--name", "b", "--learning-rate", "0")
     printed = capsys.readouterr().out.splitlines()
-    kinds = [line.split()[0] for line in printed if line.strip()]
-    assert {"from", "layers"} <= set(kinds)
-    assert not {"new", "left"} & set(kinds)
+    kinds = {line[:9] for line in printed}
+    assert {"from     ", "layers   "} <= kinds
+    assert not {"new      ", "left out "} & kinds
     a, b = (
         runs.load_model(tmp_path / "runs" / app / name / "model.keras")
         for name in "ab"
