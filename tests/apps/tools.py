@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
+from tensorflow.python.framework import config as tf_config
 
 import rnn_layers  # noqa: F401 (the saved models are made of its layers)
 from apps.common import cli, runs
@@ -47,8 +48,17 @@ def run_module(module, *arguments, **options):
     )
 
 
+def usual_mode():
+    """Ends TensorFlow's deterministic mode, which a training may have begun.
+
+    Keras compiles nothing with XLA there, and TensorFlow has no public way out.
+    """
+    tf_config.disable_op_determinism()
+
+
 def train(app, *arguments):
     """Trains in this process, which need not begin anew; returns the record."""
+    usual_mode()
     config = importlib.import_module(f"apps.{app}.config")
     module = importlib.import_module(f"apps.{app}.train")
     record = module.train(cli.parse(config.Config, config.PRESETS, arguments))

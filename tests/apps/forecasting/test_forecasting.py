@@ -20,7 +20,7 @@ def record(trained):
 def test_the_run_folder_is_complete(trained):
     expected = """README.md backup columns.txt config.json curve.png data.txt
         digests.json export frequency.txt horizon.csv lock log.csv metrics.json
-        model.keras report.html samples.txt series.txt train
+        model.keras periods.txt report.html samples.txt series.txt train
         validation"""
     assert file_names(trained.run.path) == expected.split()
 

@@ -79,7 +79,9 @@ def test_pictures_are_no_features(feature_run, tmp_path):
 
 def test_other_data_need_a_name(tmp_path, monkeypatch):
     run = runs.Run("video_labeling", tmp_path, {"config": {}})
-    monkeypatch.setattr(evaluate.runs, "open_run", lambda *_: run)
+    monkeypatch.setattr(evaluate.runs, "open_runs", lambda *_: [run])
+    labeler = types.SimpleNamespace(labels=["a", "b"], members=[None])
+    monkeypatch.setattr(evaluate, "Ensemble", lambda _: labeler)
     wanted = evaluate.Options(data_path=str(tmp_path))
     message = "needs --dataset, one of demo, demo_small, files, ucf101"
     with pytest.raises(cli.UserError, match=message):

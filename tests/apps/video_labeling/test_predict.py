@@ -183,9 +183,9 @@ class Run:
 def main(tmp_path, monkeypatch):
     """`predict.main` with a labeller that has learned nothing."""
     run = Run(tmp_path / "run")
-    monkeypatch.setattr(predict.runs, "open_run", lambda *_: run)
+    monkeypatch.setattr(predict.runs, "open_runs", lambda *_: [run])
     ours = untrained()
-    monkeypatch.setattr(predict.Predictor, "of_run", lambda _: ours)
+    monkeypatch.setattr(predict, "Ensemble", lambda _: ours)
 
     def call(*paths, **options):
         chosen = predict.Options(videos=tuple(map(str, paths)), **options)
