@@ -54,7 +54,7 @@ def describe(data: pipeline.Datasets, config: Config) -> Description:
             Example(
                 f"{name}: {picture.name}",
                 picture.captions,
-                page.thumbnail(images.content(picture.path)),
+                page.thumbnail(images.content(picture.path))[0],
                 "jpeg",
             )
             for name, split in splits.items()
