@@ -395,8 +395,8 @@ def table(rows, videos, widths, left_out=()):
             )
     head = list(next(iter(every.values()))[0])
     lines = [
-        [name, *(spread([a[column] for a in found]) for column in head)]
-        for name, found in every.items()
+        [name, *(spread([a[column] for a in of_seeds]) for column in head)]
+        for name, of_seeds in every.items()
     ]
     return tables.markdown(["network", *head], lines)
 

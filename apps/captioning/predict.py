@@ -120,10 +120,11 @@ class Predictor:
         if len(members) > 1:
             for run, member in zip(opened, members, strict=True):
                 if member.encoder.reads != one.encoder.reads:
-                    raise cli.UserError(
-                        f"{run.path} does not fit together with"
-                        f" {opened[0].path}: they read pictures by other"
-                        " encoders or of another size"
+                    raise ensemble.misfit(
+                        run,
+                        opened[0],
+                        "they read pictures by other encoders or of another"
+                        " size",
                     )
             models = [member.model for member in members]
             one.decoder = ensemble.Decoders([m.decoder for m in members])

@@ -17,6 +17,7 @@ import time
 import typing
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -203,6 +204,11 @@ class Checkpoint(keras.callbacks.Callback):
             open(temporary, "wb") as file,
         ):
             np.savez(file, progress=np.array(progress), **values(self.model))
+
+
+def among(callbacks: Iterable[keras.callbacks.Callback]) -> Checkpoint:
+    """Return the checkpoint of a training."""
+    return next(c for c in callbacks if isinstance(c, Checkpoint))
 
 
 def save_model(model: keras.Model, path: str | Path) -> None:

@@ -169,13 +169,13 @@ def parse(
         if presets and "config" in flags:
             stored = stored_flags(flags["config"], config_class, presets)
             flags = {**stored, **flags}
-        given = flags
+        explicit = flags
         if flags.get("preset"):
             flags = {**presets[flags["preset"]], **flags}
         if flags.get("from_run"):
             from apps.common import transfer  # it knows runs, as we do not
 
-            flags = transfer.completed(config_class, flags, given)
+            flags = transfer.completed(config_class, flags, explicit)
     except UserError as error:
         parser.error(str(error))
     known = {field.name for field in dataclasses.fields(config_class)}

@@ -143,13 +143,14 @@ def check(
     for run in others:
         for name in files:
             if _lines(run, name) != _lines(first, name):
-                _refuse(run, first, f"its {name} differs")
+                raise misfit(run, first, f"its {name} differs")
         configs = first.config(config_class), run.config(config_class)
         for name in fields:
             one, other = (getattr(config, name) for config in configs)
             if one != other:
                 flag = dashed(name)
-                _refuse(run, first, f"{flag} is {other!r} there, not {one!r}")
+                why = f"{flag} is {other!r} there, not {one!r}"
+                raise misfit(run, first, why)
 
 
 def _lines(run, name):
@@ -157,8 +158,9 @@ def _lines(run, name):
     return read_lines(path) if path.exists() else None
 
 
-def _refuse(run, first, why):
-    raise UserError(
+def misfit(run: Run, first: Run, why: str) -> UserError:
+    """Return the error of a run that is no member beside the first one."""
+    return UserError(
         f"{run.path} does not fit together with {first.path}: {why}"
     )
 

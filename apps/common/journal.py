@@ -55,8 +55,8 @@ class Journal:
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING, params=params, distributions=space
         )
-        made = self.storage.create_new_trial(self._study, trial)
-        return self.storage.get_trial(made).number
+        new = self.storage.create_new_trial(self._study, trial)
+        return self.storage.get_trial(new).number
 
     def _id(self, number):
         return self.storage.get_trial_id_from_study_id_trial_number(
@@ -70,8 +70,9 @@ class Journal:
     def report(self, number: int, epoch: int, value: float) -> None:
         """Write down the value of an epoch, once."""
         if epoch not in self.trial(number).intermediate_values:
-            made = self._id(number)
-            self.storage.set_trial_intermediate_value(made, epoch, value)
+            self.storage.set_trial_intermediate_value(
+                self._id(number), epoch, value
+            )
 
     def is_hopeless(self, number: int) -> bool:
         """Return whether a trial is to be stopped."""

@@ -238,9 +238,9 @@ def write(
             f"--format {options.format}: {run.path} computes in {half}; ONNX"
             " and LiteRT are written of runs without --mixed-precision"
         )
-    given = portable()
+    parts = portable()
     for form in wanted:
-        networks = [n for n in given.networks if form in n.forms]
+        networks = [n for n in parts.networks if form in n.forms]
         if not networks:
             raise UserError(
                 f"--format {form}: LiteRT runs no loop over a length that it"
@@ -248,27 +248,27 @@ def write(
                 " --format onnx"
             )
         if form == "litert":
-            sizes = {**dict.fromkeys(SINGLE, 1), **given.sizes}
+            sizes = {**dict.fromkeys(SINGLE, 1), **parts.sizes}
             length = getattr(options, "length", 0)
             networks = [_sized(n, sizes, length) for n in networks]
         with loops(unroll=form == "litert"):
-            _write_form(run, form, networks, given, options.quantize)
+            _write_form(run, form, networks, parts, options.quantize)
     card.add_forms(run.path)
 
 
-def _write_form(run, form, networks, given, quantize):
+def _write_form(run, form, networks, parts, quantize):
     folder, remarks = run.file(form), []
     with export.replacing_folder(folder) as new:
-        for name in given.files:
+        for name in parts.files:
             shutil.copy2(run.file(name), new)
-        for name, path in given.scripts.items():
+        for name, path in parts.scripts.items():
             shutil.copy2(path, new / name)
         signature = {
             "app": run.app,
             "run": run.name,
             "networks": {},
-            "files": dict(given.files),
-            "settings": dict(given.settings),
+            "files": dict(parts.files),
+            "settings": dict(parts.settings),
             "int8": form == "onnx" and quantize,
             "versions": {
                 **provenance.versions(),
@@ -285,7 +285,7 @@ def _write_form(run, form, networks, given, quantize):
         text = json.dumps(signature, indent=2) + "\n"
         (new / "signature.json").write_text(text, "utf-8")
         if signature["int8"]:
-            remarks = _quantize(new, given.score)
+            remarks = _quantize(new, parts.score)
     each = signature["networks"].values()
     difference = max(about["difference"] for about in each)
     size = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX[form]}"))

@@ -64,12 +64,11 @@ class Rehearsal(distributed.Machines):
         callbacks,
         validation=None,
     ):
-        kept = next(
-            c for c in callbacks if isinstance(c, checkpoint.Checkpoint)
-        )
-        self.model, self.monitor, self.lower = model, kept.monitor, kept.lower
+        saving = checkpoint.among(callbacks)
+        self.model = model
+        self.monitor, self.lower = saving.monitor, saving.lower
         if self.timed:
-            self.costs = _costs(model, kept.artifact, batches, epochs, steps)
+            self.costs = _costs(model, saving.artifact, batches, epochs, steps)
         for callback in callbacks:
             for name in ("train", "validation", "writer"):
                 writer = getattr(callback, name, None)

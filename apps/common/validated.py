@@ -29,17 +29,15 @@ class Validated(distributed.Machines):
         callbacks,
         validation=None,
     ):
-        kept = next(
-            c for c in callbacks if isinstance(c, checkpoint.Checkpoint)
-        )
-        writer = tf.summary.create_file_writer(str(kept.run.path))
+        saving = checkpoint.among(callbacks)
+        writer = tf.summary.create_file_writer(str(saving.run.path))
         with writer.as_default():
-            hparams.hparams(self.about, trial_id=str(kept.run.path))
+            hparams.hparams(self.about, trial_id=str(saving.run.path))
         writer.close()
-        values = [row[kept.monitor] for row in progress.rows]
-        self.connection.send(("began", kept.monitor, kept.lower, values))
+        values = [row[saving.monitor] for row in progress.rows]
+        self.connection.send(("began", saving.monitor, saving.lower, values))
         if self.connection.recv():
-            told = _Told(self.connection, kept.monitor)
+            told = _Told(self.connection, saving.monitor)
             # Behind the backup: an epoch that was told is not trained again.
             callbacks = [*callbacks, told]
             super().fit(

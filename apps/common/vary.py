@@ -104,8 +104,8 @@ def _distribution(config, name, text):
     if len(values) != 2 or not values[0] < values[1]:
         raise UserError("expected a range A..B, A smaller than B")
     low, high = values
-    made = IntDistribution if type(low) is int else FloatDistribution
-    return made(low, high, log=0 < _LOG * low < high)
+    kind = IntDistribution if type(low) is int else FloatDistribution
+    return kind(low, high, log=0 < _LOG * low < high)
 
 
 def text(distribution: BaseDistribution) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
-from apps.common import runs
+from apps.common import ensemble, runs
 from data_pipelines import forecasting as pipeline
 from data_pipelines.files import tables
 from data_pipelines.forecasting.datasets import LEVELS
@@ -126,9 +126,10 @@ def main(options: Options) -> None:
         windows.append(member.latest(options.input, options.encoding))
         horizons = {m.forecaster.horizon for m in (members[0], member)}
         if len(horizons) > 1 or not _alike(windows[0], windows[-1]):
-            raise cli.UserError(
-                f"{run.path} does not fit together with {opened[0].path}: it"
-                " forecasts another horizon or other series"
+            raise ensemble.misfit(
+                run,
+                opened[0],
+                "it forecasts another horizon or other series",
             )
     split = windows[0]
     quantiles = np.mean(

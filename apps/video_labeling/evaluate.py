@@ -158,9 +158,10 @@ def main(options: Options) -> None:
         every.append(probabilities)
         targets.append([video.labels for video in split.videos])
         if list(map(len, targets[-1])) != list(map(len, targets[0])):
-            raise cli.UserError(
-                f"{own.path} does not fit together with {run.path}: it was"
-                " trained on other videos; name some by --dataset"
+            raise ensemble.misfit(
+                own,
+                run,
+                "it was trained on other videos; name some by --dataset",
             )
     if several:
         probabilities = list(map(together, zip(*every, strict=True)))

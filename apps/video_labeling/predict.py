@@ -178,10 +178,8 @@ class Ensemble:
         self.takes_features = self.members[0].takes_features
         for run, member in zip(opened, self.members, strict=True):
             if member.takes_features != self.takes_features:
-                raise cli.UserError(
-                    f"{run.path} does not fit together with {opened[0].path}:"
-                    " one reads videos, the other features"
-                )
+                why = "one reads videos, the other features"
+                raise ensemble.misfit(run, opened[0], why)
 
     def label(self, path: str | Path) -> Labelled:
         """Label one video; see `Predictor.label`."""
