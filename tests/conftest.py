@@ -5,6 +5,7 @@ the tests of an app run in one process, which trains and loads its models once,
 and those of any other file in one.
 """
 
+import sys
 import zlib
 
 import pytest
@@ -25,6 +26,17 @@ def pytest_xdist_make_scheduler(config, log):
     if config.getvalue("dist") == "loadfile":
         return AppsInOneProcess(config, log)
     return None
+
+
+@pytest.fixture(autouse=True)
+def usual_mode():
+    """Ends TensorFlow's deterministic mode, which a training may have begun.
+
+    Keras compiles nothing with XLA there, and TensorFlow has no public way out.
+    """
+    config = sys.modules.get("tensorflow.python.framework.config")
+    if config is not None:
+        config.disable_op_determinism()
 
 
 def pytest_addoption(parser):

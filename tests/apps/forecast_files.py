@@ -2,10 +2,17 @@
 
 import csv
 import datetime
+import shlex
 
 import numpy as np
 
+from tests.apps.tools import file_flags
+
 SEASON, LENGTH, HORIZON = 6, 90, 4
+SMALL = shlex.split(
+    f"--horizon {HORIZON} --season {SEASON} --context 14 --units 6 --epochs 2"
+    " --steps-per-epoch 5 --batch-size 16 --baseline-series 1"
+)
 START = datetime.datetime(2026, 1, 1)
 
 
@@ -33,13 +40,4 @@ def write_long(path, values=None):
 
 def flags(folder, *more):
     """The command line of a small training on `series` in a folder."""
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "series")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data")),
-        *("--horizon", str(HORIZON), "--season", str(SEASON)),
-        *("--context", "14", "--units", "6", "--epochs", "2"),
-        *("--steps-per-epoch", "5", "--batch-size", "16"),
-        *("--baseline-series", "1"),
-        *more,
-    ]
+    return file_flags(folder, "series", *SMALL, *more)

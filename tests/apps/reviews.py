@@ -4,6 +4,8 @@ import csv
 import random
 import shlex
 
+from tests.apps.tools import file_flags
+
 GOOD = ["lovely", "bright", "funny", "warm", "clever"]
 BAD = ["dull", "grey", "noisy", "cold", "stupid"]
 SMALL = shlex.split(
@@ -28,8 +30,4 @@ def write_reviews(folder, count=600, seed=0):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "reviews")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "reviews", *SMALL, *more)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from apps.captioning import predict
 from apps.common import runs
+from tests.apps.tools import file_flags
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -72,11 +73,7 @@ def write_pictures(folder, sizes=SIZES, name="{}.png"):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "pictures")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "pictures", *SMALL, *more)
 
 
 def written(folder, numbers, kind="png"):

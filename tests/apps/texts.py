@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from data_pipelines.language_model.demo import generator
+from tests.apps.tools import file_flags
 
 SIZES = {"train": 700, "valid": 40, "test": 60}
 SMALL = shlex.split(
@@ -20,8 +21,4 @@ def write_text(folder: Path):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "text")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "text", *SMALL, *more)

@@ -21,7 +21,6 @@ import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
-from tensorflow.python.framework import config as tf_config
 
 import rnn_layers  # noqa: F401 (the saved models are made of its layers)
 from apps.common import cli, runs
@@ -48,17 +47,23 @@ def run_module(module, *arguments, **options):
     )
 
 
-def usual_mode():
-    """Ends TensorFlow's deterministic mode, which a training may have begun.
+def file_flags(folder, data, *more):
+    """The command line of a training on files, all in one folder.
 
-    Keras compiles nothing with XLA there, and TensorFlow has no public way out.
+    Args:
+        folder: The data's, with `runs` and the cache `data`.
+        data: Name of the folder inside that has the files.
+        more: Words of the command line.
     """
-    tf_config.disable_op_determinism()
+    return [
+        *("--dataset", "files", "--data-path", str(folder / data)),
+        *("--runs-path", str(folder / "runs")),
+        *("--cache-path", str(folder / "data"), *more),
+    ]
 
 
 def train(app, *arguments):
     """Trains in this process, which need not begin anew; returns the record."""
-    usual_mode()
     config = importlib.import_module(f"apps.{app}.config")
     module = importlib.import_module(f"apps.{app}.train")
     record = module.train(cli.parse(config.Config, config.PRESETS, arguments))
@@ -247,6 +252,57 @@ def check_other_data_are_refused(monkeypatch, train, config, change):
     change()
     with pytest.raises(cli.UserError, match=r"data\.txt differs .* --name"):
         train(config)
+
+
+def check_a_killed_run_ends_as_a_whole_one(app, folder, command, files=()):
+    """Kills a training at several random moments; then lets it finish.
+
+    Args:
+        app: Name of the app.
+        folder: With the data, as `file_flags` has it.
+        command: Words of the command line, without a name.
+        files: Names of texts in the run folder, which are to be alike.
+    """
+    module = f"apps.{app}.train"
+    whole, killed = (
+        folder / "runs" / app / name for name in ("whole", "killed")
+    )
+    done = run_module(module, *command, "--name", "whole")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(folder / "data")  # so that what is prepared can be torn, too
+    run_and_kill(module, [*command, "--name", "killed"], killed)
+    for ours, theirs in zip(weights_of(killed), weights_of(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in files:
+        ours, theirs = ((run / name).read_text() for run in (killed, whole))
+        assert ours.replace("killed", "whole") == theirs
+    ours, theirs = (
+        json.loads((run / "metrics.json").read_text())
+        for run in (killed, whole)
+    )
+    assert ours["metrics"] == theirs["metrics"]
+    assert ours["baselines"] == theirs["baselines"]
+    assert {*file_names(whole)} <= {*file_names(killed)}
+
+
+def swap_first_lines(path):
+    """Changes a text in a way that its vocabulary does not show."""
+    first, second, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([second, first, *rest]) + "\n")
+
+
+def check_another_vocabulary_is_refused(run, of_run, folder):
+    """Adds a word to a copy of a run, changed or written by another run."""
+    copy = folder / "copy"
+    shutil.copytree(run.path, copy)
+    with (copy / "vocabulary.txt").open("a") as file:
+        file.write("zebra\n")
+    with pytest.raises(cli.UserError, match=r"vocabulary\.txt"):
+        runs.open_run(run.app, str(copy))
+    (copy / "digests.json").unlink()
+    changed = runs.open_run(run.app, str(copy))
+    with pytest.raises(cli.UserError, match=r"for another vocabulary\.txt"):
+        of_run(changed)
 
 
 def run_and_kill(module, arguments, folder):

@@ -3,6 +3,8 @@
 import random
 import shlex
 
+from tests.apps.tools import file_flags
+
 WORDS = {
     "one": "uno",
     "two": "due",
@@ -45,8 +47,4 @@ def write_pairs(folder, count=900, seed=0):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "pairs")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "pairs", *SMALL, *more)

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from data_pipelines.word_vectors.demo import generator
+from tests.apps.tools import file_flags
 
 SIZES = {"train": 4000}
 SMALL = shlex.split("--embedding-size 24 --epochs 8 --minimum-count 1")
@@ -17,8 +18,4 @@ def write_text(folder: Path):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "text")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "text", *SMALL, *more)

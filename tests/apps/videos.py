@@ -12,6 +12,7 @@ from PIL import Image
 from apps.video_labeling import model, predict
 from apps.video_labeling.config import Config
 from data_pipelines.vision import video
+from tests.apps.tools import file_flags
 
 SIDE = 16
 # Of `untrained`; of `write_features`, and how many features a frame has.
@@ -66,11 +67,7 @@ def write_videos(folder, counts=(24, 6, 6), length=30):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "clips")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "clips", *SMALL, *more)
 
 
 def untrained(shape=(SIDE, SIDE, 3), **more):

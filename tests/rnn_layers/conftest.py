@@ -1,19 +1,6 @@
 """What the tests of the layers do between them."""
 
 import keras
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def usual_mode():
-    """Trainings of the apps' tests leave TensorFlow's deterministic mode on.
-
-    Keras compiles nothing with XLA there, and TensorFlow has no public way out.
-    """
-    if keras.backend.backend() == "tensorflow":
-        from tensorflow.python.framework import config
-
-        config.disable_op_determinism()
 
 
 def pytest_runtest_teardown(item, nextitem):

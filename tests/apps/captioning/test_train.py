@@ -15,10 +15,9 @@ from data_pipelines.captioning.demo import generator as demo
 from tests.apps import squares
 from tests.apps.squares import COLOURS, PLACES, flags, write_network
 from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_and_kill,
     run_module,
-    weights_of,
 )
 
 
@@ -75,25 +74,12 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
     squares.write_pictures(tmp_path / "pictures")
     if encoder == "frozen":
         encoder = write_network(tmp_path / "network.keras")
-    more = ["--epochs", "5", "--encoder", encoder]
-    whole = run_module(
-        "apps.captioning.train", *flags(tmp_path, *more, "--name", "whole")
+    check_a_killed_run_ends_as_a_whole_one(
+        "captioning",
+        tmp_path,
+        flags(tmp_path, "--epochs", "5", "--encoder", encoder),
+        ["log.csv", "samples.txt"],
     )
-    assert whole.returncode == 0, whole.stderr
-    shutil.rmtree(tmp_path / "data")  # so that features can be torn, too
-    folder = tmp_path / "runs" / "captioning" / "killed"
-    command = flags(tmp_path, *more, "--name", "killed")
-    run_and_kill("apps.captioning.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("log.csv", "samples.txt"):
-        ours, theirs = ((run / name).read_text() for run in done)
-        assert ours == theirs
-    records = [json.loads((r / "metrics.json").read_text()) for r in done]
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert (done[0] / "export" / "1" / "saved_model.pb").exists()
 
 
 @pytest.mark.slow

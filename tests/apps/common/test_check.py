@@ -11,7 +11,7 @@ from apps.sentiment import config as sentiment
 from apps.sentiment import train
 from data_pipelines.files.errors import DataError
 from tests.apps.reviews import flags, write_reviews
-from tests.apps.tools import run_module, usual_mode
+from tests.apps.tools import run_module
 from tests.test_architecture import APPS
 
 
@@ -109,7 +109,6 @@ def test_help_has_the_flags_of_the_app():
 @pytest.mark.slow
 @pytest.mark.parametrize("app", APPS)
 def test_every_app_describes_its_data(app, tmp_path):
-    usual_mode()
     module = importlib.import_module(f"apps.{app}.config")
     words = ["--preset", "smoke", "--runs-path", str(tmp_path / "runs")]
     words += ["--cache-path", str(tmp_path / "data")]

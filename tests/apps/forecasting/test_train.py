@@ -2,14 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from apps.common import cli, runs
 from apps.forecasting import train
 from apps.forecasting.config import PRESETS, Config
 from tests.apps.forecast_files import flags, write_long
-from tests.apps.tools import run_and_kill, run_module, weights_of
+from tests.apps.tools import check_a_killed_run_ends_as_a_whole_one, run_module
 
 
 @pytest.fixture
@@ -82,22 +81,12 @@ def test_every_model_trains_to_the_end(folder, more):
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(folder):
     more = ["--epochs", "5", "--dropout", "0.1", "--steps-per-epoch", "60"]
-    whole = run_module(
-        "apps.forecasting.train", *flags(folder, *more, "--name", "whole")
+    check_a_killed_run_ends_as_a_whole_one(
+        "forecasting",
+        folder,
+        flags(folder, *more),
+        ["log.csv", "samples.txt", "horizon.csv"],
     )
-    assert whole.returncode == 0, whole.stderr
-    killed = folder / "runs" / "forecasting" / "killed"
-    command = flags(folder, *more, "--name", "killed")
-    run_and_kill("apps.forecasting.train", command, killed)
-    done = [killed, killed.with_name("whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("log.csv", "samples.txt", "horizon.csv"):
-        ours, theirs = ((run / name).read_text() for run in done)
-        assert ours.replace("killed", "whole") == theirs
-    records = [json.loads((r / "metrics.json").read_text()) for r in done]
-    assert records[0]["metrics"] == records[1]["metrics"]
 
 
 @pytest.mark.slow

@@ -1,22 +1,23 @@
 """Trainings: refused, gone on with, killed; the demo; every way."""
 
 import json
-import shutil
 
 import keras
 import numpy as np
 import pytest
 
-from apps.common import cli, runs
+from apps.common import cli
 from apps.language_model import train
 from apps.language_model.config import PRESETS, Config
 from apps.language_model.predict import Predictor
 from data_pipelines.files.errors import DataError
 from tests.apps.texts import flags, write_text
 from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
+    check_another_vocabulary_is_refused,
     check_other_data_are_refused,
-    run_and_kill,
     run_module,
+    swap_first_lines,
     weights_of,
 )
 
@@ -37,26 +38,13 @@ def test_a_text_shorter_than_a_batch_is_one_line(tmp_path):
 def test_a_run_does_not_go_on_with_another_text(tmp_path, monkeypatch):
     path = write_text(tmp_path / "text") / "train.txt"
     config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
-
-    def change():  # which the vocabulary does not show
-        first, second, *rest = path.read_text().splitlines()
-        path.write_text("\n".join([second, first, *rest]) + "\n")
-
-    check_other_data_are_refused(monkeypatch, train.train, config, change)
+    check_other_data_are_refused(
+        monkeypatch, train.train, config, lambda: swap_first_lines(path)
+    )
 
 
 def test_a_vocabulary_of_another_run_is_one_line(trained, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained.run.path, copy)
-    words = (copy / "vocabulary.txt").read_text()
-    (copy / "vocabulary.txt").write_text(words + "zebra\n")
-    with pytest.raises(cli.UserError, match=r"vocabulary\.txt"):
-        runs.open_run("language_model", str(copy))
-    # Nor one that was written by a run, for another model.
-    (copy / "digests.json").unlink()
-    run = runs.open_run("language_model", str(copy))
-    with pytest.raises(cli.UserError, match=r"for another vocabulary\.txt"):
-        Predictor.of_run(run)
+    check_another_vocabulary_is_refused(trained.run, Predictor.of_run, tmp_path)
 
 
 @pytest.mark.slow
@@ -97,19 +85,9 @@ def test_a_run_goes_on_with_its_states(trained, tmp_path):
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_text(tmp_path / "text")
     more = ["--epochs", "5", "--variational", "--zoneout", "0.1"]
-    whole = run_module(
-        "apps.language_model.train", *flags(tmp_path, *more, "--name", "whole")
+    check_a_killed_run_ends_as_a_whole_one(
+        "language_model", tmp_path, flags(tmp_path, *more)
     )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "runs" / "language_model" / "killed"
-    command = flags(tmp_path, *more, "--name", "killed")
-    run_and_kill("apps.language_model.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    records = [json.loads((r / "metrics.json").read_text()) for r in done]
-    assert records[0]["metrics"] == records[1]["metrics"]
 
 
 @pytest.mark.slow

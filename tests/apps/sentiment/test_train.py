@@ -5,7 +5,6 @@ import gzip
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from apps.common import cli, runs
@@ -13,10 +12,9 @@ from apps.sentiment import train
 from apps.sentiment.config import PRESETS, Config
 from tests.apps.reviews import flags, write_reviews
 from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_and_kill,
     run_module,
-    weights_of,
 )
 
 
@@ -129,24 +127,10 @@ def test_odd_data_train_to_the_end(
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_reviews(tmp_path / "reviews", 2000)
-    more = ["--epochs", "4", "--learning-rate", "0.001"]
-    whole = run_module(
-        "apps.sentiment.train", *flags(tmp_path, *more, "--name", "whole")
+    command = flags(tmp_path, "--epochs", "4", "--learning-rate", "0.001")
+    check_a_killed_run_ends_as_a_whole_one(
+        "sentiment", tmp_path, command, ["log.csv", "samples.txt"]
     )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "runs" / "sentiment" / "killed"
-    command = flags(tmp_path, *more, "--name", "killed")
-    run_and_kill("apps.sentiment.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("log.csv", "samples.txt"):
-        ours, theirs = ((run / name).read_text() for run in done)
-        assert ours == theirs
-    records = [json.loads((r / "metrics.json").read_text()) for r in done]
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert (done[0] / "export" / "1" / "saved_model.pb").exists()
 
 
 @pytest.mark.slow

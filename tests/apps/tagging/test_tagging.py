@@ -14,11 +14,10 @@ from apps.tagging import evaluate
 from apps.tagging.scores import METRICS
 from tests.apps.tagging.tiny import flags, write_requests
 from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
     file_names,
     in_a_new_process,
-    run_and_kill,
     run_module,
-    weights_of,
 )
 
 
@@ -136,20 +135,9 @@ def test_a_parse_trains_and_predicts(tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_requests(tmp_path, {"train": 1500, "valid": 40, "test": 40})
-    whole = run_module(
-        "apps.tagging.train", *flags(tmp_path, "--name", "whole")
+    check_a_killed_run_ends_as_a_whole_one(
+        "tagging", tmp_path, flags(tmp_path), ["log.csv", "samples.txt"]
     )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "runs" / "tagging" / "killed"
-    command = flags(tmp_path, "--name", "killed")
-    run_and_kill("apps.tagging.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("log.csv", "samples.txt"):
-        ours, theirs = ((run / name).read_text() for run in done)
-        assert ours == theirs
 
 
 @pytest.mark.slow

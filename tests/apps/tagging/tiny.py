@@ -12,6 +12,7 @@ from data_pipelines import tagging as pipeline
 from data_pipelines.tagging import features
 from data_pipelines.tagging.demo import generator
 from data_pipelines.text.words import Vocabulary
+from tests.apps.tools import file_flags
 
 SIZES = {"train": 320, "valid": 40, "test": 40}
 SMALL = shlex.split(
@@ -33,11 +34,7 @@ def write_requests(folder, sizes=SIZES):
 
 
 def flags(folder, *more):
-    return [
-        *("--dataset", "files", "--data-path", str(folder / "requests")),
-        *("--runs-path", str(folder / "runs")),
-        *("--cache-path", str(folder / "data"), *SMALL, *more),
-    ]
+    return file_flags(folder, "requests", *SMALL, *more)
 
 
 def built(

@@ -11,10 +11,10 @@ from apps.common import cli
 from apps.translation import train
 from apps.translation.config import PRESETS, Config
 from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_and_kill,
     run_module,
-    weights_of,
+    swap_first_lines,
 )
 from tests.apps.translations import flags, write_pairs
 
@@ -42,12 +42,9 @@ def test_a_run_does_not_go_on_with_other_pairs(tmp_path, monkeypatch):
         content = path.with_suffix(f".{language}").read_text()
         path.with_name(f"{split}.{language}").write_text(content)
     config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
-
-    def change():  # which the tokens do not show
-        first, second, *rest = path.read_text().splitlines()
-        path.write_text("\n".join([second, first, *rest]) + "\n")
-
-    check_other_data_are_refused(monkeypatch, train.train, config, change)
+    check_other_data_are_refused(
+        monkeypatch, train.train, config, lambda: swap_first_lines(path)
+    )
 
 
 @pytest.mark.slow
@@ -70,23 +67,12 @@ def test_training_is_a_function_of_its_command(tmp_path):
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_pairs(tmp_path / "pairs", 2000)
     more = ["--epochs", "4", "--tokens", "subwords", "--subword-dropout", "0.1"]
-    whole = run_module(
-        "apps.translation.train", *flags(tmp_path, *more, "--name", "whole")
+    check_a_killed_run_ends_as_a_whole_one(
+        "translation",
+        tmp_path,
+        flags(tmp_path, *more),
+        ["log.csv", "samples.txt"],
     )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "runs" / "translation" / "killed"
-    command = flags(tmp_path, *more, "--name", "killed")
-    run_and_kill("apps.translation.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("log.csv", "samples.txt"):
-        ours, theirs = ((run / name).read_text() for run in done)
-        assert ours == theirs
-    records = [json.loads((r / "metrics.json").read_text()) for r in done]
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert (done[0] / "export" / "1" / "saved_model.pb").exists()
 
 
 @pytest.mark.slow

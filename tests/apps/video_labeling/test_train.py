@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from apps.common import cli
@@ -15,10 +14,9 @@ from apps.video_labeling import (
 from apps.video_labeling.config import PRESETS, Config
 from tests.apps.tools import (
     ROOT,
+    check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_and_kill,
     run_module,
-    weights_of,
 )
 from tests.apps.videos import flags, write_videos
 
@@ -112,24 +110,12 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_videos(tmp_path / "clips", (60, 6, 6))
     more = ["--epochs", "4", "--mode", "live", "--dropout", "0.2"]
     more += ["--refine", "1"]
-    whole = run_module(
-        "apps.video_labeling.train", *flags(tmp_path, *more, "--name", "whole")
+    check_a_killed_run_ends_as_a_whole_one(
+        "video_labeling",
+        tmp_path,
+        flags(tmp_path, *more),
+        ["log.csv", "samples.txt"],
     )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "runs" / "video_labeling" / "killed"
-    command = flags(tmp_path, *more, "--name", "killed")
-    run_and_kill("apps.video_labeling.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("log.csv", "samples.txt"):
-        ours, theirs = ((run / name).read_text() for run in done)
-        assert ours == theirs
-    records = [metrics(run) for run in done]
-    assert records[0]["metrics"] == records[1]["metrics"]
-    assert records[0]["baselines"] == records[1]["baselines"]
-    assert (done[0] / "export" / "1" / "saved_model.pb").exists()
 
 
 @pytest.mark.slow

@@ -8,15 +8,9 @@ import tensorflow as tf
 from apps.word_vectors import model
 from apps.word_vectors.config import Config
 from data_pipelines.word_vectors.datasets import TILE
-from tests.apps import tools
 
 WINDOW, SIZE, WIDTH, TILES, NEGATIVES = 2, 9, 4, 2, 3
 AROUND = TILE + 2 * WINDOW
-
-
-@pytest.fixture(autouse=True)
-def usual_mode():
-    tools.usual_mode()
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,22 @@
 """Trainings: refused, gone on with, killed; the demo; both models."""
 
 import json
-import shutil
 
 import keras
 import numpy as np
 import pytest
 
-from apps.common import cli, runs
+from apps.common import cli
 from apps.word_vectors import train
 from apps.word_vectors.config import PRESETS, Config
 from apps.word_vectors.predict import Predictor
 from data_pipelines.files.errors import DataError
 from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
+    check_another_vocabulary_is_refused,
     check_other_data_are_refused,
-    run_and_kill,
     run_module,
+    swap_first_lines,
     weights_of,
 )
 from tests.apps.vector_texts import flags, write_text
@@ -46,25 +47,13 @@ def test_a_text_of_hardly_a_word_is_one_line(tmp_path, text, message):
 def test_a_run_does_not_go_on_with_another_text(tmp_path, monkeypatch):
     path = write_text(tmp_path / "text") / "train.txt"
     config = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "x"))
-
-    def change():  # which the vocabulary does not show
-        first, second, *rest = path.read_text().splitlines()
-        path.write_text("\n".join([second, first, *rest]) + "\n")
-
-    check_other_data_are_refused(monkeypatch, train.train, config, change)
+    check_other_data_are_refused(
+        monkeypatch, train.train, config, lambda: swap_first_lines(path)
+    )
 
 
 def test_a_vocabulary_of_another_run_is_one_line(trained, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained.run.path, copy)
-    words = (copy / "vocabulary.txt").read_text()
-    (copy / "vocabulary.txt").write_text(words + "zebra\n")
-    with pytest.raises(cli.UserError, match=r"vocabulary\.txt"):
-        runs.open_run("word_vectors", str(copy))
-    (copy / "digests.json").unlink()
-    run = runs.open_run("word_vectors", str(copy))
-    with pytest.raises(cli.UserError, match=r"for another vocabulary\.txt"):
-        Predictor.of_run(run)
+    check_another_vocabulary_is_refused(trained.run, Predictor.of_run, tmp_path)
 
 
 @pytest.mark.slow
@@ -96,21 +85,10 @@ def test_a_run_goes_on_where_it_was(trained, tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_text(tmp_path / "text")
-    more = ["--epochs", "12", "--embedding-size", "300"]
-    whole = run_module(
-        "apps.word_vectors.train", *flags(tmp_path, *more, "--name", "whole")
+    command = flags(tmp_path, "--epochs", "12", "--embedding-size", "300")
+    check_a_killed_run_ends_as_a_whole_one(
+        "word_vectors", tmp_path, command, ["vectors.txt"]
     )
-    assert whole.returncode == 0, whole.stderr
-    folder = tmp_path / "runs" / "word_vectors" / "killed"
-    command = flags(tmp_path, *more, "--name", "killed")
-    run_and_kill("apps.word_vectors.train", command, folder)
-    done = [folder.parent / name for name in ("killed", "whole")]
-    weights = [weights_of(run) for run in done]
-    for ours, theirs in zip(*weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert (done[0] / "vectors.txt").read_bytes() == (
-        done[1] / "vectors.txt"
-    ).read_bytes()
 
 
 @pytest.mark.slow
