@@ -11,11 +11,10 @@ import codecs
 import contextlib
 import gzip
 import io
-import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import AnyStr, BinaryIO, TextIO
 
 import charset_normalizer
 
@@ -79,6 +78,8 @@ class Lines:
             its zero bytes say so. With "utf-8" any number of broken bytes is
             replaced.
         stream: What to read instead; `path` is what messages call it.
+        parts: Whether a line longer than `LONGEST` comes in parts, which end
+            behind a space if they can, and is not refused.
 
     Attributes:
         repaired: How many bytes or broken sequences the last iteration
@@ -93,36 +94,37 @@ class Lines:
         path: str | Path,
         encoding: str = "",
         stream: BinaryIO | None = None,
+        parts: bool = False,
     ) -> None:
         self.path = Path(path)
         self.encoding = encoding and checked(encoding)
         self._stream = stream
+        self._parts = parts
         self._reset()
 
     def _reset(self) -> None:
-        self.repaired = self._first = self._broken = 0
+        self.repaired = self._first = self._broken = self._number = 0
         self._sample = b""
         self._used = self.encoding or "utf-8"
 
     def __iter__(self) -> Iterator[str]:
         self._reset()
-        number = 0
         try:
             with _open(self.path, self._stream) as file:
                 start = file.peek(_LOOKED_AT)
                 self._used = self._encoding(start)
                 with contextlib.closing(self._decoded(file, start)) as lines:
                     for line in lines:
-                        number += 1
                         yield line.lstrip(_MARK)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(
-                f"{self.path}:{number + 1}: the gzip file is damaged or cut "
-                f"off here; compress or copy it again ({error})"
+                f"{self.path}:{self._number + 1}: the gzip file is damaged or "
+                f"cut off here; compress or copy it again ({error})"
             ) from None
         except UnicodeError as error:  # no mark where the codec needs one
-            raise DataError(f"{self.path}:{number + 1}: {error}") from None
-        if self.repaired > _FEW and self._broken * 4 > number:
+            where = f"{self.path}:{self._number + 1}"
+            raise DataError(f"{where}: {error}") from None
+        if self.repaired > _FEW and self._broken * 4 > self._number:
             self._refuse()
 
     def _encoding(self, start: bytes) -> str:
@@ -146,44 +148,56 @@ class Lines:
         first = start.decode(self._used, "replace")
         old_mac = "\r" in first[:-1] and "\n" not in first
         if self._used == "utf-8" and not old_mac:
-            number = 0
-            while raw := file.readline(LONGEST):
-                number += 1
-                self._check(len(raw), number)
+            for raw in self._counted(file, b""):
                 line, repaired = decode(raw)
                 if repaired:
-                    self._count(repaired, number, raw)
+                    self._count(repaired, raw)
                 yield line
             return
         end = "\r" if old_mac else "\n"
         text = io.TextIOWrapper(file, self._used, "replace", newline=end)
         try:
-            for number in itertools.count(1):
-                line = text.readline(LONGEST)
-                if not line:
-                    return
-                self._check(len(line), number)
+            for line in self._counted(text, ""):
                 if repaired := line.count("\ufffd"):
-                    self._count(repaired, number)
+                    self._count(repaired)
                 yield line.replace("\r", "\n") if old_mac else line
         finally:
             text.detach()
 
-    def _check(self, length: int, number: int) -> None:
-        if length >= LONGEST:
+    def _counted(
+        self, file: BinaryIO | TextIO, rest: AnyStr
+    ) -> Iterator[AnyStr]:
+        """Yield lines, or parts of them, and count them.
+
+        Args:
+            file: What to read.
+            rest: What has been read of the first line, of the file's type.
+        """
+        begins = True
+        while line := rest + file.readline(LONGEST - len(rest)):
+            self._number += begins
+            rest = line[:0]
+            if self._parts and len(line) == LONGEST:
+                line, rest = _divided(line)
+            self._check(len(line))
+            yield line
+            begins = line[-1:] in ("\n", "\r", b"\n")
+
+    def _check(self, length: int) -> None:
+        if length >= LONGEST and not self._parts:
             raise DataError(
-                f"{self.path}:{number}: the line is longer than {LONGEST:,} "
-                "bytes; expected one record per line of text"
+                f"{self.path}:{self._number}: the line is longer than "
+                f"{LONGEST:,} bytes; expected one record per line of text"
             )
 
-    def _count(self, repaired: int, number: int, raw: bytes = b"") -> None:
+    def _count(self, repaired: int, raw: bytes = b"") -> None:
         """Count what a line had repaired; refuse what is more than a few."""
-        self._first = self._first or number
+        self._first = self._first or self._number
         self._broken += 1
         self.repaired += repaired
         if len(self._sample) < _LOOKED_AT:
             self._sample += raw[:_LOOKED_AT]
-        if self.repaired > max(_HANDFUL, number // 1000):
+        if self.repaired > max(_HANDFUL, self._number // 1000):
             self._refuse()
 
     def _refuse(self) -> None:
@@ -209,6 +223,35 @@ class Lines:
             f"{self._used.upper()}, replaced, the first on line "
             f"{self._first:,}; {self._advice()}"
         ]
+
+
+def in_chunks(
+    texts: Iterable[str], count: int, letters: int
+) -> Iterator[list[str]]:
+    """Yield texts in lists that end at so many texts or letters."""
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        chunk.append(text)
+        size += len(text)
+        if len(chunk) == count or size >= letters:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _divided(line: AnyStr) -> tuple[AnyStr, AnyStr]:
+    """Return a line up to its last space, if it has one, and the rest.
+
+    No character of UTF-8 is divided.
+    """
+    if isinstance(line, str):
+        end = line.rfind(" ") + 1 or len(line)
+    else:
+        whole = codecs.utf_8_decode(line, "replace", False)[1]
+        end = line.rfind(b" ") + 1 or whole
+    return line[:end], line[end:]
 
 
 def decode(raw: bytes, encoding: str = "utf-8") -> tuple[str, int]:

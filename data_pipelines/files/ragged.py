@@ -73,11 +73,14 @@ class RaggedWriter:
     Args:
         path: The file's path without its ending.
         dtype: Type of the values.
+        lengths: Type of the lengths.
     """
 
-    def __init__(self, path: Path, dtype: type) -> None:
+    def __init__(
+        self, path: Path, dtype: type, lengths: type = np.int32
+    ) -> None:
         self._values = ArrayWriter(_named(path, ".npy"), dtype)
-        self._lengths = ArrayWriter(_named(path, ".lengths.npy"), np.int32)
+        self._lengths = ArrayWriter(_named(path, ".lengths.npy"), lengths)
 
     def __enter__(self) -> Self:
         return self

@@ -376,8 +376,9 @@ class Table(Lines):
 
         for number, row in enumerate(parquet.rows(self.path, choose), 1):
             where = f"{self.path}:{number}"
+            self._number = number
             values = [
-                self._text(value, number) if isinstance(value, bytes) else value
+                self._text(value) if isinstance(value, bytes) else value
                 for value in row
             ]
             fields = {
@@ -389,11 +390,11 @@ class Table(Lines):
                 cells = dict(zip(_distinct(names), values, strict=True))
             yield Row(fields, number, cells, self.path)
 
-    def _text(self, raw: bytes, number: int) -> str:
-        self._check(len(raw), number)
+    def _text(self, raw: bytes) -> str:
+        self._check(len(raw))
         text, repaired = decode(raw, self._used)
         if repaired:
-            self._count(repaired, number, raw)
+            self._count(repaired, raw)
         return text
 
     def _string(self, value: Any, what: str) -> str:

@@ -19,21 +19,22 @@ Batch     ({"tokens", "begins"}, targets): int32 `(B, K)`, the tokens that are
     print(*data.report(), sep="\n")
 """
 
+import contextlib
 import functools
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from data_pipelines.files import cache, splits, tfds_records
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.lines import Lines
+from data_pipelines.files.lines import Lines, in_chunks
+from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import RaggedArray, RaggedWriter
-from data_pipelines.files.sources import Request
+from data_pipelines.files.sources import Request, Source
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tfds_records import TfdsRows
 from data_pipelines.language_model.datasets import Datasets, Split
@@ -45,26 +46,31 @@ UNITS = ("stream", "sentences")
 # Part of the key of every cache of tokens.
 FORMAT = 1
 
-# Lines that are encoded at a time.
-_CHUNK = 20_000
+# Lines, or letters, that are encoded at a time.
+_CHUNK_LINES, _CHUNK_LETTERS = 20_000, 2**22
+
+# Letters of a line with --unit sentences: more would fit into no batch.
+_LONGEST_SENTENCE = 2**20
 
 _WHITE = re.compile(r"\s")
 
 
-class Source(NamedTuple):
-    """A file, or the like, and the splits that it goes to.
+class Text(Source):
+    """A source whose rows are lines, each with its end."""
 
-    Attributes:
-        name: What messages call it.
-        lines: Its lines, each with its end.
-        shares: Split -> its share, in the order of the text.
-        notes: Function to remarks on how it was read.
-    """
+    def read(self, action: str) -> Iterable[str]:
+        """Return the lines; a progress line says what is done with them."""
+        return progress_bar(f"{action} {self.name}", "lines", self.rows)
 
-    name: str
-    lines: Iterable[str]
-    shares: Mapping[str, float]
-    notes: Callable[[], list[str]]
+    @functools.cached_property
+    def ends(self) -> dict[str, int]:
+        """Split -> letters of the text up to its end; not of the last one."""
+        *cut, _ = self.shares
+        if not cut:
+            return {}
+        total = sum(map(len, self.read("measuring")))
+        bounds = np.cumsum([self.shares[split] for split in cut]) * total
+        return dict(zip(cut, bounds.round().astype(int).tolist(), strict=True))
 
 
 def make_datasets(
@@ -130,11 +136,7 @@ def make_datasets(
         settings = (vocabulary_size, minimum_count)
         tokenizer = _learned(
             cache_path / f"{key}-pieces-{cache.key(*settings)}",
-            (
-                text
-                for split, text in _cut(sources, unit, kind)
-                if split == "train"
-            ),
+            _of_train(sources, unit, kind),
             kind,
             *settings,
         )
@@ -198,8 +200,16 @@ def _learned(
     return StreamTokenizer.load(folder / "vocabulary.txt", kind)
 
 
+def _of_train(sources: Sequence[Text], unit: str, kind: str) -> Iterator[str]:
+    """Yield the lines of train, which come first in their source."""
+    own = [source for source in sources if "train" in source.shares]
+    lines = _cut(own, unit, kind, f"counting {kind} of")
+    for _, text in itertools.takewhile(lambda line: line[0] == "train", lines):
+        yield text
+
+
 def _cut(
-    sources: Iterable[Source], unit: str, kind: str
+    sources: Iterable[Text], unit: str, kind: str, action: str
 ) -> Iterator[tuple[str, str]]:
     """Yield the lines of all sources with the split that each goes to.
 
@@ -207,16 +217,18 @@ def _cut(
     other streams behind the next space; sentences are not.
     """
     for source in sources:
-        total = 0
-        if len(source.shares) > 1:
-            total = sum(map(len, source.lines))
-        bounds = np.cumsum(list(source.shares.values())) * total
-        ends = dict(zip(source.shares, bounds.round().tolist(), strict=True))
+        ends = source.ends
         *cut, last = source.shares
         position = 0
-        for line in source.lines:
+        for number, line in enumerate(source.read(action), 1):
+            if unit == "sentences" and len(line) > _LONGEST_SENTENCE:
+                raise DataError(
+                    f"{source.name}:{number}: the sentence has more than "
+                    f"{_LONGEST_SENTENCE:,} letters; a text that is no list of "
+                    "sentences needs --unit stream"
+                )
             while cut and position + len(line) > ends[cut[0]]:
-                at = _division(line, int(ends[cut[0]]) - position, unit, kind)
+                at = _division(line, ends[cut[0]] - position, unit, kind)
                 yield cut[0], line[:at]
                 position += at
                 line = line[at:]
@@ -226,8 +238,11 @@ def _cut(
 
 
 def _division(line: str, at: int, unit: str, kind: str) -> int:
-    if unit == "sentences" or at <= 0:
-        return len(line) if at > 0 else 0
+    """Return where to divide a line in which a split ends."""
+    if at <= 0:
+        return 0
+    if unit == "sentences":
+        return len(line)
     if kind == "characters":
         return at
     space = _WHITE.search(line, at)
@@ -236,30 +251,33 @@ def _division(line: str, at: int, unit: str, kind: str) -> int:
 
 def _encode(
     folder: Path,
-    sources: list[Source],
+    sources: Sequence[Text],
     unit: str,
     tokenizer: StreamTokenizer,
 ) -> None:
     """Write the ids of all splits."""
     keys = ("lines", "characters", "unknown")
     about = {split: dict.fromkeys(keys, 0) for split in SPLITS}
-    for split in SPLITS:
-        # One split at a time, so that only one file is written.
-        own = [s for s in sources if split in s.shares]
-        with RaggedWriter(folder / split, np.int32) as writer:
-            lines = (
-                text
-                for name, text in _cut(own, unit, tokenizer.kind)
-                if name == split and text
+    lines = _cut(sources, unit, tokenizer.kind, "encoding")
+    with contextlib.ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(
+                RaggedWriter(folder / split, np.int32, np.int64)
             )
-            _write(writer, lines, unit, tokenizer, about[split])
-    about["notes"] = [note for source in sources for note in source.notes()]
+            for split in SPLITS
+        }
+        for split, own in itertools.groupby(lines, lambda line: line[0]):
+            texts = (text for _, text in own if text)
+            _write(writers[split], texts, unit, tokenizer, about[split])
+    about["notes"] = [
+        note for source in sources for note in source.rows.notes()
+    ]
     (folder / "about.json").write_text(json.dumps(about))
 
 
 def _write(
     writer: RaggedWriter,
-    lines: Iterator[str],
+    lines: Iterable[str],
     unit: str,
     tokenizer: StreamTokenizer,
     about: dict,
@@ -267,45 +285,47 @@ def _write(
     """Write the ids of a split, and count what there is."""
     begin, end = tokenizer.BEGIN, tokenizer.END
     length = 0
-    while batch := list(itertools.islice(lines, _CHUNK)):
-        texts = [text.rstrip("\r\n") for text in batch]
+    for chunk in in_chunks(lines, _CHUNK_LINES, _CHUNK_LETTERS):
+        texts = [text.rstrip("\r\n") for text in chunk]
+        ended = [text.endswith("\n") for text in chunk]
         rows = tokenizer.encode_batch(texts)
-        if unit == "sentences":
-            rows = [np.array([begin, *row, end]) for row in rows if len(row)]
-            writer.append(np.concatenate([[], *rows]), list(map(len, rows)))
-        else:
-            first = [[end]] if not length else []
-            ended = [[end] if t.endswith("\n") else [] for t in batch]
-            parts = itertools.chain.from_iterable(zip(rows, ended, strict=True))
-            ids = np.concatenate([*first, *parts]).astype(np.int32)
-            length += len(ids)
-            writer.append(ids, [])
-        about["lines"] += len(rows)
-        about["characters"] += sum(len(t) for t in texts) + sum(
-            t.endswith("\n") for t in batch
-        )
         about["unknown"] += sum(
             int((row == tokenizer.UNKNOWN).sum()) for row in rows
         )
+        about["characters"] += sum(map(len, texts)) + sum(ended)
+        if unit == "sentences":
+            rows = [np.array([begin, *row, end]) for row in rows if len(row)]
+            if rows:
+                writer.append(np.concatenate(rows), list(map(len, rows)))
+            about["lines"] += len(rows)
+            continue
+        parts = [] if length else [[end]]  # the end of the line before
+        for row, is_ended in zip(rows, ended, strict=True):
+            parts += [row, [end]] if is_ended else [row]
+        ids = np.concatenate(parts)
+        writer.append(ids, [])
+        length += len(ids)
+        about["lines"] += sum(ended)
     if length:
         writer.append([], [length])
+        about["lines"] += not ended[-1]
 
 
-def _files(request: Request) -> tuple[list[Source], list]:
+def _files(request: Request) -> tuple[list[Text], list]:
     """Find a folder, or a file, of the user's."""
     paths = splits.find(
         request.data_path, [".txt"], request.training, request.whole
     )
     sources = []
     for split, path in paths.items():
-        lines = Lines(path, request.encoding)
+        lines = Lines(path, request.encoding, parts=True)
         shares = splits.shares(split, paths)
-        sources.append(Source(str(path), lines, shares, lines.notes))
+        sources.append(Text(str(path), lines, shares))
     files = list(map(cache.file_fingerprint, paths.values()))
     return sources, [files, request.encoding, list(paths)]
 
 
-def _demo(request: Request, small: bool = False) -> tuple[list[Source], list]:
+def _demo(request: Request, small: bool = False) -> tuple[list[Text], list]:
     """Write sentences by our own grammar."""
     return _files(request.demo("language_model", demo, small))
 
@@ -321,10 +341,14 @@ class _TfdsLines:
             for line in row["text"].rstrip("\n").split("\n"):
                 yield f"{line}\n"
 
+    def notes(self) -> list[str]:
+        """Return remarks on the last iteration."""
+        return self.rows.notes()
+
 
 def _public(
     name: str, parts: tuple[str, ...], request: Request
-) -> tuple[list[Source], list]:
+) -> tuple[list[Text], list]:
     """Take a set of TFDS; a split that it does not have is cut from train."""
     builder = tfds_records.prepared(name, request.data_path, request.download)
     own = {
@@ -334,7 +358,7 @@ def _public(
     for split, part in own.items():
         rows = TfdsRows(builder, part, {"text": ("text",)})
         shares = splits.shares(split, own)
-        sources.append(Source(rows.name, _TfdsLines(rows), shares, rows.notes))
+        sources.append(Text(rows.name, _TfdsLines(rows), shares))
     return sources, tfds_records.builder_fingerprint(builder)
 
 

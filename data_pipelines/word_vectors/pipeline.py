@@ -17,7 +17,7 @@ Batch     {"tokens", "left", "right", "blocks"}, see `datasets`
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ import tensorflow as tf
 from data_pipelines.files import cache, splits, tfds_records
 from data_pipelines.files.ahead import worked_ahead
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.lines import Lines
+from data_pipelines.files.lines import Lines, in_chunks
 from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Request
@@ -63,7 +63,7 @@ class Source(NamedTuple):
 
     Attributes:
         name: What messages call it.
-        texts: Its texts.
+        texts: Its texts, once.
         notes: Function to remarks on how it was read.
         folder: Where pairs and questions may be.
     """
@@ -182,7 +182,13 @@ def _check(source: Source, vocabulary: Vocabulary, minimum_count: int) -> None:
 def _build(folder: Path, source: Source, tokens: str) -> None:
     """Write the words of all texts by number, and which words these are."""
     counter = WordCounter()
-    analyzed = worked_ahead(_analyzed(tokens), _chunks(source.texts))
+    chunks = in_chunks(source.texts, _CHUNK_TEXTS, _CHUNK_LETTERS)
+    # JSON can hold halves of surrogate pairs, UTF-8 cannot.
+    tensors = (
+        tf.constant([text.encode("utf-8", "replace") for text in chunk])
+        for chunk in chunks
+    )
+    analyzed = worked_ahead(_analyzed(tokens), tensors)
     with (
         RaggedWriter(folder / "texts", np.int32) as writer,
         progress_bar(f"reading {source.name}", "texts") as bar,
@@ -201,21 +207,6 @@ def _build(folder: Path, source: Source, tokens: str) -> None:
     np.save(folder / "counts.npy", counter.counts)
     about = json.dumps({"notes": source.notes()}, ensure_ascii=False)
     (folder / "about.json").write_text(about, "utf-8")
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[tf.Tensor]:
-    """Yield texts, so many at a time."""
-    chunk: list[bytes] = []
-    letters = 0
-    for text in texts:
-        # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-        chunk.append(text.encode("utf-8", "replace"))
-        letters += len(text)
-        if len(chunk) == _CHUNK_TEXTS or letters > _CHUNK_LETTERS:
-            yield tf.constant(chunk, tf.string)
-            chunk, letters = [], 0
-    if chunk:
-        yield tf.constant(chunk, tf.string)
 
 
 def _analyzed(tokens: str) -> Callable:
@@ -251,27 +242,11 @@ def _files(request: Request) -> tuple[Source, list]:
             names=request.columns,
             also={"text": COLUMNS},
         )
-        texts = Texts(table)
-        return (
-            Source(str(path), texts, table.notes, path.parent),
-            [*fingerprint, request.columns],
-        )
-    lines = Lines(path, request.encoding)
+        texts = (row["text"] for row in table)
+        source = Source(str(path), texts, table.notes, path.parent)
+        return source, [*fingerprint, request.columns]
+    lines = Lines(path, request.encoding, parts=True)
     return Source(str(path), lines, lines.notes, path.parent), fingerprint
-
-
-class Texts:
-    """The texts of rows, read anew every time.
-
-    Args:
-        rows: Rows with a `text`.
-    """
-
-    def __init__(self, rows: Iterable[dict]) -> None:
-        self.rows = rows
-
-    def __iter__(self) -> Iterator[str]:
-        return (row["text"] for row in self.rows)
 
 
 def _demo(request: Request, small: bool = False) -> tuple[Source, list]:
@@ -284,7 +259,8 @@ def _public(name: str, request: Request) -> tuple[Source, list]:
     builder = tfds_records.prepared(name, request.data_path, request.download)
     rows = TfdsRows(builder, "train", {"text": ("text",)})
     fingerprint = tfds_records.builder_fingerprint(builder)
-    return Source(rows.name, Texts(rows), rows.notes), fingerprint
+    texts = (row["text"] for row in rows)
+    return Source(rows.name, texts, rows.notes), fingerprint
 
 
 # Sizes and licences as published:

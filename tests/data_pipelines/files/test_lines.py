@@ -8,7 +8,7 @@ import pytest
 
 from data_pipelines.files import lines as module
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.lines import Lines, decode, guess
+from data_pipelines.files.lines import Lines, decode, guess, in_chunks
 
 FRENCH = "Un caf\xe9 tr\xe8s bon, \u201cexcellent\u201d na\xefve\n"
 
@@ -173,6 +173,33 @@ def test_endless_lines(path, monkeypatch):
             "FILE:2: the line is longer than 1,000 bytes; expected one record "
             "per line of text"
         )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("word", ["\u4f60", "\u4f60" * 999])
+def test_long_lines_in_parts(path, monkeypatch, encoding, word):
+    monkeypatch.setattr(module, "LONGEST", 100)
+    text = f"short\n{' '.join([word] * 99)}\nlast"
+    write(path, text.encode(encoding))
+    lines = list(Lines(path, parts=True))
+    assert "".join(lines) == text
+    assert max(map(len, lines)) <= 100
+    if len(word) > 1:
+        return
+    assert all(line[-1] in " \n" for line in lines[:-1])
+    with gzip.open(path, "wb") as file:
+        file.write(text.encode(encoding))
+    write(path, path.read_bytes()[:-8])
+    with pytest.raises(DataError, match=r"a.txt:3: the gzip file"):
+        list(Lines(path, parts=True))
+
+
+def test_chunks_end_at_so_many_texts_or_letters():
+    texts = ["a", "bb", "cccc", "d", "e", "f"]
+    sizes = [len(chunk) for chunk in in_chunks(texts, 3, 5)]
+    assert sizes == [3, 3]
+    assert next(in_chunks(texts, 9, 3)) == ["a", "bb"]
+    assert list(in_chunks([], 1, 1)) == []
 
 
 def test_a_stream(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import language_model
+from data_pipelines.files import lines
 from data_pipelines.files.errors import DataError
 from data_pipelines.language_model import pipeline
 from data_pipelines.language_model.demo import generator as demo
@@ -117,6 +118,45 @@ def test_one_line_is_cut_behind_words(tmp_path):
     path.write_text(sentences)
     data = make(tmp_path, path=path, unit="sentences")
     assert sum(map(len, (data.train, data.valid, data.test))) == 2 * 63
+
+
+@pytest.mark.parametrize("kind", ["words", "characters"])
+def test_a_long_line_is_read_in_parts(tmp_path, monkeypatch, kind):
+    path = tmp_path / "line.txt"
+    path.write_text(text().replace("\n", " "))
+    whole = make(tmp_path, path=path, tokens=kind)
+    monkeypatch.setattr(lines, "LONGEST", 100)
+    monkeypatch.setattr(pipeline, "_CHUNK_LETTERS", 250)
+    parts = make(tmp_path / "anew", path=path, tokens=kind)
+    for split in ("train", "valid", "test"):
+        own, other = getattr(whole, split), getattr(parts, split)
+        np.testing.assert_array_equal(own.ids.values, other.ids.values)
+        assert own.about == other.about
+
+
+def test_a_long_sentence_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(pipeline, "_LONGEST_SENTENCE", 99)
+    lines = (folder / "valid.txt").read_text().splitlines(keepends=True)
+    lines[6] = "one " * 25 + "\n"
+    (folder / "valid.txt").write_text("".join(lines))
+    make(folder)
+    with pytest.raises(DataError, match=r"valid.txt:7: the sentence has more"):
+        make(folder, unit="sentences")
+
+
+def test_a_text_is_read_as_often_as_it_has_to_be(folder, monkeypatch):
+    iterations = []
+    old = lines.Lines.__iter__
+    monkeypatch.setattr(
+        lines.Lines,
+        "__iter__",
+        lambda self: iterations.append(self.path.name) or old(self),
+    )
+    make(folder)
+    assert iterations == ["train.txt", "train.txt", "valid.txt", "test.txt"]
+    iterations.clear()
+    make(folder, path=folder / "train.txt")  # to be cut
+    assert iterations == ["train.txt"] * 3
 
 
 def test_a_gzipped_file_is_read(tmp_path):

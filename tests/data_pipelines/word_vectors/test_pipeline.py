@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import word_vectors
+from data_pipelines.files import lines
 from data_pipelines.files.errors import DataError
 from data_pipelines.word_vectors import pipeline
 
@@ -45,6 +46,17 @@ def test_words_are_those_of_the_tokenizer(folder):
         **dict.fromkeys([".", "three", "don't"], 1),
     }
     assert data.examples == {"train": 10, "pairs": 0, "questions": 0}
+
+
+def test_a_text_of_one_line_is_read_in_parts(folder, monkeypatch):
+    expected = " ".join(read(make(folder, folder)))
+    (folder / "line").mkdir()
+    path = folder / "line" / "train.txt"
+    path.write_text(" ".join(TEXTS))
+    monkeypatch.setattr(lines, "LONGEST", 20)
+    parts = read(make(path.parent, folder))
+    assert len(parts) > 1
+    assert " ".join(parts) == expected
 
 
 def test_words_between_spaces(folder):
