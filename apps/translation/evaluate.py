@@ -4,10 +4,10 @@
     make evaluate-translation ARGS="--beam 10 --split valid"
     python -m apps.translation.evaluate --dataset files --data-path my-pairs
 
-`bleu`, `chrf` and `exact_match` are of beam search, `bleu_greedy` of greedy
-decoding (`scores.py` defines them), `perplexity` of the references. Baselines:
-`copy_source`, the source itself, and `most_frequent`, the most frequent
-sentence of training.
+`bleu`, `chrf`, `exact_match` and `edit_rate` are of beam search, `bleu_greedy`
+of greedy decoding (`scores.py` defines them), `perplexity` of the targets.
+Baselines: `copy_source`, the source itself, and `most_frequent`, the most
+frequent sentence of training.
 """
 
 from apps.common import cli
@@ -60,7 +60,7 @@ def score(
     greedy = [t.text for t in translate(predictor, split, GREEDY)]
     translations = translate(predictor, split, search)
     outputs = [translation.text for translation in translations]
-    references = split.target_texts
+    references = split.references
     return {
         **scores.scores(outputs, references, language),
         "bleu_greedy": scores.bleu(greedy, references, language),
@@ -72,7 +72,7 @@ def baselines(data: pipeline.Datasets) -> dict[str, dict]:
     """Return the scores of both baselines on the test split."""
     return scores.baselines(
         list(data.test.source_texts),
-        list(data.test.target_texts),
+        data.test.references,
         data.train.target_texts,
         data.languages[1],
     )
@@ -85,6 +85,7 @@ class Validation(keras.callbacks.Callback):
     perplexity are of the references.
 
     Attributes:
+        references: All right translations of each sentence of the split.
         translations: Those of the split after the last epoch, in order.
     """
 
@@ -92,7 +93,7 @@ class Validation(keras.callbacks.Callback):
         super().__init__()
         self.split = data.valid
         self.language = data.languages[1]
-        self.references = list(data.valid.target_texts)
+        self.references = data.valid.references
         self.batches = data.valid.dataset().map(teacher_forced)
         self.predictor = predictor
         self.translations = []
@@ -160,7 +161,8 @@ def main(options: Options) -> None:
     if options.split == "test" and len(data.train):
         rows |= baselines(data)
     echo(tables.text(rows, scores.METRICS))
-    for name, signature in scores.signatures(language).items():
+    signatures = scores.signatures(split.references, language)
+    for name, signature in signatures.items():
         echo(f"{name}: {signature}")
 
 

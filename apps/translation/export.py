@@ -135,7 +135,7 @@ def score(run: runs.Run, predictor: Predictor, folder: Path) -> dict:
     )
     texts, references = (
         list(part[: networks.MOST_EXAMPLES])
-        for part in (data.valid.source_texts, data.valid.target_texts)
+        for part in (data.valid.source_texts, data.valid.references)
     )
     rows = predictor.encode(texts)
     for start in range(0, len(rows), BATCH):

@@ -2,13 +2,21 @@
 
 bleu         sacreBLEU's corpus BLEU, 0 to 100, cased, on detokenized text
 chrf         sacreBLEU's chrF2, 0 to 100: F-score of character n-grams
-exact_match  share of outputs that are the reference, white space aside
+exact_match  share of outputs that are a reference, white space aside
+edit_rate    jiwer's word error rate: words inserted, deleted and substituted
+             for each word of the references; words are what blanks separate,
+             so of phonemes it is the phoneme error rate
+
+An output may have several references. BLEU and chrF take them as sacreBLEU
+does; edits are counted from the nearest one, which needs the fewest.
 """
 
 import collections
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
+import jiwer
 from sacrebleu.metrics import BLEU, CHRF
 
 METRICS = {
@@ -18,8 +26,9 @@ METRICS = {
     "bleu_greedy": "BLEU of greedy decoding",
     "perplexity": "of the references, lower is better: as many equally likely"
     " tokens there are to choose from",
-    "exact_match": "share of translations that are the reference, word for"
-    " word",
+    "exact_match": "share of translations that are a reference, word for word",
+    "edit_rate": "words inserted, deleted and substituted for each word of the"
+    " nearest reference, lower is better",
 }
 
 BASELINES = {
@@ -32,54 +41,72 @@ TOKENIZERS = {"zh": "zh", "ja": "char", "ko": "char", "th": "char"}
 
 
 def scores(
-    outputs: Sequence[str], references: Sequence[str], language: str
+    outputs: Sequence[str], references: Sequence[Sequence[str]], language: str
 ) -> dict[str, float]:
-    """Score outputs against as many references in a language, say "de".
+    """Score outputs in a language, say "de", against the references of each.
 
     Returns:
-        Dict of `bleu`, `chrf` and `exact_match`.
+        Dict of `bleu`, `chrf`, `exact_match` and `edit_rate`.
     """
+    closest = list(map(nearest, outputs, references))
     same = [
         output.split() == reference.split()
-        for output, reference in zip(outputs, references, strict=True)
+        for output, reference in zip(outputs, closest, strict=True)
     ]
     return {
         "bleu": bleu(outputs, references, language),
-        "chrf": CHRF().corpus_score(outputs, [references]).score,
+        "chrf": CHRF().corpus_score(outputs, _streams(references)).score,
         "exact_match": sum(same) / len(same),
+        "edit_rate": jiwer.wer(closest, list(outputs)),
     }
 
 
 def bleu(
-    outputs: Sequence[str], references: Sequence[str], language: str
+    outputs: Sequence[str], references: Sequence[Sequence[str]], language: str
 ) -> float:
     """Return BLEU alone."""
-    return _bleu(language).corpus_score(outputs, [references]).score
+    return _bleu(language).corpus_score(outputs, _streams(references)).score
 
 
-def errors(outputs: Sequence[str], references: Sequence[str]) -> list[float]:
+def nearest(output: str, references: Sequence[str]) -> str:
+    """Return the reference that the fewest edits make of an output."""
+
+    def edits(reference):
+        aligned = jiwer.process_words(reference, output)
+        return aligned.insertions + aligned.deletions + aligned.substitutions
+
+    return min(references, key=edits)
+
+
+def errors(
+    outputs: Sequence[str], references: Sequence[Sequence[str]]
+) -> list[float]:
     """Return how wrong each output is: 1 - chrF of 1, 0 if it is exact."""
     chrf = CHRF()
     return [
         0.0
-        if output.split() == reference.split()
-        else 1 - chrf.sentence_score(output, [reference]).score / 100
-        for output, reference in zip(outputs, references, strict=True)
+        if output.split() in map(str.split, own)
+        else 1 - chrf.sentence_score(output, own).score / 100
+        for output, own in zip(outputs, references, strict=True)
     ]
 
 
-def signatures(language: str) -> dict[str, str]:
+def signatures(
+    references: Sequence[Sequence[str]], language: str
+) -> dict[str, str]:
     """Return sacreBLEU's signatures of both scores."""
+    # They say how many references there are, not which.
+    counts = [["a"] * count for count in {len(own) for own in references}]
     signatures = {}
     for name, metric in (("bleu", _bleu(language)), ("chrf", CHRF())):
-        metric.corpus_score(["a"], [["a"]])
+        metric.corpus_score(["a"] * len(counts), _streams(counts))
         signatures[name] = str(metric.get_signature())
     return signatures
 
 
 def baselines(
     sources: Sequence[str],
-    references: Sequence[str],
+    references: Sequence[Sequence[str]],
     train_targets: Iterable[str],
     language: str,
 ) -> dict[str, dict]:
@@ -98,6 +125,14 @@ def baselines(
             [frequent] * len(references), references, language
         ),
     }
+
+
+def _streams(references):
+    """Return references as sacreBLEU takes them: the first of all, and so on.
+
+    `None` stands where an output has fewer.
+    """
+    return list(itertools.zip_longest(*references))
 
 
 def _bleu(language):

@@ -28,10 +28,11 @@ class Samples(samples.Samples):
         return [
             (
                 self.split.source_texts[row],
-                self.split.target_texts[row],
-                self.validation.translations[row].text,
+                scores.nearest(text, self.validation.references[row]),
+                text,
             )
             for row in self.rows
+            for text in [self.validation.translations[row].text]
         ]
 
     def pictures(self, epoch):
@@ -59,9 +60,10 @@ def write_report(
     vectors = predictor.decoder.embedding.get_weights()[0]
     write_projector(run, vectors, predictor.target.pieces, special=4)
     test, outputs = data.test, result.predictions
+    references = test.references
     rows = samples.instructive(
         np.exp([output.score for output in outputs]),
-        scores.errors([o.text for o in outputs], test.target_texts),
+        scores.errors([o.text for o in outputs], references),
         SAMPLES,
     )
     explanation = "Confident and wrong ones first. What the translation and the"
@@ -83,7 +85,7 @@ def write_report(
                 predictor,
                 test.source_texts[row],
                 [outputs[row]],
-                test.target_texts[row],
+                scores.nearest(outputs[row].text, references[row]),
             )
             for row in rows
         ],
@@ -99,11 +101,13 @@ def summary(
     echo("", *report.remarks(run, result, "bleu"), sep="\n")
     for name, signature in result.signatures.items():
         echo(f"{name}: {signature}")
+    references = data.test.references
     for row in range(min(3, len(data.test))):
+        translation = result.predictions[row].text
         echo(f"""
 source       {data.test.source_texts[row]}
-translation  {result.predictions[row].text}
-reference    {data.test.target_texts[row]}""")
+translation  {translation}
+reference    {scores.nearest(translation, references[row])}""")
     echo(f"""
 next
   make predict-translation ARGS="--n-best 3 --scores 'a sentence of yours'"

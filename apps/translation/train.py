@@ -124,7 +124,7 @@ def train(config: Config) -> dict:
             progress,
             data.examples,
             translations,
-            scores.signatures(language),
+            scores.signatures(data.test.references, language),
         )
         show.write_report(run, best, data, result)
         export.write(run, best)

@@ -81,6 +81,7 @@ class Split(BatchedSplit):
     Attributes:
         sides: Source and target.
         digests: `(2, N)`, of the sentences of both sides.
+        alternatives: Further targets that are right, tabs between.
         batch_tokens: See `batching.Buckets.of`.
         seed: Random seed of the order of training.
         dropout: How training sentences are segmented anew; None: they are
@@ -91,6 +92,7 @@ class Split(BatchedSplit):
 
     sides: tuple[TokenRows, TokenRows]
     digests: np.ndarray
+    alternatives: Texts
     batch_tokens: int
     seed: int
     dropout: Dropout | None = None
@@ -109,6 +111,16 @@ class Split(BatchedSplit):
     def target_texts(self) -> Texts:
         """The target sentences, in the order of the file."""
         return self.sides[1].texts
+
+    @property
+    def references(self) -> list[list[str]]:
+        """All right targets of each row, that of its own file first."""
+        return [
+            list(dict.fromkeys([target, *filter(None, others.split("\t"))]))
+            for target, others in zip(
+                self.target_texts, self.alternatives, strict=True
+            )
+        ]
 
     @property
     def lengths(self) -> np.ndarray:

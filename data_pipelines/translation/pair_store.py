@@ -2,7 +2,8 @@
 
 Folder    meta.json, and for source number i and side s (0 source, 1 target)
           the ragged array `<i>.<s>.texts`, UTF-8, and `<i>.<s>.digests.npy`,
-          equal for equal sentences
+          equal for equal sentences; `<i>.alternatives`, the further right
+          targets of each pair, tabs between
 
 Letters of shapes: N pairs.
 """
@@ -27,7 +28,7 @@ from data_pipelines.text.tokenizers import normalize
 
 # Part of the key of every folder: raise it with any change of it, or of the
 # way pairs are read.
-FORMAT = 5
+FORMAT = 6
 
 # Pairs that are written at a time.
 _CHUNK = 4096
@@ -46,11 +47,13 @@ class Pairs:
     Attributes:
         sides: Texts of source and target.
         digests: `(2, N)` int64, of the sentences of both sides.
+        alternatives: Further targets that are right, tabs between.
         about: Name, names, skipped, first_skipped, notes.
     """
 
     sides: tuple[Texts, Texts]
     digests: np.ndarray
+    alternatives: Texts
     about: dict
 
     def __len__(self) -> int:
@@ -69,6 +72,7 @@ def load(folder: Path) -> list[Pairs]:
                     for side in (0, 1)
                 ]
             ),
+            Texts.load(folder / f"{i}.alternatives"),
             about,
         )
         for i, about in enumerate(meta)
@@ -129,6 +133,9 @@ def _write(folder: Path, number: int, reader: "_Reader") -> None:
             )
             for side in (0, 1)
         ]
+        alternatives = stack.enter_context(
+            RaggedWriter(folder / f"{number}.alternatives", np.uint8)
+        )
         bar = stack.enter_context(
             progress_bar(f"reading {reader.source.name}", "pairs")
         )
@@ -138,6 +145,7 @@ def _write(folder: Path, number: int, reader: "_Reader") -> None:
                 texts = [pair[side] for pair in chunk]
                 sides[side].append_texts(texts)
                 digests[side].append(ragged.digests(texts))
+            alternatives.append_texts([pair[2] for pair in chunk])
             bar.update(len(chunk))
 
 
@@ -156,8 +164,8 @@ class _Reader:
         self.count = 0
         self._same = 0
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the pairs as UTF-8."""
+    def __iter__(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield source, target and alternatives of each pair as UTF-8."""
         for row in self.source.rows:
             texts = (normalize(row["source"]), normalize(row["target"]))
             if all(texts):
@@ -166,7 +174,9 @@ class _Reader:
                 if self.count <= _LOOKED_AT:
                     for words, text in zip(self.words, texts, strict=True):
                         words.update(text.lower().split())
-                yield texts[0].encode("utf-8"), texts[1].encode("utf-8")
+                alternatives = map(normalize, row.get("alternatives", ()))
+                texts += ("\t".join(filter(None, alternatives)),)
+                yield tuple(text.encode("utf-8") for text in texts)
             else:
                 self.about["skipped"] += 1
                 first = self.about["first_skipped"] or row.where

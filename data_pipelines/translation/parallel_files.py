@@ -1,7 +1,9 @@
 """Files of sentences and their translations: which they are, and readers.
 
 Row       source and target as they stand in the file
-aligned   train.en and train.de: line n of one translates line n of the other
+aligned   train.en and train.de: line n of one translates line n of the other;
+          beside them may be train.alternatives, whose line n has further
+          translations that are right, tabs between
 .tsv      train.tsv: two columns, source and target or as its first line says
 tables    train.csv, .jsonl or .parquet: columns named as the languages, or
           `source` and `target`
@@ -21,41 +23,60 @@ from data_pipelines.files.splits import data_folder, scan
 from data_pipelines.files.tables import SUFFIXES, Row, Table, kind, parts
 
 _LINES = "tsv"
+_ALTERNATIVES = "alternatives"
 _CODE = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]+)*")
 
 
 class Aligned:
     """Pairs of two files with as many lines, read anew every time.
 
+    Args:
+        paths: Sources, translations and, if there are any, alternatives.
+        encoding: Of all.
+
     Attributes:
         name: What messages call both.
         sides: What they call each side.
     """
 
-    def __init__(self, source: Path, target: Path, encoding: str) -> None:
-        self.paths = (source, target)
+    def __init__(self, paths: Sequence[Path], encoding: str) -> None:
+        self.paths = tuple(paths)
+        source, target = paths[:2]
         self.name = f"{source} and {target.name}"
         self.sides = (str(source), str(target))
         self._lines = [Lines(path, encoding) for path in self.paths]
 
     def __iter__(self) -> Iterator[Row]:
-        pairs = itertools.zip_longest(*self._lines)
-        for number, (source, target) in enumerate(pairs, 1):
-            if source is None or target is None:
+        for number, lines in enumerate(itertools.zip_longest(*self._lines), 1):
+            if None in lines:
                 raise self._unequal()
-            yield Row({"source": source, "target": target}, number)
+            source, target, *alternatives = lines
+            row = {"source": source, "target": target}
+            for line in alternatives:
+                if not line.strip():
+                    raise DataError(
+                        f"{self.paths[2]}:{number}: the line is empty; expected"
+                        " one translation or several with tabs between"
+                    )
+                row[_ALTERNATIVES] = line.split("\t")
+            yield Row(row, number)
 
     def notes(self) -> list[str]:
         """See `Lines`."""
         return [note for side in self._lines for note in side.notes()]
 
     def _unequal(self) -> DataError:
-        first, second = self.paths
         counts = [sum(1 for _ in side) for side in self._lines]
+        first = self.paths[0]
+        other, count = next(
+            (path, count)
+            for path, count in zip(self.paths, counts, strict=True)
+            if count != counts[0]
+        )
         return DataError(
-            f"{first}:{min(counts) + 1}: {first.name} has {counts[0]:,} lines "
-            f"and {second.name} has {counts[1]:,}; line n of one must be the "
-            "translation of line n of the other"
+            f"{first}:{min(count, counts[0]) + 1}: {first.name} has "
+            f"{counts[0]:,} lines and {other.name} has {count:,}; line n of "
+            "one must be the translation of line n of the other"
         )
 
 
@@ -223,7 +244,7 @@ def _inferred(folder: Path, files: dict, encoding: str) -> tuple[str, str]:
             f"{table}: which way to translate? add --languages with the names "
             "of two of its columns, source first, such as en-de"
         )
-    names = list(endings)
+    names = [name for name in endings if name != _ALTERNATIVES]
     if len(names) < 2:
         raise _no_train(folder, files, None, True)
     choices = [f"{a}-{b}" for a, b in itertools.permutations(names[:4], 2)]
@@ -248,7 +269,10 @@ def _pairs(
     encoding: str,
 ) -> Aligned | PairLines | PairTable | None:
     """Return a split's pairs; None if it has no file in these languages."""
-    present = [endings[own] for own in languages if own in endings]
+    present = [
+        endings[own] for own in (*languages, _ALTERNATIVES) if own in endings
+    ]
+    missing = [own for own in languages if own not in endings]
     tables = _tables(endings)
     if tables:
         if len(tables + present) > 1:
@@ -261,15 +285,14 @@ def _pairs(
         if parts(tables[0]) != tables:
             reader = PairTable  # each of them has a header
         return reader(tables[0], languages, encoding)
-    if len(present) == 1:
-        (missing,) = (own for own in languages if own not in endings)
-        raise DataError(
-            f"{folder}: has {present[0].name} but no {split}.{missing}; found "
-            f"{', '.join(path.name for path in endings.values())}"
-        )
     if not present:
         return None
-    return Aligned(*present, encoding)
+    if missing:
+        raise DataError(
+            f"{folder}: has {present[0].name} but no {split}.{missing[0]}; "
+            f"found {', '.join(path.name for path in endings.values())}"
+        )
+    return Aligned(present, encoding)
 
 
 def _no_train(

@@ -3,7 +3,9 @@ r"""Sentences and their translations -> batches of like numbers of tokens.
 Record    (source, target): two strings
 Files     --data-path FOLDER with train.en and train.de (line n of one
           translates line n of the other) and, if you have them, valid.* and
-          test.*, named by --languages en-de, source first; or train.tsv with
+          test.*, named by --languages en-de, source first, and beside them
+          test.alternatives, further right translations of line n with tabs
+          between, which scores count as well; or train.tsv with
           two columns, in the order of --languages or as its first line,
           `en<TAB>de`, says; or train.csv, .jsonl or .parquet with columns
           `en` and `de`; gzipped or not; or one such table. A missing split is
@@ -22,6 +24,7 @@ Batch     (source, target): int32 `(B, S)`, each row ends with END; int32
     for ids in data.test.sources(64): ...            # sources to translate
     data.test.in_order(translations)         # back in the order of the file
     data.test.source_texts[i], data.test.target_texts, len(data.test)
+    data.test.references[i]                  # all that is right, a list
     data.source_tokenizer.save(path), data.languages, data.examples
     print(*data.report(), sep="\n")
 """
@@ -167,6 +170,7 @@ def make_datasets(
                     encoded[f"{number}.{side}"].chosen(own) for side in (0, 1)
                 ),
                 stored[number].digests[:, own],
+                stored[number].alternatives.chosen(own),
                 batch_tokens,
                 seed,
                 dropout if split == "train" else None,

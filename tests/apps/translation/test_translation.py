@@ -24,7 +24,7 @@ def test_the_run_folder_is_complete(trained):
 
 
 def test_metrics_json_has_what_is_promised(record):
-    expected = "bleu chrf exact_match bleu_greedy perplexity"
+    expected = "bleu chrf exact_match edit_rate bleu_greedy perplexity"
     assert list(record["metrics"]) == expected.split()
     assert set(record["baselines"]) == {"copy_source", "most_frequent"}
     assert "tok:13a" in record["signatures"]["bleu"]

@@ -78,6 +78,46 @@ def test_unequal_numbers_of_lines(folder):
     )
 
 
+def test_alternatives_are_references_too(folder):
+    rows = sentences(50, 2)
+    lines = [target for _, target in rows]
+    lines[0] = f" eins  zwei \t{rows[0][1]}\t\tdrei"
+    path = folder / "test.alternatives"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    data = make(folder)
+    assert data.test.references[:2] == [
+        [rows[0][1], "eins zwei", "drei"],
+        [rows[1][1]],
+    ]
+    assert data.valid.references == [[t] for t in data.valid.target_texts]
+    assert written(data.test) == rows
+    assert fails(folder, languages="").endswith("one of de-en, en-de")
+
+
+def test_alternatives_that_do_not_fit(folder):
+    path = folder / "test.alternatives"
+    path.write_text("x\n" * 49)
+    assert fails(folder) == (
+        "FOLDER/test.en:50: test.en has 50 lines and test.alternatives has 49; "
+        "line n of one must be the translation of line n of the other"
+    )
+    path.write_text("x\n" * 6 + " \t\n" + "x\n" * 43)
+    assert fails(folder) == (
+        "FOLDER/test.alternatives:7: the line is empty; expected one "
+        "translation or several with tabs between"
+    )
+    (folder / "test.de").unlink()
+    (folder / "test.en").rename(folder / "test.tsv")
+    assert fails(folder) == (
+        "FOLDER: holds test.tsv and test.alternatives; expected one or the "
+        "other"
+    )
+    (folder / "test.tsv").unlink()
+    assert fails(folder) == (
+        "FOLDER: has test.alternatives but no test.en; found test.alternatives"
+    )
+
+
 def test_missing_files_and_languages(folder):
     (folder / "test.de").rename(folder / "test.fr")
     assert fails(folder) == (
