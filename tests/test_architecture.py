@@ -7,6 +7,7 @@ from app to app stays equal; every command in a README is a real one.
 import ast
 import contextlib
 import dataclasses
+import functools
 import importlib
 import io
 import os
@@ -53,18 +54,16 @@ OURS = {"apps", "benchmarks", "data_pipelines", "rnn_layers", "tests"}
 PYTHON = sorted(
     path for folder in sorted(OURS) for path in (ROOT / folder).rglob("*.py")
 )
+# Folders that no page of the project is in; those with a dot are not either.
+PRODUCTS = {"runs", "data"}
 PAGES = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if path.relative_to(ROOT).parts[0]
-    not in {
-        ".venv",
-        ".venv-backends",
-        ".venv-nightly",
-        "runs",
-        "data",
-        ".pytest_cache",
-    }
+    [*ROOT.glob("*.md")]
+    + [
+        path
+        for folder in ROOT.glob("[!.]*/")
+        if folder.name not in PRODUCTS
+        for path in folder.rglob("*.md")
+    ]
 )
 
 
@@ -111,16 +110,21 @@ def test_every_pipeline_keeps_its_contract(app):
 @pytest.mark.parametrize("app", APPS)
 def test_train_has_the_six_steps(app):
     text = (ROOT / "apps" / app / "train.py").read_text()
-    found = re.findall(r"^ *(# \d\. .*)$", text, re.MULTILINE)
-    assert found == HEADINGS
+    steps = re.findall(r"^ *(# \d\. .*)$", text, re.MULTILINE)
+    assert steps == HEADINGS
 
 
 # Imports.
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
 def imports(path):
     """Yields (module, level) of every import in a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, 0) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -209,7 +213,7 @@ def statements(function):
 @pytest.mark.parametrize("path", PYTHON, ids=name)
 def test_functions_are_short(path):
     """Statements are counted, not lines: nothing is gained by squeezing."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             # A training is read from top to bottom: that is its form.
             most = 60 if node.name == "train" else 40
@@ -258,6 +262,7 @@ def test_a_renamed_flag_has_a_field_by_its_new_name_alone():
 # Commands in the READMEs.
 
 
+@functools.cache
 def targets():
     """Names of the Makefile's targets, as `make` alone prints them."""
     # Not as a part of the `make` that may have started these tests.
@@ -296,10 +301,10 @@ def commands():
     for page in PAGES:
         text = page.read_text()
         for number, line in enumerate(text.splitlines(), 1):
-            for found in re.findall(
+            for command in re.findall(
                 r"(?:^ *|`)((?:make|python -m) [^`\n]+)", line
             ):
-                yield pytest.param(found, id=f"{name(page)}:{number}")
+                yield pytest.param(command, id=f"{name(page)}:{number}")
 
 
 @pytest.mark.parametrize("command", list(commands()))
