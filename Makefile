@@ -80,6 +80,10 @@ $(APPS:%=sweep-%): sweep-%: $(INSTALLED) ## Search for better settings, test the
 $(APPS:%=evaluate-%): evaluate-%: $(INSTALLED) ## Score a finished run
 	@$(RUN) -m apps.$(call app,evaluate).evaluate $(ARGS)
 
+.PHONY: $(APPS:%=report-%)
+$(APPS:%=report-%): report-%: $(INSTALLED) ## Test a finished run again, draw its report anew
+	@$(RUN) -m apps.common.redraw --app $(call app,report) $(ARGS)
+
 .PHONY: $(APPS:%=predict-%)
 $(APPS:%=predict-%): predict-%: $(INSTALLED) ## Apply a finished run to your input
 	@$(RUN) -m apps.$(call app,predict).predict $(ARGS)

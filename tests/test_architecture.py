@@ -287,6 +287,7 @@ def targets():
 SHARED = {
     "results": "apps.common.results",
     "publish": "apps.common.publish",
+    "report": "apps.common.redraw",
     "demo": "apps.common.serving.server",
     "bench-serving": "benchmarks.serving",
     "bench-word-vectors": "benchmarks.word_vectors",

@@ -39,6 +39,7 @@ _BROKEN = (
     ValueError,
     KeyError,
     TypeError,
+    AttributeError,
     EOFError,
     NotImplementedError,
     zipfile.BadZipFile,
@@ -85,7 +86,7 @@ def resume(run: Run, model: keras.Model) -> Progress:
         try:
             with np.load(file) as stored:
                 values = {name: stored[name] for name in stored.files}
-            progress = Progress(**json.loads(str(values.pop("progress"))))
+            progress = _progress(values.pop("progress"))
             resumable = 0 <= progress.best_epoch <= progress.epoch == len(
                 progress.rows
             ) and math.isfinite((progress.best or 0) + progress.seconds)
@@ -115,8 +116,8 @@ class Checkpoint(keras.callbacks.Callback):
         artifact: The model to write, which shares the weights trained.
         monitor: Name of the score in the logs.
         mode: `max` if larger scores are better, `min` if smaller ones are.
-        patience: Training ends after so many epochs without a better score or
-            a lower `val_loss`; an equal score with a lower one is better.
+        patience: Training ends after so many epochs in which neither the score
+            nor `val_loss` improved by a thousandth of its improvement so far.
     """
 
     def __init__(
@@ -204,6 +205,14 @@ class Checkpoint(keras.callbacks.Callback):
             open(temporary, "wb") as file,
         ):
             np.savez(file, progress=np.array(progress), **values(self.model))
+
+
+def _progress(stored):
+    """Return the `Progress` that a backup holds, also one of before."""
+    fields = json.loads(str(stored))
+    for name in ("lowest_loss", "lowest_epoch"):
+        fields.pop(name, None)
+    return Progress(**fields)
 
 
 def among(callbacks: Iterable[keras.callbacks.Callback]) -> Checkpoint:

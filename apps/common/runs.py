@@ -61,6 +61,11 @@ _METRICS = {
 }
 
 
+# What counts as an improvement, as a share of all improvement so far: on easy
+# data a loss falls for ever, by less and less.
+_LEAST_FALL = 1e-3
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """The flags of every command that uses a run of an `app`."""
@@ -166,8 +171,10 @@ class Progress:
     best: float | None = None  # best value of the monitored score
     best_epoch: int = 0
     best_loss: float = math.inf  # on valid, of the best epoch
-    lowest_loss: float = math.inf  # of any epoch
-    lowest_epoch: int = 0
+    # On valid, of each epoch: the monitored score, negative if higher ones are
+    # better, and the loss.
+    scores: list[float] = dataclasses.field(default_factory=list)
+    losses: list[float] = dataclasses.field(default_factory=list)
     seconds: float = 0.0  # of training, kills and restarts included
     stopped: bool = False  # no more epochs are wanted
     ending: str = ""  # why there are no more, in words
@@ -187,8 +194,8 @@ class Progress:
             lower: Whether lower scores are better.
         """
         self.epoch = epoch
-        if loss < self.lowest_loss:
-            self.lowest_loss, self.lowest_epoch = loss, epoch
+        self.scores.append(score if lower else -score)
+        self.losses.append(loss)
         if self.best is not None:
             better = score < self.best if lower else score > self.best
             equal = score == self.best and loss < self.best_loss
@@ -199,8 +206,18 @@ class Progress:
 
     @property
     def waited(self) -> int:
-        """Epochs since neither the best score nor the lowest loss is better."""
-        return self.epoch - max(self.best_epoch, self.lowest_epoch)
+        """Epochs since score or loss gained what is worth waiting for."""
+        return min(_since_better(self.scores), _since_better(self.losses))
+
+
+def _since_better(values):
+    """Return how many epochs ago values fell by a share of all they fell."""
+    mark, since = values[0], 0
+    for value in values[1:]:
+        since += 1
+        if value < mark - _LEAST_FALL * (values[0] - mark):
+            mark, since = value, 0
+    return since
 
 
 @dataclasses.dataclass(frozen=True)
@@ -270,7 +287,7 @@ def _opened(app, config):
             _say_other_device(run)
         with naming(run.path):
             yield run
-    except Exception:
+    except BaseException:  # a user's Ctrl-C, too
         if not run.begun:
             shutil.rmtree(run.path, ignore_errors=True)
         raise
@@ -690,14 +707,18 @@ def _lock(run):
 
 
 def _differences(run, config):
-    """Return in which flags a configuration differs from that of a run."""
+    """Return in which flags a configuration differs from that of a run.
+
+    Which folder is meant has been said already, and where it trains is free.
+    """
+    free = {*distributed.NAMES, "name", "runs_path"}
     # A flag that is younger than the run has its default.
     defaults = {f.name: f.default for f in dataclasses.fields(config)}
     old, new = defaults | run.record["config"], dataclasses.asdict(config)
     return [
         f"--{key.replace('_', '-')} was {old[key]!r}, is {new.get(key)!r}"
         for key in old
-        if old[key] != new.get(key) and key not in distributed.NAMES
+        if old[key] != new.get(key) and key not in free
     ]
 
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import rnn_layers
-from apps.common import cli, encoders, new_app, publish, results
+from apps.common import cli, encoders, new_app, publish, redraw, results
 from apps.common.serving import server
 from apps.video_labeling import scores
 from data_pipelines.text import tokenizers
@@ -26,6 +26,7 @@ def flag_classes():
     yield results.Options, None
     yield new_app.Options, None
     yield publish.Options, None
+    yield redraw.Options, None
     yield server.Options, None
     for app in APPS:
         module = importlib.import_module(f"apps.{app}.config")

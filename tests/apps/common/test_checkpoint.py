@@ -396,3 +396,19 @@ def test_the_loss_waited_for_survives_a_kill(make_run):
 def test_few_steps_an_epoch_mean_more_epochs(steps, epochs, patience):
     assert checkpoint.epochs(steps, 1200, 3, 30) == epochs
     assert checkpoint.patience(3, steps) == patience
+
+
+def test_a_backup_of_before_histories_goes_on(make_run):
+    run = make_run("run")
+    model, _ = fit(run, RISING)
+    path = run.file("backup/state.npz")
+    with np.load(path) as stored:
+        values = dict(stored)
+    progress = json.loads(str(values["progress"]))
+    del progress["scores"], progress["losses"]
+    progress |= {"lowest_loss": 0.5, "lowest_epoch": 2}
+    np.savez(path, **{**values, "progress": np.array(json.dumps(progress))})
+    progress = checkpoint.resume(run, model)
+    assert (progress.epoch, progress.best_epoch) == (5, 5)
+    progress.add(6, 0.4, 0.6)
+    assert progress.waited == 0

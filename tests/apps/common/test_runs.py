@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import itertools
 import json
+import math
 import os
 import types
 import zipfile
@@ -87,13 +88,44 @@ def test_a_name_that_is_taken_becomes_another_aloud(config, capsys):
 
 
 def test_a_run_without_training_is_removed_whatever_the_error_was(config):
-    with pytest.raises(ZeroDivisionError), start(config) as run:
-        raise ZeroDivisionError
-    assert not run.path.exists()
+    for error in (ZeroDivisionError, KeyboardInterrupt):
+        with pytest.raises(error), start(config) as run:
+            raise error
+        assert not run.path.exists()
     with contextlib.suppress(ZeroDivisionError), start(config) as run:
         begin(run)
         raise ZeroDivisionError
     assert run.path.exists()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+@pytest.mark.parametrize("lower", [False, True])
+def test_gains_too_small_for_their_scale_are_not_waited_for(scale, lower):
+    # From 1 to 0.5; then by 1e-7 an epoch, of which 5,000 are a thousandth.
+    losses = [1.0, 0.75, *(0.5 - 1e-7 * n for n in range(6))]
+    sign = 1 if lower else -1
+    progress = runs.Progress()
+    for epoch, loss in enumerate(losses, 1):
+        # A constant changes nothing: log densities may be negative.
+        value = scale * (loss - 0.9)
+        assert progress.add(epoch, sign * value, value, lower)
+    assert (progress.waited, progress.best_epoch) == (5, 8)
+    value -= scale * 6e-4  # all small gains count together
+    progress.add(9, sign * value, value, lower)
+    assert progress.waited == 0
+
+
+def test_either_score_or_loss_is_waited_for():
+    def waited(scores, losses):
+        progress = runs.Progress()
+        for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True)):
+            progress.add(epoch + 1, score, loss)
+        return progress.waited
+
+    assert waited([0.5, 0.6, 0.6, 0.6], [4, 3, 2, 1]) == 0
+    assert waited([0.5, 0.6, 0.7, 0.8], [4, 5, 6, 7]) == 0
+    assert waited([0.5, 0.6, 0.6, 0.6], [4, 5, 6, 7]) == 2
+    assert waited([0.5, 0.6, 0.6, 0.6], [math.inf] * 4) == 2
 
 
 def test_a_public_set_of_several_makes_a_plain_name(config, tmp_path):
@@ -149,6 +181,14 @@ def test_other_settings_take_the_next_name_if_none_was_given(config):
         begin(second)
     with start(config) as third:
         assert third.name == first.name
+
+
+def test_a_run_is_known_by_its_folder_however_that_was_named(config):
+    with start(config) as first:
+        begin(first)
+    named = dataclasses.replace(config, name="demo-gru")
+    with start(named) as second:
+        assert second.path == first.path
 
 
 def test_other_settings_under_a_given_name_are_refused(config):
