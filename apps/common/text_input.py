@@ -16,6 +16,7 @@ from apps.common.cli import UserError, flag
 from apps.common.terminal import echo
 from data_pipelines.files import tables
 from data_pipelines.files.lines import Lines, checked, decode
+from data_pipelines.files.table_writer import json_line, writing
 from data_pipelines.files.tables import Row, Table
 
 OUTPUTS = (".csv", ".jsonl")
@@ -99,9 +100,7 @@ def read(
         source = _lines(options, noun)
         rows = _rows(source)
     for row in rows:
-        # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-        text = row["text"].encode("utf-8", "replace").decode("utf-8")
-        yield Row({"text": text.strip()}, row.line, row.cells)
+        yield Row({"text": row["text"].strip()}, row.line, row.cells)
     for note in source.notes():
         _note(note)
 
@@ -147,7 +146,7 @@ def answers(
         write = None
         if options.output:
             Path(options.output).parent.mkdir(parents=True, exist_ok=True)
-            write = stack.enter_context(tables.writing(options.output))
+            write = stack.enter_context(writing(options.output))
 
         def answer(row: Row, line: str, columns: dict) -> None:
             nonlocal first
@@ -164,7 +163,7 @@ def answers(
             if write:
                 write(cells)
             elif options.json:
-                echo(tables.json_line(cells))
+                echo(json_line(cells))
             else:
                 echo(line)
 

@@ -25,7 +25,7 @@ import numpy as np
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import ensemble, runs
 from data_pipelines import forecasting as pipeline
-from data_pipelines.files import tables
+from data_pipelines.files.table_writer import writing
 from data_pipelines.forecasting.datasets import LEVELS
 from data_pipelines.forecasting.frequency import Frequency
 
@@ -165,7 +165,7 @@ def write(path: Path, split: pipeline.Split, quantiles: np.ndarray) -> None:
     """Write forecasts `(N, H, Q)` of windows as a table."""
     series, origins = split.windows
     store, means = split.store, distributions.mean(quantiles)
-    with tables.writing(path) as add:
+    with writing(path) as add:
         for row, (number, origin) in enumerate(
             zip(series, origins, strict=True)
         ):

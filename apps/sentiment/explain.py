@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.files.lines import encodable
 from data_pipelines.text.words import (
     UNKNOWN,
     crop_lengths,
@@ -119,7 +120,7 @@ def _changes(predictor, rows, predictions):
 
 
 def _explanation(predictor, text, prediction, ids, changes):
-    text = text.encode("utf-8", "replace").decode()
+    text = encodable(text)
     kind, words = predictor.vocabulary.kind, prediction.words
     tokens = tokenize(tf.constant([text]), kind)[0].numpy()
     pairs = places(text, [token.decode() for token in tokens], kind)

@@ -18,7 +18,7 @@ import numpy as np
 
 from apps.common import cli, report
 from data_pipelines.files.atomic import replacing
-from data_pipelines.files.tables import to_cell
+from data_pipelines.files.table_writer import to_cell
 from data_pipelines.vision.images import printable
 
 from . import scores

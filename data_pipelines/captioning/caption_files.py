@@ -13,15 +13,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from data_pipelines.files import lines, splits
+from data_pipelines.files import lines, splits, tables
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.lines import Lines
 from data_pipelines.files.names import (
     NamedFiles,
     listed,
     printable,
     refuse_special,
 )
-from data_pipelines.files.tables import SUFFIXES, Lines, Table
+from data_pipelines.files.tables import Table
 
 # What the files call the splits; restval is what Karpathy and Li leave of
 # COCO's own valid.
@@ -133,8 +134,8 @@ class CaptionTable(Source):
     @classmethod
     def reads(cls, path: Path) -> bool:
         """See `Source`."""
-        stem, dot, ending = path.name.removesuffix(".gz").partition(".")
-        return stem == "captions" and dot + ending in SUFFIXES
+        is_table = bool(tables.kind(path))
+        return is_table and path.name.partition(".")[0] == "captions"
 
     def __iter__(self) -> Iterator[Caption]:
         for row in self.table:

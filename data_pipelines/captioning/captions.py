@@ -40,6 +40,7 @@ from data_pipelines.captioning import caption_files
 from data_pipelines.captioning.caption_files import Caption, Source
 from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.lines import encodable
 from data_pipelines.files.names import (
     NamedFiles,
     file_id,
@@ -307,8 +308,7 @@ class _Collector:
     def add(self, caption: Caption, source: int) -> None:
         """Take a caption of a file."""
         where = caption.where
-        # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-        name = caption.picture.encode("utf-8", "replace").decode("utf-8")
+        name = encodable(caption.picture)
         if not name:
             raise DataError(f"{where}: the name of the picture is empty")
         if name not in self.captions:
@@ -323,8 +323,7 @@ class _Collector:
             )
         if caption.text is None:
             return
-        text = caption.text.encode("utf-8", "replace").decode("utf-8")
-        text = " ".join(text.split())
+        text = " ".join(encodable(caption.text).split())
         if len(text) > _LONGEST:
             raise DataError(
                 f"{where}: the caption has {len(text):,} letters; expected at "

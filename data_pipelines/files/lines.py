@@ -263,6 +263,14 @@ def decode(raw: bytes, encoding: str = "utf-8") -> tuple[str, int]:
         return text, text.count("\ufffd") - raw.count(b"\xef\xbf\xbd")
 
 
+def encodable(text: str) -> str:
+    """Return a text without halves of surrogate pairs.
+
+    JSON can hold them, UTF-8 cannot; each becomes a question mark.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def guess(raw: bytes) -> str:
     """Return which encoding text that is not UTF-8 may have; "": no idea."""
     # The library takes Western text for Eastern European.

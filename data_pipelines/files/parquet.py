@@ -69,13 +69,21 @@ def _check_size(path: Path, about: Any) -> None:
 def _values(column: Any) -> list[Any]:
     """Return the values of a column; text is not decoded."""
     import pyarrow
+    from pyarrow import types
 
     kind = column.type
-    if pyarrow.types.is_dictionary(kind):
+    if types.is_dictionary(kind):
         kind = kind.value_type
         column = column.cast(kind)
-    if pyarrow.types.is_string(kind):
+    if types.is_string(kind):
         column = column.cast(pyarrow.binary())
-    elif pyarrow.types.is_large_string(kind):
+    elif types.is_large_string(kind):
         column = column.cast(pyarrow.large_binary())
+    elif getattr(kind, "unit", "") == "ns":  # which Python does not have
+        micro = pyarrow.duration("us")
+        if types.is_timestamp(kind):
+            micro = pyarrow.timestamp("us", kind.tz)
+        elif types.is_time(kind):
+            micro = pyarrow.time64("us")
+        column = column.cast(micro, safe=False)
     return column.to_pylist()

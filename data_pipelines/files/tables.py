@@ -5,7 +5,7 @@ Row       the fields by name, as strings, and the line the row starts on
           between the fields commas, semicolons, tabs or bars, as in the header
 .tsv      a header line; one row per line, tabs between, no quoting
 .jsonl    one JSON object per line; its values are strings or numbers
-.parquet  a "line" is the number of a row
+.parquet  a "line" is the number of a row; moments are written as in ISO 8601
 
 All but .parquet may be gzipped. One row, or of .parquet a batch of rows, is in
 memory at a time. What is missing or null is an empty string. Whatever is wrong
@@ -15,20 +15,22 @@ is a `DataError` with its line.
 import contextlib
 import copy
 import csv
+import datetime
 import fnmatch
 import functools
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.files import parquet
-from data_pipelines.files.atomic import replacing
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.lines import LONGEST, Lines, decode
+from data_pipelines.files.lines import LONGEST, Lines, decode, encodable
 from data_pipelines.files.names import listed
+from data_pipelines.files.table_writer import from_cell
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -37,13 +39,15 @@ _LONGEST_LABEL = 1000
 
 _DELIMITERS = ",;\t|"
 
-# How a cell begins that a spreadsheet takes for a formula; an apostrophe before
-# it says that it is none.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+# Values that are one text each.
+_SCALARS = (
+    *(str, int, float, Decimal),
+    *(datetime.date, datetime.time, datetime.timedelta),
+)
 
 
 class Row(dict):
-    """Fields by name.
+    """Fields by name, texts that UTF-8 can hold.
 
     Attributes:
         line: Where the row starts, from 1 on.
@@ -400,9 +404,9 @@ class Table(Lines):
     def _string(self, value: Any, what: str) -> str:
         if value is None or value != value:  # as pandas has it
             return ""
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, _SCALARS):
             raise DataError(f"{what} is no string or number")
-        return str(value)
+        return encodable(str(value))
 
 
 def parts(path: Path) -> list[Path]:
@@ -448,75 +452,6 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return list(distinct)
 
 
-def _is_formula(cell: str) -> bool:
-    """Return whether a spreadsheet would compute a cell."""
-    if not _FORMULA.match(cell):
-        return False
-    try:
-        float(cell.lstrip("'"))
-    except ValueError:
-        return True
-    return False
-
-
-def to_cell(value: Any) -> Any:
-    """Return a value as a spreadsheet takes it: no text is a formula."""
-    if not isinstance(value, str):
-        return value
-    text = value.encode("utf-8", "replace").decode("utf-8")
-    return f"'{text}" if _is_formula(text) else text
-
-
-def from_cell(cell: str) -> str:
-    """Return the text that `to_cell` made a cell of."""
-    return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
-
-
-def json_line(cells: Mapping[str, Any]) -> str:
-    """Return a row as a line of JSON."""
-    line = json.dumps(cells, ensure_ascii=False, default=str)
-    return line.encode("utf-8", "replace").decode("utf-8")
-
-
-@contextlib.contextmanager
-def writing(path: str | Path) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield a function that writes a row to a .csv or .jsonl file.
-
-    The file exists when all rows are in it. Cells of .csv are as `to_cell` has
-    them; its columns are those of the first row.
-
-    Raises:
-        DataError: If a later row has other columns.
-    """
-    path = Path(path)
-    with (
-        replacing(path) as temporary,
-        open(temporary, "w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        columns: list[str] = []
-
-        def write(row: dict[str, Any]) -> None:
-            if path.suffix.lower() == ".jsonl":
-                file.write(json_line(row) + "\n")
-                return
-            if not columns:
-                columns.extend(row)
-                writer.writerow(map(to_cell, columns))
-            if more := [name for name in row if name not in columns]:
-                raise DataError(
-                    f"{path}: the column {more[0]!r} is not in the first row; "
-                    "a .jsonl file can hold such rows"
-                )
-            cells = (row.get(name) for name in columns)
-            writer.writerow(
-                to_cell(json_line(c) if isinstance(c, dict | list) else c)
-                for c in cells
-            )
-
-        yield write
-
-
 def clean_label(label: str, where: str) -> str:
     """Return a label as one line of UTF-8, single spaces between its words.
 
@@ -537,5 +472,4 @@ def clean_label(label: str, where: str) -> str:
             f"{where}: the label {label!r} has broken bytes; save the file as "
             "UTF-8, or name its encoding, as in --encoding cp1252"
         )
-    # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-    return label.encode("utf-8", "replace").decode("utf-8")
+    return encodable(label)

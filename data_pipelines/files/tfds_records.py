@@ -6,7 +6,8 @@ from typing import Any
 
 from data_pipelines.files import cache, names
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.tables import Row, decode
+from data_pipelines.files.lines import decode
+from data_pipelines.files.tables import Row
 
 
 def prepared(name: str, data_path: str | Path | None, download: bool) -> Any:

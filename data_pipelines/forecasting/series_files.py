@@ -131,7 +131,7 @@ def number(cell: Any, where: str, column: str) -> float:
         return math.nan
     try:
         value = float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(
             f"{where}: {str(cell)!r} in the column {column!r} is no number; "
             "expected one, or an empty cell where it is missing"

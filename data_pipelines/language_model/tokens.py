@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.files.lines import encodable
 from data_pipelines.text import bpe
 from data_pipelines.text.bpe import SPACE, SPECIALS
 from data_pipelines.text.tokenizers import WHITE, Tokenizer
@@ -134,8 +135,7 @@ class StreamTokenizer(Tokenizer):
 
 def _cut(line: str, kind: str) -> Sequence[str]:
     """Return the words or the characters of a line."""
-    # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-    line = line.encode("utf-8", "replace").decode("utf-8")
+    line = encodable(line)
     if kind == "words":
         return line.replace(SPACE, " ").split()
     return _WHITE.sub(SPACE, line)

@@ -30,7 +30,7 @@ from data_pipelines.files.progress import progress_bar
 from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.files.tables import clean_label
+from data_pipelines.files.tables import Row, clean_label
 from data_pipelines.text.word_counter import WordCounter
 from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
@@ -296,29 +296,32 @@ def _chunks(
     numbers: list[int] = []
     size = 0
     for row in source.rows:
-        if not row["text"].strip() and not row["label"].strip():
-            texts.append(b"")
-            numbers.append(0)
-            continue
-        where = row.where
-        label = clean_label(row["label"], where)
-        if label not in first:
-            first[label] = where
-            labels.setdefault(label, len(labels))
-            if len(labels) > _MOST_LABELS:
-                raise DataError(
-                    f"{where}: more than {_MOST_LABELS:,} different labels so "
-                    "far; expected a few classes"
-                )
-        # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-        texts.append(row["text"].encode("utf-8", "replace"))
-        numbers.append(labels[label])
-        size += len(texts[-1])
+        text = row["text"].encode("utf-8")
+        # A blank row is left out with the texts that have no word.
+        is_blank = not text.strip() and not row["label"].strip()
+        texts.append(text)
+        numbers.append(0 if is_blank else _number(row, labels, first))
+        size += len(text)
         if len(texts) == _CHUNK_TEXTS or size > _CHUNK_BYTES:
             yield texts, np.array(numbers, np.int32)
             texts, numbers, size = [], [], 0
     if texts:
         yield texts, np.array(numbers, np.int32)
+
+
+def _number(row: Row, labels: dict[str, int], first: dict[str, str]) -> int:
+    """Return the number of a row's label; see `_chunks`."""
+    where = row.where
+    label = clean_label(row["label"], where)
+    if label not in first:
+        first[label] = where
+        labels.setdefault(label, len(labels))
+        if len(labels) > _MOST_LABELS:
+            raise DataError(
+                f"{where}: more than {_MOST_LABELS:,} different labels so "
+                "far; expected a few classes"
+            )
+    return labels[label]
 
 
 @functools.cache

@@ -35,6 +35,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.lines import encodable
 from data_pipelines.text import bpe
 from data_pipelines.text.bpe import SPACE, SPECIALS
 from data_pipelines.text.words import lookup_table, read_words, write_words
@@ -62,9 +63,7 @@ _BATCH = 4096
 
 def normalize(text: str) -> str:
     """Return the text that `decode` can restore: single spaces, no `▁`."""
-    # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return " ".join(text.replace(SPACE, " ").split())
+    return " ".join(encodable(text).replace(SPACE, " ").split())
 
 
 class Tokenizer:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.files.tables import Lines
+from data_pipelines.files.lines import Lines
 from data_pipelines.text.bpe import SPACE
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.text.words import PADDING, SPECIALS, Vocabulary

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.files.errors import EXHAUSTED, DataError
+from data_pipelines.files.lines import Lines
 from data_pipelines.files.names import (
     NamedFiles,
     file_id,
@@ -28,7 +29,6 @@ from data_pipelines.files.names import (
     special,
 )
 from data_pipelines.files.splits import SPLITS
-from data_pipelines.files.tables import Lines
 from data_pipelines.video_labeling.clips import (
     Clip,
     Clips,

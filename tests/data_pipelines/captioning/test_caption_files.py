@@ -251,12 +251,12 @@ def test_parquet(tmp_path):
     assert [p.name for p in actual.split("test")] == [MORE[2]]
 
 
-@pytest.mark.parametrize("suffix", [".tsv", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".tsv", ".TSV", ".jsonl", ".ndjson"])
 def test_other_tables(tmp_path, suffix):
-    lines = {
-        ".tsv": ["image\tcaption", *(f"{m}\ta, b" for m in MORE)],
-        ".jsonl": [json.dumps({"image": m, "caption": "a, b"}) for m in MORE],
-    }[suffix]
+    lines = ["image\tcaption", *(f"{m}\ta, b" for m in MORE)]
+    if suffix.endswith("json") or suffix == ".jsonl":
+        rows = [{"image": m, "caption": "a, b"} for m in MORE]
+        lines = map(json.dumps, rows)
     (tmp_path / f"captions{suffix}").write_text("\n".join(lines))
     pictures(tmp_path / "images", MORE)
     assert said(read(tmp_path)) == {more: ["a, b"] for more in MORE}

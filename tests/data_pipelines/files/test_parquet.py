@@ -1,3 +1,5 @@
+import datetime
+import decimal
 import errno
 
 import pyarrow
@@ -45,11 +47,38 @@ def test_texts_and_labels(path):
         ([1, 2], ["1", "2"]),
         ([0.5, None], ["0.5", ""]),
         ([None, None], ["", ""]),
+        ([decimal.Decimal("1.50"), None], ["1.50", ""]),
     ],
 )
 def test_labels_that_are_numbers_or_null(path, values, expected):
     write(path, {"label": values, "text": ["a", "b"]})
     assert [row[0] for row in read(path)] == expected
+
+
+MOMENT = datetime.datetime(2026, 1, 31, 13, 0, 5)
+UTC = MOMENT.replace(tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pyarrow.array([MOMENT], pyarrow.timestamp("s")), str(MOMENT)),
+        (pyarrow.array([UTC], pyarrow.timestamp("ms", "UTC")), str(UTC)),
+        # A nanosecond later, which is none that Python has.
+        (
+            pyarrow.array(
+                [int(UTC.timestamp()) * 10**9 + 1], pyarrow.timestamp("ns")
+            ),
+            str(MOMENT),
+        ),
+        ([MOMENT.date()], "2026-01-31"),
+        ([MOMENT.time()], "13:00:05"),
+        ([datetime.timedelta(minutes=2, seconds=5)], "0:02:05"),
+    ],
+)
+def test_moments_are_written_out(path, values, expected):
+    write(path, {"time": values, "label": ["a"]})
+    assert read(path, ("time", "label")) == [(expected, "a", 1)]
 
 
 def test_broken_bytes_are_repaired_and_counted(path):

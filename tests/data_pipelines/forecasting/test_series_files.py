@@ -1,7 +1,11 @@
 """Tables in their three forms, and what is wrong with one, line by line."""
 
+import datetime
+
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.forecasting import series_files
@@ -61,6 +65,22 @@ def test_a_row_a_series_as_m4_has_it(read):
     assert file.form == "rows"
     np.testing.assert_array_equal(file.series["H1"].values, [1, 2, 3])
     np.testing.assert_array_equal(file.series["H2"].values, [4])
+
+
+def test_times_of_parquet(tmp_path):
+    hours = [datetime.datetime(2026, 1, 1, hour) for hour in range(3)]
+    table = pyarrow.table({"time": hours, "value": [1.0, 2.0, 3.0]})
+    parquet.write_table(table, tmp_path / "train.parquet")
+    file = series_files.read(tmp_path / "train.parquet", {})
+    assert (file.form, file.are_dates) == ("long", True)
+    assert np.diff(file.series["value"].times).tolist() == [3600, 3600]
+
+
+def test_whole_numbers_that_no_float_holds(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text(f'{{"time": 1, "value": {10**400}}}\n')
+    with pytest.raises(DataError, match=r"train.jsonl:1: .* is no number"):
+        series_files.read(path, {})
 
 
 def test_dates_in_parts(read):

@@ -192,13 +192,6 @@ def test_too_many_labels(tmp_path, monkeypatch):
         made(tmp_path / "c", [Source("a.csv", records, WHOLE)])
 
 
-def test_halves_of_surrogate_pairs_pass(tmp_path):
-    actual = made(
-        tmp_path / "c", [Source("a", [("x \ud800 y", "a", 1)], WHOLE)]
-    )
-    assert words_of(actual, actual.parts[0], 0) == "x ? y"
-
-
 def test_errors_of_records_come_through(tmp_path):
     def broken():
         yield "fine", "a", 2
