@@ -36,7 +36,6 @@ from apps.common import (
     graph,
     report,
     runs,
-    text_input,
 )
 from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis
@@ -301,9 +300,6 @@ def main(options: Options) -> None:
     paths = list(picture_files(options.pictures))
     if not paths:
         raise cli.UserError("no picture; give files or folders")
-    for flag in ("page", "json"):
-        if getattr(options, flag):
-            text_input.check_output(f"--{flag}", getattr(options, flag))
     captioner = Predictor.of_runs(opened, eager=len(paths) <= BATCH)
     search = options.search(captioner.config)
     bad = images.BadFiles()
@@ -333,6 +329,7 @@ def main(options: Options) -> None:
     if len(bad) == len(paths):
         raise cli.UserError(bad.report(len(paths)))
     if options.json:
+        Path(options.json).parent.mkdir(parents=True, exist_ok=True)
         with replacing(options.json) as temporary:
             text = json.dumps(records, indent=2, ensure_ascii=False)
             # Bytes of a file's name that are no UTF-8 as JSON writes them.

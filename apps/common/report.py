@@ -32,7 +32,7 @@ def render(path: str | Path, template: str, *, title: str, **values) -> None:
     """Write a page that needs no other file; all text in it is escaped.
 
     Args:
-        path: Where to write it.
+        path: Where to write it; its folder is made if there is none.
         template: Path of its template below `apps/`, which extends
             `common/templates/report.html.jinja`.
         title: Of the page.
@@ -40,6 +40,7 @@ def render(path: str | Path, template: str, *, title: str, **values) -> None:
     """
     page = environment().get_template(template)
     written = page.render(title=title, **values)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(written + "\n", "utf-8")
 

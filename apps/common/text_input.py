@@ -7,6 +7,7 @@ table, which is written back with the answers beside it.
 
 import contextlib
 import dataclasses
+import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -172,14 +173,25 @@ def answers(
         echo(f"wrote {options.output}", file=sys.stderr)
 
 
-def check_output(flag: str, path: str | Path) -> None:
-    """Refuse a file that cannot be written, before anything is computed.
+def ranked(
+    name: str,
+    outputs: Sequence[tuple[str, float]],
+    count: int,
+    scores: bool,
+) -> dict[str, str | float | None]:
+    """Return outputs as columns of a table, empty where there is none.
 
-    Raises:
-        UserError: It is a folder, or the folder it is in does not exist.
+    Args:
+        name: What an output is called.
+        outputs: Texts with their scores, the best first.
+        count: How many columns there are.
+        scores: Whether the scores have columns, too.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{flag} {path}: is a folder; expected a file")
-    if not path.parent.is_dir():
-        raise UserError(f"{flag} {path}: {path.parent} is not a folder")
+    cells = {}
+    padded = itertools.chain(outputs, itertools.repeat((None, None)))
+    for number, (text, score) in enumerate(itertools.islice(padded, count), 1):
+        end = f"_{number}" if number > 1 else ""
+        cells[f"{name}{end}"] = text
+        if scores:
+            cells[f"score{end}"] = None if score is None else round(score, 3)
+    return cells

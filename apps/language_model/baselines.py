@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from apps.common.checks import DEMOS
 from data_pipelines.language_model import Datasets, Split
 from data_pipelines.language_model.demo import generator
 
@@ -31,9 +32,8 @@ def orders(kind: str) -> tuple[int, ...]:
     return (3, 5, 6) if kind == "characters" else (3, 5)
 
 
-def count(data: Datasets) -> ngrams.Counts:
-    """Return the n-grams of train."""
-    order = max(orders(data.tokenizer.kind))
+def count(data: Datasets, order: int) -> ngrams.Counts:
+    """Return the n-grams of train of lengths up to `order`."""
     return ngrams.Counts.of(
         lambda: itertools.islice(blocks(data.train, order), MOST // BLOCK),
         order,
@@ -43,10 +43,8 @@ def count(data: Datasets) -> ngrams.Counts:
 
 def blocks(split: Split, order: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the tokens of a split as `ngrams.Counts.of` takes them."""
-    values = split.ids.values
-    first = int(split.ids.starts[0])
     if not split.sentences:
-        stream = values[first : first + int(split.ids.lengths[0])]
+        stream = split.ids[0]
         for start in range(0, len(stream), BLOCK):
             before = stream[max(start - order, 0) : start]
             before = np.pad(before, (order - len(before), 0))
@@ -82,25 +80,29 @@ def log_probabilities(model: ngrams.NGrams, split: Split) -> np.ndarray:
     )
 
 
+def of_single_tokens(
+    counts: ngrams.Counts, split: Split
+) -> dict[str, np.ndarray]:
+    """Return -log p of every token by what does not look at those before."""
+    tokens = split.targets
+    return {
+        "uniform": np.full(len(tokens), -ngrams.uniform(counts.size)),
+        "unigram": -ngrams.unigram(counts)[tokens],
+    }
+
+
 def losses(data: Datasets, dataset: str) -> dict[str, np.ndarray]:
     """Return -log p of every token of test by each baseline."""
-    counts = count(data)
-    order = len(counts.tables)
-    words = np.concatenate(
-        [tokens[predicted] for tokens, predicted in blocks(data.test, order)]
-    )
-    results = {
-        "uniform": np.full(len(words), -ngrams.uniform(len(data.tokenizer))),
-        "unigram": -ngrams.unigram(counts)[words],
-        "katz_3": -log_probabilities(ngrams.katz(counts, 3), data.test),
-    }
-    for length in orders(data.tokenizer.kind):
+    lengths = orders(data.tokenizer.kind)
+    counts, test = count(data, max(lengths)), data.test
+    results = of_single_tokens(counts, test)
+    results["katz_3"] = -log_probabilities(ngrams.katz(counts, 3), test)
+    for length in lengths:
         model = ngrams.kneser_ney(counts, length)
-        results[f"kneser_ney_{length}"] = -log_probabilities(model, data.test)
-    if dataset in ("demo", "demo_small") and data.tokenizer.kind == "words":
-        text = data.tokenizer.decode(words)
-        if not data.test.about["unknown"]:
-            lines = text.splitlines(keepends=True)
-            logs = generator.log_probabilities(lines)
-            results["attainable"] = -np.array(logs)
+        results[f"kneser_ney_{length}"] = -log_probabilities(model, test)
+    are_whole = data.tokenizer.kind == "words" and not test.about["unknown"]
+    if dataset in DEMOS and are_whole:
+        text = data.tokenizer.decode(test.targets)
+        logs = generator.log_probabilities(text.splitlines(keepends=True))
+        results["attainable"] = -np.array(logs)
     return results

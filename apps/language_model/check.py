@@ -1,6 +1,5 @@
 """What `make check-language-model` shows of the data."""
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from data_pipelines import language_model as pipeline
 from data_pipelines.files.ragged import RaggedArray
 from data_pipelines.language_model.tokens import StreamTokenizer
 
-from . import baselines, ngrams, scores
+from . import baselines, scores
 from .config import Config
 
 # Examples, and lines of each.
@@ -72,10 +71,9 @@ class Lines(Sequence):
         if split.sentences or not len(split):
             starts, lengths = ids.starts + 1, np.maximum(ids.lengths - 2, 0)
         else:
-            first = int(ids.starts[0])
-            stream = ids.values[first : first + int(ids.lengths[0])]
-            ends = np.flatnonzero(stream == tokenizer.END)  # the first begins
-            starts, lengths = first + ends[:-1] + 1, np.diff(ends) - 1
+            # The first token is the end of the line before.
+            ends = np.flatnonzero(ids[0] == tokenizer.END)
+            starts, lengths = ends[:-1] + 1, np.diff(ends) - 1
         self.ids = RaggedArray(ids.values, starts, lengths)
 
     def __len__(self) -> int:
@@ -89,18 +87,10 @@ class Lines(Sequence):
 
 def _baselines(data):
     """Return the scores of single tokens, by how frequent they are in train."""
-    counts = ngrams.Counts.of(
-        lambda: itertools.islice(
-            baselines.blocks(data.train, 1), baselines.MOST // baselines.BLOCK
-        ),
-        1,
-        len(data.tokenizer),
-    )
-    tokens = np.concatenate(
-        [own[predicted] for own, predicted in baselines.blocks(data.valid, 1)]
-    )
-    uniform = np.full(len(tokens), -ngrams.uniform(len(data.tokenizer)))
+    counts = baselines.count(data, 1)
     return {
-        "uniform": scores.scores(uniform, data.valid),
-        "unigram": scores.scores(-ngrams.unigram(counts)[tokens], data.valid),
+        name: scores.scores(losses, data.valid)
+        for name, losses in baselines.of_single_tokens(
+            counts, data.valid
+        ).items()
     }

@@ -51,20 +51,16 @@ def interpolated(
     predictor: Predictor, data: pipeline.Datasets, split: pipeline.Split
 ) -> dict[str, dict]:
     """Return the scores of mixtures, whose weights are those of valid."""
-    counts = baselines.count(data)
-    order = len(counts.tables)
-    model = ngrams.kneser_ney(counts, order)
+    order = max(baselines.orders(data.tokenizer.kind))
+    model = ngrams.kneser_ney(baselines.count(data, order), order)
 
     def chances(split):
-        tokens = np.concatenate(
-            [t[p] for t, p in baselines.blocks(split, order)]
-        )
         logs = baselines.log_probabilities(model, split)
         return np.stack(
             [
                 np.exp(-predictor.losses(split).astype(float)),
                 np.exp(logs),
-                ngrams.cache(tokens, WINDOW),
+                ngrams.cache(split.targets, WINDOW),
             ]
         )
 

@@ -147,8 +147,7 @@ class Predictor:
         """
         chunk = CHUNK if rows == 1 else self.config.chunk
         losses = np.zeros(len(split), np.float32)
-        starts = split.ids.starts - split.ids.starts[0]
-        starts = starts - np.arange(len(starts))  # first tokens left out
+        starts = np.cumsum(split.lengths) - split.lengths
         if "nll" not in self.compiled:
             self.compiled["nll"] = graph.compile_once(self.nll)
         function = self.compiled["nll"]
@@ -373,19 +372,6 @@ def write_as_drawn(predictor: Predictor, options: Options, text: str) -> None:
     echo(waiting)
 
 
-def columns(
-    continuations: Sequence[tuple[str, float]], scores: bool
-) -> dict[str, str | float]:
-    """Return continuations as columns of a table."""
-    cells = {}
-    for number, (text, log) in enumerate(continuations, 1):
-        end = f"_{number}" if number > 1 else ""
-        cells[f"continuation{end}"] = text
-        if scores:
-            cells[f"score{end}"] = round(log, 3)
-    return cells
-
-
 def generate(options: Options, opened: Sequence[runs.Run]) -> None:
     """Go on with every beginning."""
     live = options.interactive or (
@@ -411,7 +397,9 @@ def generate(options: Options, opened: Sequence[runs.Run]) -> None:
                 (f"{log:.3f}\t" if options.scores else "") + row["text"] + text
                 for text, log in continuations
             ]
-            cells = columns(continuations, options.scores)
+            cells = text_input.ranked(
+                "continuation", continuations, options.samples, options.scores
+            )
             answer(row, "\n".join(lines), cells)
 
 
@@ -428,8 +416,8 @@ def score(options: Options, opened: Sequence[runs.Run]) -> None:
             for row, (ids, nll) in zip(
                 batch, predictor.score(texts), strict=True
             ):
-                cells = {"log_probability": None, "perplexity": None}
-                line = ""
+                names = "log_probability", "perplexity", "tokens"
+                cells, line = dict.fromkeys(names), ""
                 if row["text"]:
                     total, count = float(nll.sum(dtype=float)), len(nll)
                     cells = {
@@ -471,8 +459,6 @@ def shades(
 def main(options: Options) -> None:
     """Score lines, or go on with beginnings."""
     opened = runs.open_runs("language_model", options.run, options.runs_path)
-    if options.page:
-        text_input.check_output("--page", options.page)
     (score if options.score else generate)(options, opened)
 
 

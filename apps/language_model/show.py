@@ -44,8 +44,7 @@ class Samples(samples.Samples):
     def __init__(self, run, data, validation):
         super().__init__(run, data, validation)
         self.surprise = []
-        ids = self.split.ids.values[int(self.split.ids.starts[0]) :]
-        self.ids = ids[1 : SHOWN + 1].tolist()
+        self.ids = self.split.ids[0][1 : SHOWN + 1].tolist()
 
     def lines(self, epoch):
         with averaged(self.model):
@@ -81,10 +80,8 @@ def memory(predictor: Predictor, split: pipeline.Split):
         losses = predictor.losses(split, config.batch_size, cut)
         whole = losses[: len(losses) // config.chunk * config.chunk]
         means = whole.reshape(-1, config.chunk).mean(axis=0)
-        axes.plot(
-            *(np.arange(1, config.chunk + 1), means, "--" if cut else "-"),
-            label=label,
-        )
+        places = np.arange(1, config.chunk + 1)
+        axes.plot(places, means, "--" if cut else "-", label=label)
     axes.set_xlabel("tokens since the chunk began")
     axes.set_ylabel("loss in nats")
     axes.legend(frameon=False, title="state")
@@ -161,10 +158,12 @@ def write_report(
     if not test.sentences and len(test) >= predictor.config.chunk:
         text = "loss by the place in the chunk, with and without states"
         drawn = report.svg(memory(predictor, test), text)
-        note = "The mean loss by how many tokens came before in the chunk: with"
-        note += " the state of the chunk before, and without it."
+        note = (
+            "The mean loss by how many tokens came before in the chunk: with"
+            " the state of the chunk before, and without it."
+        )
         charts.append(("Length of memory", [drawn], note))
-    ids = test.ids.values[int(test.ids.starts[0]) :][1 : SHADED + 1]
+    ids = test.targets[:SHADED]
     report.of_training(
         run,
         TEMPLATE,

@@ -179,8 +179,6 @@ def main(options: Options) -> None:
     eager = 0 < len(options.texts) <= BATCH
     predictor = Predictor.of_runs(opened, eager)
     page = Path(options.page or opened[0].file("explanations.html"))
-    if options.explain:
-        text_input.check_output("--page", page)
     rows = text_input.read(options, "text", COLUMNS["text"])
     explained = []
     with text_input.answers(options, *(r.path for r in opened)) as answer:

@@ -246,25 +246,9 @@ def lines(hypotheses: Sequence[Hypothesis], scores: bool) -> str:
     )
 
 
-def columns(
-    hypotheses: Sequence[Hypothesis], count: int, scores: bool
-) -> dict[str, str | float | None]:
-    """Return translations as columns of a table, empty where there is none."""
-    cells = {}
-    for number in range(count):
-        end = f"_{number + 1}" if number else ""
-        best = hypotheses[number] if number < len(hypotheses) else None
-        cells[f"translation{end}"] = best and best.text
-        if scores:
-            cells[f"score{end}"] = best and round(float(best.score), 3)
-    return cells
-
-
 def main(options: Options) -> None:
     """Translate all lines, a batch at a time."""
     opened = runs.open_runs("translation", options.run, options.runs_path)
-    if options.page:
-        text_input.check_output("--page", options.page)
     eager = 0 < len(options.texts) <= BATCH
     predictor = Predictor.of_runs(opened, eager)
     search = options.search(predictor.config)
@@ -277,11 +261,13 @@ def main(options: Options) -> None:
                 text = row["text"]
                 for note in notes(predictor, row.line, text):
                     echo(f"note: {note}", file=sys.stderr)
-                answer(
-                    row,
-                    lines(hypotheses, options.scores),
-                    columns(hypotheses, options.n_best, options.scores),
+                cells = text_input.ranked(
+                    "translation",
+                    [(h.text, h.score) for h in hypotheses],
+                    options.n_best,
+                    options.scores,
                 )
+                answer(row, lines(hypotheses, options.scores), cells)
                 if options.page and hypotheses:
                     examples.append(page.example(predictor, text, hypotheses))
             sys.stdout.flush()

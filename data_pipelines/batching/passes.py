@@ -14,7 +14,7 @@ Letters of shapes: B rows of a batch.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -92,14 +92,17 @@ def part(batch: Batch, shard: tuple[int, int]) -> Batch:
     )
 
 
-def digest(counted: str, *parts: bytes) -> str:
+def digest(counted: str, parts: Iterable[bytes | np.ndarray]) -> str:
     """Return what `BatchedSplit.digest` promises.
 
     Args:
         counted: Such as "3 texts".
         parts: What there is, in its order.
     """
-    return f"{counted} sha256 {hashlib.sha256(b''.join(parts)).hexdigest()}"
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(part)
+    return f"{counted} sha256 {whole.hexdigest()}"
 
 
 class BatchedSplit:

@@ -246,7 +246,7 @@ class Split(BatchedSplit):
         pairs = zip(self.pictures, self.references, strict=True)
         parts = [[self.inputs.contents[p.name], texts] for p, texts in pairs]
         counted = f"{len(self)} pictures {self.pairs} captions"
-        return passes.digest(counted, json.dumps(parts).encode())
+        return passes.digest(counted, [json.dumps(parts).encode()])
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""

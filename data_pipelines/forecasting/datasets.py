@@ -213,7 +213,8 @@ class Split(BatchedSplit):
         parts = [self.store.values[s].tobytes() for s in series]
         parts += [self.store.covariates[s].tobytes() for s in series]
         numbers = np.concatenate([self.planner.first, self.planner.counts])
-        return passes.digest(f"{len(self)} windows", *parts, numbers.tobytes())
+        parts.append(numbers.tobytes())
+        return passes.digest(f"{len(self)} windows", parts)
 
 
 @dataclasses.dataclass(frozen=True)

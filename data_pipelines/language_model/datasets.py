@@ -8,21 +8,17 @@ Letters of shapes: N sequences, B rows of a batch, K tokens of a chunk.
 
 import dataclasses
 import functools
-import hashlib
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import strips
+from data_pipelines.batching import passes, strips
 from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import RaggedArray
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.language_model.tokens import StreamTokenizer
 from data_pipelines.text.bpe import SPECIALS
 from data_pipelines.text.words import unknown_note
-
-# Tokens that are hashed at a time.
-_HASHED = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +53,11 @@ class Split(BatchedSplit):
         """Tokens to predict of each sequence, `(N,)`."""
         return self.ids.lengths - 1
 
+    @property
+    def targets(self) -> np.ndarray:
+        """The tokens to predict, in their order: a copy, `(len(self),)`."""
+        return np.delete(self.ids.values, self.ids.starts)
+
     @functools.cached_property
     def planner(self) -> strips.Strips | strips.WholeSequences:
         """The batches of training."""
@@ -89,10 +90,7 @@ class Split(BatchedSplit):
 
     def digest(self) -> str:
         """See `BatchedSplit`."""
-        digest, values = hashlib.sha256(), self.ids.values
-        for start in range(0, len(values), _HASHED):  # it may be large
-            digest.update(values[start : start + _HASHED])
-        return f"{len(self)} tokens sha256 {digest.hexdigest()}"
+        return passes.digest(f"{len(self)} tokens", [self.ids.values])
 
     @property
     def unknown_share(self) -> float:

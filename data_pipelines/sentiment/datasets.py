@@ -67,7 +67,7 @@ class Split(BatchedSplit):
     def digest(self) -> str:
         """See `BatchedSplit`."""
         parts = self.part.contents.tobytes(), self.labels.tobytes()
-        return passes.digest(f"{len(self)} texts", *parts)
+        return passes.digest(f"{len(self)} texts", parts)
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""

@@ -207,7 +207,7 @@ class Split(BatchedSplit):
             for s in self.sentences
         )
         parts = (f"{part}\0".encode("utf-8", "replace") for part in parts)
-        return passes.digest(f"{len(self)} sentences", *parts)
+        return passes.digest(f"{len(self)} sentences", parts)
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""

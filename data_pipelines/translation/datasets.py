@@ -165,7 +165,7 @@ class Split(BatchedSplit):
 
     def digest(self) -> str:
         """See `BatchedSplit`."""
-        return passes.digest(f"{len(self)} pairs", self.digests.tobytes())
+        return passes.digest(f"{len(self)} pairs", [self.digests.tobytes()])
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""

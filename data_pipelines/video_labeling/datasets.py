@@ -175,7 +175,7 @@ class Split(BatchedSplit):
             parts.append(json.dumps(about).encode())
             parts.append(video.labels.astype("<i4").tobytes())
         counted = f"{len(self)} videos {self.lengths.sum()} frames"
-        return passes.digest(counted, *parts)
+        return passes.digest(counted, parts)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,12 +18,13 @@ words of a part of the text.
 
 import dataclasses
 import functools
-import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.batching import passes
 from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
 from data_pipelines.files.ragged import RaggedArray
 from data_pipelines.text.words import SPECIALS, Vocabulary, unknown_note
@@ -43,9 +44,6 @@ _MOST_TILES = 64
 
 # Entries of the table that negatives are drawn from.
 _TABLE = 2**22
-
-# Values that are hashed at a time.
-_HASHED = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,11 +218,11 @@ class Split(BatchedSplit):
 
     def digest(self) -> str:
         """See `BatchedSplit`."""
-        digest, values = hashlib.sha256(), self.texts.values
-        for start in range(0, len(values), _HASHED):  # it may be large
-            digest.update(self.word_ids[values[start : start + _HASHED]])
-        digest.update(np.asarray(self.lengths))
-        return f"{len(self)} words sha256 {digest.hexdigest()}"
+        values = self.texts.values
+        starts = range(0, len(values), SEGMENT)
+        ids = (self.word_ids[values[i : i + SEGMENT]] for i in starts)
+        parts = itertools.chain(ids, [np.asarray(self.lengths)])
+        return passes.digest(f"{len(self)} words", parts)
 
 
 def _reach(text: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -18,6 +18,9 @@ def test_pipes_and_devices_are_no_files(tmp_path):
         with pytest.raises(UserError, match=f"^--page {path}: is {kind}; exp"):
             checks.output_file("page", str(path))
     checks.output_file("page", str(tmp_path / "new.html"))
+    checks.output_file("page", str(tmp_path / "new" / "new.html"))
+    with pytest.raises(UserError, match=r"^--page .*: is a folder; expected"):
+        checks.output_file("page", str(tmp_path))
     reading, writing = os.pipe()
     checks.input_file(f"/dev/fd/{reading}")  # as <(zcat a.gz)
     os.close(reading)

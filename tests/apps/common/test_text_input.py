@@ -153,12 +153,14 @@ def test_answers(tmp_path, capsys):
     assert path.read_text() == "text,label\na,'=x\n"
 
 
-def test_outputs_are_checked_before_anything_is_computed(tmp_path):
-    text_input.check_output("--page", tmp_path / "new.html")
-    with pytest.raises(UserError, match=r"--page .*: is a folder; "):
-        text_input.check_output("--page", tmp_path)
-    with pytest.raises(UserError, match=r"--json .*/no is not a folder$"):
-        text_input.check_output("--json", tmp_path / "no" / "x.json")
+def test_outputs_have_a_column_each_empty_where_there_are_fewer():
+    outputs = [("a", -0.12345), ("b", -2.0)]
+    assert text_input.ranked("text", outputs, 3, True) == {
+        **{"text": "a", "score": -0.123},
+        **{"text_2": "b", "score_2": -2.0},
+        **{"text_3": None, "score_3": None},
+    }
+    assert text_input.ranked("text", outputs, 1, False) == {"text": "a"}
 
 
 def test_what_a_shell_pipes_into_a_file_is_one():

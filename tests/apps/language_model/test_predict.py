@@ -1,5 +1,6 @@
 """Texts to continuations and scores, as one calls the command."""
 
+import csv
 import io
 import json
 import sys
@@ -123,6 +124,19 @@ def test_lines_are_scored(trained, loaded, predictor, capsys, tmp_path):
     assert float(log) == pytest.approx(own.sum(), abs=2e-3)
     assert page.read_text().count("<mark") == 7 + 2
     assert last.endswith("zzz")
+
+
+def test_scores_are_a_table_even_if_the_first_line_is_empty(
+    trained, loaded, tmp_path
+):
+    path, table = tmp_path / "lines.txt", tmp_path / "scores.csv"
+    path.write_text("\nthe old clock\n")
+    run(trained, "--score", str(path), "--output", str(table))
+    with table.open() as file:
+        empty, line = csv.DictReader(file)
+    assert list(empty) == ["text", "log_probability", "perplexity", "tokens"]
+    assert set(empty.values()) == {""}
+    assert line["tokens"] == "4"
 
 
 def test_long_lines_are_scored_in_chunks(predictor, monkeypatch):

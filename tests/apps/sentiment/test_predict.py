@@ -146,8 +146,6 @@ def test_a_prediction_does_not_depend_on_its_batch(predictor):
         (["--input", "none.txt"], "none.txt: No such file"),
         (["--input", "x", "a text"], "give texts or --input, not both"),
         (["--run", "y", "a text"], "no run 'y'; the runs are: x"),
-        (["--explain", "--page", "no/x.html", "a"], "no is not a folder"),
-        (["--explain", "--page", ".", "a"], "--page .: is a folder"),
     ],
 )
 def test_an_error_is_one_line(trained, loaded, arguments, message, capsys):

@@ -57,6 +57,7 @@ def test_every_token_of_a_stream_is_predicted_once(folder, kind):
         written = (folder / f"{split}.txt").read_text()
         assert data.tokenizer.decode(tokens) == written
         assert len(own) == len(tokens)
+        assert own.targets.tolist() == tokens
         assert own.about["characters"] == len(written)
         assert own.about["lines"] == written.count("\n")
         assert own.about["unknown"] == 0
@@ -80,6 +81,9 @@ def test_sentences_begin_and_end(folder):
     begin, end = data.tokenizer.BEGIN, data.tokenizer.END
     assert len(data.test) == 6
     assert data.test.about["unknown"] == 1
+    known = [*data.tokenizer.encode("one two"), end]
+    rest = [*data.tokenizer.encode("three"), data.tokenizer.UNKNOWN, end]
+    assert data.test.targets.tolist() == known + rest
     for row in range(2):
         ids = data.test.ids[row]
         assert (ids[0], ids[-1], len(ids)) == (begin, end, 4)
