@@ -87,18 +87,15 @@ class Service(service.Service):
     def __init__(self, predictor):
         from apps.common.search import BeamSearch
 
-        self.predictor = predictor
+        super().__init__(predictor)
         search = BeamSearch().search(predictor.config)
         beam = max(search.beam, MOST)
         # One search, so that there is one compiled function.
         self.search = dataclasses.replace(search, beam=beam, n_best=MOST)
 
-    @classmethod
-    def of_run(cls, run):
-        """Load the model of a run."""
-        from .predict import Predictor
-
-        return cls(Predictor.of_run(run))
+    def warm(self, run):
+        """Describe a black picture."""
+        self([Prepared(np.zeros((*self.predictor.size, 3), "uint8"), 1)])
 
     def prepare(self, request: Request) -> Prepared:
         """Decode the picture.

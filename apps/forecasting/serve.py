@@ -96,7 +96,7 @@ def fan(answer: Answer) -> Fan:
     )
 
 
-class Service(service.Service):
+class Service(service.TextService):
     """Forecasts series."""
 
     title = "Forecasting"

@@ -38,15 +38,9 @@ class Service(service.Service):
     Answer = Answer
     streams = True
 
-    def __init__(self, predictor):
-        self.predictor = predictor
-
-    @classmethod
-    def of_run(cls, run):
-        """Load the model of a run."""
-        from .predict import Predictor
-
-        return cls(Predictor.of_run(run))
+    def warm(self, run):
+        """Draw a token."""
+        next(self.stream(Request()), None)
 
     def stream(self, request: Request) -> Iterator[Answer]:
         """Yield the text after each token."""

@@ -31,7 +31,7 @@ class Request:
     text: str = cli.flag("", "text", at_least=1, at_most=20_000)
 
 
-class Service(service.Service):
+class Service(service.TextService):
     """Labels texts."""
 
     title = "Sentiment"
@@ -39,21 +39,6 @@ class Service(service.Service):
     template = "sentiment/serve.html.jinja"
     Request = Request
     Answer = Answer
-
-    def __init__(self, predictor):
-        self.predictor = predictor
-
-    @classmethod
-    def of_run(cls, run):
-        """Load the model of a run."""
-        from .predict import Predictor
-
-        return cls(Predictor.of_run(run))
-
-    @classmethod
-    def examples(cls, run):
-        """Return the texts of `samples.txt`."""
-        return service.samples(run)
 
     def __call__(self, batch: Sequence[Request]) -> list[Answer]:
         """Label a batch."""

@@ -45,7 +45,7 @@ class Request:
     text: str = cli.flag("", "text", at_least=1, at_most=20_000)
 
 
-class Service(service.Service):
+class Service(service.TextService):
     """Labels words."""
 
     title = "Tagging"
@@ -54,26 +54,17 @@ class Service(service.Service):
     Request = Request
     Answer = Answer
 
-    def __init__(self, predictor):
-        self.predictor = predictor
-
     @classmethod
     def of_run(cls, run):
-        """Load the model of a run."""
-        from .predict import Predictor
-
-        predictor = Predictor.of_run(run)
-        if predictor.columns:
+        """Load the model of a run, unless it reads more than words."""
+        loaded = super().of_run(run)
+        columns = loaded.predictor.columns
+        if columns:
             raise cli.UserError(
-                f"{run.path} reads {' and '.join(predictor.columns)} beside the"
-                " words, which a text has not; label columns by predict"
+                f"{run.path} reads {' and '.join(columns)} beside the words,"
+                " which a text has not; label columns by predict"
             )
-        return cls(predictor)
-
-    @classmethod
-    def examples(cls, run):
-        """Return the sentences of `samples.txt`."""
-        return service.samples(run)
+        return loaded
 
     def __call__(self, batch: Sequence[Request]) -> list[Answer]:
         """Label a batch."""

@@ -40,7 +40,7 @@ class Request:
     n_best: int = cli.flag(3, "translations to show", at_least=1, at_most=MOST)
 
 
-class Service(service.Service):
+class Service(service.TextService):
     """Translates sentences."""
 
     title = "Translation"
@@ -52,23 +52,11 @@ class Service(service.Service):
     def __init__(self, predictor):
         from apps.common.search import BeamSearch
 
-        self.predictor = predictor
+        super().__init__(predictor)
         search = BeamSearch().search(predictor.config)
         beam = max(search.beam, MOST)
         # One search, so that there is one compiled function.
         self.search = dataclasses.replace(search, beam=beam, n_best=MOST)
-
-    @classmethod
-    def of_run(cls, run):
-        """Load the model of a run."""
-        from .predict import Predictor
-
-        return cls(Predictor.of_run(run))
-
-    @classmethod
-    def examples(cls, run):
-        """Return the sentences of `samples.txt`."""
-        return service.samples(run)
 
     def __call__(self, batch: Sequence[Request]) -> list[Answer]:
         """Translate a batch."""

@@ -81,7 +81,7 @@ class Service(service.Service):
     streams = True
 
     def __init__(self, predictor, of_frames):
-        self.predictor = predictor
+        super().__init__(predictor)
         self.of_frames = of_frames
 
     @classmethod
@@ -105,6 +105,13 @@ class Service(service.Service):
         """Return the rate that the run was trained at, if it is live."""
         config = run.config(Config)
         return (config.fps or FPS) if config.mode == "live" else 0.0
+
+    def warm(self, run):
+        """Label a black frame."""
+        black = np.zeros((1, *self.predictor.size, 3), "uint8")
+        self.predictor.inference([self.predictor.frames(black)])
+        if self.live_fps(run):
+            self.of_frames.inference([self.of_frames.frames(black)])
 
     def stream(self, request: Request) -> Iterator[Answer]:
         """Yield what is labelled so far, after each chunk.
@@ -154,9 +161,6 @@ class Service(service.Service):
 
     def live(self) -> Callable[[np.ndarray], Answer]:
         """Return a function of the frames of one live video."""
-        # What is compiled now delays no frame later.
-        blank = np.zeros((1, *self.predictor.size, 3), "uint8")
-        list(self.of_frames.inference.follow([self.of_frames.frames(blank)]))
         waiting: list[np.ndarray] = []
         frames = (waiting.pop() for _ in itertools.count())
         follow = self.of_frames.inference.follow(frames)

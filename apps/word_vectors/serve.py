@@ -30,7 +30,7 @@ class Request:
     count: int = cli.flag(10, "words to list", at_least=1, at_most=100)
 
 
-class Service(service.Service):
+class Service(service.TextService):
     """Lists the words near a sum."""
 
     title = "Word vectors"
@@ -38,21 +38,6 @@ class Service(service.Service):
     template = "word_vectors/serve.html.jinja"
     Request = Request
     Answer = Answer
-
-    def __init__(self, predictor):
-        self.predictor = predictor
-
-    @classmethod
-    def of_run(cls, run):
-        """Load the model of a run."""
-        from .predict import Predictor
-
-        return cls(Predictor.of_run(run))
-
-    @classmethod
-    def examples(cls, run):
-        """Return the words of `samples.txt`."""
-        return service.samples(run)
 
     def __call__(self, batch: Sequence[Request]) -> list[Answer]:
         """Answer a batch."""

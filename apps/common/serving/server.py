@@ -7,8 +7,9 @@
 
 The addresses: `/` lists the runs, `/<app>/<run>` is the page of one,
 `POST /api/<app>/<run>` answers JSON as `/openapi.json` describes, `/live/...`
-is live video over a WebSocket, `/healthz` says that the server works. Models
-are loaded when they are first asked for; the least recently used are dropped.
+is live video over a WebSocket, `/healthz` says that the server works. A model
+is loaded when its page is opened, or when it is first asked; the least recently
+used are dropped.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -141,7 +143,7 @@ class Site:
         worker = self.workers.pop(key, None)
         if worker is None or worker.failed:
             worker = Worker(
-                lambda: service.of_run(runs.open_run(run.app, str(run.path))),
+                lambda: load(run, service),
                 self.batch,
                 MOST_WAITING,
             )
@@ -196,6 +198,13 @@ class Site:
 def _opened(app, path, finished):
     """Return a run as it was when it was finished."""
     return runs.Run(app, path, runs.read_record(path))
+
+
+def load(run: runs.Run, service: type[Service]) -> Service:
+    """Load the model of a run, and compile it."""
+    loaded = service.of_run(runs.open_run(run.app, str(run.path)))
+    loaded.warm(run)
+    return loaded
 
 
 def service_of(app: str) -> type[Service] | None:
@@ -268,6 +277,13 @@ async def show(request: Request) -> Response:
         examples=await site.in_thread(service.examples, run),
         live_fps=service.live_fps(run),
     )
+
+
+async def ready(request: Request) -> Response:
+    """Answer when the model of a run is loaded."""
+    site = request.app.state.site
+    await site.worker(*site.find(request)).service()
+    return Response(status_code=204)
 
 
 def curl(run: runs.Run, service: type[Service], base: str) -> str:
@@ -464,6 +480,7 @@ def application(site: Site, hosts: tuple[str, ...] | None) -> Guard:
             ),
             Route("/api/{app}/{run}", api, methods=["POST"]),
             WebSocketRoute("/live/{app}/{run}", live),
+            Route("/ready/{app}/{run}", ready),
             Route("/{app}/{run}", show),
             Route("/{app}/{run}", try_out, methods=["POST"]),
         ],
@@ -514,6 +531,10 @@ def main(options: Options) -> None:
         timeout_graceful_shutdown=3,
         limit_concurrency=1000,
     )
+    # Takes seconds: before the first run is asked for.
+    threading.Thread(
+        target=importlib.import_module, args=["keras"], daemon=True
+    ).start()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -8,8 +8,10 @@ field of the type `bytes` is an upload that stays in memory, one of the type
 what the template of the page shows.
 """
 
+import contextlib
 import dataclasses
 import difflib
+import importlib
 import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +34,9 @@ class Service:
 
     The module of the class imports no TensorFlow: `of_run` does, later.
 
+    Args:
+        predictor: The `Predictor` of the app's `predict`.
+
     Attributes:
         title: Of the app.
         lead: What to do on the page, in a sentence.
@@ -51,10 +56,14 @@ class Service:
     Answer: type
     streams = False
 
+    def __init__(self, predictor):
+        self.predictor = predictor
+
     @classmethod
     def of_run(cls, run: runs.Run) -> typing.Self:
         """Load the model of a run."""
-        raise NotImplementedError
+        predict = importlib.import_module(f"apps.{run.app}.predict")
+        return cls(predict.Predictor.of_run(run))
 
     @classmethod
     def examples(cls, run: runs.Run) -> Sequence[str]:
@@ -65,6 +74,9 @@ class Service:
     def live_fps(cls, run: runs.Run) -> float:
         """Return frames a second that `live` takes; 0: not live."""
         return 0.0
+
+    def warm(self, run: runs.Run) -> None:
+        """Compute once, so that what is compiled delays no request."""
 
     def prepare(self, request) -> typing.Any:
         """Do what needs no model, such as decoding a picture, in any thread.
@@ -96,6 +108,21 @@ class Service:
     def prepare_frame(self, content: bytes) -> typing.Any:
         """Decode a frame of a live video, in any thread."""
         raise NotImplementedError
+
+
+class TextService(Service):
+    """How the runs of an app are served that takes a text and answers once."""
+
+    @classmethod
+    def examples(cls, run):
+        """Return the inputs of `samples.txt`."""
+        return samples(run)
+
+    def warm(self, run):
+        """Answer the first example."""
+        text = next(iter(self.examples(run)), "a")
+        with contextlib.suppress(DataError):
+            self([self.prepare(self.Request(text=text))])
 
 
 def upload(request: type) -> dataclasses.Field | None:

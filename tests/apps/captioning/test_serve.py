@@ -26,12 +26,20 @@ def asked(pictures):
 
 @pytest.fixture(scope="module")
 def service(captioner):
-    return Service(captioner)
+    service = Service(captioner)
+    service.warm(None)
+    return service
 
 
 @pytest.fixture(scope="module")
 def answers(service, asked):
     return service([service.prepare(request) for request in asked])
+
+
+def test_a_first_request_compiles_nothing(service, asked):
+    compiled = list(service.predictor.compiled)
+    service([service.prepare(asked[0])])
+    assert list(service.predictor.compiled) == compiled
 
 
 def test_answers_are_the_captions(service, pictures, answers):

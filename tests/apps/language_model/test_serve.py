@@ -10,29 +10,29 @@ from tests.apps.tools import conforms
 
 @pytest.fixture(scope="module")
 def service(predictor):
-    return Service(predictor)
+    service = Service(predictor)
+    service.warm(None)
+    return service
+
+
+def test_a_first_request_compiles_nothing(service):
+    compiled = list(service.predictor.compiled)
+    list(service.stream(Request("the ", length=2, seed=1)))
+    assert list(service.predictor.compiled) == compiled
 
 
 def test_each_answer_has_a_token_more(service):
     predictor = service.predictor
-    request = Request("the ", length=12, temperature=0.71, seed=3)
+    request = Request("the ", length=12, temperature=0.81, seed=3)
     answers = list(service.stream(request))
     assert all(conforms(a, openapi.schema(Answer)) for a in answers)
     *steps, last = answers
     assert [a["tokens"] for a in steps] == list(range(1, len(steps) + 1))
     assert [a["finished"] for a in answers] == [False] * len(steps) + [True]
-    search = Search(sample=True, temperature=0.7, seed=3)
+    search = Search(sample=True, temperature=0.8, seed=3)
     (prompt,) = predictor.prompts(["the"])
     drawn = list(predictor.drawn(prompt, search, 12))
     assert last["continuation"] == predictor.text(drawn, "the")
     html = server.rendered(Service, request, steps[0])
     assert "▍" in html
     assert "▍" not in server.rendered(Service, request, last)
-
-
-def test_another_seed_compiles_nothing(service):
-    begin = dict(length=2, temperature=0.7)
-    list(service.stream(Request("", seed=0, **begin)))
-    compiled = len(service.predictor.compiled)
-    list(service.stream(Request("", seed=1, **begin)))
-    assert len(service.predictor.compiled) == compiled

@@ -44,6 +44,10 @@ def test_the_page_shows_label_bars_and_words(answers):
     assert "No word to read." in empty
 
 
+def test_a_run_is_loaded_by_its_predictor(trained, loaded, predictor):
+    assert Service.of_run(trained.run).predictor is predictor
+
+
 def test_examples_are_texts_of_the_run(trained):
     examples = Service.examples(trained.run)
     assert examples

@@ -16,13 +16,21 @@ TEXTS = ("five two three.", "", "zero.")
 
 
 @pytest.fixture(scope="module")
-def service(predictor):
-    return Service(predictor)
+def service(predictor, trained):
+    service = Service(predictor)
+    service.warm(trained.run)
+    return service
 
 
 @pytest.fixture(scope="module")
 def answers(service):
     return service([Request(text, n) for n, text in enumerate(TEXTS, 2)])
+
+
+def test_a_first_request_compiles_nothing(service):
+    compiled = list(service.predictor.compiled)
+    service([Request(TEXTS[0])])
+    assert list(service.predictor.compiled) == compiled
 
 
 def test_answers_are_the_translations(service, answers):

@@ -17,7 +17,9 @@ from tests.apps.tools import conforms
 
 @pytest.fixture(scope="module")
 def service(opened):
-    return Service.of_run(opened)
+    service = Service.of_run(opened)
+    service.warm(opened)
+    return service
 
 
 def test_labels_come_chunk_by_chunk_and_are_those_of_predict(service, one):

@@ -5,7 +5,8 @@ const $ = (id) => document.getElementById(id);
 const form = $("form"), output = $("output"), status = $("status");
 const file = form.querySelector("input[type=file]");
 const text = form.querySelector("textarea");
-let running = null, chosen = null, answered = false;
+const LOADING = "Loading the model …", WORKING = "Working …";
+let running = null, chosen = null, loaded = false;
 
 function fail(where, line) {
   where.textContent = line;
@@ -25,6 +26,19 @@ function body() {
   }
   return ["?" + new URLSearchParams(values), {body: chosen,
     headers: {"Content-Type": "application/octet-stream"}}];
+}
+
+async function load() {
+  const hint = status.textContent;
+  status.textContent = LOADING;
+  try {
+    const response = await fetch("/ready" + location.pathname);
+    if (!response.ok) fail($("error"), (await response.json()).error);
+  } catch {
+    fail($("error"), "the server does not answer");
+  }
+  loaded = true;
+  if (status.textContent === LOADING) status.textContent = running ? WORKING : hint;
 }
 
 async function* lines(response) {
@@ -49,7 +63,7 @@ async function send() {
   }
   const mine = running = new AbortController();
   const begun = performance.now();
-  status.textContent = answered ? "Working …" : "Working; the first time, the model is loaded, too …";
+  status.textContent = loaded ? WORKING : LOADING;
   output.setAttribute("aria-busy", "true");
   $("stop").hidden = false;
   try {
@@ -61,7 +75,6 @@ async function send() {
       if (line.error) throw new Error(line.error);
       output.innerHTML = line.html;  // the server has escaped it
       output.hidden = false;
-      answered = true;
     }
     const taken = performance.now() - begun;
     status.textContent = taken < 1000 ? `${Math.round(taken)} ms` : `${(taken / 1000).toFixed(1)} s`;
@@ -115,6 +128,8 @@ if (file) {
     });
   }
 }
+
+load();
 
 // Live video: a frame is sent when the answer to the one before has come.
 if ($("live")) {

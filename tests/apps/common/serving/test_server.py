@@ -231,6 +231,14 @@ def test_what_takes_too_long_is_504(client, echo, monkeypatch):
     )
 
 
+def test_who_opens_a_page_is_told_when_the_model_is_warm(client, echo):
+    warmed = []
+    echo.warm = lambda run: warmed.append(run.name)
+    assert client.get(f"/ready{RUN}").status_code == 204
+    assert warmed == ["a run"]
+    assert client.get("/ready/echo/none").status_code == 404
+
+
 def test_a_model_that_cannot_be_loaded_is_tried_again(
     client, echo, monkeypatch
 ):
@@ -238,11 +246,14 @@ def test_a_model_that_cannot_be_loaded_is_tried_again(
         raise cli.UserError("model.keras is damaged")
 
     monkeypatch.setattr(toy.Service, "of_run", classmethod(fails))
-    answer = client.post(API, json={"text": "a"})
-    assert (answer.status_code, answer.json()) == (
-        422,
-        {"error": "model.keras is damaged"},
-    )
+    for answer in (
+        client.get(f"/ready{RUN}"),
+        client.post(API, json={"text": "a"}),
+    ):
+        assert (answer.status_code, answer.json()) == (
+            422,
+            {"error": "model.keras is damaged"},
+        )
     monkeypatch.setattr(
         toy.Service, "of_run", classmethod(lambda cls, run: echo)
     )

@@ -7,6 +7,7 @@ import pytest
 
 from apps.common.serving import service
 from data_pipelines.files.errors import DataError
+from tests.apps.common.serving import toy
 from tests.apps.common.serving.toy import Picture, Request
 
 
@@ -67,3 +68,17 @@ def test_samples_are_the_inputs_of_one_epoch(tmp_path):
         "\nepoch 2\nthree\tx\n"
     )
     assert service.samples(run) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("examples", "sizes"), [(["b", "c"], [1]), ([], [1]), (["odd"], [])]
+)
+def test_an_example_makes_a_service_of_texts_warm(examples, sizes):
+    class Echo(toy.Service, service.TextService):
+        @classmethod
+        def examples(cls, run):
+            return examples
+
+    echo = Echo()
+    echo.warm(None)
+    assert echo.sizes == sizes
