@@ -190,12 +190,10 @@ def main(options: Options) -> None:
     for name, one in ensemble.each(opened, Predictor.of_run, captioner):
         name = f"{name} ({options.split})"
         rows[name], _ = score(one, split, search, options.meteor)
-    metrics = rows[name]
     ensemble.keep_scores(opened, rows, options.split, (dataset, data_path))
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)
-    columns = [name for name in (*scores.METRICS, "meteor") if name in metrics]
-    echo(tables.text(rows, columns))
+    echo(tables.text(rows, [*scores.METRICS, "meteor"]))
     for name, signature in scores.signatures(options.meteor).items():
         echo(f"{name}: {signature}")
 

@@ -14,14 +14,14 @@ tabulate.MIN_PADDING = 0
 def text(
     rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
 ) -> str:
-    """Return a table for the terminal.
+    """Return a table for the terminal, without columns that no row has.
 
     Args:
         rows: Dict of name -> dict of column -> number, string or `None`.
         columns: Names of the columns, in order.
         first: Heading of the column of names.
     """
-    return _table([first, *columns], _cells(rows, columns), "simple")
+    return _table(*_cells(rows, columns, first), "simple")
 
 
 def confusion(matrix: np.ndarray, labels: Sequence[str]) -> str:
@@ -37,7 +37,7 @@ def html(
     rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
 ) -> str:
     """Return the same table as HTML; all text in it is escaped."""
-    table = _table([first, *columns], _cells(rows, columns), "html")
+    table = _table(*_cells(rows, columns, first), "html")
     # The style of the pages aligns them; one in a cell is escaped.
     return re.sub(' style="[^"]*"', "", table)
 
@@ -73,8 +73,14 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _cells(rows, columns):
-    return [
+def _cells(rows, columns, first):
+    """Return the head and the rows of a table."""
+    columns = [
+        c
+        for c in columns
+        if any(row.get(c) is not None for row in rows.values())
+    ]
+    return [first, *columns], [
         [number(name), *(number(row.get(c)) for c in columns)]
         for name, row in rows.items()
     ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 from apps.common import (
     checks,
@@ -12,6 +13,7 @@ from apps.common import (
     runs,
     transfer,
 )
+from data_pipelines.files import splits
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.forecasting.pipeline", "SOURCES")
@@ -204,7 +206,11 @@ class Config(distributed.Flags):
             yield f"{names} value_column", f"with --dataset {self.dataset}"
         if self.covariates == "none":
             yield "known_covariates", "with --covariates none"
-        if self.origins == 1:
+        folder = Path(self.data_path)
+        files = (
+            splits.scan(folder) if self.data_path and folder.is_dir() else ()
+        )
+        if self.origins == 1 and not {"valid", "test"}.intersection(files):
             yield "stride", "with --origins 1 and without a test file"
         if self.model != "rnn":
             yield "cell", f"with --model {self.model}"
@@ -245,11 +251,6 @@ class Config(distributed.Flags):
             raise cli.UserError(
                 "--model hmm forecasts all steps from its filtered state:"
                 " --horizon-mode recursive is not for it"
-            )
-        if self.context and self.context < self.season:
-            raise cli.UserError(
-                f"--context {self.context} is shorter than the season of"
-                f" {self.season}; expected at least one season"
             )
 
 

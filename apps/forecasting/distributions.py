@@ -10,10 +10,11 @@ Letters of shapes: B batch, H horizon, P numbers of a step, Q levels.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 from scipy import stats
 
 from data_pipelines.forecasting.datasets import LEVELS
@@ -64,6 +65,37 @@ def raw_spread(output: str, deviation: np.ndarray) -> np.ndarray:
     if output == "point":
         return 0 * deviation
     return np.log(np.expm1(np.minimum(deviation, 30)))
+
+
+def learned_spread(output: str, steps: int) -> Callable:
+    """Return a layer `spread`, numbers beside a location, as a function.
+
+    It takes a location `(B, N)` to numbers `(B, N, P)`, or `(B, N, 1)` where
+    they are a scale, which are the same for every window.
+
+    Args:
+        output: One of `OUTPUTS`.
+        steps: N of a model that forecasts them at once, or 1.
+    """
+    numbers = 1 if output in _STANDARD else width(output)
+    layer = layers.Dense(
+        steps * numbers, kernel_initializer="zeros", name="spread"
+    )
+
+    def spread(location):
+        if steps == 1:
+            return layer(0 * location[:, :, None])
+        x = layer(0 * location[:, :1])
+        return layers.Reshape((steps, numbers))(x)
+
+    return spread
+
+
+def around(output: str, location, spread):
+    """Return the raw numbers of a location `(B, N)` and its spread."""
+    if output in _STANDARD:
+        return ops.concatenate([location[:, :, None], spread], axis=-1)
+    return location[:, :, None] + spread
 
 
 def quantiles(output: str, values) -> np.ndarray:

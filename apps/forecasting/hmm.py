@@ -1,4 +1,4 @@
-"""A hidden Markov model with Gaussian emissions, as a network sees it.
+"""A hidden Markov model with Gaussian emissions, as a network.
 
     (1)  a_1(k)   = p_k b_1(k)
     (2)  a_t(k)   = sum_j a_(t-1)(j) A_jk b_t(k)
@@ -12,12 +12,93 @@ Letters of shapes: B batch, T values, K states, H horizon.
 """
 
 import math
+import warnings
+from collections.abc import Callable
 
+import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
-# Values that Baum-Welch reads: more would tell it nothing new.
-MOST_VALUES = 100_000
+from apps.common import cli
+from data_pipelines.forecasting import Datasets
+
+from . import distributions
+from .config import Config
+from .inputs import Shape
+
+# Batches and values that Baum-Welch reads: more would tell it nothing new.
+_MOST_BATCHES = 200
+_MOST_VALUES = 100_000
+
+
+def network(config: Config, shape: Shape) -> Callable:
+    """Return a function of a window and features to raw numbers `(B, H, P)`."""
+    size = config.states
+
+    def parameter(name, width):
+        layer = layers.Dense(width, use_bias=False, trainable=False, name=name)
+        return lambda window: layer(0 * window.z[:1, :1] + 1)[0]
+
+    start, transition = (
+        parameter("start", size),
+        parameter("transition", size * size),
+    )
+    means, deviations = parameter("means", size), parameter("deviations", size)
+    spread = distributions.learned_spread(config.output, shape.horizon)
+
+    def forward(window, known):
+        values, observed = _emitted(
+            window.z, window.observed, config.residual, shape.season
+        )
+        between = ops.reshape(transition(window), (size, size))
+        m, d = means(window), deviations(window)
+        logs = log_densities(values, observed, m, d)
+        state, _ = filtered(logs, start(window), between)
+        mean, deviation = forecast(state, between, m, d, shape.horizon)
+        x = spread(mean)
+        if config.output in ("gaussian", "student_t"):
+            x = x + ops.log(ops.expm1(ops.minimum(deviation, 30.0)))[:, :, None]
+        elif config.output == "quantiles":
+            standard = distributions.raw_spread("quantiles", np.ones(1))
+            x = x + deviation[:, :, None] * standard.astype("float32")
+        return distributions.around(config.output, mean, x)
+
+    return forward
+
+
+def _emitted(z, observed, residual, season):
+    """Return the values `(B, C)`, or their changes over a season.
+
+    Return where they are observed, too.
+    """
+    if not residual:
+        return z, observed
+    both = observed[:, season:] * observed[:, :-season]
+    return (z[:, season:] - z[:, :-season]) * both, both
+
+
+def fit(
+    forecaster: keras.Model,
+    scaled: keras.Model,
+    config: Config,
+    data: Datasets,
+) -> None:
+    """Set the model by Baum-Welch on training windows without gaps."""
+    values = []
+    for batch in data.train.planner.plan(config.seed, 0)[:_MOST_BATCHES]:
+        inputs, _ = data.train.fetch(batch, 0)
+        z, observed, *_ = scaled.predict_on_batch(inputs["series"])
+        z, observed = _emitted(z, observed, config.residual, data.season)
+        values.append(z[observed.all(axis=1)])
+    sequences = np.concatenate(values)
+    if not len(sequences):
+        raise cli.UserError(
+            "--model hmm: every window of train has missing values; try a"
+            " smaller --context, or --model rnn"
+        )
+    fitted = baum_welch(sequences, config.states, config.seed)
+    for name, value in fitted.items():
+        forecaster.get_layer(name).set_weights([np.reshape(value, (1, -1))])
 
 
 def log_densities(values, observed, means, deviations):
@@ -86,9 +167,13 @@ def baum_welch(sequences: np.ndarray, states: int, seed: int) -> dict:
     from hmmlearn.hmm import GaussianHMM
 
     sequences = np.asarray(sequences, "float64")
-    sequences = sequences[: max(1, MOST_VALUES // sequences.shape[1])]
+    sequences = sequences[: max(1, _MOST_VALUES // sequences.shape[1])]
     fitted = GaussianHMM(states, n_iter=50, random_state=seed)
-    fitted.fit(sequences.reshape(-1, 1), [sequences.shape[1]] * len(sequences))
+    with warnings.catch_warnings():
+        # Fewer different values than states.
+        warnings.simplefilter("ignore")
+        lengths = [sequences.shape[1]] * len(sequences)
+        fitted.fit(sequences.reshape(-1, 1), lengths)
     # A start of zero would forbid a state for good.
     start = fitted.startprob_ + 1e-3
     return {

@@ -6,7 +6,8 @@
 Written are `forecast.csv`, a row for each series and step with the mean and the
 quantiles, and `charts.svg`. Each forecast begins behind the last value of its
 series; rows behind it, without values, may hold covariates that are known. A
-series shorter than the context is forecast by what there is of it.
+series shorter than the context is forecast by what there is of it, and one
+without any value is left out and listed.
 """
 
 from apps.common import cli
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-import rnn_layers  # noqa: F401 (the saved model is made of its layers)
+import rnn_layers
 from apps.common import ensemble, runs
 from data_pipelines import forecasting as pipeline
 from data_pipelines.files.table_writer import writing
@@ -132,13 +133,15 @@ def main(options: Options) -> None:
                 "it forecasts another horizon or other series",
             )
     split = windows[0]
-    quantiles = np.mean(
-        [
-            member.forecaster.of_split(own)
-            for member, own in zip(members, windows, strict=True)
-        ],
-        axis=0,
-    )
+    # Of a batch or two, compiling loops would take longer than running them.
+    with rnn_layers.plain_loops():
+        quantiles = np.mean(
+            [
+                member.forecaster.of_split(own)
+                for member, own in zip(members, windows, strict=True)
+            ],
+            axis=0,
+        )
     for note in split.store.notes:
         echo(f"note     {note}")
     folder = Path(options.output or opened[0].file("forecasts"))

@@ -19,7 +19,7 @@ import numpy as np
 from apps.common import checkpoint, compilation, faults, runs, transfer
 from apps.common.tensorboard import TensorBoard
 
-from . import evaluate, export, model, scores, show
+from . import evaluate, export, inputs, model, scores, show
 from .inference import Forecaster
 from .predict import Predictor
 
@@ -52,9 +52,9 @@ def train(config: Config) -> dict:
         compiles = config.model == "rnn" and compilation.pays_off(
             epochs * steps
         )
-        periods = model.periods_of(origin, config, data)
+        periods = inputs.periods_of(origin, config, data)
         runs.keep_lines(run, "periods.txt", map(str, periods))
-        models = model.build(config, data, compiles, periods)
+        models = model.build(config, data, periods, compiles)
         model.initialize(models, config, data)
         transfer.transfer(
             origin, models.forecaster, model.names(origin, config, data)

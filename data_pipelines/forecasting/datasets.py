@@ -263,23 +263,21 @@ class Datasets(BatchedDatasets[Split]):
             pairs = zip(
                 self.store.covariate_names, self.train.known, strict=True
             )
-            listed = (
-                f"{n} (known ahead)" if known else n for n, known in pairs
-            )
-            lines.append(f"columns  {', '.join(listed)}")
+            names = (f"{n} (known ahead)" if known else n for n, known in pairs)
+            lines.append(f"columns  {', '.join(names)}")
         reasons = sorted(set(self.left_out.values()))
         for reason in reasons:
             names = [n for n, why in self.left_out.items() if why == reason]
-            lines.append(f"note     left out, {reason}: {_listed(names)}")
+            lines.append(f"note     left out, {reason}: {listed(names)}")
         if self.constant:
             lines.append(
                 "note     constant, without MASE and left out of its mean: "
-                f"{_listed(self.constant)}"
+                f"{listed(self.constant)}"
             )
         return lines + [f"note     {note}" for note in self.store.notes]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Return how many series there are, and the names of the first."""
     more = ", ..." if len(names) > _MOST_NAMED else ""
     return f"{len(names):,} ({', '.join(names[:_MOST_NAMED])}{more})"

@@ -39,6 +39,7 @@ from data_pipelines.forecasting.datasets import (
     Split,
     Store,
     Windows,
+    listed,
 )
 from data_pipelines.forecasting.demo import generator as demo
 from data_pipelines.forecasting.frequency import Frequency
@@ -101,6 +102,11 @@ def make_datasets(
     store, lengths = _store(request, paths, covariates)
     season = season or store.frequency.season
     context = context or usual_context(season, horizon)
+    if context < season:
+        raise DataError(
+            f"--context {context} is shorter than the season of {season}; "
+            "expected at least one season, or another --season"
+        )
     stride = stride or horizon
     unknown = set(known_covariates) - set(store.covariate_names)
     if unknown:
@@ -126,6 +132,12 @@ def make_datasets(
         room = ends[series, index] - first
         counts = np.maximum((room - horizon) // step + 1, np.minimum(room, 1))
         planner = Windows(series, first, counts, step, batch_size, most_steps)
+        if not len(planner):
+            raise DataError(
+                f"{paths.get(name, paths['train'])}: {name} has no value of a "
+                "series that can be trained on; expected the same names of "
+                "series in all files"
+            )
         parts[name] = Split(
             store,
             planner,
@@ -193,6 +205,10 @@ def latest(
     series = np.flatnonzero(first)
     if not len(series):
         raise DataError(f"{next(iter(paths.values()))}: has no value")
+    empty = [store.names[s] for s in np.flatnonzero(first == 0)]
+    if empty:
+        note = f"left out, without a value: {listed(empty)}"
+        store = dataclasses.replace(store, notes=[*store.notes, note])
     numbers = {name: i for i, name in enumerate(names, 1)}
     return Split(
         store,

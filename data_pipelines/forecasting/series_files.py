@@ -30,6 +30,8 @@ COLUMNS = {
     ),
     "value": ("y", "target", "values"),
 }
+# Models compute in float32, which holds sums of the squares of such values.
+LARGEST = 1e16
 MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".")
 
 
@@ -138,11 +140,11 @@ def number(cell: Any, where: str, column: str) -> float:
         ) from None
     if math.isnan(value):
         return value
-    # What float32 cannot hold, which models compute in, is infinite, too.
-    if abs(value) > 3e38:
+    if abs(value) > LARGEST:
         raise DataError(
-            f"{where}: {cell} in the column {column!r} is infinite; expected a "
-            "finite number, or an empty cell where it is missing"
+            f"{where}: {cell} in the column {column!r} is infinite or too "
+            f"large; expected a number up to {LARGEST:g}, or an empty cell "
+            "where it is missing"
         )
     return value
 

@@ -17,6 +17,13 @@ def test_a_table_lines_up_its_columns():
     assert lines[2].index("0.5000") + 6 == lines[3].index("1,234") + 5
 
 
+def test_a_column_that_no_row_has_is_left_out():
+    rows = {"ours": {"a": 0.5, "b": None}, "theirs": {"c": 0}}
+    head = tables.text(rows, ["a", "b", "c", "d"]).splitlines()[0]
+    assert head.split() == ["a", "c"]
+    assert "<th>b" not in tables.html(rows, ["a", "b"])
+
+
 def test_a_name_of_several_lines_stays_on_its_line():
     table = tables.text({"a\nb\tc": {"x\ny": "d\u2028e"}}, ["x\ny"])
     assert table.splitlines()[2].split() == ["a", "b", "c", "d", "e"]

@@ -80,7 +80,7 @@ def test_gaps_are_missing_and_leading_ones_left_out(make):
 
 def test_dates_name_their_frequency(make):
     rows = [f"a,2026-01-{day:02},{day}" for day in range(1, 31)]
-    data = make(train=rows)
+    data = make(train=rows, options={"context": 7})
     assert "every 1 day, inferred; season of 7" in "\n".join(data.report())
 
 
@@ -112,7 +112,7 @@ def test_covariates_of_the_future_are_hidden_unless_known(make):
 
 
 def test_what_comes_behind_the_last_value(make, tmp_path):
-    make(train=[*numbers(30), "a,30,", "b,4,1"])
+    make(train=[*numbers(30), "a,30,", "b,4,1", "c,4,"])
     split = latest(
         "files", tmp_path, cache_path=tmp_path / "cache", context=5, horizon=3,
         batch_size=4, names=["x", "b"], covariates=[],
@@ -125,6 +125,7 @@ def test_what_comes_behind_the_last_value(make, tmp_path):
     np.testing.assert_array_equal(inputs["time"], [30, 5])
     np.testing.assert_array_equal(inputs["id"], [0, 2])
     assert np.isnan(targets).all()
+    assert split.store.notes == ["left out, without a value: 1 (c)"]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,14 @@ def test_what_comes_behind_the_last_value(make, tmp_path):
         (
             {"train": numbers(30), "test": ["a,2026-01-01,1"]},
             "its times are dates, those of",
+        ),
+        (
+            {"train": numbers(30), "test": numbers(3, 30, "b")},
+            "test.csv: test has no value of a series that can be trained on",
+        ),
+        (
+            {"train": numbers(30), "options": {"season": 6}},
+            "--context 5 is shorter than the season of 6; expected at least",
         ),
         (
             {"train": [*numbers(5), "a,1000000,3"]},
