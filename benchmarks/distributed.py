@@ -27,6 +27,7 @@ import tempfile
 from pathlib import Path
 
 from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
 
 # Flags of each app, and the flag that says how large a batch is.
 APPS = {
@@ -57,16 +58,20 @@ def train(app, batch, processes, cores, options, folder):
     # Keras says how many steps an epoch has, TensorBoard how fast it was.
     steps = int(re.search(r"^(\d+)/\1 - ", done.stdout, re.MULTILINE)[1])
     run = Path(folder, app, name)
-    events = event_accumulator.EventAccumulator(str(run / "train"))
-    events.Reload()
-    speeds = [
-        float(event.tensor_proto.float_val[0])
-        for event in events.Tensors("examples_per_second")
-    ]
     metrics = json.loads((run / "metrics.json").read_text())
     examples = metrics["examples"]["train"] / steps
     size = 4 * metrics["trainable_parameters"]
-    return examples / statistics.median(speeds[1:]), size
+    return examples / statistics.median(speeds(run)[1:]), size
+
+
+def speeds(run: Path) -> list[float]:
+    """Return the examples per second of each epoch of a run."""
+    events = event_accumulator.EventAccumulator(str(run / "train"))
+    events.Reload()
+    return [
+        float(tensor_util.make_ndarray(event.tensor_proto))
+        for event in events.Tensors("examples_per_second")
+    ]
 
 
 def expected(size: int, seconds: float) -> list[str]:
@@ -96,16 +101,19 @@ def main() -> None:
     parser.add_argument("--cache-path", default="data/cache")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
-    measured, computed = [], []
+    computed = []
+    print("| app | step of one | of two | ratio | communication |")
+    print("|---|---|---|---|---|")
     for app in options.apps:
         batch = APPS[app][2]
         with tempfile.TemporaryDirectory() as folder:
             one, size = train(app, batch, 1, cores[:1], options, folder)
             two, _ = train(app, batch, 2, cores, options, folder)
             half, _ = train(app, batch // 2, 1, cores[:1], options, folder)
-        measured.append(
+        print(
             f"| {app} | {1e3 * one:.0f} ms | {1e3 * two:.0f} ms |"
-            f" {one / two:.2f} x | {max(1 - half / two, 0):.0%} |"
+            f" {one / two:.2f} x | {max(1 - half / two, 0):.0%} |",
+            flush=True,
         )
         computed += [
             "",
@@ -117,9 +125,7 @@ def main() -> None:
             "|---|" + "---|" * len(GIGABITS),
             *expected(size, one),
         ]
-    print("| app | step of one | of two | ratio | communication |")
-    print("|---|---|---|---|---|")
-    print(*measured, *computed, sep="\n")
+    print(*computed, sep="\n")
 
 
 if __name__ == "__main__":

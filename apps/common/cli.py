@@ -383,7 +383,8 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line.
 
     Args:
-        config_class: The dataclass.
+        config_class: The dataclass; its `absent`, if any, says of flags that it
+            lacks and others have, why: flag -> reason.
         presets: Name -> dict of fields.
         all: Whether the help shows the rare flags, too.
     """
@@ -399,6 +400,7 @@ class _Parser(argparse.ArgumentParser):
                 prog, max_help_position=30
             ),
         )
+        self.absent = getattr(config_class, "absent", {})
         program = Path(sys.argv[0])
         if program.is_relative_to(ROOT / "apps"):
             program = program.relative_to(ROOT).with_suffix("")
@@ -436,6 +438,8 @@ class _Parser(argparse.ArgumentParser):
             for old, new in _renamed_flags():
                 if word == old and new in known:
                     self.error(f"{old} is now {new}")
+            if word in self.absent:
+                self.error(f"there is no {word}: {self.absent[word]}")
             kind = "flag" if word.startswith("-") else "word"
             self.error(
                 f"unknown {kind} {word}; {did_you_mean(word, known, 'flags')}"

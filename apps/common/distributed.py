@@ -162,6 +162,8 @@ class Machines:
         engine: What trains, in words; empty if it is this process.
         shard: (process, processes) that share each batch.
         rows: Batches whose size is free have a multiple of so many rows.
+        few_shapes: Whether each shape of a batch costs a compilation, and must
+            not depend on the rows that one process makes.
         folder: Of a worker, which stands in for the run.
     """
 
@@ -169,6 +171,7 @@ class Machines:
     folder = None
     shard = 0, 1
     rows = 1
+    few_shapes = False
 
     def few(self, widths: int) -> int:
         """Return how many widths batches may have, instead of `widths`."""
@@ -323,6 +326,8 @@ def total(tensor):
 
 class Distributed(Machines):
     """What the starting process and its workers have in common."""
+
+    few_shapes = True
 
     def __init__(self, devices: int):
         self.rows = math.lcm(_ROWS, devices)

@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -160,21 +161,8 @@ class Worker(distributed.Distributed):
         self._compare(about)
 
     def _compare(self, about):
-        every = [
-            json.loads(text) for text in _gather(json.dumps(about).encode())
-        ]
-        for rank, other in enumerate(every):
-            names = [n for n in other if other[n] != every[0].get(n)]
-            names += [n for n in every[0] if n not in other]
-            if names:
-                # A digest says nothing to a reader.
-                what = ", ".join(
-                    name
-                    if len(str(other.get(name))) == 64
-                    else f"{name} ({other.get(name)}, not {every[0].get(name)})"
-                    for name in names
-                )
-                raise UserError(f"rank {rank} has not what rank 0 has: {what}")
+        every = _gather(json.dumps(about).encode())
+        check_equal([json.loads(text) for text in every])
 
     def compare(self, run, datasets):
         digests = {
@@ -263,6 +251,30 @@ class _Report(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.worker.report(logs or {}, self.model)
+
+
+def check_equal(abouts: Sequence[Mapping[str, object]]) -> None:
+    """Refuse ranks that differ from rank 0.
+
+    Args:
+        abouts: What is known of each rank: name -> value, or digest.
+
+    Raises:
+        UserError: The first one that differs, and in what.
+    """
+    first = abouts[0]
+    for rank, other in enumerate(abouts):
+        names = [n for n in other if other[n] != first.get(n)]
+        names += [n for n in first if n not in other]
+        if names:
+            # A digest says nothing to a reader.
+            what = ", ".join(
+                name
+                if len(str(other.get(name))) == 64
+                else f"{name} ({other.get(name)}, not {first.get(name)})"
+                for name in names
+            )
+            raise UserError(f"rank {rank} has not what rank 0 has: {what}")
 
 
 def _gather(data: bytes) -> list[bytes]:

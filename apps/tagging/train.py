@@ -50,6 +50,7 @@ def train(config: Config) -> dict:
             max_characters=config.max_characters,
             encoding=config.encoding,
             widths=run.machines.few(pipeline.WIDTHS),
+            equal_characters=run.machines.few_shapes,
             adapt=origin and origin.words(*config.vocabularies),
         )
         runs.keep_lines(run, "vocabulary.txt", data.features.words.words)

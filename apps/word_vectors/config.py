@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from apps.common import checks, cli, faults, formats, runs, text_input
+from apps.common import (
+    checks,
+    cli,
+    distributed,
+    faults,
+    formats,
+    runs,
+    text_input,
+)
 
 SOURCES = cli.constant("data_pipelines.word_vectors.pipeline", "SOURCES")
 
@@ -95,6 +103,11 @@ class Config:
         at_least=1,
     )
     preset: str = ""
+
+    absent = dict.fromkeys(
+        map(cli.dashed, distributed.NAMES),
+        "word vectors train on all cores of one machine",
+    )
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""

@@ -49,7 +49,7 @@ class Forms:
         ids: `(F,)` int32, in the vocabulary.
         shapes: `(F,)` int32.
         characters: `(F, C)` int32.
-        widths: `(F,)`, characters of each.
+        widths: `(F,)`, characters that a batch with it must have room for.
         hidden: `(F,)`, in what share of batches it is unknown in training: of a
             word that train has c times 1 / (1 + c).
     """
@@ -63,18 +63,32 @@ class Forms:
 
     @classmethod
     def of(
-        cls, words: Sequence[str], features: Features, counts: Counter
+        cls,
+        words: Sequence[str],
+        features: Features,
+        counts: Counter,
+        equal_widths: bool = False,
     ) -> "Forms":
-        """Return the features of words, and of how often train has them."""
+        """Return the features of words, and of how often train has them.
+
+        Args:
+            words: The words, each once or more often.
+            features: How they are encoded.
+            counts: How often train has each word.
+            equal_widths: Whether all take as much room as the longest.
+        """
         forms = list(dict.fromkeys(words))
         arrays = features.of_words(tf.constant(forms, tf.string))
         ids, shapes, characters = (array.numpy() for array in arrays)
+        widths = (characters != PADDING).sum(axis=1)
+        if equal_widths:
+            widths[:] = characters.shape[1]
         return cls(
             {form: number for number, form in enumerate(forms)},
             ids.astype(np.int32),
             shapes.astype(np.int32),
             characters.astype(np.int32),
-            (characters != PADDING).sum(axis=1),
+            widths,
             np.array([1 / (1 + counts[form]) for form in forms]),
         )
 

@@ -93,6 +93,7 @@ def make_datasets(
     vocabulary_size: int = 100_000,
     max_characters: int = 20,
     widths: int = WIDTHS,
+    equal_characters: bool = False,
     encoding: str = "",
     known: Known | None = None,
     adapt: Callable[..., tuple] | None = None,
@@ -117,6 +118,8 @@ def make_datasets(
         vocabulary_size: Most words the vocabulary may have.
         max_characters: Longer words are read at both ends.
         widths: How many different lengths batches may have.
+        equal_characters: Whether all batches have room for equally many
+            characters of a word, and not for those of their longest.
         encoding: Of the files; empty: UTF-8, or as their marks say.
         known: What an old run knows, instead of what train has. A folder then
             needs no train file; the splits it has not are empty.
@@ -173,7 +176,7 @@ def make_datasets(
             else [],
         )
     words = [w for part in sentences.values() for s in part for w in s.words]
-    forms = Forms.of(words, known.features, counts)
+    forms = Forms.of(words, known.features, counts, equal_characters)
     planners = _planners(sentences, widths, batch_size)
     return Datasets(
         **{

@@ -1,10 +1,18 @@
-"""What is computed of several machines."""
+"""What is read of a run, and computed of several machines."""
 
 import re
 
 import pytest
+import tensorflow as tf
 
 from benchmarks import distributed
+
+
+def test_speeds_are_those_of_the_event_files(tmp_path):
+    with tf.summary.create_file_writer(str(tmp_path / "train")).as_default():
+        for step, speed in enumerate((3.0, 7.5)):
+            tf.summary.scalar("examples_per_second", speed, step)
+    assert distributed.speeds(tmp_path) == [3.0, 7.5]
 
 
 def test_all_reduce_times_are_those_of_a_ring():

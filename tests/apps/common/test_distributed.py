@@ -9,6 +9,7 @@ import pytest
 from apps.common import cli, distributed
 from apps.sentiment.config import Config
 from apps.translation.config import Config as TranslationConfig
+from apps.word_vectors.config import Config as WordVectorsConfig
 from tests.apps import ranks, reviews, translations, videos
 from tests.apps.tools import ROOT, log_of, run_module
 from tests.test_architecture import RECURRENT
@@ -67,6 +68,17 @@ def test_every_app_trains_where_the_flags_say(app):
     assert "run.machines.fit(" in text
     assert "run.machines.shard" in text
     assert 'set_dtype_policy(f"mixed_{config.mixed_precision}")' in text
+
+
+def test_word_vectors_say_why_they_have_no_such_flag(capsys):
+    for flag in ("--devices", "--distribute", "--join-timeout"):
+        with pytest.raises(SystemExit) as error:
+            cli.parse(WordVectorsConfig, None, [flag, "2"])
+        assert error.value.code == 2
+        assert capsys.readouterr().err == (
+            f"error: there is no {flag}: word vectors train on all cores of"
+            " one machine\n"
+        )
 
 
 def test_without_jax_one_line_says_how_to_install_it(monkeypatch):

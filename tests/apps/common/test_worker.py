@@ -14,6 +14,7 @@ from tests.apps import (
     videos,
 )
 from tests.apps.ranks import needs_jax
+from tests.apps.tagging import tiny
 from tests.apps.tools import log_of, run_module
 
 
@@ -42,11 +43,35 @@ APPS = {
         lambda folder: texts.write_text(folder / "text"),
         texts.flags,
     ),
+    "tagging": (tiny.write_requests, tiny.flags),
     "video_labeling": (
         lambda folder: videos.write_videos(folder / "clips", (12, 3, 3)),
         lambda folder, *more: videos.flags(folder, "--dropout", "0.2", *more),
     ),
 }
+
+
+@needs_jax
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"code": "b" * 64}, "code"),
+        ({"keras": "3.16.0"}, "keras (3.16.0, not 3.15.1)"),
+        (
+            {"code": "b" * 64, "jax": "0.11.0"},
+            "code, jax (0.11.0, not 0.10.2)",
+        ),
+        ({"pillow": "11.0"}, "pillow (11.0, not None)"),
+    ],
+)
+def test_ranks_of_other_code_or_versions_are_one_line(other, message):
+    from apps.common import cli, worker
+
+    first = {"code": "a" * 64, "keras": "3.15.1", "jax": "0.10.2"}
+    worker.check_equal([first, first])
+    with pytest.raises(cli.UserError) as error:
+        worker.check_equal([first, first, {**first, **other}])
+    assert str(error.value) == f"rank 2 has not what rank 0 has: {message}"
 
 
 @needs_jax

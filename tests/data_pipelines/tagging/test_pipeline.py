@@ -90,6 +90,19 @@ def test_training_starts_at_any_step_and_hides_rare_words(folder):
     assert (frequent == 1).mean() < 0.25
 
 
+def test_processes_that_share_a_batch_have_equal_shapes(folder):
+    """One half of a batch has short words, the other one has long ones."""
+    pairs = [[("w" * n, f"B-{n}")] for n in (1, 1, 1, 9) * 4]
+    write(folder, "train", pairs)
+    (folder / "train.intents").write_text("a\n" * 16)
+    data = make(folder, equal_characters=True)
+    for rank in range(2):
+        for (_, _, characters), _ in data.train.dataset(
+            True, shard=(rank, 2)
+        ).take(8):
+            assert characters.shape == (2, 1, 9)
+
+
 def test_missing_splits_are_cut_by_documents(tmp_path):
     text = "".join(
         f"-DOCSTART- O\n\n{'w O' if n % 2 else 'v B-x'}\n\nw O\n\n"
