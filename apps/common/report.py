@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from apps.common import faults, runs, tables
 from data_pipelines.files.atomic import replacing
@@ -160,6 +160,9 @@ def environment() -> jinja2.Environment:
     jinja.filters["chance"] = chance
     jinja.filters["data"] = data_address
     jinja.filters["image"] = lambda *args: Markup(image(*args))
+    jinja.filters["heading"] = lambda text: Markup(
+        tables.breakable(str(escape(text)))
+    )
     jinja.filters["table"] = lambda *args: Markup(tables.html(*args))
     return jinja
 

@@ -59,7 +59,8 @@ LOWER = (
 
 LEGEND = (
     "Scores are means ± standard deviations over seeds; * is the best mean of a"
-    " column, run the best of its row by the first score."
+    " column, run the best of its row by the first score; rows without seeds"
+    " are baselines."
 )
 
 
@@ -96,10 +97,10 @@ def spread(values: list[float | None]) -> str:
     values = [value for value in values if value is not None]
     if not values:
         return "-"
-    mean = f"{statistics.mean(values):.4f}"
+    mean = tables.number(statistics.mean(values))
     if len(values) == 1:
         return mean
-    return f"{mean} ± {statistics.stdev(values):.4f}"
+    return f"{mean} ± {tables.number(statistics.stdev(values))}"
 
 
 class Table(typing.NamedTuple):

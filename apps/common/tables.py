@@ -10,6 +10,9 @@ import tabulate
 # Headings as narrow as they are: tables of many scores fit into a terminal.
 tabulate.MIN_PADDING = 0
 
+# Decimals of so large numbers say nothing.
+_WHOLE = 10_000
+
 
 def text(
     rows: Mapping[str, Mapping], columns: Sequence[str], first: str = ""
@@ -39,7 +42,13 @@ def html(
     """Return the same table as HTML; all text in it is escaped."""
     table = _table(*_cells(rows, columns, first), "html")
     # The style of the pages aligns them; one in a cell is escaped.
-    return re.sub(' style="[^"]*"', "", table)
+    table = re.sub(' style="[^"]*"', "", table)
+    return re.sub("<th>.*?</th>", lambda head: breakable(head[0]), table)
+
+
+def breakable(heading: str) -> str:
+    """Let a name in HTML go on in a new line behind each underscore."""
+    return heading.replace("_", "_<wbr>")
 
 
 def listed(head: Sequence[str], rows: Iterable[Sequence]) -> str:
@@ -57,12 +66,13 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence]) -> str:
 
 
 def number(value) -> str:
-    """Return a value as people read it: thousands apart, four decimals."""
+    """Return a value as people read it: four decimals, or thousands apart."""
     if value is None:
         return "-"
     if isinstance(value, str):
         return " ".join(value.split())
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+    whole = isinstance(value, int) or abs(value) >= _WHOLE
+    return f"{value:,.0f}" if whole else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:

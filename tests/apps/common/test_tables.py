@@ -37,6 +37,24 @@ def test_html_escapes_text():
     assert html.count("<td") == 2
 
 
+def test_a_long_heading_of_a_page_may_be_broken_and_nothing_else():
+    html = tables.html({"a_b": {"x_y": "c_d"}}, ["x_y"], "<_>")
+    assert "<th>x_<wbr>y</th>" in html
+    assert "<th>&lt;_<wbr>&gt;</th>" in html
+    assert html.count("<wbr>") == 2
+
+
+def test_large_numbers_have_no_decimals():
+    values = 0.00004, 9999.5, 10_000.5, -133_929.7529, 1234567
+    assert [tables.number(value) for value in values] == [
+        "0.0000",
+        "9999.5000",
+        "10,000",
+        "-133,930",
+        "1,234,567",
+    ]
+
+
 def test_markdown_keeps_cells_apart():
     lines = tables.markdown(["a", "b"], [["x|y", 1.0], ["z", "1.00"]])
     lines = lines.splitlines()
