@@ -7,7 +7,7 @@
     model.keras      the best weights so far
     backup/          what a killed run needs to go on
     log.csv          one row an epoch
-    train/, validation/   event files of TensorBoard
+    train/, validation/, test/   event files of TensorBoard
     README.md        the model card
     metrics.json     test scores; its presence says that the run is finished
     export/          the SavedModel
@@ -618,7 +618,12 @@ def finish(run: Run, result: Result) -> dict:
     from apps.common import card, tensorboard  # flags know nothing of them
 
     record = measured(run, result)
-    tensorboard.write_hparams(run, run.record["config"], result.scores)
+    tensorboard.write_hparams(
+        run,
+        run.record["config"],
+        result.scores,
+        result.progress.best_epoch,
+    )
     card.write(run.path, run.record["config"], record)
     _write_json(run.file("metrics.json"), record)
     return record

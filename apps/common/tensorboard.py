@@ -3,7 +3,8 @@
 Tags under `train`: `loss`, metrics, `learning_rate`, `gradient_norm` (of the
 last step of the epoch, before clipping), `examples_per_second` and
 `tokens_per_second` (padding and validation time left out), histograms of all
-weights; under `validation`: `loss` and the metrics. Projector: the embeddings.
+weights; under `validation`: `loss` and the metrics; under `test`: the scores of
+the best model. Projector: the embeddings.
 HParams: the configuration of a finished run beside its scores on test.
 """
 
@@ -97,9 +98,16 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def write_hparams(
-    run: Run, config: Mapping[str, object], scores: Mapping[str, float | None]
+    run: Run,
+    config: Mapping[str, object],
+    scores: Mapping[str, float | None],
+    epoch: int,
 ) -> None:
-    """Show a configuration, without paths, and scores in HParams."""
+    """Show a configuration, without paths, and scores on test.
+
+    The scores are under `test`, at the epoch of the model that was tested:
+    beside those on valid, and before them in the columns of HParams.
+    """
     plain = {
         name: value
         for name, value in config.items()
@@ -110,9 +118,12 @@ def write_hparams(
     writer = tf.summary.create_file_writer(str(run.path))
     with writer.as_default(0):
         hparams.hparams(plain, trial_id=f"{run.app}/{run.name}")
+    writer.close()
+    writer = tf.summary.create_file_writer(str(run.file("test")))
+    with writer.as_default(epoch):
         for name, score in scores.items():
             if score is not None:
-                tf.summary.scalar(f"test/{name}", score)
+                tf.summary.scalar(name, score)
     writer.close()
 
 

@@ -153,9 +153,9 @@ for name in ("apps", "keras", "rnn_layers", "tensorflow"):
 
 
 def file_names(folder):
-    """What is in a run folder, but for the event file of HParams."""
+    """What is in a run folder, but for the event files of HParams."""
     names = sorted(path.name for path in folder.iterdir())
-    return [name for name in names if not name.startswith("events.out")]
+    return [name for name in names if not name.startswith(("events.", "test"))]
 
 
 def jittered(run, folder):

@@ -81,10 +81,13 @@ def test_hparams_have_configuration_and_scores(tmp_path):
     run = runs.Run("sentiment", tmp_path / "x", {})
     config = {"cell": "gru", "units": 4, "rate": 0.5, "none": None}
     config |= {"name": "x", "data_path": "y"}
-    tensorboard.write_hparams(run, config, {"f1": 0.75, "roc_auc": None})
+    tensorboard.write_hparams(run, config, {"f1": 0.75, "auc": None}, 7)
     events = event_accumulator.EventAccumulator(str(run.path))
     events.Reload()
-    assert "test/f1" in events.Tags()["tensors"]
+    scores = event_accumulator.EventAccumulator(str(run.file("test")))
+    scores.Reload()
+    assert scores.Tags()["tensors"] == ["f1"]
+    assert [event.step for event in scores.Tensors("f1")] == [7]
     content = events.summary_metadata["_hparams_/session_start_info"]
     data = plugin_data_pb2.HParamsPluginData.FromString(
         content.plugin_data.content
