@@ -1,6 +1,6 @@
 """What every model has to beat, fitted to each series alone.
 
-Intervals are normal. The last three, of statsmodels, take long: they are fitted
+Intervals are normal. The last three take long: they are fitted
 to the last `MOST_VALUES` values before a window, for so many windows, evenly
 spread, as the user allows; their scores are those of these windows.
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from apps.common import samples
 from data_pipelines.files.progress import progress_bar
@@ -62,8 +63,10 @@ def baselines(
         pasts = list(_pasts(split, rows))
         work = [(name, past) for name in fits for past in pasts]
         forecasts = {name: [] for name in fits}
-        for name, past in progress_bar("fitting baselines", "fits", work):
-            forecasts[name].append(fits[name](past, season, split.horizon))
+        # Of small fits threads of BLAS wait for one another most of the time.
+        with threadpool_limits(1, "blas"):
+            for name, past in progress_bar("fitting baselines", "fits", work):
+                forecasts[name].append(fits[name](past, season, split.horizon))
         for name, quantiles in forecasts.items():
             table[name] = scores.score(chosen, np.stack(quantiles))
             if len(rows) < len(split):
@@ -108,35 +111,6 @@ def drift(past: np.ndarray, season: int, horizon: int) -> np.ndarray:
     return _normal(past[-1] + slope * steps, spread * growth)
 
 
-def ar(past: np.ndarray, season: int, horizon: int) -> np.ndarray:
-    """Forecast by least squares on the last values, fed back."""
-    lags = min(max(2 * season, 12), _MOST_LAGS, max(len(past) // 3, 1))
-    windows = np.lib.stride_tricks.sliding_window_view(past, lags + 1)
-    level, size = past.mean(), past.std() or 1.0
-    x = (windows[:, :-1] - level) / size
-    y = (windows[:, -1] - level) / size
-    x = np.hstack([x, np.ones((len(x), 1))])
-    weights = np.linalg.lstsq(x, y, rcond=1e-8)[0]
-    spread = np.std(y - x @ weights)
-    own = list((past[-lags:] - level) / size)
-    effect = [0.0] * (lags - 1) + [1.0]  # of a shock, on the steps behind it
-    for _ in range(horizon):
-        own.append(float(weights[:-1] @ own[-lags:] + weights[-1]))
-        effect.append(float(weights[:-1] @ effect[-lags:]))
-    growth = np.sqrt(
-        np.cumsum(np.square(effect[lags - 1 : lags - 1 + horizon]))
-    )
-    return _normal(np.array(own[lags:]) * size + level, spread * size * growth)
-
-
-SIMPLE = {
-    "naive": naive,
-    "seasonal_naive": seasonal_naive,
-    "drift": drift,
-    "ar": ar,
-}
-
-
 def fitted(model, past: np.ndarray, season: int, horizon: int) -> np.ndarray:
     """Return what a model of statsmodels forecasts; the naive if it cannot."""
     if np.ptp(past) == 0 or len(past) < max(2 * season + 2, 10):
@@ -151,6 +125,15 @@ def fitted(model, past: np.ndarray, season: int, horizon: int) -> np.ndarray:
     if not np.isfinite(mean).all():
         return seasonal_naive(past, season, horizon)
     return _normal(mean, deviation)
+
+
+def _ar(past, season, horizon):
+    from statsmodels.tsa.ar_model import AutoReg
+
+    lags = min(max(2 * season, 12), _MOST_LAGS, len(past) // 3)
+    model = AutoReg(past, lags).fit()
+    ahead = model.get_prediction(len(past), len(past) + horizon - 1)
+    return ahead.predicted_mean, ahead.se_mean
 
 
 def _theta(past, season, horizon):
@@ -205,6 +188,13 @@ def _arima(past, season, horizon):
     return mean, above - mean
 
 
+# Those of which a fit takes milliseconds, and the others.
+SIMPLE = {
+    "naive": naive,
+    "seasonal_naive": seasonal_naive,
+    "drift": drift,
+    "ar": functools.partial(fitted, _ar),
+}
 FITTED = {
     name: functools.partial(fitted, model)
     for name, model in (("theta", _theta), ("ets", _ets), ("arima", _arima))

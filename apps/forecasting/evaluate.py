@@ -152,9 +152,8 @@ def main(options: Options) -> None:
         if truth is None:
             truth = own
         if own.targets.shape != truth.targets.shape:
-            raise cli.UserError(
-                f"{run.path} forecasts other windows than {first.path}; give"
-                " runs of one data set, horizon and context"
+            raise ensemble.misfit(
+                run, first, "it forecasts other windows, or another horizon"
             )
         quantiles.append(predictor.forecaster.of_split(split))
         name = str(run.path) if len(opened) > 1 else run.name

@@ -4,6 +4,9 @@ Letters of shapes: B batch, C context, H horizon, P numbers of a step, Q levels,
 V covariates.
 """
 
+import dataclasses
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,10 +21,11 @@ from .config import Config
 PATHS = 100
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Forecaster:
     """Forecasts windows by a model that was trained.
 
-    Args:
+    Attributes:
         model: The `keras.Model` of `model.Models.forecaster`.
         output: One of `distributions.OUTPUTS`.
         recursive: Whether the model forecasts one step.
@@ -32,24 +36,13 @@ class Forecaster:
         seed: Of the draws.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        output: str,
-        recursive: bool,
-        horizon: int,
-        seconds: int = 0,
-        paths: int = PATHS,
-        seed: int = 0,
-    ):
-        self.model = model
-        self.output = output
-        self.recursive = recursive
-        self.horizon = horizon
-        self.paths = 0 if output == "point" else paths
-        self.seconds = seconds
-        self._run = None
-        self.noise = distributions.noise(output, max(paths, 1), horizon, seed)
+    model: keras.Model
+    output: str
+    recursive: bool
+    horizon: int
+    seconds: int
+    paths: int
+    seed: int
 
     @classmethod
     def of_config(
@@ -67,29 +60,29 @@ class Forecaster:
             config.horizon_mode == "recursive",
             horizon or config.horizon,
             seconds,
-            paths,
+            0 if config.output == "point" else paths,
             config.seed,
         )
 
     def of_horizon(self, horizon: int) -> "Forecaster":
         """Return one of another horizon, without paths."""
-        return Forecaster(
-            self.model, self.output, self.recursive, horizon, self.seconds, 0
-        )
+        return dataclasses.replace(self, horizon=horizon, paths=0)
 
     def of_split(self, split: Split) -> np.ndarray:
         """Return the quantiles `(N, H, Q)` of the windows of a split."""
-        if self._run is None:
-            self._run = graph.compile_once(self)
         batches = (split.fetch(b, 0)[0] for b in split.planner.once())
         return np.concatenate(
             [
                 ops.convert_to_numpy(
-                    self._run({name: x[name] for name in self.model.input})
+                    self._compiled({name: x[name] for name in self.model.input})
                 )
                 for x in batches
             ]
         )
+
+    @functools.cached_property
+    def _compiled(self):
+        return graph.compile_once(self)
 
     @property
     def context(self) -> int:
@@ -133,7 +126,8 @@ class Forecaster:
         window = ops.cast(inputs["series"], "float32")
         rows = ops.shape(window)[0]
         # Row n of the batch follows path n of those of its series.
-        noise = ops.tile(ops.convert_to_tensor(self.noise), (rows // paths, 1))
+        noise = distributions.noise(self.output, paths, self.horizon, self.seed)
+        noise = ops.tile(ops.convert_to_tensor(noise), (rows // paths, 1))
         width = 1 if self.paths else len(distributions.LEVELS)
         steps = ops.zeros((rows, self.horizon, width))
 

@@ -21,6 +21,7 @@ Letters of shapes: S series, N windows, H horizon, Q levels.
 import dataclasses
 
 import numpy as np
+from statsmodels.tsa.seasonal import seasonal_decompose
 
 from data_pipelines.forecasting import Split
 from data_pipelines.forecasting.datasets import LEVELS
@@ -106,23 +107,9 @@ class Seasons:
         self.multiplied = bool(len(values)) and values.min() > 0
         self.indices = None
         if season > 1 and is_seasonal(values, season):
-            self.indices = self._indices(values)
-
-    def _indices(self, values):
-        season = self.season
-        weights = np.ones(season)
-        if season % 2 == 0:
-            weights = np.concatenate([[0.5], np.ones(season - 1), [0.5]])
-        trend = np.convolve(values, weights / season, "valid")
-        half = len(weights) // 2
-        inner = values[half : half + len(trend)]
-        rest = inner / trend if self.multiplied else inner - trend
-        places = (np.arange(len(rest)) + half) % season
-        sums = np.bincount(places, rest, season)
-        means = sums / np.maximum(np.bincount(places, minlength=season), 1)
-        if self.multiplied:
-            return means / means.mean()
-        return means - means.mean()
+            kind = "multiplicative" if self.multiplied else "additive"
+            parts = seasonal_decompose(values, model=kind, period=season)
+            self.indices = parts.seasonal[:season]
 
     def remove(self, values, steps):
         """Return values at steps of the series, seasonally adjusted."""

@@ -1,14 +1,12 @@
 """What a training shows: fans of fixed series, the report, the summary."""
 
-import csv
-
 import numpy as np
 import tensorflow as tf
 
 from apps.common import report, runs, samples, tables
 from apps.common.terminal import echo
 from data_pipelines import forecasting as pipeline
-from data_pipelines.files.atomic import replacing
+from data_pipelines.files.table_writer import writing
 
 from . import charts, evaluate, scores
 from .baselines import BASELINES
@@ -136,15 +134,17 @@ def _examples(split, quantiles):
 
 
 def _write_steps(path, steps):
-    with (
-        replacing(path) as temporary,
-        open(temporary, "w", encoding="utf-8", newline="") as file,
-    ):
-        table = csv.writer(file)
-        table.writerow(["forecast", "steps_ahead", *METRICS])
-        for name, found in steps.items():
-            for step, values in enumerate(zip(*found.values(), strict=True), 1):
-                table.writerow([name, step, *(f"{v:.6g}" for v in values)])
+    with writing(path) as add:
+        for name, by_step in steps.items():
+            for number in range(len(by_step["mase"])):
+                scores_of_step = {
+                    metric: f"{values[number]:.6g}"
+                    for metric, values in by_step.items()
+                }
+                add(
+                    {"forecast": name, "steps_ahead": number + 1}
+                    | scores_of_step
+                )
 
 
 def _about(data):

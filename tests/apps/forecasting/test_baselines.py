@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from statsmodels.tsa.ar_model import AutoReg
 
 from apps.forecasting import baselines
 from apps.forecasting.distributions import MEDIAN
 
 PAST = np.array([1.0, 5, 2, 6, 3, 7])
+OF_STATSMODELS = {"ar": baselines.SIMPLE["ar"], **baselines.FITTED}
 
 
 def test_simple_baselines_by_hand():
@@ -26,34 +26,18 @@ def test_intervals_of_the_naive_grow_with_the_root_of_the_steps():
     np.testing.assert_allclose(width / width[0], np.sqrt([1, 2, 3, 4]))
 
 
-def test_ar_forecasts_as_statsmodels_does():
-    random = np.random.default_rng(0)
-    past = np.zeros(300)
-    for t in range(2, 300):
-        past[t] = past[t - 1] - 0.5 * past[t - 2] + random.standard_normal()
-    lags, horizon = 12, 10
-    found = baselines.ar(past + 5, 1, horizon)
-    fitted = AutoReg(past + 5, lags).fit()
-    expected = fitted.get_prediction(300, 300 + horizon - 1)
-    np.testing.assert_allclose(
-        found[:, MEDIAN], expected.predicted_mean, rtol=1e-4, atol=1e-4
-    )
-    width = found[:, -1] - found[:, 0]
-    np.testing.assert_allclose(width / 3.92, expected.se_mean, rtol=0.06)
-
-
-@pytest.mark.parametrize("name", baselines.FITTED)
+@pytest.mark.parametrize("name", OF_STATSMODELS)
 def test_fitted_baselines_go_on_with_a_season(name):
     steps = np.arange(72)
     wave = 10 + 3 * np.sin(2 * np.pi * steps / 6)
     noise = 0.1 * np.random.default_rng(0).standard_normal(72)
-    quantiles = baselines.FITTED[name]((wave + noise)[:66], 6, 6)
+    quantiles = OF_STATSMODELS[name]((wave + noise)[:66], 6, 6)
     assert quantiles.shape == (6, len(baselines.LEVELS))
     assert np.abs(quantiles[:, MEDIAN] - wave[66:]).max() < 0.8
     assert (np.diff(quantiles, axis=1) > 0).all()
 
 
-@pytest.mark.parametrize("name", baselines.FITTED)
+@pytest.mark.parametrize("name", OF_STATSMODELS)
 def test_a_series_that_cannot_be_fitted_is_repeated(name):
-    quantiles = baselines.FITTED[name](np.full(30, 2.0), 6, 3)
+    quantiles = OF_STATSMODELS[name](np.full(30, 2.0), 6, 3)
     np.testing.assert_allclose(quantiles, 2.0)

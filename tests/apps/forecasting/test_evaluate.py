@@ -51,5 +51,5 @@ def test_runs_of_other_windows_are_no_ensemble(trained, capsys, tmp_path):
     record["config"]["origins"] = 2
     (copy / "config.json").write_text(json.dumps(record))
     (copy / "digests.json").unlink()
-    with pytest.raises(cli.UserError, match="forecasts other windows than"):
+    with pytest.raises(cli.UserError, match="it forecasts other windows"):
         evaluated(trained, capsys, "--run", f"{trained.run.path},{copy}")
