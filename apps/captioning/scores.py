@@ -48,6 +48,8 @@ METRICS = {
     "right": "share of captions with every fact of the picture and no other",
 }
 
+LOWER = ("perplexity",)  # is better
+
 BASELINES = {
     "most_frequent": "always the most frequent caption of train",
     "nearest_picture": "a caption of the most similar picture of train",

@@ -26,9 +26,7 @@ class Options:
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from super().without_effect()  # of the app
-        own = {field.name for field in dataclasses.fields(self)}
-        names = sorted(distributed.NAMES & own)
-        yield " ".join(names), "where nothing is trained"
+        yield distributed.names_of(self), "where nothing is trained"
 
 
 def check(app: str, config) -> Path:

@@ -164,7 +164,12 @@ def parse(
     """
     words = sys.argv[1:] if arguments is None else arguments
     parser = _Parser(config_class, presets or {}, "--help-all" in words)
-    flags = vars(parser.parse_args(_spelled_out(words, config_class)))
+    parsed = parser.parse_args(_spelled_out(words, config_class))
+    # Of several words argparse makes a list.
+    flags = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in vars(parsed).items()
+    }
     try:
         if presets and "config" in flags:
             stored = stored_flags(flags["config"], config_class, presets)

@@ -77,6 +77,12 @@ class Flags:
 NAMES = frozenset(field.name for field in dataclasses.fields(Flags))
 
 
+def names_of(config) -> str:
+    """Return the names of the `Flags` that a configuration has, in a line."""
+    own = {field.name for field in dataclasses.fields(config)}
+    return " ".join(sorted(NAMES & own))
+
+
 def check(config: Flags) -> None:
     """Refuse what is no number of devices or ranks, or cannot be shared."""
     if config.devices:

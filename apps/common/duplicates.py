@@ -82,8 +82,8 @@ class Overlap(NamedTuple):
 
 def repeated(keys: Iterable[str | bytes]) -> int:
     """Return how many of several examples are there once more, before."""
-    keys = [k.encode() if isinstance(k, str) else k for k in keys]
-    return len(keys) - len(set(digests(keys).tolist()))
+    numbers = digests(k.encode() if isinstance(k, str) else k for k in keys)
+    return len(numbers) - len(np.unique(numbers))
 
 
 def normalized(text: str) -> str:
@@ -290,7 +290,7 @@ def of_windows(
         split: Name of the split.
     """
     own = [_window_keys(windows, scaled) for scaled in (False, True)]
-    found: list[dict[int, str]] = [{}, {}]
+    names: list[dict[int, str]] = [{}, {}]  # key -> series that has it
     left, horizon = MOST_WINDOWS, windows.shape[1]
     for name, values in before:
         every = (
@@ -305,12 +305,12 @@ def of_windows(
             for scaled in (False, True):
                 keys = _window_keys(some, scaled)
                 for key in np.intersect1d(keys[keys != 0], own[scaled]):
-                    found[scaled].setdefault(int(key), name)
+                    names[scaled].setdefault(int(key), name)
     exact, near = (
         {
-            row: found[n][k]
+            row: names[n][k]
             for row, k in enumerate(own[n].tolist())
-            if k in found[n]
+            if k in names[n]
         }
         for n in (0, 1)
     )

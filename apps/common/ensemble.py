@@ -212,12 +212,12 @@ def keep_scores(
     }
     records = []
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        records = list(json.loads(path.read_bytes()))
-    # What was scored again is replaced.
+        records = json.loads(path.read_bytes())
+    # What was scored again, and what is no record, is replaced.
     records = [
         record
-        for record in records
-        if not about.items() <= dict(record).items()
+        for record in (records if isinstance(records, list) else ())
+        if isinstance(record, dict) and not about.items() <= record.items()
     ]
     records.append({**about, "scores": scores})
     with replacing(path) as temporary:

@@ -14,14 +14,11 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from apps.common import faults, runs, tables
+from apps.common import cli, faults, runs, tables
 from data_pipelines.files.atomic import replacing
 
 # With more classes than this, tables and pictures do not name each.
 MOST_NAMED = 20
-
-# Main scores of which one is the best that there is.
-SHARES = ("accuracy", "macro_f1", "f1", "roc_auc", "las", "analogy_accuracy")
 
 # Colours of lines, told apart by the colour-blind, too. In pages they are
 # `--line1` and so on, lighter ones in the dark.
@@ -54,7 +51,6 @@ def of_training(
     metrics: Mapping[str, str],
     baselines: Mapping[str, str],
     main: str,
-    lower: bool = False,
     curves: Sequence[str] = ("loss",),
     **values,
 ) -> None:
@@ -68,7 +64,6 @@ def of_training(
         metrics: What each score means, in the order of the table.
         baselines: What each baseline is; others may be in it, too.
         main: The score to compare with the baselines.
-        lower: Whether lower ones are better.
         curves: What to draw over the epochs.
         **values: What the template uses: `classes`, rows of scores by class;
             `confusion`, labels and the matrix `(C, C)`, if there are any;
@@ -89,7 +84,7 @@ def of_training(
         record=runs.measured(run, result),
         config=run.record["config"],
         task=task(run.app, run.record["config"]),
-        remarks=remarks(run, result, main, lower),
+        remarks=remarks(run, result, main),
         test_set=test_set,
         scores=scores,
         metrics=metrics,
@@ -167,17 +162,29 @@ def environment() -> jinja2.Environment:
     return jinja
 
 
-def remarks(
-    run: runs.Run, result: runs.Result, metric: str, lower: bool = False
-) -> list[str]:
+def scores_named(app: str, constant: str) -> tuple[str, ...]:
+    """Return the scores of an app that a constant of its `scores.py` names.
+
+    Args:
+        app: Name of the app.
+        constant: "LOWER", of which lower ones are better; "UNRANKED", of which
+            none is the best. An app without any has no such constant.
+    """
+    try:
+        return cli.constant(f"apps.{app}.scores", constant)
+    except (FileNotFoundError, NameError):
+        return ()
+
+
+def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:
     """Return in lines how a training ended and whether it was worth it.
 
     Args:
         run: The `runs.Run`.
         result: The `runs.Result`.
         metric: The score to compare with the baselines.
-        lower: Whether lower scores are better.
     """
+    lower = metric in scores_named(run.app, "LOWER")
     lines = [result.progress.ending]
     if run.record["config"].get("train_share") == 0:
         return [*lines, faults.remark(result.progress.rows[-1]["loss"])]
@@ -195,7 +202,7 @@ def remarks(
             "try more data, more --epochs, a smaller --learning-rate or other"
             " --units"
         )
-        if metric in SHARES and score == 1:
+        if score == 1 and not lower:  # the best share that there is
             advice = "nothing is left to learn, and it needs no network"
         lines.append(
             f"{name} is as good: {metric} {baseline:.4f}, the model"

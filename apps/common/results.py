@@ -44,19 +44,6 @@ SWEEP = "summary.json"
 # Settings that have a column anyhow.
 SHOWN = ("dataset", "cell")
 
-# Scores of which lower ones are better.
-LOWER = (
-    "perplexity",
-    "bits_per_token",
-    "bits_per_character",
-    "mase",
-    "smape",
-    "owa",
-    "rmse",
-    "pinball",
-    "crps",
-)
-
 LEGEND = (
     "Scores are means ± standard deviations over seeds; * is the best mean of a"
     " column, run the best of its row by the first score; rows without seeds"
@@ -134,12 +121,15 @@ def table(groups: list) -> Table:
         }
         for members in groups
     ]
+    app = records[0]["app"]
+    lower = report.scores_named(app, "LOWER")
+    unranked = report.scores_named(app, "UNRANKED")
     best = {
-        score: (min if score in LOWER else max)(
+        score: (min if score in lower else max)(
             row[score] for row in means if score in row
         )
         for score in scores
-        if any(score in row for row in means)
+        if score not in unranked and any(score in row for row in means)
     }
     rows = []
     for members, mean in zip(groups, means, strict=True):
@@ -158,7 +148,7 @@ def table(groups: list) -> Table:
                 *cells,
                 first["parameters"],
                 f"{statistics.mean(minutes):.1f}",
-                _best_run(members, scores[0]),
+                _best_run(members, scores[0], scores[0] in lower),
             ]
         )
     for (dataset, name), metrics in _baselines(records).items():
@@ -166,7 +156,7 @@ def table(groups: list) -> Table:
         values = [spread([metrics.get(s)]) for s in scores]
         rows.append([dataset, name, *blank, "", *values, "", "", ""])
     head = ["data", *settings, "seeds", *scores, "parameters", "minutes", "run"]
-    return Table(records[0]["app"], head, rows)
+    return Table(app, head, rows)
 
 
 def _values(members, score):
@@ -174,9 +164,9 @@ def _values(members, score):
     return [value for value in values if value is not None]
 
 
-def _best_run(members, score):
+def _best_run(members, score, lower):
     """Return the name of the run with the best value of a score."""
-    sign = -1 if score in LOWER else 1
+    sign = -1 if lower else 1
     return max(
         (record for _, record in members),
         key=lambda r: sign * (r["metrics"].get(score) or 0),

@@ -74,9 +74,8 @@ class Options:
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from super().without_effect()  # of the app
-        own = {field.name for field in dataclasses.fields(self)}
-        names = " ".join(sorted(distributed.NAMES & own))
-        yield names, "in a sweep; start its command several times"
+        why = "in a sweep; start its command several times"
+        yield distributed.names_of(self), why
 
 
 @dataclasses.dataclass(frozen=True)

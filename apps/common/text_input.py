@@ -101,7 +101,8 @@ def read(
         source = _lines(options, noun)
         rows = _rows(source)
     for row in rows:
-        yield Row({"text": row["text"].strip()}, row.line, row.cells)
+        text = row["text"].strip()
+        yield Row({"text": text}, row.line, row.cells, source.path)
     for note in source.notes():
         _note(note)
 

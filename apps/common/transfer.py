@@ -12,6 +12,7 @@ Letters of shapes: V names.
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import re
@@ -85,9 +86,10 @@ def _find(app, name, runs_path):
     except UserError:
         for path in sorted(Path(runs_path, app).glob("*/backup/state.npz")):
             folder = path.parents[1]
-            run = runs.Run(app, folder, runs.read_record(folder))
-            if run.record["config"].get("from_run") == name:
-                return run, True
+            with contextlib.suppress(UserError):  # of a run that is damaged
+                run = runs.Run(app, folder, runs.read_record(folder))
+                if run.record["config"].get("from_run") == name:
+                    return run, True
         raise
 
 

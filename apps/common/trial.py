@@ -138,10 +138,10 @@ def _validate(connection: Connection, about: Mapping):
 
 def words(config) -> list[str]:
     """Return the command line that gives a configuration, without presets."""
-    found = []
+    flags = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata and value != field.default:
             value = str(value).lower() if field.type is bool else str(value)
-            found += [cli.dashed(field.name), value]
-    return found
+            flags += [cli.dashed(field.name), value]
+    return flags

@@ -8,7 +8,7 @@ from apps.common import checkpoint, distributed
 
 
 class Validated(distributed.Machines):
-    """Trains, tells the search the score of each epoch, and stops.
+    """Trains, reports the score of each epoch to the search, and stops.
 
     Args:
         connection: To the search; see `trial`.
@@ -37,9 +37,9 @@ class Validated(distributed.Machines):
         values = [row[saving.monitor] for row in progress.rows]
         self.connection.send(("began", saving.monitor, saving.lower, values))
         if self.connection.recv():
-            told = _Told(self.connection, saving.monitor)
-            # Behind the backup: an epoch that was told is not trained again.
-            callbacks = [*callbacks, told]
+            reporting = _Reporting(self.connection, saving.monitor)
+            # Behind the backup: an epoch that is reported is not repeated.
+            callbacks = [*callbacks, reporting]
             super().fit(
                 model, batches, progress, epochs, steps, callbacks, validation
             )
@@ -55,8 +55,8 @@ class Validated(distributed.Machines):
         raise distributed.Stopped
 
 
-class _Told(keras.callbacks.Callback):
-    """After each epoch: tell its score, and stop if the search says so."""
+class _Reporting(keras.callbacks.Callback):
+    """After each epoch: report its score, and stop if the search says so."""
 
     def __init__(self, connection, monitor):
         super().__init__()

@@ -43,6 +43,10 @@ METRICS = {
     "coverage_95": "share within that of 95 %, which should be 0.95",
 }
 
+# Scores of which lower ones are better, and those of which none is the best.
+LOWER = ("mase", "smape", "owa", "rmse", "pinball", "crps")
+UNRANKED = ("coverage_80", "coverage_95")
+
 INTERVALS = {
     "coverage_80": (LEVELS.index(0.1), LEVELS.index(0.9)),
     "coverage_95": (LEVELS.index(0.025), LEVELS.index(0.975)),

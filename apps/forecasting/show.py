@@ -82,7 +82,6 @@ def write_report(
         metrics={**METRICS, "windows": WINDOWS},
         baselines=BASELINES,
         main=metric,
-        lower=True,
         charts=[
             (
                 "Error by steps ahead",
@@ -161,7 +160,7 @@ def summary(
     echo(f"\nscores on the test set ({_about(data)})")
     rows = {run.name: result.scores, **result.baselines}
     echo(tables.text(rows, [*METRICS, "windows"]))
-    lines = report.remarks(run, result, _main(result), lower=True)
+    lines = report.remarks(run, result, _main(result))
     echo("", *lines, sep="\n")
     echo(f"""
 next

@@ -63,18 +63,13 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     tokenizer, network = predictor.tokenizer, predictor.network
 
     def serve(text, length, temperature, top_p, seed):
-        ids = _with_begin(tokenizer.encode_tensor(text), predictor.begin)
+        ids = tokenizer.encode_tensor(text)
+        begins = tf.fill([ids.nrows(tf.int32), 1], predictor.begin)
+        ids = tf.concat([begins, ids], axis=1)
         chances = tf.random.stateless_uniform(
             [tf.shape(text)[0], length], tf.stack([seed, 0])
         )
-        # A number for top_k keeps the nucleus a tensor, and all tokens.
-        search = Search(
-            sample=True,
-            min_length=0,
-            temperature=temperature,
-            top_k=len(tokenizer),
-            top_p=top_p,
-        )
+        search = _sampling(predictor, temperature, top_p)
 
         def one(row):
             own, chance = row
@@ -173,20 +168,21 @@ def write(run: runs.Run, predictor: Predictor) -> None:
     )
 
 
-def _with_begin(ids, begin):
-    begins = tf.fill([ids.nrows(tf.int32), 1], begin)
-    return tf.concat([begins, ids], axis=1)
+def _sampling(predictor, temperature, top_p):
+    """Return the search of a request; its numbers may be tensors."""
+    return Search(
+        sample=True,
+        min_length=0,
+        temperature=temperature,
+        # All tokens: with a number for it, top_p can be a tensor.
+        top_k=len(predictor.tokenizer),
+        top_p=top_p,
+    )
 
 
 def _predicted(predictor, text, length, temperature, top_p, seed):
     """Return what `predict` says to a request of `serve`."""
-    search = Search(
-        sample=True,
-        min_length=0,
-        temperature=float(temperature),
-        top_k=len(predictor.tokenizer),
-        top_p=float(top_p),
-    )
+    search = _sampling(predictor, float(temperature), float(top_p))
     shape = [len(text), int(length)]
     chances = tf.random.stateless_uniform(shape, [int(seed), 0])
     texts, scores = [], []

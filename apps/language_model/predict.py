@@ -42,6 +42,7 @@ from apps.common import (
 from apps.common.decoding import Decoded
 from apps.common.search import Search
 from apps.common.token_loss import token_nll
+from data_pipelines.files.lines import decode
 from data_pipelines.files.tables import Row
 from data_pipelines.language_model.datasets import Split
 from data_pipelines.language_model.tokens import StreamTokenizer
@@ -335,12 +336,13 @@ def notes(predictor: Predictor, number: int, text: str) -> Iterator[str]:
 def beginnings(options: Options) -> Iterator[Row]:
     """Yield the beginnings: those of the user, or else one empty one."""
     if options.interactive:
-        while True:
+        for number in itertools.count(1):
             echo("> ", end="", file=sys.stderr, flush=True)
-            line = sys.stdin.readline()
+            line = sys.stdin.buffer.readline()
             if not line:
                 return
-            yield Row({"text": line.strip()}, 1, {"text": line.strip()})
+            text = decode(line)[0].strip()
+            yield Row({"text": text}, number, {"text": text})
     elif options.texts or options.input or _piped():
         yield from text_input.read(options, "beginning")
     else:
@@ -374,11 +376,14 @@ def write_as_drawn(predictor: Predictor, options: Options, text: str) -> None:
 
 def generate(options: Options, opened: Sequence[runs.Run]) -> None:
     """Go on with every beginning."""
-    live = options.interactive or (
-        sys.stdout.isatty() and not (options.output or options.json)
+    is_plain = not (options.output or options.json or options.scores)
+    live = (
+        (options.interactive or sys.stdout.isatty())
+        and is_plain
+        and options.search.sample
+        and options.samples == 1
+        and not options.no_repeat_ngram
     )
-    live = live and options.search.sample and options.samples == 1
-    live = live and not (options.no_repeat_ngram or options.scores)
     predictor = Predictor.of_runs(opened)
     with text_input.answers(options, *(r.path for r in opened)) as answer:
         for row in beginnings(options):

@@ -18,6 +18,10 @@ METRICS = {
     "unknown_share": "share of tokens that are not in the vocabulary",
 }
 
+# Scores of which lower ones are better, and those of which none is the best.
+LOWER = ("perplexity", "bits_per_token", "bits_per_character")
+UNRANKED = ("unknown_share",)
+
 
 def scores(losses: np.ndarray, split: Split) -> dict[str, float]:
     """Return the scores of the losses of a split in nats."""

@@ -172,7 +172,6 @@ def write_report(
         metrics=METRICS,
         baselines=BASELINES,
         main="perplexity",
-        lower=True,
         curves=["loss", "perplexity"],
         charts=charts,
         surprises=surprises(predictor, test, losses),
@@ -190,7 +189,7 @@ def summary(
     """Print scores beside baselines, three samples, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} tokens)")
     echo(tables.text({run.name: result.scores, **result.baselines}, METRICS))
-    remarks = report.remarks(run, result, "perplexity", lower=True)
+    remarks = report.remarks(run, result, "perplexity")
     echo("", *remarks, sep="\n")
     for name, signature in result.signatures.items():
         echo(f"{name}: {signature}")

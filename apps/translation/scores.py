@@ -31,6 +31,8 @@ METRICS = {
     " nearest reference, lower is better",
 }
 
+LOWER = ("perplexity",)  # is better
+
 BASELINES = {
     "copy_source": "the source itself",
     "most_frequent": "always the most frequent sentence of train",

@@ -21,6 +21,7 @@ import time
 import keras
 
 from apps.common import runs, tables
+from apps.common.checks import DEMOS
 from data_pipelines import word_vectors as pipeline
 from data_pipelines.word_vectors import test_sets
 
@@ -58,7 +59,7 @@ def baseline_scores(
     )
     sets = data.vocabulary, data.pairs, data.questions
     rows = {"ppmi_svd": scores.score(vectors, *sets, speed)}
-    if config.dataset in ("demo", "demo_small"):
+    if config.dataset in DEMOS:
         from data_pipelines.word_vectors.demo import generator
 
         metrics = {**dict.fromkeys(scores.METRICS), **generator.attainable()}

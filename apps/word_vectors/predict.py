@@ -182,9 +182,13 @@ def main(options: Options) -> None:
         for number, row in enumerate(sums(options)):
             if not row["text"]:
                 continue
-            near = predictor.near(
-                parsed(row["text"]), options.count, options.multiply
-            )
+            try:
+                near = predictor.near(
+                    parsed(row["text"]), options.count, options.multiply
+                )
+            except cli.UserError as error:
+                where = f"{row.where}: " if row.file else ""
+                raise cli.UserError(f"{where}{error}") from None
             if not (options.output or options.json):
                 echo("\n" * bool(number) + row["text"])
             for rank, (word, value) in enumerate(near, 1):

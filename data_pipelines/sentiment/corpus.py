@@ -31,6 +31,7 @@ from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Row, clean_label
+from data_pipelines.text import word_counter
 from data_pipelines.text.word_counter import WordCounter
 from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
 
@@ -131,8 +132,7 @@ class Corpus:
         count = len(meta["sources"])
         return cls(
             [LabelledTexts.load(folder, number) for number in range(count)],
-            (folder / "words.txt").read_text("utf-8").split("\n")[:-1],
-            np.load(folder / "numbers.npy"),
+            *word_counter.load(folder),
             **meta,
         )
 
@@ -221,10 +221,7 @@ def build(folder: Path, sources: Sequence[Source], kind: str = "words") -> None:
         _write(folder, number, source, words, labels, kind)
         for number, source in enumerate(sources)
     ]
-    with (folder / "words.txt").open("wb") as file:
-        file.writelines(word + b"\n" for word in words.numbers)
-    numbers = np.array([*words.numbers.values()], np.int32)
-    np.save(folder / "numbers.npy", numbers)
+    words.save(folder)
     written = json.dumps(
         {"size": words.size, "labels": list(labels), "sources": meta},
         ensure_ascii=False,

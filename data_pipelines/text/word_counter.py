@@ -1,11 +1,20 @@
 """Numbers and counts of words that come one after another."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 # About half a gigabyte of words.
 LIMIT = 4_000_000
+
+_WORDS, _NUMBERS = "words.txt", "numbers.npy"
+
+
+def load(folder: Path) -> tuple[list[str], np.ndarray]:
+    """Return the words of a `WordCounter`, and their numbers `(W,)`."""
+    words = (folder / _WORDS).read_text("utf-8").split("\n")[:-1]
+    return words, np.load(folder / _NUMBERS)
 
 
 class WordCounter:
@@ -50,6 +59,12 @@ class WordCounter:
         self._counts[numbers] += counts
         self._forget()
         return numbers
+
+    def save(self, folder: Path) -> None:
+        """Write the words that are held, and their numbers, for `load`."""
+        with (folder / _WORDS).open("wb") as file:
+            file.writelines(word + b"\n" for word in self.numbers)
+        np.save(folder / _NUMBERS, np.array([*self.numbers.values()], np.int32))
 
     def _forget(self) -> None:
         """Forget the rarest words while there are too many."""

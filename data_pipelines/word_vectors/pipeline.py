@@ -33,7 +33,7 @@ from data_pipelines.files.ragged import RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Request
 from data_pipelines.files.tables import SUFFIXES, Table, kind
 from data_pipelines.files.tfds_records import TfdsRows
-from data_pipelines.text import words
+from data_pipelines.text import word_counter, words
 from data_pipelines.text.tokenizers import WHITE
 from data_pipelines.text.word_counter import WordCounter
 from data_pipelines.text.words import SPECIALS, Vocabulary
@@ -124,8 +124,8 @@ def make_datasets(
     source, fingerprint = SOURCES[dataset](request)
     # Before hours are spent on the text.
     tests = {
-        "pairs": _test_set(source, pairs, "pairs.tsv", test_sets.read_pairs),
-        "questions": _test_set(
+        "pairs": _read_test(source, pairs, "pairs.tsv", test_sets.read_pairs),
+        "questions": _read_test(
             source, questions, "questions.txt", test_sets.read_questions
         ),
     }
@@ -135,8 +135,7 @@ def make_datasets(
         lambda folder: _build(folder, source, tokens),
     )
     about = json.loads((folder / "about.json").read_text("utf-8"))
-    names = (folder / "words.txt").read_text("utf-8").split("\n")[:-1]
-    numbers = np.load(folder / "numbers.npy")
+    names, numbers = word_counter.load(folder)
     counts = np.load(folder / "counts.npy")
     vocabulary = Vocabulary.build(
         dict(zip(names, counts[numbers].tolist(), strict=True)),
@@ -160,8 +159,17 @@ def make_datasets(
     )
 
 
-def _test_set(source, path, usual, read):
-    """Return what a file holds; nothing, if there is none beside the text."""
+def _read_test(
+    source: Source, path: str | Path, usual: str, read: Callable[..., list]
+) -> list:
+    """Return what a file holds: the one given, or the usual one if it exists.
+
+    Args:
+        source: The text that the usual one is beside.
+        path: The file of the user's, or empty.
+        usual: Name of the usual one.
+        read: Takes a path to what it holds.
+    """
     if path:
         return read(path)
     beside = source.folder and source.folder / usual
@@ -201,9 +209,7 @@ def _build(folder: Path, source: Source, tokens: str) -> None:
             bar.update(len(lengths))
     if not counter.size:
         raise DataError(f"{source.name}: has no word")
-    with (folder / "words.txt").open("wb") as file:
-        file.writelines(word + b"\n" for word in counter.numbers)
-    np.save(folder / "numbers.npy", [*counter.numbers.values()])
+    counter.save(folder)
     np.save(folder / "counts.npy", counter.counts)
     about = json.dumps({"notes": source.notes()}, ensure_ascii=False)
     (folder / "about.json").write_text(about, "utf-8")

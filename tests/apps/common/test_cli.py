@@ -129,12 +129,12 @@ def test_a_switch_needs_no_value():
     assert parse("--reverse false") == Config()
     read = cli.parse(Options, None, ["--fast", "a film"])
     assert read.fast
-    assert list(read.texts) == ["a film"]
+    assert read.texts == ("a film",)
 
 
 def test_positional_words_mix_with_flags():
     read = cli.parse(Options, None, ["a film", "--run", "x", "another"])
-    assert list(read.texts) == ["a film", "another"]
+    assert read.texts == ("a film", "another")
     assert read.run == "x"
 
 

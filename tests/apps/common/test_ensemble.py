@@ -98,7 +98,10 @@ def test_scores_stand_in_the_folder_of_the_first(tmp_path, capsys):
     path = members[0].file("ensemble.json")
     ensemble.keep_scores(members[:1], {}, "test", ("demo", None))
     assert not path.exists()
-    path.write_text("torn")
+    for damaged in ("torn", "5", "[5]"):
+        path.write_text(damaged)
+        ensemble.keep_scores(members, {}, "test", ("demo", None))
+    capsys.readouterr()
     for split, score in (("test", 1), ("valid", 2), ("test", 3)):
         scores = {"ensemble": {"accuracy": score}}
         ensemble.keep_scores(members, scores, split, ("demo", None))

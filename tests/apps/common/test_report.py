@@ -260,7 +260,9 @@ def test_the_pages_of_apps_escape_all_text(tmp_path, template, values):
 def test_remarks_say_how_it_ended_and_whether_a_baseline_is_as_good(
     preset, score, expected
 ):
-    run = types.SimpleNamespace(record={"config": {"preset": preset}})
+    run = types.SimpleNamespace(
+        app="tagging", record={"config": {"preset": preset}}
+    )
     result = types.SimpleNamespace(
         progress=types.SimpleNamespace(ending="trained for 3 epochs"),
         scores={"accuracy": score},

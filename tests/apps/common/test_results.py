@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from apps.common import cli, results
+from apps.common import cli, report, results
 
 
-def write(folder, name, accuracy, **config):
-    run = folder / "sentiment" / name
+def write(folder, name, accuracy, app="sentiment", **config):
+    run = folder / app / name
     run.mkdir(parents=True)
     config = {"cell": "gru", "units": 4, "seed": 0, "name": name, **config}
-    written = {"app": "sentiment", "config": config, "command": ""}
+    written = {"app": app, "config": config, "command": ""}
     (run / "config.json").write_text(json.dumps(written))
     record = {
-        "app": "sentiment",
+        "app": app,
         "run": name,
         "dataset": "demo",
         "metrics": {"accuracy": accuracy, "roc_auc": None},
@@ -66,14 +66,33 @@ def test_seeds_share_a_row_and_settings_do_not(tmp_path, capsys):
     assert rows[3][:6] == ["demo", "majority", "", "", "0.5000", "0.5000"]
 
 
-def test_of_a_perplexity_the_lowest_is_best(tmp_path, capsys):
+def test_each_app_says_of_which_scores_the_lowest_is_best(tmp_path, capsys):
     for name, cell, value in [("a", "gru", 9.0), ("b", "lstm", 5.0)]:
-        path = write(tmp_path, name, 0.5, cell=cell) / "metrics.json"
+        path = write(tmp_path, name, 0.5, "language_model", cell=cell)
+        path = path / "metrics.json"
         record = json.loads(path.read_text())
-        record["metrics"] = {"perplexity": value}
+        record["metrics"] = {"perplexity": value, "unknown_share": 0.1 * value}
         path.write_text(json.dumps(record))
     rows = printed(capsys, runs_path=str(tmp_path))
-    assert [row[3] for row in rows[1:3]] == ["9.0000", "5.0000 *"]
+    assert [row[3:5] for row in rows[1:3]] == [
+        ["9.0000", "0.9000"],
+        ["5.0000 *", "0.5000"],
+    ]
+    assert report.scores_named("sentiment", "LOWER") == ()
+
+
+@pytest.mark.parametrize(
+    "app", ["captioning", "forecasting", "language_model", "translation"]
+)
+def test_scores_that_are_ranked_otherwise_are_scores(app):
+    scores = cli.constant(f"apps.{app}.scores", "METRICS")
+    names = {
+        name
+        for constant in ("LOWER", "UNRANKED")
+        for name in report.scores_named(app, constant)
+    }
+    assert "perplexity" in names or "mase" in names
+    assert names <= set(scores)
 
 
 def test_unfinished_runs_are_named(tmp_path, capsys):

@@ -229,6 +229,8 @@ def test_what_contradicts_the_run_is_one_line(
 
 def test_a_training_that_has_begun_needs_the_run_no_more(run_of, tmp_path):
     config = Config(units=7, from_run="gone", learning_rate=0.3)
+    damaged = run_of("a", config, "backup/state.npz")
+    (damaged / "config.json").write_text("torn")
     run_of("b", config, "backup/state.npz")
     again = parsed(tmp_path, "--from-run", "gone")
     assert (again.units, again.learning_rate) == (7, 0.3)

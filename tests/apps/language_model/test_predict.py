@@ -97,7 +97,7 @@ def test_without_a_beginning_a_text_begins(
     run(trained, "--length", "5")
     assert capsys.readouterr().out[0].isalpha()
     stdin = io.TextIOWrapper(
-        io.BufferedReader(io.BytesIO(b"the old\n\nthe red\n"))
+        io.BufferedReader(io.BytesIO(b"the old\n\n\xff\nthe red\n"))
     )
     monkeypatch.setattr(sys, "stdin", stdin)
     run(trained, "--interactive", "--length", "3")

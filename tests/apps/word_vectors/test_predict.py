@@ -121,13 +121,24 @@ def test_answers_are_written_as_tables(trained, loaded, capsys, tmp_path):
     }
 
 
-def test_an_unknown_word_is_named_with_those_spelled_alike(trained, loaded):
+def test_an_unknown_word_is_named_with_those_spelled_alike(
+    trained, loaded, tmp_path
+):
     with pytest.raises(cli.UserError) as error:
         run(trained, "king", "-", "wman")
     message = str(error.value)
     assert message.startswith("'wman' is not among the 303 words of ")
     assert "; did you mean woman or " in message
     assert "\n" not in message
+    path = tmp_path / "sums.txt"
+    for sums, message in (
+        ("man\nwman\n", "'wman' is not"),
+        ("\n+\n", "'+': e"),
+    ):
+        path.write_text(sums)
+        with pytest.raises(cli.UserError) as error:
+            run(trained, "--input", str(path))
+        assert str(error.value).startswith(f"{path}:2: {message}")
     with pytest.raises(cli.UserError, match="'qqqqqqq' is not among") as error:
         run(trained, "--neighbours", "qqqqqqq")
     assert "did you mean" not in str(error.value)
