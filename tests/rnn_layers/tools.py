@@ -53,6 +53,14 @@ def sampled(test, case, name):
     return pytest.mark.slow if draw and name not in SAMPLE else ()
 
 
+def sampled_cases(cases, *sample):
+    """Cases for `parametrize`, of which `make test` runs the sample alone."""
+    return [
+        case if case in sample else pytest.param(*case, marks=pytest.mark.slow)
+        for case in cases
+    ]
+
+
 # One row each: right, left, holes, whole row, none.
 MASK = np.array(
     [

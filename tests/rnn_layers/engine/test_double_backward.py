@@ -1,5 +1,7 @@
 """Gradients of gradients, against those of single operations."""
 
+import itertools
+
 import keras
 import pytest
 
@@ -17,6 +19,7 @@ from tests.rnn_layers.tools import (
     close,
     initial_states,
     make,
+    sampled_cases,
 )
 
 pytestmark = pytest.mark.usefixtures("short_chunks")
@@ -24,15 +27,9 @@ pytestmark = pytest.mark.usefixtures("short_chunks")
 
 @pytest.mark.parametrize(
     ("loop", "training"),
-    [
-        ("graph-any-length", True),
-        *(
-            pytest.param(loop, training, marks=pytest.mark.slow)
-            for loop in LOOPS
-            for training in (True, False)
-            if (loop, training) != ("graph-any-length", True)
-        ),
-    ],
+    sampled_cases(
+        itertools.product(LOOPS, [True, False]), ("graph-any-length", True)
+    ),
 )
 def test_gradients_have_exact_gradients(loop, training):
     compiled, spec = LOOPS[loop]

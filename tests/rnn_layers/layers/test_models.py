@@ -90,6 +90,8 @@ np.savez(sys.argv[3], **results)
 """
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", ["all"], indirect=True)
 def test_saved_model_loads_in_a_new_process(cases, tmp_path):
     """There it sees other lengths, and here a batch of one."""
     model = model_of(cases, dropout=0.1, compiled=False)
