@@ -16,6 +16,8 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -23,6 +25,7 @@ import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import (
     classification_metrics,
     ensemble,
+    graph,
     report,
     runs,
     tables,
@@ -50,13 +53,30 @@ BASELINES = {
 MOST_TEXTS = 100_000
 
 
-def score(
-    classifier: keras.Model, split: pipeline.Split
-) -> tuple[dict, np.ndarray]:
-    """Return the scores of a split and its `(N, C)` probabilities."""
-    probabilities = split.in_order(
-        classifier.predict(split.dataset(), verbose=0)
+def compiled(classifier: keras.Model) -> Callable:
+    """Return a function of a data set of batches to `(N, C)` probabilities.
+
+    Keras's own `predict` is traced anew for a second length of texts, and once
+    more for the last batch, which has fewer rows: seconds each on TensorFlow.
+    """
+    if keras.config.backend() != "tensorflow":
+        return lambda dataset: classifier.predict(dataset, verbose=0)
+    classify = graph.compile_once(
+        lambda ids: classifier(ids, training=False), ((None, None), "int32")
     )
+    return lambda dataset: np.concatenate([classify(x) for x, _ in dataset])
+
+
+def score(
+    probabilities_of: Callable, split: pipeline.Split
+) -> tuple[dict, np.ndarray]:
+    """Return the scores of a split and its `(N, C)` probabilities.
+
+    Args:
+        probabilities_of: The classifier, as `compiled` returns it.
+        split: The split.
+    """
+    probabilities = split.in_order(probabilities_of(split.dataset()))
     scores = classification_metrics.classification(split.labels, probabilities)
     return scores, probabilities
 
@@ -70,12 +90,12 @@ class Validation(keras.callbacks.Callback):
 
     def __init__(self, classifier: keras.Model, split: pipeline.Split):
         super().__init__()
-        self.classifier = classifier
+        self.probabilities_of = compiled(classifier)
         self.split = split
         self.probabilities = None
 
     def on_epoch_end(self, epoch, logs=None):
-        scores, self.probabilities = score(self.classifier, self.split)
+        scores, self.probabilities = score(self.probabilities_of, self.split)
         logs["val_loss"] = classification_metrics.nll(
             self.split.labels, self.probabilities
         )
@@ -162,7 +182,7 @@ def main(options: Options) -> None:
     rows = {}
     for name, one in ensemble.each(opened, Predictor.of_run, predictor):
         name = f"{name} ({options.split})"
-        rows[name], probabilities = score(one.classifier, split)
+        rows[name], probabilities = score(compiled(one.classifier), split)
     ensemble.keep_scores(opened, rows, options.split, dataset)
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:
         rows |= baselines(data)

@@ -121,7 +121,9 @@ def train(config: Config) -> dict:
 
         # 6. Test, with the best weights.
         best = Predictor.of_run(run)
-        scores, probabilities = evaluate.score(best.classifier, data.test)
+        scores, probabilities = evaluate.score(
+            evaluate.compiled(best.classifier), data.test
+        )
         result = runs.Result(
             best.classifier,
             scores,
