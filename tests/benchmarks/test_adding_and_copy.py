@@ -76,6 +76,7 @@ def test_units_are_the_most_that_fit(cell):
     assert more > 2000 or units == 40
 
 
+@pytest.mark.slow
 def test_a_short_lag_is_learned_and_a_finished_run_kept(tmp_path, capsys):
     path = tmp_path / "rows.json"
     flags = """--cells gru --adding --copy 2 --symbols 1 --steps 250

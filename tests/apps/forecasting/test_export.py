@@ -18,6 +18,7 @@ from tests.apps.forecasting.test_model import build
 from tests.apps.tools import in_all_forms, needs_formats
 
 
+@pytest.mark.slow
 def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
     split = predictor.latest()
     inputs, _ = split.fetch(split.planner.once()[0], 0)
@@ -54,7 +55,11 @@ assert not any(n.split(".")[0] in ours[:3] for n in sys.modules)
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [("rnn", "direct"), ("nn_ar", "recursive")]
+    ("name", "mode"),
+    [
+        ("rnn", "direct"),
+        pytest.param("nn_ar", "recursive", marks=pytest.mark.slow),
+    ],
 )
 def test_steps_are_the_batch(tmp_path, name, mode):
     (tmp_path / "series").mkdir()
@@ -94,6 +99,7 @@ def test_steps_are_the_batch(tmp_path, name, mode):
     np.testing.assert_array_equal(state[0], series[-14:])
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_again(trained, tmp_path, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(trained.run.path, copy)

@@ -70,6 +70,7 @@ def test_the_report_has_its_pictures(trained):
     assert "seasonal_naive" in text
 
 
+@pytest.mark.slow
 def test_the_model_loads_with_rnn_layers_alone(trained, tmp_path):
     (tmp_path / "rnn_layers").symlink_to(ROOT / "rnn_layers")
     script = f"""

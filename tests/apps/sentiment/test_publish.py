@@ -57,6 +57,7 @@ def test_a_card_of_before_is_written_and_one_with_a_licence_stays(
         runs.open_run("sentiment", str(target))
 
 
+@pytest.mark.slow
 def test_what_does_not_load_is_said_and_not_left(trained, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained.run.path, folder)

@@ -79,6 +79,7 @@ def test_evaluate_repeats_the_scores_of_the_run(
     assert "most_frequent" not in evaluated("--split", "valid")
 
 
+@pytest.mark.slow
 def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
     texts = ["stop music in the guest room", "", "Move it!"]
     script = f"""
