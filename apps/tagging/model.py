@@ -245,3 +245,12 @@ def compile_model(model: keras.Model, config: Config, steps: int) -> None:
         loss=loss if len(loss) > 1 else loss[0],
         jit_compile=compiled(config),
     )
+    if len(loss) > 1:
+        # Each has a mean, which Keras creates as late as in the first step; a
+        # step that creates variables is traced twice, which takes seconds.
+        scores = [
+            ops.zeros([size or 1 for size in output.shape])
+            for output in model.outputs
+        ]
+        targets = [ops.zeros(score.shape[:-1], "int32") for score in scores]
+        model.compute_loss(y=targets, y_pred=scores)

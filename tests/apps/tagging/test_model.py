@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from apps.tagging.config import Config
+from apps.tagging.model import compile_model
 from apps.tagging.predict import Decoder
 from data_pipelines.text.words import Vocabulary
 from tests.apps.tagging.tiny import FEATURES, LABELS, built
@@ -106,6 +108,20 @@ def test_a_parse_with_parts_of_speech_and_a_further_column():
     graph = Decoder(model, LABELS, (), ["N", "V", "X"], True, exact=False)
     for answer in graph(features.of_texts(WORDS, kinds), LENGTHS):
         assert answer.heads.count(0) == 1
+
+
+@pytest.mark.parametrize("task", ["tag", "parse"])
+def test_a_loss_creates_no_variable(task):
+    """Else the first training step would be traced twice."""
+    is_parse = task == "parse"
+    model = built(2 * (not is_parse), task=task, pos=3 * is_parse)
+    compile_model(model, Config(task=task), 10)
+    variables = len(model.metrics_variables)
+    zeros = tf.zeros((3, 4), "int32")
+    scores = model([*FEATURES.of_texts(WORDS), *[zeros] * is_parse])
+    targets = [zeros] * 3 if is_parse else [zeros, zeros[:, 0]]
+    model.compute_loss(y=targets, y_pred=scores)
+    assert len(model.metrics_variables) == variables
 
 
 def test_word_vectors_are_where_training_begins():
