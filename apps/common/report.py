@@ -76,7 +76,8 @@ def of_training(
         for name, meaning in metrics.items()
         if any(row.get(name) is not None for row in scores.values())
     }
-    run.file("curve.png").write_bytes(png(curve(rows, curves)))
+    with replacing(run.file("curve.png")) as temporary:
+        temporary.write_bytes(png(curve(rows, curves)))
     render(
         run.file("report.html"),
         template,

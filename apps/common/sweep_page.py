@@ -1,4 +1,4 @@
-"""What a sweep has found: its page, its lines, and a summary for others."""
+"""The page of a sweep, its lines on the terminal, and its summary."""
 
 import json
 import typing

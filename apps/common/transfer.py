@@ -44,15 +44,15 @@ LABELS = "from_labels.txt"
 RATE = 0.2
 
 
-def completed(config_class: type, flags: dict, given: Mapping) -> dict:
-    """Return flags with what `--from-run` settles.
+def completed(config_class: type, flags: dict, explicit: Mapping) -> dict:
+    """Return flags with those that `--from-run` settles.
 
     Args:
         config_class: The dataclass of an app, with two tuples of names of
             fields: `architecture`, which the weights depend on, and
             `inherited`, which are those of the run where no flag says else.
         flags: All that are not the defaults.
-        given: Those of them that are not of a preset.
+        explicit: Those of them that are not of a preset.
 
     Raises:
         UserError: There is no such run, or a flag contradicts it.
@@ -63,13 +63,13 @@ def completed(config_class: type, flags: dict, given: Mapping) -> dict:
     config, taken = run.config(config_class), {}
     for field in config_class.architecture:
         taken[field] = value = getattr(config, field)
-        if given.get(field, value) != value:
+        if explicit.get(field, value) != value:
             raise UserError(
-                f"{dashed(field)} {given[field]}: of --from-run {name} it is"
+                f"{dashed(field)} {explicit[field]}: of --from-run {name} it is"
                 f" {value!r}; leave the flag out"
             )
     for field in config_class.inherited:
-        taken[field] = given.get(field, getattr(config, field))
+        taken[field] = explicit.get(field, getattr(config, field))
     rate = config.learning_rate
     if not has_begun:
         rate = float(f"{RATE * rate:.6g}")

@@ -86,7 +86,7 @@ class Config(distributed.Flags):
     )
     embedding_dropout: float = cli.flag(
         0.0,
-        "how often a token of the vocabulary is dropped from a batch's inputs",
+        "dropout rate of tokens of the vocabulary, for all of a batch",
         at_least=0.0,
         below=1.0,
     )

@@ -78,12 +78,12 @@ class Counts:
         counts = cls([], size)
         for length in range(1, order + 1):
             keys = np.arange(size) if length == 1 else np.zeros(1, np.int64)
-            seen = np.zeros(len(keys), np.int64)
+            times = np.zeros(len(keys), np.int64)
             for tokens, predicted in blocks():
                 own = counts.numbers(tokens, length)[order - 1 :]
                 weights = predicted[order - 1 :]
-                keys, seen = _merged(keys, seen, own, weights)
-            counts.tables.append(counts._table(keys, seen))
+                keys, times = _merged(keys, times, own, weights)
+            counts.tables.append(counts._table(keys, times))
         return counts
 
     def _table(self, keys, counts):
@@ -233,22 +233,22 @@ def kneser_ney(counts: Counts, order: int, discounts=None) -> NGrams:
     """
     levels = []
     for length, table in enumerate(counts.tables[:order], 1):
-        seen = table.counts
+        times = table.counts
         if length < order:
             longer = counts.tables[length]
             before = longer.suffixes[longer.counts > 0]
-            seen = np.bincount(before, minlength=len(table.keys))
+            times = np.bincount(before, minlength=len(table.keys))
         own_discounts = (
-            discounts_of(seen) if discounts is None else discounts[length - 1]
+            discounts_of(times) if discounts is None else discounts[length - 1]
         )
-        cut = np.concatenate([[0.0], own_discounts])[np.minimum(seen, 3)]
+        cut = np.concatenate([[0.0], own_discounts])[np.minimum(times, 3)]
         contexts = counts.size if length == 2 else 1
         if length > 2:
             contexts = len(counts.tables[length - 2].keys)
-        total = np.bincount(table.contexts, seen, contexts)
+        total = np.bincount(table.contexts, times, contexts)
         rest = np.bincount(table.contexts, cut, contexts)
         rest = np.divide(rest, total, out=np.ones(contexts), where=total > 0)
-        own = np.maximum(seen - cut, 0) / np.maximum(total[table.contexts], 1)
+        own = np.maximum(times - cut, 0) / np.maximum(total[table.contexts], 1)
         if length == 1:
             share = rest[0] / _predictable(counts.size)
             own += share * _is_predictable(counts.size)
@@ -256,9 +256,9 @@ def kneser_ney(counts: Counts, order: int, discounts=None) -> NGrams:
     return NGrams(counts, levels)
 
 
-def discounts_of(seen: np.ndarray) -> np.ndarray:
+def discounts_of(times: np.ndarray) -> np.ndarray:
     """Return D_1, D_2 and D_3 of counts by equation (3)."""
-    n = np.bincount(np.minimum(seen, 5), minlength=6)[1:5].astype(float)
+    n = np.bincount(np.minimum(times, 5), minlength=6)[1:5].astype(float)
     if not n.all():
         return _FALLBACK
     y = n[0] / (n[0] + 2 * n[1])
@@ -286,10 +286,10 @@ def katz(counts: Counts, order: int) -> NGrams:
     """
     levels, lower = [], np.zeros(0)
     for length, table in enumerate(counts.tables[:order], 1):
-        seen = table.counts
-        share = _good_turing(seen) * seen
+        times = table.counts
+        share = _good_turing(times) * times
         if length == 1:
-            own = _katz_words(counts.size, seen, share)
+            own = _katz_words(counts.size, times, share)
             rest = np.ones(1)
         else:
             before = len(counts.tables[length - 2].keys)
@@ -297,10 +297,10 @@ def katz(counts: Counts, order: int) -> NGrams:
             def add(values, table=table, before=before):
                 return np.bincount(table.contexts, values, before)
 
-            total, left = add(seen), add(seen - share)
+            total, left = add(times), add(times - share)
             total = np.maximum(total + (left <= 1e-9), 1)
             own = share / total[table.contexts]
-            shorter = np.where(seen > 0, lower[table.suffixes], 0.0)
+            shorter = np.where(times > 0, lower[table.suffixes], 0.0)
             missing = 1 - add(shorter)
             rest = (1 - add(own)) / np.maximum(missing, 1e-12)
             # All words that can follow have done so.
@@ -309,25 +309,25 @@ def katz(counts: Counts, order: int) -> NGrams:
             own /= np.where(whole, np.maximum(add(own), 1e-12), 1.0)[
                 table.contexts
             ]
-            rest[add(seen) == 0] = 1.0
+            rest[add(times) == 0] = 1.0
         levels.append(Level(own, rest, False))
         lower = own
     return NGrams(counts, levels)
 
 
-def _katz_words(size, seen, share):
+def _katz_words(size, times, share):
     """Return the probability of single words, `(V,)`."""
-    unseen = (seen == 0) & _is_predictable(size)
+    unseen = (times == 0) & _is_predictable(size)
     if not unseen.any():
-        return seen / seen.sum()
-    left = max(seen.sum() - share.sum(), 1.0)
+        return times / times.sum()
+    left = max(times.sum() - share.sum(), 1.0)
     words = np.where(unseen, left / unseen.sum(), share)
     return words / words.sum()
 
 
-def _good_turing(seen):
+def _good_turing(times):
     """Return d_r of each count by equation (3), 1 for those of none."""
-    n = np.bincount(np.minimum(seen, _KATZ_MOST + 2)).astype(float)
+    n = np.bincount(np.minimum(times, _KATZ_MOST + 2)).astype(float)
     n = np.pad(n, (0, _KATZ_MOST + 3 - len(n)))
     r = np.arange(1, _KATZ_MOST + 1)
     if n[1 : _KATZ_MOST + 2].all():
@@ -335,15 +335,15 @@ def _good_turing(seen):
         d = ((r + 1) * n[r + 1] / n[r] / r - q) / (1 - q)
         if ((d > 0) & (d <= 1)).all():
             table = np.concatenate([[1.0], d, [1.0]])
-            return table[np.minimum(seen, _KATZ_MOST + 1)]
-    return np.where(seen > 0, 1 - 0.5 / np.maximum(seen, 1), 1.0)
+            return table[np.minimum(times, _KATZ_MOST + 1)]
+    return np.where(times > 0, 1 - 0.5 / np.maximum(times, 1), 1.0)
 
 
 def unigram(counts: Counts) -> np.ndarray:
     """Return log p of every token by its share, one added to each, `(V,)`."""
-    seen = counts.tables[0].counts + _is_predictable(counts.size)
+    times = counts.tables[0].counts + _is_predictable(counts.size)
     with np.errstate(divide="ignore"):
-        return np.log(seen / seen.sum())
+        return np.log(times / times.sum())
 
 
 def cache(tokens: np.ndarray, window: int) -> np.ndarray:

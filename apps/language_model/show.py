@@ -30,13 +30,13 @@ CANDIDATES, CONTEXT, LISTED = 100, 32, 10
 
 
 def generated(predictor: Predictor) -> list[str]:
-    """Return texts that the model makes up, sampled with one seed."""
+    """Return texts that the model generates, sampled with one seed."""
     texts = predictor("", SAMPLING, LENGTH, SAMPLES)
     return [text.rstrip("\n") for text, _ in texts]
 
 
 class Samples(samples.Samples):
-    """Each epoch: texts that are made up, and the surprise of one of valid."""
+    """Each epoch: generated texts, and the surprise of a text of valid."""
 
     columns = ("text",)
     count = SAMPLES
@@ -92,7 +92,7 @@ class Surprise(typing.NamedTuple):
     """A token that came where the model was sure of another one.
 
     Attributes:
-        before: The text that it was told.
+        before: The text before it.
         expected: The most probable token, and its probability.
         came: The token, and its log-probability.
     """

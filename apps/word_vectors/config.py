@@ -71,8 +71,8 @@ class Config:
     )
     subsample: float = cli.flag(
         1e-3,
-        "leave out words now and then whose share of the text is above this"
-        " (0: off)",
+        "share of the text above which a word is subsampled, that is, left out"
+        " now and then (0: off)",
         at_least=0.0,
         at_most=1.0,
     )

@@ -101,7 +101,7 @@ def write(run: runs.Run, predictor: Predictor) -> None:
                     _example(some[:1], [], 1),
                     _example(some[:2], some[2:], min(5, len(words) - 3)),
                 ],
-                lambda *asked: _near(predictor, *asked),
+                lambda *query: _near(predictor, *query),
             )
         ],
     )
@@ -129,8 +129,8 @@ def _vectors(predictor, text):
 
 def _near(predictor, positive, negative, count):
     """Return what `predict` lists."""
-    asked = Sum(_words(positive), _words(negative))
-    near = predictor.near(asked, int(count))
+    query = Sum(_words(positive), _words(negative))
+    near = predictor.near(query, int(count))
     return {
         "word": np.array([word.encode() for word, _ in near], object),
         "cosine": np.array([value for _, value in near]),

@@ -94,14 +94,14 @@ class Predictor:
         return ids.tolist()
 
     def near(
-        self, asked: Sum, count: int, multiply: bool = False
+        self, query: Sum, count: int, multiply: bool = False
     ) -> list[tuple[str, float]]:
         """Return the words nearest to a sum, and how near each is.
 
         That is the cosine with the sum of unit vectors, or the product of
         similarities.
         """
-        plus, minus = self.ids(asked.positive), self.ids(asked.negative)
+        plus, minus = self.ids(query.positive), self.ids(query.negative)
         if multiply:
             alike = (1 + self.unit @ self.unit[plus + minus].T) / 2
             values = alike[:, : len(plus)].prod(axis=1)
@@ -131,12 +131,12 @@ def parsed(text: str) -> Sum:
     Raises:
         UserError: It is something else.
     """
-    asked, sign, wants_word = Sum([], []), "+", True
+    query, sign, wants_word = Sum([], []), "+", True
     for word in text.split():
         if word in ("+", "-") and not wants_word:
             sign, wants_word = word, True
         elif wants_word and word not in ("+", "-"):
-            (asked.positive if sign == "+" else asked.negative).append(word)
+            (query.positive if sign == "+" else query.negative).append(word)
             wants_word = False
         else:
             wants_word = True
@@ -146,11 +146,11 @@ def parsed(text: str) -> Sum:
             f"{text[:80]!r}: expected words with + or - between, such as king"
             " - man + woman"
         )
-    return asked
+    return query
 
 
 def sums(options: Options) -> Iterator[Row]:
-    """Yield what is asked, a sum a row."""
+    """Yield the sums, one a row."""
     if options.texts:
         text = " ".join(options.texts)
         yield Row({"text": text}, 1, {"text": text})

@@ -148,7 +148,7 @@ def summary(
     for word, near in neighbours(predictor, shown_words(data.vocabulary, data)):
         echo(f"{word:12} {near}")
     words = shown_words(data.vocabulary, data)
-    asked = next(
+    query = next(
         (
             f"{question.b} - {question.a} + {question.c}"
             for question in data.questions
@@ -158,7 +158,7 @@ def summary(
     )
     echo(f"""
 next
-  make predict-word-vectors ARGS="{asked}"
+  make predict-word-vectors ARGS="{query}"
   make evaluate-word-vectors ARGS="--pairs wordsim353.tsv"
   make train-word-vectors ARGS="--model cbow"
   make train-word-vectors ARGS="--dataset files --data-path FOLDER"

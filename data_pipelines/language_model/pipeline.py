@@ -1,4 +1,4 @@
-r"""A text -> strips of tokens, each row of a batch going on from the last one.
+r"""A text -> strips of tokens; a row goes on where that of the last batch ends.
 
 Record    a line of text
 Files     --data-path FOLDER with train.txt and, if you have them, valid.txt and

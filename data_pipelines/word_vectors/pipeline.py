@@ -191,12 +191,7 @@ def _build(folder: Path, source: Source, tokens: str) -> None:
     """Write the words of all texts by number, and which words these are."""
     counter = WordCounter()
     chunks = in_chunks(source.texts, _CHUNK_TEXTS, _CHUNK_LETTERS)
-    # JSON can hold halves of surrogate pairs, UTF-8 cannot.
-    tensors = (
-        tf.constant([text.encode("utf-8", "replace") for text in chunk])
-        for chunk in chunks
-    )
-    analyzed = worked_ahead(_analyzed(tokens), tensors)
+    analyzed = worked_ahead(_analyzed(tokens), map(tf.constant, chunks))
     with (
         RaggedWriter(folder / "texts", np.int32) as writer,
         progress_bar(f"reading {source.name}", "texts") as bar,

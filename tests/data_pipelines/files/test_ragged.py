@@ -29,6 +29,12 @@ def test_rows_come_back(path):
     assert len(array) == 4
 
 
+def test_a_row_may_be_longer_than_two_billion_values(tmp_path):
+    with RaggedWriter(tmp_path / "a", np.uint8, np.int64) as writer:
+        writer.append([], [2**31])
+    assert RaggedArray.load(tmp_path / "a").lengths.tolist() == [2**31]
+
+
 def test_files_are_plain_numpy(path):
     assert np.load(f"{path}.npy").tolist() == [3, 1, 4, 1, 5, 9, 2, 6]
     assert np.load(f"{path}.lengths.npy").tolist() == [3, 0, 1, 4]
