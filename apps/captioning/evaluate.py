@@ -186,11 +186,14 @@ def main(options: Options) -> None:
     data = datasets(captioner, dataset, data_path, reading.encoding)
     split = runs.split_to_score(opened[0], data, options)
     search = options.search(captioner.config)
-    rows = {}
-    for name, one in ensemble.each(opened, Predictor.of_run, captioner):
-        name = f"{name} ({options.split})"
-        rows[name], _ = score(one, split, search, options.meteor)
-    ensemble.keep_scores(opened, rows, options.split, (dataset, data_path))
+    rows, _ = ensemble.score(
+        opened,
+        Predictor.of_run,
+        captioner,
+        lambda one: score(one, split, search, options.meteor),
+        options.split,
+        (dataset, data_path),
+    )
     if options.split == "test" and len(data.train):
         rows |= baselines(captioner, data, options.meteor)
     echo(tables.text(rows, [*scores.METRICS, "meteor"]))

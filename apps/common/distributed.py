@@ -24,6 +24,7 @@ import math
 import os
 import re
 import sys
+import typing
 from collections.abc import Iterator
 
 from apps.common import cli
@@ -161,6 +162,18 @@ def _check_batch(config, count, flag):
         )
 
 
+class Training(typing.NamedTuple):
+    """What `Machines.fit` is given."""
+
+    model: typing.Any
+    batches: typing.Any
+    progress: typing.Any
+    epochs: int
+    steps: int
+    callbacks: list
+    validation: typing.Any
+
+
 class Machines:
     """Where a run trains: in this process, on one device; base of the others.
 
@@ -219,15 +232,25 @@ class Machines:
             callbacks: What happens after each epoch.
             validation: Batches to evaluate the model itself on before.
         """
-        model.fit(
-            batches,
-            validation_data=validation,
+        self.train(
+            Training(
+                *(model, batches, progress, epochs, steps),
+                *(callbacks, validation),
+            )
+        )
+
+    def train(self, training: Training) -> None:
+        """Do what `fit` says."""
+        progress = training.progress
+        training.model.fit(
+            training.batches,
+            validation_data=training.validation,
             initial_epoch=progress.epoch,
-            epochs=progress.epoch if progress.stopped else epochs,
-            steps_per_epoch=steps,
+            epochs=progress.epoch if progress.stopped else training.epochs,
+            steps_per_epoch=training.steps,
             shuffle=False,  # the stream has its own order
             verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=callbacks,
+            callbacks=training.callbacks,
         )
 
 
@@ -291,13 +314,13 @@ class Mirrored(Machines):
         self._scope.enter_context(strategy.scope())
         echo(f"engine   {self.engine}")
 
-    def fit(self, model, *args, **options):
-        if any(tensor.shape[0] for tensor in model.inputs):
+    def train(self, training):
+        if any(tensor.shape[0] for tensor in training.model.inputs):
             raise cli.UserError(
                 "--devices divides batches, and this model carries states from"
                 " row to row of whole ones; take --distribute"
             )
-        super().fit(model, *args, **options)
+        super().train(training)
         self.close()
 
     def close(self):

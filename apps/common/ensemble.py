@@ -12,7 +12,7 @@ Letters of shapes: M members, B batch, N rows of a step, V vocabulary.
 import contextlib
 import json
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -165,24 +165,35 @@ def misfit(run: Run, first: Run, why: str) -> UserError:
     )
 
 
-def each(
+def score(
     opened: Sequence[Run],
     of_run: Callable[[Run], Predictor],
     whole: Predictor,
-) -> Iterator[tuple[str, Predictor]]:
-    """Yield what is scored, with its name: several runs, and all as one.
+    scores: Callable[[Predictor], tuple[dict, typing.Any]],
+    split: str,
+    dataset: tuple[str, str | None],
+) -> tuple[dict[str, dict], typing.Any]:
+    """Score several runs, and all as one, and keep these scores.
 
     Args:
         opened: The runs.
         of_run: Opens one.
         whole: All of them as one; of a single run, that.
+        scores: Return the scores of one, and what else a page shows of it.
+        split: Name of what they are of.
+        dataset: The data set and its path.
+
+    Returns:
+        Dict of a name -> scores, and what else is shown of all as one.
     """
-    if len(opened) == 1:
-        yield opened[0].name, whole
-        return
-    for run in opened:
-        yield str(run.path), of_run(run)
-    yield NAME, whole
+    rows = {}
+    if len(opened) > 1:
+        for run in opened:
+            rows[f"{run.path} ({split})"], _ = scores(of_run(run))
+    name = NAME if len(opened) > 1 else opened[0].name
+    rows[f"{name} ({split})"], shown = scores(whole)
+    keep_scores(opened, rows, split, dataset)
+    return rows, shown
 
 
 def keep_scores(
@@ -197,7 +208,7 @@ def keep_scores(
 
     Args:
         opened: The runs; of a single one nothing is written.
-        scores: Name -> scores, as `each` names them.
+        scores: Name -> scores, as `score` names them.
         split: What they are of.
         dataset: The data set and its path.
     """

@@ -193,20 +193,17 @@ class Launcher(distributed.Distributed):
         self.workers = []
         self.workplace.cleanup()
 
-    def fit(
-        self,
-        model,
-        batches,
-        progress,
-        epochs,
-        steps,
-        callbacks,
-        validation=None,
-    ):
+    def train(self, training):
         """Let the workers train, and do here what follows each epoch."""
+        model, progress, epochs, steps = (
+            training.model,
+            training.progress,
+            training.epochs,
+            training.steps,
+        )
         model.optimizer.build(model.trainable_variables)
         every = keras.callbacks.CallbackList(
-            callbacks,
+            training.callbacks,
             add_progbar=True,
             model=model,
             verbose=2,
@@ -221,7 +218,7 @@ class Launcher(distributed.Distributed):
                 every.on_epoch_begin(epoch)
                 logs = self._take_over(model)
                 every.on_train_batch_end(steps - 1, logs)
-                logs |= _evaluate(model, validation)
+                logs |= _evaluate(model, training.validation)
                 every.on_epoch_end(epoch, logs)
                 last = model.stop_training or epoch == epochs - 1
                 self._send("go on", last)

@@ -54,22 +54,19 @@ class Rehearsal(distributed.Machines):
     def compare(self, run, datasets):
         self.data = datasets
 
-    def fit(
-        self,
-        model,
-        batches,
-        progress,
-        epochs,
-        steps,
-        callbacks,
-        validation=None,
-    ):
-        saving = checkpoint.among(callbacks)
+    def train(self, training):
+        model, saving = training.model, checkpoint.among(training.callbacks)
         self.model = model
         self.monitor, self.lower = saving.monitor, saving.lower
         if self.timed:
-            self.costs = _costs(model, saving.artifact, batches, epochs, steps)
-        for callback in callbacks:
+            self.costs = _costs(
+                model,
+                saving.artifact,
+                training.batches,
+                training.epochs,
+                training.steps,
+            )
+        for callback in training.callbacks:
             for name in ("train", "validation", "writer"):
                 writer = getattr(callback, name, None)
                 if isinstance(writer, tf.summary.SummaryWriter):

@@ -19,17 +19,9 @@ class Validated(distributed.Machines):
         self.connection = connection
         self.about = about
 
-    def fit(
-        self,
-        model,
-        batches,
-        progress,
-        epochs,
-        steps,
-        callbacks,
-        validation=None,
-    ):
-        saving = checkpoint.among(callbacks)
+    def train(self, training):
+        saving = checkpoint.among(training.callbacks)
+        progress = training.progress
         writer = tf.summary.create_file_writer(str(saving.run.path))
         with writer.as_default():
             hparams.hparams(self.about, trial_id=str(saving.run.path))
@@ -39,10 +31,8 @@ class Validated(distributed.Machines):
         if self.connection.recv():
             reporting = _Reporting(self.connection, saving.monitor)
             # Behind the backup: an epoch that is reported is not repeated.
-            callbacks = [*callbacks, reporting]
-            super().fit(
-                model, batches, progress, epochs, steps, callbacks, validation
-            )
+            callbacks = [*training.callbacks, reporting]
+            super().train(training._replace(callbacks=callbacks))
         self.connection.send(
             (
                 "done",

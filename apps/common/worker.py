@@ -177,22 +177,13 @@ class Worker(distributed.Distributed):
             path.parent.mkdir()
             path.write_bytes(self.backup)
 
-    def fit(
-        self,
-        model,
-        batches,
-        progress,
-        epochs,
-        steps,
-        callbacks,
-        validation=None,
-    ):
+    def train(self, training):
         """Train; the callbacks and the validation are the starter's."""
-        model.fit(
-            batches,
-            initial_epoch=progress.epoch,
-            epochs=epochs,
-            steps_per_epoch=steps,
+        training.model.fit(
+            training.batches,
+            initial_epoch=training.progress.epoch,
+            epochs=training.epochs,
+            steps_per_epoch=training.steps,
             shuffle=False,
             verbose=0,
             callbacks=[_Report(self)],

@@ -137,11 +137,14 @@ def main(options: Options) -> None:
     split = runs.split_to_score(run, data, options)
     if options.interpolate and not (len(data.train) and len(data.valid)):
         raise cli.UserError("--interpolate needs train and valid of the data")
-    rows = {}
-    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
-        name = f"{name} ({options.split})"
-        rows[name], _ = score(one, split)
-    ensemble.keep_scores(opened, rows, options.split, (dataset, path))
+    rows, _ = ensemble.score(
+        opened,
+        Predictor.of_run,
+        predictor,
+        lambda one: score(one, split),
+        options.split,
+        (dataset, path),
+    )
     if options.interpolate:
         rows |= interpolated(predictor, data, split)
     if options.split == "test" and len(data.train):

@@ -179,11 +179,14 @@ def main(options: Options) -> None:
         whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)
-    rows = {}
-    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
-        name = f"{name} ({options.split})"
-        rows[name], probabilities = score(compiled(one.classifier), split)
-    ensemble.keep_scores(opened, rows, options.split, dataset)
+    rows, probabilities = ensemble.score(
+        opened,
+        Predictor.of_run,
+        predictor,
+        lambda one: score(compiled(one.classifier), split),
+        options.split,
+        dataset,
+    )
     if options.split == "test" and len(np.unique(data.train.labels)) > 1:
         rows |= baselines(data)
     echo(tables.text(rows, METRICS))

@@ -193,11 +193,14 @@ def main(options: Options) -> None:
         whole=runs.is_other_file(options, vars(config)),
     )
     split = runs.split_to_score(run, data, options)
-    rows = {}
-    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
-        name = f"{name} ({options.split})"
-        rows[name], predictions = score(one.decoder, split)
-    ensemble.keep_scores(opened, rows, options.split, dataset)
+    rows, predictions = ensemble.score(
+        opened,
+        Predictor.of_run,
+        predictor,
+        lambda one: score(one.decoder, split),
+        options.split,
+        dataset,
+    )
     if options.split == "test" and len(data.train):
         rows |= of_baselines(data)
     echo(tables.text(rows, metrics(data)))

@@ -152,12 +152,15 @@ def main(options: Options) -> None:
         whole=runs.is_other_file(options, vars(config)),
     )
     split, language = runs.split_to_score(run, data, options), data.languages[1]
-    rows = {}
-    for name, one in ensemble.each(opened, Predictor.of_run, predictor):
-        name = f"{name} ({options.split})"
-        search = options.search(config)
-        rows[name], _ = score(one, split, language, search)
-    ensemble.keep_scores(opened, rows, options.split, dataset)
+    search = options.search(config)
+    rows, _ = ensemble.score(
+        opened,
+        Predictor.of_run,
+        predictor,
+        lambda one: score(one, split, language, search),
+        options.split,
+        dataset,
+    )
     if options.split == "test" and len(data.train):
         rows |= baselines(data)
     echo(tables.text(rows, scores.METRICS))

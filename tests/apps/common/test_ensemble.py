@@ -119,7 +119,24 @@ def test_scores_stand_in_the_folder_of_the_first(tmp_path, capsys):
 
 def test_each_is_scored_and_then_all(tmp_path):
     members = [opened(tmp_path, name) for name in "ab"]
-    rows = ensemble.each(members, lambda run: run.name, "both")
-    names = [str(run.path) for run in members]
-    assert list(rows) == [*zip(names, "ab", strict=True), ("ensemble", "both")]
-    assert list(ensemble.each(members[:1], None, "one")) == [("a", "one")]
+
+    def scored(runs, whole):
+        return ensemble.score(
+            runs,
+            lambda run: run.name,
+            whole,
+            lambda one: ({"of": one}, f"shown of {one}"),
+            "valid",
+            ("demo", None),
+        )
+
+    one, two = (f"{run.path} (valid)" for run in members)
+    rows = {one: "a", two: "b", "ensemble (valid)": "both"}
+    assert scored(members, "both") == (
+        {name: {"of": of} for name, of in rows.items()},
+        "shown of both",
+    )
+    (kept,) = json.loads(members[0].file("ensemble.json").read_text())
+    assert list(kept["scores"]) == list(rows)
+    rows, shown = scored(members[:1], "one")
+    assert (rows, shown) == ({"a (valid)": {"of": "one"}}, "shown of one")
