@@ -4,22 +4,14 @@ A network is a function of tensors: numbers in, numbers out. What turns a text
 into numbers stays outside, its vocabulary stands beside the network, and
 `signature.json` says what goes in, what comes out, and what else a caller has
 to know. Each network is compared with the live function when it is written.
-
-    onnx    by tf2onnx, of plain loops (`rnn_layers.plain_loops`), which become
-            ONNX's Loop; batch and length stay open
-    litert  by TensorFlow's own converter; one input at a time, loops unrolled
+`converters.py` converts it.
 """
 
-import contextlib
 import importlib.metadata
 import json
-import logging
-import os
 import shutil
-import tempfile
 import types
 import typing
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -27,26 +19,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Not of TensorFlow's public names, but what its converters use.
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
-
-from apps.common import card, export, formats, provenance, runs
+from apps.common import card, converters, export, formats, provenance, runs
 from apps.common.cli import UserError
 from apps.common.terminal import busy, echo
-from data_pipelines.files.atomic import replacing
 
 # What a network may differ by from the live function, relative beyond one.
 TOLERANCE = 1e-4
 # That int8 weights are scored on.
 MOST_EXAMPLES = 300
-# Of a matrix that is made smaller.
-FEWEST_NUMBERS = 1024
-# Of ONNX; onnxruntime has it since 1.14, of 2023.
-OPSET = 18
 SUFFIX = {"onnx": ".onnx", "litert": ".tflite"}
-INTEGERS = tf.int32.as_datatype_enum, tf.int64.as_datatype_enum
+CONVERTERS = {"onnx": converters.to_onnx, "litert": converters.to_litert}
 # Sizes that a LiteRT network has one of.
 SINGLE = ("batch", "frames")
 GREEDY = {"greedy.py": Path(__file__).with_name("onnx_greedy.py")}
@@ -285,7 +267,7 @@ def _write_form(run, form, networks, parts, quantize):
         text = json.dumps(signature, indent=2) + "\n"
         (new / "signature.json").write_text(text, "utf-8")
         if signature["int8"]:
-            remarks = _quantize(new, parts.score)
+            remarks = converters.quantize(new, parts.score)
     each = signature["networks"].values()
     difference = max(about["difference"] for about in each)
     size = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX[form]}"))
@@ -299,7 +281,7 @@ def _write_form(run, form, networks, parts, quantize):
 
 def _convert(network, form, path):
     """Write a network; return what `signature.json` says of it."""
-    converted = {"onnx": to_onnx, "litert": to_litert}[form]
+    converted = CONVERTERS[form]
     try:
         path.write_bytes(converted(network))
         return describe(network, path)
@@ -310,10 +292,6 @@ def _convert(network, form, path):
         raise UserError(
             f"{network.name} cannot be converted to {form}: {line}"
         ) from None
-
-
-def _write_json(path, value):
-    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
 
 
 def describe(network: Network, path: Path) -> dict:
@@ -404,7 +382,7 @@ class Written:
         else:
             from ai_edge_litert.interpreter import Interpreter
 
-            with _silence():
+            with converters.silence():
                 interpreter = Interpreter(str(path))
                 interpreter.allocate_tensors()
                 runner = interpreter.get_signature_runner()
@@ -414,151 +392,6 @@ class Written:
     def __call__(self, **arrays):
         feed = {name: np.asarray(arrays[name]) for name in self.inputs}
         return dict(self.answer(feed))
-
-
-def to_onnx(network: Network) -> bytes:
-    """Return a network as an ONNX model, with names for what varies."""
-    with _silence():
-        import tf2onnx
-        from tf2onnx import optimizer
-
-    concrete = _traced(network)
-    # What nothing is computed from would be missing in the frozen graph.
-    renamed = {x.name: x.op.name for x in concrete.inputs if x.consumers()}
-    inputs = list(renamed)
-    outputs = {x.name: n for n, x in concrete.structured_outputs.items()}
-    with _silence():
-        frozen = tf2onnx.tf_loader.from_function(
-            concrete, inputs, list(outputs)
-        )
-        with tf.Graph().as_default() as graph:
-            tf.import_graph_def(frozen, name="")
-            converted = tf2onnx.tfonnx.process_tf_graph(
-                graph,
-                opset=OPSET,
-                input_names=inputs,
-                output_names=list(outputs),
-                tensors_to_rename=renamed | outputs,
-                # tf2onnx would multiply by zeros and ones, also what is no
-                # number.
-                custom_op_handlers={"SelectV2": (_where, [])},
-            )
-        # Not all of them: what joins transposes and reshapes gets tensors wrong
-        # whose sizes are open.
-        converted = optimizer.optimize_graph(
-            converted,
-            optimizers={
-                "fold_constants": optimizer.ConstFoldOptimizer,
-                "loop_optimizer": optimizer.LoopOptimizer,
-                "merge_duplication": optimizer.MergeDuplicatedNodesOptimizer,
-                "remove_identity": optimizer.IdentityOptimizer,
-            },
-        )
-        model = converted.make_model(network.name)
-    shapes = {tensor.name: tensor.shape for tensor in network.inputs}
-    for value in model.graph.input:
-        dimensions = value.type.tensor_type.shape.dim
-        for size, name in zip(dimensions, shapes[value.name], strict=True):
-            if isinstance(name, str):
-                size.dim_param = name
-    return model.SerializeToString()
-
-
-def _where(_, node, name, arguments):
-    node.type = "Where"
-    return node
-
-
-def to_litert(network: Network) -> bytes:
-    """Return a network, all of whose sizes are known, as a LiteRT model."""
-    concrete = _traced(network)
-    with _silence(), tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(tf.Module(), folder, signatures=concrete)
-        return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-
-
-def _traced(network):
-    """Return a network as a concrete function without variables."""
-    specs = [
-        tf.TensorSpec(
-            [None if isinstance(size, str) else size for size in tensor.shape],
-            tensor.dtype,
-            name=tensor.name,
-        )
-        for tensor in network.inputs
-    ]
-    traced = tf.function(
-        network.function, specs, autograph=False
-    ).get_concrete_function()
-    with _silence():
-        frozen = convert_variables_to_constants_v2(
-            traced, lower_control_flow=False
-        )
-    graph = _with_plain_sums(frozen.graph)
-    outputs = {n: x.name for n, x in traced.structured_outputs.items()}
-    names = {
-        x.name: spec.name for x, spec in zip(frozen.inputs, specs, strict=True)
-    }
-
-    def constant(**inputs):
-        results = tf.graph_util.import_graph_def(
-            graph,
-            input_map={x: inputs[name] for x, name in names.items()},
-            return_elements=list(outputs.values()),
-        )
-        return dict(zip(outputs, results, strict=True))
-
-    # By their names: a signature knows inputs by nothing else.
-    return tf.function(constant, autograph=False).get_concrete_function(
-        **{spec.name: spec for spec in specs}
-    )
-
-
-def _with_plain_sums(graph):
-    """Return a graph that has sums for what Keras adds as a bias.
-
-    Converters know the bias of floats whose last axis is that of channels.
-    """
-    nodes = graph.as_graph_def()
-    for part in (nodes.node, *(f.node_def for f in nodes.library.function)):
-        for node in part:
-            if node.op == "BiasAdd" and node.attr["T"].type in INTEGERS:
-                node.op = "AddV2"
-                del node.attr["data_format"]
-    for node in [*nodes.node]:
-        if node.op != "BiasAdd" or node.attr["data_format"].s != b"NCHW":
-            continue
-        rank = graph.get_operation_by_name(node.name).inputs[0].shape.rank
-        shape, kind = [-1] + [1] * (rank - 2), tf.int32.as_datatype_enum
-        column = nodes.node.add(op="Reshape", name=f"{node.name}/column")
-        column.input.extend([node.input[1], f"{node.name}/shape"])
-        column.attr["T"].CopyFrom(node.attr["T"])
-        column.attr["Tshape"].type = kind
-        constant = nodes.node.add(op="Const", name=f"{node.name}/shape")
-        constant.attr["dtype"].type = kind
-        proto = tf.make_tensor_proto(shape, tf.int32)
-        constant.attr["value"].tensor.CopyFrom(proto)
-        node.op, node.input[1] = "AddV2", column.name
-        del node.attr["data_format"]
-    return nodes
-
-
-@contextlib.contextmanager
-def _silence():
-    """Keep what converters say from the terminal, in C++, too."""
-    before, terminal = logging.root.manager.disable, os.dup(2)
-    logging.disable(logging.ERROR)
-    try:
-        with (
-            tempfile.TemporaryFile() as nowhere,
-            warnings.catch_warnings(action="ignore"),
-        ):
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        logging.disable(before)
 
 
 def _sized(network, sizes, length):
@@ -584,65 +417,3 @@ def _fitted(array, shape):
     array = np.asarray(array)[tuple(map(slice, shape))]
     missing = np.subtract(shape, array.shape)
     return np.pad(array, [(0, count) for count in missing])
-
-
-def _quantize(folder, score):
-    """Make the weights of ONNX networks int8; return what that changes."""
-    import onnx
-    from onnxruntime import quantization
-
-    def measured():
-        busy("scoring")
-        size = sum(path.stat().st_size for path in paths)
-        return {"MB": size / 1e6, **score(folder)}
-
-    paths = sorted(folder.glob("*.onnx"))
-    before = measured()
-    for path in paths:
-        busy(f"quantizing {path.name}")
-        with replacing(path, ".onnx") as temporary, _silence():
-            quantization.quantize_dynamic(
-                path,
-                temporary,
-                weight_type=quantization.QuantType.QInt8,
-            )
-            model = onnx.load(temporary)
-            _shrink_rest(model.graph)
-            onnx.save(model, temporary)
-    return [
-        f"{name}: {before[name]:.4f} in float32, {value:.4f} in int8"
-        for name, value in measured().items()
-    ]
-
-
-def _shrink_rest(graph):
-    """Make matrices int8 that loops take from outside, where they stay whole.
-
-    Each column has a scale of its own. The loop sees float32 again.
-    """
-    from onnx import helper, numpy_helper
-
-    for weight in [*graph.initializer]:
-        matrix = numpy_helper.to_array(weight)
-        if (
-            matrix.dtype != np.float32
-            or matrix.ndim != 2
-            or matrix.size < FEWEST_NUMBERS
-        ):
-            continue
-        scale = np.abs(matrix).max(axis=0) / 127
-        scale[scale == 0] = 1
-        parts = {
-            f"{weight.name}_int8": np.rint(matrix / scale).astype(np.int8),
-            f"{weight.name}_scale": scale,
-        }
-        graph.initializer.remove(weight)
-        graph.initializer.extend(
-            numpy_helper.from_array(part, name) for name, part in parts.items()
-        )
-        graph.node.insert(
-            0,
-            helper.make_node(
-                "DequantizeLinear", [*parts], [weight.name], axis=1
-            ),
-        )

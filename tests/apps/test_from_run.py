@@ -9,7 +9,7 @@ import pytest
 
 from apps.common import checkpoint, runs
 from tests.apps.reviews import flags, write_reviews
-from tests.apps.tools import train, weights_of
+from tests.apps.tools import run_module, train, weights_of
 from tests.test_architecture import RECURRENT
 
 pytestmark = pytest.mark.slow
@@ -26,13 +26,28 @@ def test_steps_of_no_size_leave_the_weights_of_the_run(app, tmp_path, capsys):
     kinds = {line[:9] for line in printed}
     assert {"from     ", "layers   "} <= kinds
     assert not {"new      ", "left out "} & kinds
-    a, b = (
-        runs.load_model(tmp_path / "runs" / app / name / "model.keras")
-        for name in "ab"
-    )
-    for one, two in zip(a.trainable_weights, b.trainable_weights, strict=True):
+    check_same_weights(*(tmp_path / "runs" / app / name for name in "ab"))
+
+
+def check_same_weights(*folders):
+    models = (runs.load_model(folder / "model.keras") for folder in folders)
+    weights = (model.trainable_weights for model in models)
+    for one, two in zip(*weights, strict=True):
         # Averages begin at zero, and are a little less than what they are of.
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+
+
+def test_devices_begin_with_the_weights_of_the_run(tmp_path):
+    write_reviews(tmp_path / "reviews")
+    words = flags(tmp_path, "--epochs", "1")
+    train("sentiment", *words, "--name", "a")
+    words += ["--from-run", "a", "--name", "b", "--learning-rate", "0"]
+    # Logical devices are chosen before TensorFlow begins.
+    done = run_module("apps.sentiment.train", *words, "--devices", "cpu:2")
+    assert done.returncode == 0, done.stderr
+    assert "engine   TensorFlow, 1 process, 2 cpu dev" in done.stdout
+    folder = tmp_path / "runs" / "sentiment"
+    check_same_weights(folder / "a", folder / "b")
 
 
 def test_what_is_killed_goes_on_without_the_run(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The SavedModel."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +53,24 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
             found = [caption.score for caption in best]
             np.testing.assert_allclose(scores[row], found, atol=2e-3)
         assert scores[3][0] == pytest.approx(expected[3][0].score, abs=0.1)
+
+
+@pytest.mark.slow
+@needs_formats
+def test_int8_weights_are_scored_and_decode(
+    trained, captioner, tmp_path, capsys
+):
+    words = "--format", "onnx", "--quantize"
+    run = in_all_forms("captioning", trained[0], tmp_path, *words)
+    assert re.search(
+        r"cider: [\d.]+ in float32, [\d.]+ in int8", capsys.readouterr().out
+    )
+    pictures = [
+        images.read(path, captioner.size)
+        for path in written(tmp_path, [100, 7])
+    ]
+    tokens = greedy(run, pictures=np.stack(pictures).astype("float32"))
+    assert len(tokens) == len(pictures)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from apps.forecasting import evaluate, export
 from apps.forecasting.inference import Forecaster
 from apps.forecasting.predict import Predictor
 from data_pipelines.forecasting.frequency import Frequency
+from tests.apps.common.portable import written
 from tests.apps.forecast_files import write_long
 from tests.apps.forecasting.test_model import build
 from tests.apps.tools import in_all_forms, needs_formats
@@ -107,6 +108,26 @@ def test_a_run_is_exported_again(trained, tmp_path, capsys):
     export.main(export.Options(run=str(copy)))
     assert "largest difference to predict" in capsys.readouterr().out
     assert (copy / "export" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_go_on_step_by_step(tmp_path):
+    write_long(tmp_path / "train.csv")
+    models, config, data = build(
+        tmp_path, model="rnn", horizon_mode="recursive"
+    )
+    predictor = Predictor(
+        Forecaster.of_config(models.forecaster, config, 3600),
+        *(config, Frequency("second", 3600, 0), data.names, []),
+    )
+    run = runs.Run("forecasting", tmp_path, {})
+    inputs, _ = next(networks.examples(data.valid))
+    inputs = {name: inputs[name][:1] for name in models.forecaster.input}
+    live = predictor.forecaster(inputs)
+    for network in written(run, *export.portable(run, predictor).networks):
+        answer = network(**inputs)["quantiles"]
+        np.testing.assert_allclose(answer, live, 1e-4, 1e-4)
 
 
 @pytest.mark.slow

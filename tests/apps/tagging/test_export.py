@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.common import networks
+from apps.common import networks, runs
 from apps.tagging import export, onnx_paths
+from tests.apps.common.portable import written
 from tests.apps.tagging.tiny import LABELS, built, with_columns
 from tests.apps.tools import in_all_forms, needs_formats
 
@@ -32,6 +33,46 @@ def test_paths_in_numpy_are_those_of_the_layer():
         )
 
 
+def answers(folder, name, predictor, ids):
+    """What each form answers to a sentence; that of LiteRT has 8 words."""
+    names = "word_ids", "shape_ids", "character_ids", "kind_ids"
+    longest = predictor.known.features.max_characters
+    for form, end in networks.SUFFIX.items():
+        inputs = [np.asarray(x) for x in ids]
+        if form == "litert":
+            missing = [
+                np.subtract((1, 8, longest)[: x.ndim], x.shape) for x in inputs
+            ]
+            inputs = [
+                np.pad(x, [(0, count) for count in counts])
+                for x, counts in zip(inputs, missing, strict=True)
+            ]
+        network = networks.Written(folder / form / f"{name}{end}")
+        yield form, network(**dict(zip(names, inputs, strict=False)))
+
+
+@pytest.mark.slow
+@needs_formats
+def test_other_forms_parse_as_the_live_network_does(tmp_path):
+    predictor = with_columns("parse")
+    run = runs.Run("tagging", tmp_path, {})
+    portable = export.portable(run, predictor)
+    (network,) = portable.networks
+    written(run, network, length=8, sizes=portable.sizes)
+    words, kinds = (
+        tf.ragged.constant([row])
+        for row in (["a", "blue", "river"], ["u", "v", "?"])
+    )
+    ids = predictor.known.features.of_texts(words, kinds)
+    live = network.function(*ids)
+    for _, answer in answers(tmp_path, "parser", predictor, ids):
+        np.testing.assert_array_equal(answer["heads"][:, :3], live["heads"])
+        for name in ("relations", "pos"):
+            np.testing.assert_allclose(
+                answer[name][:, :3], live[name], 1e-3, 1e-4
+            )
+
+
 @pytest.mark.slow
 @needs_formats
 def test_other_forms_label_as_predict_does(
@@ -43,19 +84,7 @@ def test_other_forms_label_as_predict_does(
     sentences = [text.split() for text in texts]
     for words, live in zip(sentences, predictor(sentences), strict=True):
         ids = predictor.known.features.of_texts(tf.ragged.constant([words]))
-        ids = [np.asarray(x) for x in ids]
-        for form, end in networks.SUFFIX.items():
-            shapes = [x.shape for x in ids]
-            if form == "litert":
-                longest = predictor.known.features.max_characters
-                shapes = [(1, 8), (1, 8), (1, 8, longest)]
-            inputs = [
-                np.pad(x, [(0, b - a) for a, b in zip(x.shape, s, strict=True)])
-                for x, s in zip(ids, shapes, strict=True)
-            ]
-            names = "word_ids", "shape_ids", "character_ids"
-            network = networks.Written(run / form / f"tagger{end}")
-            answer = network(**dict(zip(names, inputs, strict=True)))
+        for form, answer in answers(run, "tagger", predictor, ids):
             scores = answer["scores"][0, : len(words)]
             path = onnx_paths.best_path(scores, signature["settings"])
             labels = (run / form / "labels.txt").read_text().splitlines()

@@ -1,6 +1,7 @@
 """The SavedModel: tensorflow alone, and the numbers of the live model."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,20 @@ def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"wrote {copy / 'export'}; largest difference" in printed
     assert (copy / "export" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.slow
+@needs_formats
+def test_int8_weights_are_scored_and_decode(
+    trained, loaded, predictor, tmp_path, capsys
+):
+    words = "--format", "onnx", "--quantize"
+    run = in_all_forms("translation", trained.run.path, tmp_path, *words)
+    assert re.search(
+        r"BLEU: [\d.]+ in float32, [\d.]+ in int8", capsys.readouterr().out
+    )
+    tokens = greedy(run, source=padded(predictor.encode(SENTENCES)))
+    assert len(tokens) == len(SENTENCES)
 
 
 @pytest.mark.slow
