@@ -37,11 +37,23 @@ def flag_classes():
 
 
 FIELDS = [
-    pytest.param(options, field, id=f"{options.__module__}:{field.name}")
+    (options, field)
     for options, _ in flag_classes()
     for field in dataclasses.fields(options)
     if field.metadata and not field.metadata.get("positional")
 ]
+
+
+def sampled_fields():
+    """Yield all flags; those that other commands have alike are slow."""
+    known = set()
+    for options, field in FIELDS:
+        about = {k: v for k, v in field.metadata.items() if k != "help"}
+        traits = field.name, field.type, field.default, repr(about)
+        marks = pytest.mark.slow if traits in known else ()
+        known.add(traits)
+        identity = f"{options.__module__}:{field.name}"
+        yield pytest.param(options, field, id=identity, marks=marks)
 
 
 def parsed(options, *words, presets=None):
@@ -195,17 +207,18 @@ def test_names_read_without_importing_are_those_imported(module, name, value):
 # Absurd values.
 
 
-@pytest.mark.parametrize(("options", "field"), FIELDS)
-def test_every_number_has_bounds(options, field):
-    if field.type in (int, float):
-        about = field.metadata
-        assert about["at_least"] is not None
-        assert None in (about["at_most"], about["below"])
-        most = about["at_most"] if about["below"] is None else about["below"]
-        assert about["at_least"] <= field.default <= most
+def test_every_number_has_bounds():
+    for _, field in FIELDS:
+        if field.type in (int, float):
+            about, name = field.metadata, field.name
+            most, below = about["at_most"], about["below"]
+            assert about["at_least"] is not None, name
+            assert None in (most, below), name
+            most = most if below is None else below
+            assert about["at_least"] <= field.default <= most, name
 
 
-@pytest.mark.parametrize(("options", "field"), FIELDS)
+@pytest.mark.parametrize(("options", "field"), list(sampled_fields()))
 def test_absurd_values_are_refused_in_one_line(options, field):
     low, large = field.metadata["at_least"], "1" + 24 * "0"
     absurd = ["x" * 5000, "a\nb", "\0"]
@@ -228,7 +241,7 @@ def test_absurd_values_are_refused_in_one_line(options, field):
 
 
 def test_every_default_is_allowed():
-    for options, field in (parameter.values for parameter in FIELDS):
+    for options, field in FIELDS:
         words = [f"{cli.dashed(field.name)}={field.default}"]
         words = words if field.default != () else []  # of several words none
         config = parsed(options, *words)
