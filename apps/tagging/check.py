@@ -36,7 +36,7 @@ def describe(data: pipeline.Datasets, config: Config) -> Description:
                 "sentences": len(split),
                 "words": int(split.lengths.sum()),
                 "unknown": share(_unknown(split)),
-                "labels not in train": sum(split.unseen().values()),
+                "labels not in train": sum(map(len, split.unseen().values())),
             }
             for name, split in splits.items()
         },

@@ -22,10 +22,11 @@ import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import ensemble, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import tagging as pipeline
+from data_pipelines.tagging.schemes import are_spans
 
 from . import baselines, scores
 from .config import Config
-from .predict import Decoder, Prediction, Predictor, are_spans
+from .predict import Decoder, Prediction, Predictor
 
 # Types of spans with a row of their own.
 MOST_TYPES = 40

@@ -28,11 +28,11 @@ import rnn_layers
 from apps.common import export, networks, runs
 from apps.common.networks import Network, Portable, Tensor
 from data_pipelines.tagging.features import Tokens, tokenize
-from data_pipelines.tagging.schemes import OUTSIDE, parts, spans
+from data_pipelines.tagging.schemes import OUTSIDE, are_spans, parts, spans
 
 from . import evaluate, onnx_paths
 from .config import Config
-from .predict import Decoder, Predictor, are_spans
+from .predict import Decoder, Predictor
 from .trees import repaired
 
 EXAMPLES = [

@@ -22,7 +22,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import itertools
 import sys
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -33,14 +33,16 @@ from keras import ops
 import rnn_layers
 from apps.common import ensemble, graph, runs, text_input
 from data_pipelines import tagging as pipeline
+from data_pipelines.batching.by_length import ByLength
 from data_pipelines.tagging import features
-from data_pipelines.tagging.schemes import OUTSIDE, spans
+from data_pipelines.tagging.schemes import are_spans, spans
 from data_pipelines.text.words import Vocabulary
 
 from .config import Config
 from .trees import best_tree, repaired
 
 BATCH = 32
+POSITIONS = BATCH * 250  # of a batch, padding counted
 COLUMNS = ("sentence", "utterance", "request", "content")
 # Inputs that are columns; .txt is text, a line a sentence.
 COLUMN_FILES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes")
@@ -291,23 +293,27 @@ class Predictor:
             sentences: Words of each sentence.
             columns: Of each of the `columns` its values in each sentence.
         """
-        predictions = []
-        for start in range(0, len(sentences), BATCH):
+        predictions = {}
+        lengths = np.array([len(words) for words in sentences], np.int64)
+        planner = ByLength(
+            lengths, np.unique(lengths), BATCH, positions=POSITIONS
+        )
+        for rows, _ in planner.once():
             parts = [
                 tf.ragged.constant(
-                    [[v.encode("utf-8", "replace") for v in s] for s in batch],
+                    [
+                        [v.encode("utf-8", "replace") for v in part[row]]
+                        for row in rows
+                    ],
                     tf.string,
                     ragged_rank=1,
                 )
-                for batch in (
-                    part[start : start + BATCH]
-                    for part in (sentences, *columns)
-                )
+                for part in (sentences, *columns)
             ]
             inputs = self.known.features.of_texts(*parts)
-            lengths = parts[0].row_lengths().numpy().tolist()
-            predictions += self.decoder(inputs, lengths)
-        return predictions
+            answers = self.decoder(inputs, lengths[rows].tolist())
+            predictions |= zip(rows.tolist(), answers, strict=True)
+        return [predictions[row] for row in range(len(sentences))]
 
     def tokenize(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return where the words of each text begin and end."""
@@ -419,11 +425,6 @@ def line(words: Sequence[str], prediction: Prediction) -> str:
     if prediction.intent:
         text += f"\t{prediction.intent}\t{prediction.intent_probability:.3f}"
     return text
-
-
-def are_spans(labels: Iterable[str]) -> bool:
-    """Return whether labels are those of spans."""
-    return all(label == OUTSIDE or label[1:2] in ("-", "") for label in labels)
 
 
 def as_row(

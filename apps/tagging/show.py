@@ -10,11 +10,11 @@ from apps.common import report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import tagging as pipeline
-from data_pipelines.tagging.schemes import spans
+from data_pipelines.tagging.schemes import are_spans, spans
 
 from .baselines import BASELINES
 from .evaluate import by_type, main_score, metrics
-from .predict import Prediction, are_spans, line
+from .predict import Prediction, line
 from .scores import COLUMNS
 
 SAMPLES = 12

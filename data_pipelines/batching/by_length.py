@@ -35,12 +35,15 @@ class ByLength:
         drop_remainder: Whether the examples of a training pass that do not
             fill a batch sit it out; a split smaller than one batch is one
             smaller batch all the same.
+        positions: Most of a batch of `once`, padding counted, but for an
+            example that alone has more; 0: as many as there are.
     """
 
     lengths: np.ndarray
     widths: np.ndarray
     batch_size: int
     drop_remainder: bool = True
+    positions: int = 0
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -85,12 +88,17 @@ class ByLength:
         ]
 
     def once(self) -> list[Batch]:
-        """Return the batches of a pass by length; the last may be smaller."""
-        order = self.order
-        return [
-            self.batch(order[start : start + self.batch_size])
-            for start in range(0, len(order), self.batch_size)
-        ]
+        """Return the batches of a pass by length; some may be smaller."""
+        order, batches = self.order, []
+        while len(order):
+            rows = order[: self.batch_size]
+            while 0 < self.positions < len(rows) * self.width(rows) and (
+                len(rows) > 1
+            ):
+                rows = rows[: len(rows) // 2]
+            batches.append(self.batch(rows))
+            order = order[len(rows) :]
+        return batches
 
     def width(self, rows: np.ndarray) -> int:
         """Return the width of a batch of some examples."""

@@ -17,8 +17,10 @@ from data_pipelines.files.tables import kind
 
 SPLITS = ("train", "valid", "test")
 
-# What else a split is called, and the parts of a set from a hub.
+# What else a split is called, after the name of a treebank of Universal
+# Dependencies, and the parts of a set from a hub.
 _NAME = re.compile(
+    "(?:[a-z_0-9]+-ud-)?"
     "(train|valid|validation|val|dev|test)"
     r"(?:-([0-9]{1,6})-of-([0-9]{1,6})(-[0-9a-f]+)?)?"
 )

@@ -13,7 +13,7 @@ Letters of shapes: N sentences, B batch, T words, C characters, F forms.
 
 import dataclasses
 import functools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -291,16 +291,21 @@ class Split(BatchedSplit):
             return inputs, (tags, self.intents[batch.rows])
         return inputs, tags
 
-    def unseen(self) -> Counter:
-        """Return labels and intents that train has not: label -> count."""
-        tags = Counter(t for s in self.sentences for t in s.tags)
-        counts = {t: n for t, n in tags.items() if t not in self.labels}
-        if self.intent_labels:
-            intents = Counter(s.intent for s in self.sentences if s.intent)
-            counts |= {
-                i: n for i, n in intents.items() if i not in self.intent_labels
-            }
-        return Counter(counts)
+    def unseen(self) -> dict[str, list[str]]:
+        """Return labels and intents that train has not, and where they are."""
+        places = defaultdict(list)
+        for sentence in self.sentences:
+            for place, tag in enumerate(sentence.tags):
+                if tag not in self.labels:
+                    places[tag].append(sentence.where(place))
+            intent = sentence.intent
+            if (
+                self.intent_labels
+                and intent
+                and intent not in self.intent_labels
+            ):
+                places[intent].append(sentence.where())
+        return dict(places)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -353,9 +358,11 @@ class Datasets(BatchedDatasets[Split]):
             if unseen := getattr(self, name).unseen():
                 named = ", ".join(list(unseen)[:_MOST_NAMED])
                 more = " ..." if len(unseen) > _MOST_NAMED else ""
+                first = next(iter(unseen.values()))[0]
                 notes.append(
-                    f"{name}: {sum(unseen.values()):,} labels are not in "
-                    f"train, and count as wrong: {named}{more}"
+                    f"{name}: {sum(map(len, unseen.values())):,} labels are "
+                    f"not in train, and count as wrong: {named}{more}; the "
+                    f"first: {first}"
                 )
         return lines + [f"note     {note}" for note in notes]
 

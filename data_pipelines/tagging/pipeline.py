@@ -51,6 +51,9 @@ WIDTHS = 16
 
 _MOST_LABELS = 10_000
 
+# Characters of a word that is worth a note.
+_LONG_WORD = 1000
+
 
 class Known(NamedTuple):
     """What an old run knows.
@@ -154,8 +157,13 @@ def make_datasets(
             f"sentences of more than {max_length} are left out of train"
         )
     if known is None and not train:
-        raise DataError(f"{sentences['train'][0].path}: all are left out")
+        raise DataError(
+            f"{long[0].where()}: has {len(long[0].words):,} words, and no "
+            f"sentence has {max_length} or fewer; expected --max-length "
+            f"{max(len(s.words) for s in long)}"
+        )
     sentences["train"] = train
+    notes += _long_words(sentences)
     counts = Counter(word for s in train for word in s.words)
     of_columns = {
         name: Counter(value for s in train for value in s.columns[name])
@@ -204,12 +212,30 @@ def make_datasets(
     )
 
 
+def _long_words(sentences: dict[str, list[Sentence]]) -> list[str]:
+    """Return a note on the first of very long words, if there are any."""
+    places = [
+        (sentence.where(place), len(word))
+        for part in sentences.values()
+        for sentence in part
+        for place, word in enumerate(sentence.words)
+        if len(word) > _LONG_WORD
+    ]
+    if not places:
+        return []
+    where, length = places[0]
+    return [
+        f"{where}: has a word of {length:,} characters; {len(places):,} words "
+        f"of more than {_LONG_WORD:,} are read at both ends"
+    ]
+
+
 def _labels(train: list[Sentence]) -> list[str]:
     """Return the labels of train, O first, refusing a single one."""
     labels = sorted({tag for s in train for tag in s.tags})
     if len(labels) < 2 and not train[0].heads:
         raise DataError(
-            f"{train[0].path}: all words have the label {labels[0]!r}; "
+            f"{train[0].where()}: all words have the label {labels[0]!r}; "
             "expected at least two"
         )
     if len(labels) > _MOST_LABELS:
@@ -243,7 +269,11 @@ def _planners(
     more = np.union1d(chosen, every.max())
     return {
         name: ByLength(
-            lengths[name], chosen if name == "train" else more, batch_size
+            lengths[name],
+            chosen if name == "train" else more,
+            batch_size,
+            # A sentence of thousands of words has millions of possible heads.
+            positions=batch_size * int(chosen[-1]),
         )
         for name in SPLITS
     }
@@ -286,8 +316,11 @@ def _files(
             notes += lines.notes()
         _check_intents(read, path)
         real = [sentence for sentence in read if sentence.words]
-        if len(real) < len(read):
-            notes.append(f"{path}: {len(read) - len(real):,} empty left out")
+        if empty := [sentence for sentence in read if not sentence.words]:
+            notes.append(
+                f"{empty[0].where()}: has no words; {len(empty):,} empty "
+                "sentences are left out"
+            )
         if not real:
             raise DataError(f"{path}: has no sentences")
         shares = splits.shares(split, paths)

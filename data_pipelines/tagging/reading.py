@@ -59,7 +59,7 @@ class Sentence:
         intent: Of the sentence, the first one if it has several; may be empty.
         columns: Name of another column that is read -> its values.
         path: The file.
-        lines: Line of each word.
+        lines: Line of each word, or of the sentence if it has none.
         document: Number of its document in the file.
         intents: All of them.
     """
@@ -118,7 +118,9 @@ class Sentences(Lines):
         yield from self._json() if self.is_json else self._columns()
 
     def _columns(self) -> Iterator[Sentence]:
-        document, fields, lines = 0, [], []
+        document = 0
+        fields: list[list[str]] = []
+        lines: list[int] = []
         for number, line in enumerate(super().__iter__(), 1):
             line = line.strip("\r\n ")
             is_comment = self.is_conllu and line.startswith("#")
@@ -129,7 +131,7 @@ class Sentences(Lines):
                 row = line.split("\t") if "\t" in line else line.split()
                 where = f"{self.path}:{number}"
                 self._check_row(row, where)
-                if not self._is_no_word(row, where):
+                if not self._is_no_word(row, len(fields) + 1, where):
                     fields.append(row)
                     lines.append(number)
                 continue
@@ -167,16 +169,25 @@ class Sentences(Lines):
                 f"{where}: has {len(row)} column{'s' * (len(row) > 1)}; "
                 f"expected {len(self.names)}: {names}"
             )
-        if not row[self.names.index("word")].strip():
+        # Others than the usual space are words of some treebanks.
+        if not row[self.names.index("word")].strip(" "):
             raise DataError(f"{where}: the word is empty")
 
-    def _is_no_word(self, row: list[str], where: str) -> bool:
-        """Return whether a line of CoNLL-U is a contraction or is empty."""
+    def _is_no_word(self, row: list[str], place: int, where: str) -> bool:
+        """Return whether a line of CoNLL-U is a contraction or is empty.
+
+        Refuse a word whose number is not its place in the sentence.
+        """
         if not self.is_conllu or "id" not in self.names:
             return False
         number = row[self.names.index("id")]
-        if number.isdecimal():
+        if number == str(place):
             return False
+        if number.isdecimal():
+            raise DataError(
+                f"{where}: the word has the number {number}, expected {place}; "
+                "an empty line ends a sentence"
+            )
         if number.replace("-", "").replace(".", "").isdecimal():
             return True
         raise DataError(
@@ -242,7 +253,7 @@ class Sentences(Lines):
             words, tags = self._labelled(item, texts[row], places, where)
             intent = _value(item, "intent")
             intent = clean_label(str(intent), where) if intent else ""
-            lines = [number] * len(words)
+            lines = [number] * max(len(words), 1)
             columns = {
                 name: _column(item, name, len(words), where)
                 for name in self.more

@@ -43,6 +43,11 @@ def parts(tag: str) -> tuple[str, str]:
     return _IOBES.get(match[1], match[1]), match[2] or ""
 
 
+def are_spans(labels: Iterable[str]) -> bool:
+    """Return whether labels are those of spans."""
+    return all(label == OUTSIDE or _LABEL.fullmatch(label) for label in labels)
+
+
 def spans(tags: Sequence[str]) -> list[Span]:
     """Return the spans of labels, as conlleval reads them.
 
@@ -80,6 +85,8 @@ def encode(spans: Iterable[Span], length: int, scheme: str) -> list[str]:
 
 def forbidden(labels: Sequence[str]) -> Iterator[tuple[int | None, int | None]]:
     """Yield which labels never follow which, as `rnn_layers.CRF` takes them."""
+    if not are_spans(labels):
+        return
     begins = [i for i, tag in enumerate(labels) if parts(tag)[0] in "IE"]
     for label in begins:
         yield None, label
@@ -136,7 +143,15 @@ def detect(sentences: Iterable) -> str:
 
 def broken(tags: Sequence[str], scheme: str) -> tuple[int, str] | None:
     """Return where labels first break a scheme, and how; `None` if nowhere."""
-    if scheme in ("plain", "iob1"):
+    if scheme == "plain":
+        return None
+    for place, tag in enumerate(tags if scheme != "iobes" else ()):
+        if parts(tag)[0] in ("E", "S"):
+            return place, (
+                f"{tag} is a label of IOBES, others are of {scheme.upper()}: "
+                "mixed schemes?"
+            )
+    if scheme == "iob1":
         return None
     before = (OUTSIDE, "")
     for place, tag in enumerate(tags):
@@ -148,11 +163,14 @@ def broken(tags: Sequence[str], scheme: str) -> tuple[int, str] | None:
         if is_open and prefix not in ("I", "E"):
             return place, (
                 f"{tag} behind {tags[place - 1]}, whose span has no end; "
-                "expected E-... first, or S-... for a span of one word"
+                "expected E-... first, or S-... for a span of one word: mixed "
+                "schemes?"
             )
         before = prefix, kind
     if scheme == "iobes" and before[0] in ("B", "I"):
-        return len(tags) - 1, f"the span of {tags[-1]} has no end"
+        return len(tags) - 1, (
+            f"the span of {tags[-1]} has no end; expected E-...: mixed schemes?"
+        )
     return None
 
 

@@ -52,6 +52,16 @@ def test_batches_are_not_in_order_of_length():
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.2
 
 
+def test_long_examples_stand_in_small_batches_of_evaluation():
+    lengths = np.array([10] * 8 + [1000, 30, 30])
+    planner = ByLength(lengths, np.unique(lengths), 8, positions=80)
+    batches = planner.once()
+    assert [len(batch.rows) for batch in batches] == [8, 1, 1, 1]
+    assert [batch.width for batch in batches] == [10, 30, 30, 1000]
+    rows = np.concatenate([batch.rows for batch in batches])
+    assert sorted(rows.tolist()) == list(range(11))
+
+
 def test_evaluation_is_by_length():
     planner = make(imdb_like(50), 8)
     batches = planner.once()

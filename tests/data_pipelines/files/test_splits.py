@@ -153,6 +153,8 @@ def test_hidden_files_are_no_splits(tmp_path):
         ("Test.csv", "test"),
         ("test.csv.x", ""),
         ("VALID.csv", "valid"),
+        ("de_gsd-ud-dev.csv", "valid"),
+        ("my-test.csv", ""),
         ("validation-00000-of-00001.csv", "valid"),
         ("test-00000-of-00001.csv", "test"),
         ("test-00000-of-00001-b42a775f407cee45.csv", "test"),

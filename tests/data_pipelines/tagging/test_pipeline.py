@@ -70,7 +70,7 @@ def test_batches_hold_what_the_files_say(folder):
     assert tags.numpy()[0, :2].tolist() == [0, -1]
     printed = "\n".join(data.report())
     assert "note     valid: 1 labels are not in train" in printed
-    assert "count as wrong: B-y" in printed
+    assert f"count as wrong: B-y; the first: {folder}/valid.txt:2" in printed
     assert "note     test: 6 labels are not in train" in printed
 
 
@@ -222,13 +222,31 @@ def test_long_sentences_are_left_out_of_train_alone(folder):
     assert data.examples["train"] == 29
     assert data.test.lengths.max() == 9
     assert "train.txt:1: has 9 words; 1 sentences" in "\n".join(data.report())
+    # By itself, so that it takes no more memory than a batch of train.
+    assert len(data.test.planner.once()[-1].rows) < data.test.planner.batch_size
     data.test.fetch(data.test.planner.once()[-1], 0)
+    with pytest.raises(DataError, match=r"train.txt:1: has 9 words, and no"):
+        make(folder, max_length=0)
+
+
+def test_very_long_words_and_empty_sentences_are_told(tmp_path):
+    lines = [
+        f'{{"words": ["a{letter}", "b"], "tags": ["O", "B-x"]}}'
+        for letter in "abcdefghi"
+    ]
+    lines[3:3] = ['{"text": "", "spans": []}']
+    lines[6:6] = [lines[0].replace("b", "b" * 2000, 1)]
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(lines))
+    notes = "\n".join(make(path).report())
+    assert f"{path}:4: has no words; 1 empty sentences are left out" in notes
+    assert f"{path}:7: has a word of 2,000 characters; 1 words" in notes
 
 
 @pytest.mark.parametrize(
     ("tags", "more", "message"),
     [
-        ("O O", {}, "train.txt: all words have the label 'O'"),
+        ("O O", {}, "train.txt:1: all words have the label 'O'"),
         ("O B-x O I-x", {}, "mixed schemes"),
         ("O I-x", {"scheme": "iob2"}, "train.txt:2: I-x behind O; in IOB2"),
     ],

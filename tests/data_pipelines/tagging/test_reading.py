@@ -70,6 +70,15 @@ def test_conllu_leaves_out_what_is_no_word(tmp_path):
     assert tagged.tags == ["AUX", "PART", "VERB"]
 
 
+def test_words_of_conllu_are_whatever_stands_between_tabs(tmp_path):
+    words = ["Việt Nam", "10\u00a0000", "\u3000", "#", "\u05e9\u05dc\u05d5"]
+    lines = "\n".join(
+        f"{number}\t{word}" + "\tX" * 8 for number, word in enumerate(words, 1)
+    )
+    (sentence,) = read(tmp_path, lines, name="train.conllu")
+    assert sentence.words == words
+
+
 def test_spans_by_character_cut_words(tmp_path):
     items = [
         {
@@ -99,6 +108,12 @@ def test_spans_by_character_cut_words(tmp_path):
         ("train.txt", "a b\n", "word,pos", "--columns word,pos: expected the"),
         ("train.conllu", "1\ta\n", "", ":1: has 2 columns; expected 10"),
         ("train.conllu", "x" + "\ta" * 9, "", ":1: 'x' is no number of a word"),
+        ("train.conllu", "2" + "\ta" * 9, "", ":1: the word has the number 2"),
+        ("train.conllu", "1" + "\t" * 9, "", ":1: the word is empty"),
+        (
+            *("train.conllu", ("1" + "\ta" * 9 + "\n") * 2, ""),
+            ":2: the word has the number 1, expected 2; an empty line ends",
+        ),
         ("train.jsonl", "[1]", "", ":1: expected a JSON object"),
         ("train.jsonl", "{", "", ":1: not a line of JSON"),
         ("train.jsonl", '{"a": 1}', "", ":1: has neither 'text' nor 'words'"),

@@ -102,6 +102,14 @@ def test_the_scheme_is_told_by_the_labels(tags, scheme):
     assert schemes.detect([Tagged(tags.split())]) == scheme
 
 
+@pytest.mark.parametrize("labels", ["S E RD", "N V", "NOUN X"])
+def test_plain_labels_are_those_of_no_spans(labels):
+    labels = labels.split()
+    assert not schemes.are_spans(labels)
+    assert schemes.are_spans(["O", "B-x", "I"])
+    assert not list(schemes.forbidden(labels))
+
+
 def test_a_label_among_those_of_spans_is_refused():
     with pytest.raises(DataError, match="x:3: the label 'odd' is that of no"):
         schemes.detect([Tagged(["B-a", "I-a", "odd", "O"])])
@@ -116,6 +124,8 @@ def test_a_label_among_those_of_spans_is_refused():
         ("B-a O", "iobes", 1, "O behind B-a, whose span has no end"),
         ("O B-a", "iobes", 1, "the span of B-a has no end"),
         ("E-a", "iobes", 0, "E-a at the beginning"),
+        ("O S-a", "iob2", 1, "S-a is a label of IOBES, others are of IOB2"),
+        ("I-a E-a", "iob1", 1, "others are of IOB1: mixed schemes?"),
     ],
 )
 def test_where_a_scheme_is_broken(tags, scheme, place, message):
