@@ -2,7 +2,7 @@
 
 Chu and Liu, 1965; Edmonds, 1967: each word takes its best head; if that makes a
 circle, the circle becomes one word, whose best way in breaks it. That is exact,
-and Python; `repaired` is a tree in TensorFlow operations alone, for the
+and NumPy; `repaired` is a tree in TensorFlow operations alone, for the
 exported model: nearly always the same one.
 
 Letters of shapes: B sentences, T words.
@@ -105,51 +105,85 @@ def repaired(scores: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     return heads[:, 1:]
 
 
-def _spanning(arcs: np.ndarray) -> np.ndarray:
+def _spanning(scores: np.ndarray) -> np.ndarray:
     """Return the head of each node in the best tree from node 0.
 
+    The first node of a circle stands for all of it, in place, so that the whole
+    takes N x N steps (Tarjan, 1977).
+
     Args:
-        arcs: `(N, N)` scores of nodes (rows) under heads (columns).
+        scores: `(N, N)` of nodes (rows) under heads (columns); overwritten.
     """
-    circles = []
-    while True:
-        heads = arcs.argmax(axis=1)
-        heads[0] = 0
-        circle = _circle(heads)
-        if circle is None:
-            break
-        rest = np.setdiff1d(np.arange(len(arcs)), circle)
-        # The circle is the last node: what another way in loses is counted.
-        last = len(rest)
-        out = arcs[np.ix_(rest, circle)]
-        lost = arcs[circle, heads[circle]]
-        into = arcs[np.ix_(circle, rest)] - lost[:, None]
-        ways = circle[out.argmax(axis=1)], circle[into.argmax(axis=0)]
-        circles.append((heads, rest, *ways))
-        smaller = np.full((last + 1, last + 1), -np.inf)
-        smaller[:last, :last] = arcs[np.ix_(rest, rest)]
-        smaller[:last, last] = out.max(axis=1)
-        smaller[last, :last] = into.max(axis=0)
-        arcs = smaller
-    for outer, rest, out, into in reversed(circles):
-        nodes = np.append(rest, -1)[heads[:-1]]
-        outer[rest] = np.where(nodes < 0, out, nodes)
-        outer[0] = 0
-        outer[into[heads[-1]]] = rest[heads[-1]]
-        heads = outer
-    return heads
-
-
-def _circle(heads: np.ndarray) -> np.ndarray | None:
-    """Return the nodes of a circle, if there is one."""
-    reached = np.zeros(len(heads), bool)
-    reached[0] = True
-    for node in range(1, len(heads)):
-        path = []
-        while not reached[node]:
-            reached[node] = True
+    size = len(scores)
+    # Word and head behind each score, where rows and columns are circles.
+    words, heads = np.indices(scores.shape, dtype=np.int32)
+    best = scores.argmax(axis=1)
+    done = np.arange(size) == 0  # under the root, or inside of a circle
+    names = list(range(size))  # node of each row; circles are from N on
+    arcs: dict[int, tuple[int, int]] = {}  # node in a circle -> word, head
+    circles: dict[int, list[int]] = {}
+    for node in range(1, size):
+        path: list[int] = []
+        while not done[node]:
+            if node in path:
+                place = path.index(node)
+                path, circle = path[:place], np.array(path[place:])
+                for row in circle:
+                    arc = words[row, best[row]], heads[row, best[row]]
+                    arcs[names[row]] = arc
+                inside = [names[row] for row in circle]
+                names[node] = size + len(circles)
+                circles[names[node]] = inside
+                _join(circle, best[circle], scores, words, heads)
+                done[circle[1:]] = True
+                best[np.isin(best, circle)] = node
+                best[node] = scores[node].argmax()
             path.append(node)
-            node = int(heads[node])
-        if node in path:
-            return np.array(path[path.index(node) :])
-    return None
+            node = best[node]
+        done[path] = True
+    outside = [row for row in range(1, size) if names[row] not in arcs]
+    for row in outside:
+        arcs[names[row]] = words[row, best[row]], heads[row, best[row]]
+    return _opened([names[row] for row in outside], circles, arcs, size)
+
+
+def _join(circle, into, scores, words, heads):
+    """Let the first node of a circle stand for all of it.
+
+    Args:
+        circle: `(C,)` its nodes.
+        into: `(C,)` the head of each in the circle.
+        scores: `(N, N)`, overwritten like those that follow.
+        words: `(N, N)` of each score the word that hangs.
+        heads: `(N, N)` of each score the word on which it does.
+    """
+    node, every = circle[0], np.arange(len(scores))
+    # What another way in loses is counted.
+    ways = scores[circle] - scores[circle, into][:, None]  # C N
+    rows = circle[ways.argmax(axis=0)]
+    columns = circle[scores[:, circle].argmax(axis=1)]
+    scores[:, node] = scores[every, columns]
+    scores[node] = ways.max(axis=0)
+    scores[:, circle[1:]] = -np.inf
+    scores[node, node] = -np.inf
+    for behind in (words, heads):
+        column = behind[every, columns]
+        behind[node] = behind[rows, every]
+        behind[:, node] = column
+
+
+def _opened(nodes, circles, arcs, size):
+    """Return the head of each word: circles keep all arcs but one."""
+    above = {n: circle for circle, inside in circles.items() for n in inside}
+    tree = np.zeros(size, np.int64)
+    while nodes:
+        node = nodes.pop()
+        word, head = arcs[node]
+        tree[word] = head
+        # Where it enters a circle, the others of it keep their arcs.
+        within = int(word)
+        while within != node:
+            circle = above[within]
+            nodes += [other for other in circles[circle] if other != within]
+            within = circle
+    return tree

@@ -17,6 +17,7 @@ from apps.common import (
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.translation.pipeline", "SOURCES")
+KINDS = cli.constant("data_pipelines.text.tokenizers", "KINDS")
 ATTENTION = ("additive", "general", "dot", "none")
 
 
@@ -36,10 +37,11 @@ class Config(distributed.Flags):
         False, "source and target are of one language, as in correction"
     )
     download: bool = cli.flag(False, "let TFDS download the data set")
-    tokens: str = cli.flag(
-        "subwords",
-        "token kind",
-        choices=cli.constant("data_pipelines.text.tokenizers", "KINDS"),
+    tokens: str = cli.flag("subwords", "token kind", choices=KINDS)
+    target_tokens: str = cli.flag(
+        "",
+        "token kind of the target; empty: as the source",
+        choices=["", *KINDS],
     )
     vocabulary_size: int = cli.flag(
         4000, "vocabulary size", at_least=6, at_most=1_000_000
@@ -178,6 +180,7 @@ class Config(distributed.Flags):
     # its own where no flag says otherwise.
     architecture = (
         "tokens",
+        "target_tokens",
         "cell",
         "decoder_cell",
         "units",
@@ -197,12 +200,17 @@ class Config(distributed.Flags):
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from checks.data_flags(self)
-        if self.tokens != "subwords":
+        if "subwords" not in self.kinds:
             yield "subword_dropout", "without --tokens subwords"
         if self.beam == 1:
             yield "length_penalty mbr_samples", "with --beam 1"
         if not self.from_run:
             yield "extend_vocabulary", "without --from-run"
+
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """Token kinds of source and target."""
+        return self.tokens, self.target_tokens or self.tokens
 
     def check(self) -> None:
         """Refuse what cannot be trained."""

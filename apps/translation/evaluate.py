@@ -127,6 +127,7 @@ def datasets(
         languages=config.languages or "-".join(languages_of(run)),
         same_language=config.same_language,
         tokens=config.tokens,
+        target_tokens=config.target_tokens,
         vocabulary_size=config.vocabulary_size,
         batch_tokens=config.batch_tokens,
         max_length=config.max_length,

@@ -89,8 +89,10 @@ class Predictor:
         model = runs.load_model(run.file("model.keras"))
         config = run.config(Config)
         tokenizers = [
-            Tokenizer.load(run.file(f"{side}.txt"), config.tokens)
-            for side in ("source", "target")
+            Tokenizer.load(run.file(f"{side}.txt"), kind)
+            for side, kind in zip(
+                ("source", "target"), config.kinds, strict=True
+            )
         ]
         sizes = [
             model.get_layer("encoder").get_layer("source_tokens").input_dim,
@@ -112,7 +114,9 @@ class Predictor:
         Raises:
             UserError: They do not fit together.
         """
-        ensemble.check(opened, Config, ["source.txt", "target.txt"], ["tokens"])
+        files = ["source.txt", "target.txt"]
+        fields = ["tokens", "target_tokens"]
+        ensemble.check(opened, Config, files, fields)
         members = [cls.of_run(run, eager) for run in opened]
         one = members[0]
         if len(members) > 1:

@@ -41,6 +41,7 @@ def train(config: Config) -> dict:
             languages=config.languages,
             same_language=config.same_language,
             tokens=config.tokens,
+            target_tokens=config.target_tokens,
             vocabulary_size=config.vocabulary_size,
             batch_tokens=config.batch_tokens,
             max_length=config.max_length,

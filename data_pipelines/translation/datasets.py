@@ -252,11 +252,13 @@ class Datasets(BatchedDatasets[Split]):
     def report(self) -> list[str]:
         """Return a few lines for the terminal."""
         lines = [self._about(name) for name in SPLITS]
-        lines.append(
-            f"pieces   {len(self.source_tokenizer):,} {self.languages[0]}, "
-            f"{len(self.target_tokenizer):,} {self.languages[1]} "
-            f"({self.source_tokenizer.kind})"
+        pieces = ", ".join(
+            f"{len(tokenizer):,} {language} ({tokenizer.kind})"
+            for tokenizer, language in zip(
+                self.tokenizers, self.languages, strict=True
+            )
         )
+        lines.append(f"pieces   {pieces}")
         if len(self.train):
             lines.append(self._about_batches())
         if self.repeated:

@@ -55,6 +55,7 @@ def make_datasets(
     languages: str = "",
     same_language: bool = False,
     tokens: str = "subwords",
+    target_tokens: str = "",
     vocabulary_size: int,
     batch_tokens: int,
     max_length: int,
@@ -81,6 +82,7 @@ def make_datasets(
             they do.
         same_language: Whether both sides may be alike, as in correction.
         tokens: What a sentence is cut into, one of `tokenizers.KINDS`.
+        target_tokens: What a target is, if not into the same.
         vocabulary_size: Most tokens that either vocabulary, which is that of
             train, may have.
         batch_tokens: Most positions of either side in a batch.
@@ -94,8 +96,8 @@ def make_datasets(
         multiple: Of which the rows of a training batch are one, if they can be.
         download: Whether a public set may be downloaded.
         tokenizers: Of an old run, source and target, instead of new ones. A
-            folder needs no train files then; `tokens`, `vocabulary_size` and
-            `minimum_count` are without effect.
+            folder needs no train files then; what they are cut into,
+            `vocabulary_size` and `minimum_count` are without effect.
         adapt: Where training goes on from another run: function of the
             tokenizers of train, source and target, to those that are used.
         encoding: Of the files; empty: UTF-8, or as their marks say.
@@ -107,7 +109,8 @@ def make_datasets(
     Raises:
         DataError: If the data are not as described; the message says where.
     """
-    if subword_dropout and tokens != "subwords":
+    kinds = (tokens, target_tokens or tokens)
+    if subword_dropout and "subwords" not in kinds:
         raise DataError(
             f"--subword-dropout is for --tokens subwords, not for {tokens}"
         )
@@ -139,15 +142,15 @@ def make_datasets(
     rows = pair_store.rows_of_splits(stored, sources, seed)
     if tokenizers is None:
         number, train = rows["train"]
-        texts = {
-            f"{side}.txt": every.chosen(train)
-            for side, every in enumerate(stored[number].sides)
-        }
-        # The rows of train depend on the seed if something is cut from it.
-        settings = (tokens, vocabulary_size, minimum_count)
-        words = cache.key(*settings, cache.digest(train))
-        path = cache_path / f"{key}-words-{words}"
-        tokenizers = tuple(token_rows.learn(path, texts, *settings))
+        learned = []
+        for side, kind in enumerate(kinds):
+            texts = {f"{side}.txt": stored[number].sides[side].chosen(train)}
+            # Rows of train depend on the seed if something is cut from it.
+            settings = (kind, vocabulary_size, minimum_count)
+            words = cache.key(*settings, cache.digest(train), side)
+            path = cache_path / f"{key}-words-{words}"
+            learned += token_rows.learn(path, texts, *settings)
+        tokenizers = tuple(learned)
         if adapt:
             tokenizers = adapt(*tokenizers)
     ids = cache.key(token_rows.FORMAT, [(t.kind, t.pieces) for t in tokenizers])

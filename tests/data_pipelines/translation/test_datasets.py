@@ -213,7 +213,9 @@ def test_report(folder):
         r"[\d.]+ de \(0\.00% unknown\)",
         lines[0],
     )
-    assert re.fullmatch(r"pieces   \d+ en, \d+ de \(subwords\)", lines[3])
+    assert re.fullmatch(
+        r"pieces   \d+ en \(subwords\), \d+ de \(subwords\)", lines[3]
+    )
     assert re.fullmatch(
         r"batches  \d+ a pass, \d+ different shapes, \d+\.\d% padding",
         lines[4],

@@ -44,7 +44,10 @@ def test_vocabulary_is_from_train_only(folder):
             assert not {"b", "Z", "\u65e5"} & set(pieces)
         assert [side.unknown_rate for side in data.train.sides] == [0, 0]
         assert data.test.sides[0].unknown_rate > 0
+    mixed = make(folder, tokens="characters", target_tokens="words")
+    assert [t.kind for t in mixed.tokenizers] == ["characters", "words"]
     words = make(folder, tokens="words")
+    assert mixed.target_tokenizer.pieces == words.target_tokenizer.pieces
     assert [side.unknown_rate for side in words.test.sides] == [2 / 3, 2 / 3]
 
 
