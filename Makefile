@@ -179,6 +179,10 @@ format: $(INSTALLED) ## Put files into the project's format
 bench-layers: $(INSTALLED) ## Time our layers beside Keras's and torch's
 	@$(RUN) -m benchmarks.layers $(ARGS)
 
+.PHONY: bench-crf
+bench-crf: $(INSTALLED) ## Time a training step with a CRF beside a softmax
+	@$(RUN) -m benchmarks.crf $(ARGS)
+
 .PHONY: bench-distributed
 bench-distributed: $(INSTALLED) ## Time two processes beside one (10 minutes, needs JAX)
 	@$(RUN) -m benchmarks.distributed $(ARGS)

@@ -1,6 +1,6 @@
 """A training step with a CRF beside the same with a softmax at every step.
 
-    python -m benchmarks.crf
+    make bench-crf
 
 A batch of 32 sequences of 64 steps goes through an LSTM of 128 units, in one
 direction and in both, to the scores of 20 labels. The two steps run in turn,
