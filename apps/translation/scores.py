@@ -31,7 +31,7 @@ METRICS = {
     " nearest reference, lower is better",
 }
 
-LOWER = ("perplexity",)  # is better
+LOWER = ("perplexity", "edit_rate")  # are better
 
 BASELINES = {
     "copy_source": "the source itself",
