@@ -110,7 +110,8 @@ def test_a_changed_file_is_read_again(folder):
     os.utime(folder / "test.en", ns=(1, 1))
     count = len(list((folder.parent / "cache").iterdir()))
     make(folder)
-    assert len(list((folder.parent / "cache").iterdir())) == count + 3
+    # Pairs, ids, and the words of either side.
+    assert len(list((folder.parent / "cache").iterdir())) == count + 4
 
 
 def as_dataset(self, split=None, **_):
