@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from apps.common import cli, encoders, runs
+from apps.common import encoders, runs
 from apps.common.checkpoint import save_model
 from apps.common.transfer import Origin
 from data_pipelines import captioning as pipeline
@@ -88,11 +88,6 @@ def build(config: Config, origin: Origin | None = None) -> PictureEncoder:
     Raises:
         UserError: There is no such network, or it cannot be used in this way.
     """
-    if config.finetune_from and not config.finetune:
-        raise cli.UserError(
-            f"--finetune-from {config.finetune_from}: nothing of the encoder is"
-            " trained without --finetune"
-        )
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
         network = encoders.Encoder(small_cnn(size))

@@ -31,6 +31,7 @@ import numpy as np
 
 import rnn_layers  # noqa: F401 (the saved model is made of its layers)
 from apps.common import (
+    checks,
     ensemble,
     generation,
     graph,
@@ -41,7 +42,7 @@ from apps.common.decoding import Decoded
 from apps.common.generation import Hypothesis
 from apps.common.search import BeamSearch, Search
 from data_pipelines.files.atomic import replacing
-from data_pipelines.files.names import is_hidden, is_litter, printable
+from data_pipelines.files.names import is_hidden, printable
 from data_pipelines.text.tokenizers import Tokenizer
 from data_pipelines.vision import images
 from data_pipelines.vision.image_sequence import SUFFIXES
@@ -235,13 +236,10 @@ def picture_files(paths: Iterable[str]) -> Iterator[Path]:
     """Yield the pictures of files and folders.
 
     Raises:
-        UserError: One of them does not exist, or a folder has no picture.
+        UserError: One of them does not exist, a folder has no picture, or
+            there is nothing.
     """
-    for path in map(Path, itertools.filterfalse(is_litter, paths)):
-        if not os.path.exists(path):  # of a `Path` it fails on long names
-            raise cli.UserError(
-                f"{printable(path)}: there is no such file or folder"
-            )
+    for path in checks.inputs(paths, "picture"):
         if not path.is_dir():
             yield path
             continue
@@ -298,8 +296,6 @@ def main(options: Options) -> None:
     """Describe all pictures, a batch at a time."""
     opened = runs.open_runs("captioning", options.run, options.runs_path)
     paths = list(picture_files(options.pictures))
-    if not paths:
-        raise cli.UserError("no picture; give files or folders")
     captioner = Predictor.of_runs(opened, eager=len(paths) <= BATCH)
     search = options.search(captioner.config)
     bad = images.BadFiles()

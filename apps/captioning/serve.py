@@ -1,7 +1,6 @@
 """The page and the JSON of a run: a picture in, captions out."""
 
 import dataclasses
-import io
 import typing
 from collections.abc import Sequence
 
@@ -15,7 +14,6 @@ from data_pipelines.vision import images
 MOST = 5
 SIDE = 512  # pixels of the picture on the page
 TILE = 176  # of one with attention
-QUALITY = 85
 
 
 class Caption(typing.TypedDict):
@@ -56,7 +54,7 @@ class Prepared(typing.NamedTuple):
 
 def shown(picture: bytes) -> bytes:
     """Return a picture as the page shows it, a JPEG."""
-    return _jpeg(images.thumbnail(picture, SIDE))
+    return images.jpeg(images.thumbnail(picture, SIDE))
 
 
 def tiles(picture: bytes, attention: Sequence[Attention]) -> list[bytes]:
@@ -65,13 +63,7 @@ def tiles(picture: bytes, attention: Sequence[Attention]) -> list[bytes]:
 
     pixels = np.asarray(images.thumbnail(picture, TILE))
     weights = [np.array(item["weights"]) for item in attention]
-    return [_jpeg(Image.fromarray(overlay(pixels, w))) for w in weights]
-
-
-def _jpeg(picture):
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return [images.jpeg(Image.fromarray(overlay(pixels, w))) for w in weights]
 
 
 class Service(service.Service):

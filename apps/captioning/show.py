@@ -125,8 +125,8 @@ def errors(
     """
     if facts is None:
         return None
-    said = pipeline.facts(caption) or frozenset()
-    return {"missing": sorted(facts - said), "false": sorted(said - facts)}
+    claims = pipeline.facts(caption) or frozenset()
+    return {"missing": sorted(facts - claims), "false": sorted(claims - facts)}
 
 
 def columns(scores: dict) -> list[str]:

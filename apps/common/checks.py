@@ -8,7 +8,7 @@ from pathlib import Path
 
 from apps.common import cli, distributed
 from apps.common.cli import UserError
-from data_pipelines.files.names import special, status_of
+from data_pipelines.files.names import is_litter, special, status_of
 
 SMALL_CNN = cli.constant("apps.common.encoders", "SMALL")
 ENCODERS = (SMALL_CNN, *cli.constant("apps.common.encoders", "APPLICATIONS"))
@@ -89,12 +89,18 @@ def encoder_flags(config) -> Iterator[tuple[str, str]]:
         yield "download_encoder", "with the file of a network as --encoder"
 
 
-def inputs(paths: Iterable[str], noun: str) -> None:
-    """Refuse inputs of which one is missing, and none at all."""
-    if not paths:
+def inputs(paths: Iterable[str], noun: str) -> list[Path]:
+    """Return files and folders to read, but for what systems leave behind.
+
+    Raises:
+        UserError: One is missing, or there is none.
+    """
+    chosen = [Path(path) for path in paths if not is_litter(path)]
+    if not chosen:
         raise UserError(f"no {noun}; give files or folders")
-    for path in paths:
+    for path in chosen:
         _present(path)
+    return chosen
 
 
 def input_file(path: str) -> None:

@@ -2,7 +2,7 @@
 
     @dataclasses.dataclass(frozen=True)
     class Config:
-        '''Trains a classifier.'''
+        '''Train a classifier.'''
         units: int = cli.flag(64, "size of the state", at_least=1, at_most=4096)
 
     PRESETS = {"smoke": dict(units=8)}

@@ -22,7 +22,7 @@ UNITS = cli.constant("data_pipelines.language_model.pipeline", "UNITS")
 
 @dataclasses.dataclass(frozen=True)
 class Config(distributed.Flags):
-    """Trains a language model on a text."""
+    """Train a language model on a text."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag(
@@ -222,7 +222,7 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(runs.ScoringOptions):
-    """Scores a finished run."""
+    """Score a finished run."""
 
     app = "language_model"
 
@@ -236,7 +236,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 @dataclasses.dataclass(frozen=True)
 class PredictOptions(text_input.Options, runs.EnsembleOptions):
-    """Goes on with texts, or scores them."""
+    """Go on with texts, or score them."""
 
     app = "language_model"
 
@@ -341,6 +341,6 @@ class PredictOptions(text_input.Options, runs.EnsembleOptions):
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions(formats.Options):
-    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "language_model"

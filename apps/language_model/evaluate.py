@@ -1,4 +1,4 @@
-"""Scores a run beside its baselines.
+"""Score a run beside its baselines.
 
     make evaluate-language-model ARGS="--run demo-lstm"
     make evaluate-language-model ARGS="--split valid --interpolate"

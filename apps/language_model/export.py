@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: beginnings in, continuations and scores out.
+"""Write a run's SavedModel: beginnings in, continuations and scores out.
 
     make export-language-model ARGS="--run demo-lstm"
 

@@ -1,4 +1,4 @@
-"""Goes on with beginnings of texts, or scores lines, with a finished run.
+"""Go on with beginnings of texts, or score lines, with a finished run.
 
     make predict-language-model
     make predict-language-model ARGS="'the old clock' --samples 3"

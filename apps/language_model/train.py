@@ -1,4 +1,4 @@
-"""Trains a language model, tests it once, exports it.
+"""Train a language model, test it once, export it.
 
 make train-language-model
 make train-language-model ARGS="--dataset files --data-path FOLDER"

@@ -23,7 +23,7 @@ LABEL_COLUMN = cli.flag("", "column of the labels; empty: by its usual names")
 
 @dataclasses.dataclass(frozen=True)
 class Config(distributed.Flags):
-    """Trains a classifier of texts: sentiment, topic, any label."""
+    """Train a classifier of texts: sentiment, topic, any label."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag(
@@ -183,7 +183,7 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(runs.ScoringOptions):
-    """Scores a finished run."""
+    """Score a finished run."""
 
     app = "sentiment"
 
@@ -200,7 +200,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 @dataclasses.dataclass(frozen=True)
 class PredictOptions(text_input.Options, runs.EnsembleOptions):
-    """Labels texts."""
+    """Label texts."""
 
     app = "sentiment"
 
@@ -224,6 +224,6 @@ class PredictOptions(text_input.Options, runs.EnsembleOptions):
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions(formats.FixedLength):
-    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "sentiment"

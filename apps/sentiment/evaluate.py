@@ -1,4 +1,4 @@
-"""Scores a run beside the trivial baselines.
+"""Score a run beside the trivial baselines.
 
     make evaluate-sentiment ARGS="--run demo-gru"
     make evaluate-sentiment ARGS="--run imdb --split valid"

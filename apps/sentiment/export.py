@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: raw texts in, labels and probabilities out.
+"""Write a run's SavedModel: raw texts in, labels and probabilities out.
 
     make export-sentiment ARGS="--run demo-gru"
 

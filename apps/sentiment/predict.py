@@ -1,4 +1,4 @@
-"""Labels texts with a finished run.
+"""Label texts with a finished run.
 
     make predict-sentiment ARGS="'I expected to hate it, but I loved it'"
     make predict-sentiment ARGS="--input reviews.txt --explain"

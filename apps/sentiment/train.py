@@ -1,4 +1,4 @@
-"""Trains a classifier of texts, tests it once, exports it.
+"""Train a classifier of texts, test it once, export it.
 
 make train-sentiment
 make train-sentiment ARGS="--dataset files --data-path my-reviews"

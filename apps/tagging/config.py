@@ -46,7 +46,7 @@ SCHEME = cli.flag(
 
 @dataclasses.dataclass(frozen=True)
 class Config(distributed.Flags):
-    """Trains a model that labels words, or finds their heads."""
+    """Train a model that labels words, or finds their heads."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag("", "folder of your files, or one file")
@@ -299,7 +299,7 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(runs.ScoringOptions):
-    """Scores a finished run."""
+    """Score a finished run."""
 
     app = "tagging"
 
@@ -316,7 +316,7 @@ class EvaluateOptions(runs.ScoringOptions):
 
 @dataclasses.dataclass(frozen=True)
 class PredictOptions(text_input.Options, runs.EnsembleOptions):
-    """Labels the words of texts."""
+    """Label the words of texts."""
 
     app = "tagging"
 
@@ -337,6 +337,6 @@ class PredictOptions(text_input.Options, runs.EnsembleOptions):
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions(formats.FixedLength):
-    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "tagging"

@@ -1,4 +1,4 @@
-"""Scores a run beside the trivial baselines.
+"""Score a run beside the trivial baselines.
 
     make evaluate-tagging ARGS="--run demo-lstm"
     make evaluate-tagging ARGS="--run slots --split valid"

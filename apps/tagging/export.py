@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: raw sentences in, labels and spans out.
+"""Write a run's SavedModel: raw sentences in, labels and spans out.
 
     make export-tagging ARGS="--run demo-lstm"
 

@@ -1,4 +1,4 @@
-"""Labels the words of texts with a finished run.
+"""Label the words of texts with a finished run.
 
     make predict-tagging ARGS="'play slow blue river in the kitchen'"
     make predict-tagging ARGS="--input requests.txt --json"

@@ -1,4 +1,4 @@
-"""Trains a model that labels words, tests it once, exports it.
+"""Train a model that labels words, test it once, export it.
 
 make train-tagging
 make train-tagging ARGS="--dataset files --data-path my-slots"

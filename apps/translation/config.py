@@ -23,7 +23,7 @@ ATTENTION = ("additive", "general", "dot", "none")
 
 @dataclasses.dataclass(frozen=True)
 class Config(distributed.Flags):
-    """Trains a translator from pairs of sentences."""
+    """Train a translator from pairs of sentences."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag(
@@ -244,7 +244,7 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
-    """Scores a finished run."""
+    """Score a finished run."""
 
     app = "translation"
 
@@ -260,7 +260,7 @@ class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
 class PredictOptions(
     text_input.Options, search.Generation, runs.EnsembleOptions
 ):
-    """Translates sentences."""
+    """Translate sentences."""
 
     app = "translation"
 
@@ -280,6 +280,6 @@ class PredictOptions(
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions(formats.FixedLength):
-    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "translation"

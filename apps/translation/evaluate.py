@@ -1,4 +1,4 @@
-"""Scores a run beside the trivial baselines.
+"""Score a run beside the trivial baselines.
 
     make evaluate-translation ARGS="--run demo-gru"
     make evaluate-translation ARGS="--beam 10 --split valid"

@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: sentences in, translations and scores out.
+"""Write a run's SavedModel: sentences in, translations and scores out.
 
     make export-translation ARGS="--run demo-gru"
 

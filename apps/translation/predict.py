@@ -1,4 +1,4 @@
-"""Translates sentences with a finished run.
+"""Translate sentences with a finished run.
 
     make predict-translation ARGS="'She sleeps in the small kitchen.'"
     make predict-translation ARGS="--beam 5 --n-best 3 --scores 'Good day.'"

@@ -1,4 +1,4 @@
-"""Trains a translator, tests it once, exports it.
+"""Train a translator, test it once, export it.
 
 make train-translation
 make train-translation \

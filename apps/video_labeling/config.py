@@ -296,9 +296,11 @@ class PredictOptions(runs.EnsembleOptions):
     )
 
     def check(self) -> None:
-        """Refuse what cannot be read."""
+        """Refuse what cannot be read or written."""
         super().check()
         checks.inputs(self.videos, "video")
+        if self.output:
+            checks.folder("output", self.output)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 
 from apps.common import checkpoint, encoders, runs
-from apps.common.cli import UserError
 from apps.common.transfer import Origin
 from data_pipelines import video_labeling as pipeline
 from data_pipelines.vision import video
@@ -26,15 +25,10 @@ def build(
     It is `None` if a network that is trained with the rest encodes the frames.
 
     Raises:
-        UserError: There is no such network, or `--motion pixels` needs another.
+        UserError: There is no such network.
     """
     if config.encoder == encoders.SMALL:
         return None
-    if config.motion == "pixels":
-        raise UserError(
-            "--motion pixels needs a network that is trained with the rest; a"
-            " frozen encoder has --motion regions"
-        )
     if origin:
         encoder = encoders.load(origin.path / "encoder.keras")
     else:

@@ -6,18 +6,17 @@ name; a GIF is one if it moves, and a picture if not. A run that was trained on
 precomputed features reads `.npy` files of such.
 """
 
-import itertools
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
 
+from apps.common import checks
 from apps.common.cli import UserError
 from apps.common.terminal import echo
-from data_pipelines.files.names import is_litter, printable
 from data_pipelines.files.names import listed as visible
+from data_pipelines.files.names import printable
 from data_pipelines.vision import image_sequence, video
 
 
@@ -25,13 +24,9 @@ def listed(paths: Iterable[str], features: bool = False) -> Iterator[Path]:
     """Yield the videos, or the files of features, among files and folders.
 
     Raises:
-        UserError: There is nothing of that name, or no video in it.
+        UserError: There is nothing of that name, no video in it, or nothing.
     """
-    for path in map(Path, itertools.filterfalse(is_litter, paths)):
-        if not os.path.exists(path):  # of a `Path` it fails on long names
-            raise UserError(
-                f"{printable(path)}: there is no such file or folder"
-            )
+    for path in checks.inputs(paths, "video"):
         if not path.is_dir():
             yield path
         elif features:

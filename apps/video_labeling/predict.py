@@ -19,7 +19,6 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
     options = cli.command(Options)
 
 import itertools
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -198,10 +197,7 @@ def together(members: Sequence[np.ndarray]) -> np.ndarray:
 def main(options: Options) -> None:
     """Label all videos, one after the other."""
     opened = runs.open_runs("video_labeling", options.run, options.runs_path)
-    if not options.videos:
-        raise cli.UserError("no video to label; give one, or a folder of them")
     folder = Path(options.output or opened[0].file("predictions"))
-    _check(folder)
     labeler = Ensemble(opened)
     paths = list(inputs.listed(options.videos, labeler.takes_features))
     taken, bad = set(), []
@@ -238,16 +234,6 @@ def _print(path, target, rows, count):
         seconds = f"{row['start_seconds']:.2f}\t{row['end_seconds']:.2f}"
         echo(f"{seconds}\t{row['label']}\t{row['probability']:.3f}")
     sys.stdout.flush()
-
-
-def _check(folder):
-    """Refuse a folder that cannot be one, before all the work."""
-    parts = (folder, *folder.parents)
-    existing = next(part for part in parts if os.path.exists(part))
-    if not existing.is_dir():
-        raise cli.UserError(
-            f"{printable(existing)}: is a file; expected a folder"
-        )
 
 
 def _unused(name, taken):

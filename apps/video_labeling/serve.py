@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from apps.common import cli
 from apps.common.serving import service
@@ -59,7 +60,10 @@ def thumbnails(path: Path) -> list[bytes]:
     """Return pictures evenly spread over a video, as JPEG."""
     from . import timeline
 
-    return list(map(timeline.jpeg, timeline.thumbnails(path)))
+    return [
+        images.jpeg(Image.fromarray(pixels))
+        for pixels in timeline.thumbnails(path)
+    ]
 
 
 def colours(labels: list[str]) -> dict[str, str]:

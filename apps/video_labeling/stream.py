@@ -83,9 +83,8 @@ def follow(
 
 def main(options: Options) -> None:
     """Label one video."""
-    if len(options.source) != 1:
-        raise cli.UserError("give one video, or a folder of pictures")
-    path = Path(options.source[0])
+    (source,) = options.source
+    path = Path(source)
     run = runs.open_run("video_labeling", options.run, options.runs_path)
     config = run.config(Config)
     stream = Stream(run)

@@ -6,7 +6,6 @@ predicted labels, and their probabilities.
 Letters of shapes: T frames, L labels.
 """
 
-import io
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +17,7 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from apps.common import report
-from data_pipelines.vision import video
+from data_pipelines.vision import images, video
 
 from . import scores
 
@@ -165,7 +164,7 @@ def shown(
             for start, end, label in scores.segments(predictions)
         ],
         "film": [
-            jpeg(pixels)
+            images.jpeg(Image.fromarray(pixels))
             for pixels in ([] if thumbnails is None else thumbnails)
         ],
     }
@@ -179,13 +178,6 @@ def _area(times, heights):
         mean = heights[start:end].mean()
         yield from ((times[start], mean), (times[end], mean))
     yield times[-1], 0.0
-
-
-def jpeg(pixels: np.ndarray) -> bytes:
-    """Return uint8 `(H, W, 3)` as a JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
 
 
 def draw(

@@ -27,7 +27,7 @@ QUESTIONS = cli.flag(
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Trains word vectors on a text."""
+    """Train word vectors on a text."""
 
     dataset: str = cli.flag("demo", "data set", choices=SOURCES, group="data")
     data_path: str = cli.flag(
@@ -138,7 +138,7 @@ PRESETS = {
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(runs.Options):
-    """Scores a finished run on its pairs and analogies, or on others."""
+    """Score a finished run on its pairs and analogies, or on others."""
 
     app = "word_vectors"
 
@@ -157,7 +157,7 @@ class EvaluateOptions(runs.Options):
 
 @dataclasses.dataclass(frozen=True)
 class PredictOptions(text_input.Options, runs.Options):
-    """Finds words near a word, or near a sum: king - man + woman."""
+    """Find words near a word, or near a sum: king - man + woman."""
 
     app = "word_vectors"
 
@@ -200,6 +200,6 @@ class PredictOptions(text_input.Options, runs.Options):
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions(formats.Options):
-    """Writes a finished run for others: SavedModel, ONNX, LiteRT."""
+    """Write a finished run for others: SavedModel, ONNX, LiteRT."""
 
     app = "word_vectors"

@@ -1,4 +1,4 @@
-"""Scores a run on pairs and analogies, those of its text or others.
+"""Score a run on pairs and analogies, those of its text or others.
 
     make evaluate-word-vectors ARGS="--run demo-skip_gram"
     make evaluate-word-vectors ARGS="--pairs wordsim353.tsv"

@@ -1,4 +1,4 @@
-"""Writes a run's SavedModel: words in, vectors or near words out.
+"""Write a run's SavedModel: words in, vectors or near words out.
 
     make export-word-vectors ARGS="--run demo-skip_gram"
 

@@ -1,4 +1,4 @@
-"""Lists the words near a word, or near a sum of words, with a finished run.
+"""List the words near a word, or near a sum of words, with a finished run.
 
     make predict-word-vectors ARGS="king - man + woman"
     make predict-word-vectors ARGS="--neighbours paris rome --count 5"

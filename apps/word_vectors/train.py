@@ -1,4 +1,4 @@
-"""Trains word vectors, scores them, exports them.
+"""Train word vectors, score them, export them.
 
 make train-word-vectors
 make train-word-vectors ARGS="--dataset files --data-path FOLDER"

@@ -191,15 +191,14 @@ class LooseTable(Source):
             if number == 1 or not line.strip():
                 continue
             where = f"{self.path}:{number}"
-            name, found, text = line.strip().partition(mark)
+            name, has_mark, text = line.strip().partition(mark)
             if name.startswith('"'):
-                name, found, text = line.strip().partition(f'"{mark}')
+                name, has_mark, text = line.strip().partition(f'"{mark}')
                 name += '"'
-            if numbered:
-                digits = re.match(r"\s*\d+\s*", text)
-                found = found and digits
-                text = text[digits.end() :].removeprefix(mark) if digits else ""
-            if not found:
+            digits = re.match(r"\s*\d+\s*", text) if numbered else None
+            if digits:
+                text = text[digits.end() :].removeprefix(mark)
+            if not has_mark or (numbered and not digits):
                 raise DataError(
                     f"{where}: expected the name of a picture and a caption, "
                     "and between them what is between them in the header"

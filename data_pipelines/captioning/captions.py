@@ -27,14 +27,10 @@ too, and so are pictures without any caption.
 """
 
 import dataclasses
-import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from data_pipelines.captioning import caption_files
 from data_pipelines.captioning.caption_files import Caption, Source
@@ -101,41 +97,33 @@ class Captions:
         return [p for p in self.pictures.values() if p.split == split]
 
     def separated(self, contents: dict[str, str]) -> "Captions":
-        """Return the same, with copies of a picture in its split if possible.
-
-        What the files say stays, and is told; no split becomes empty.
+        """Return the same with copies joined, see `splits.join_copies`.
 
         Args:
             contents: Name of a picture -> what tells its content.
         """
-        sizes = Counter(p.split for p in self.pictures.values())
-        pictures, leaks = {}, []
-        originals: dict[str, Picture] = {}
-        for name, picture in self.pictures.items():
-            if name in contents:
-                one = originals.setdefault(contents[name], picture)
-                if one.split != picture.split:
-                    if (
-                        picture.is_cut
-                        and one.is_cut
-                        and sizes[picture.split] > 1
-                    ):
-                        sizes[picture.split] -= 1
-                        picture = dataclasses.replace(picture, split=one.split)
-                    else:
-                        leaks.append((picture, one))
-            pictures[name] = picture
-        notes = list(self.notes)
-        if leaks:
-            first, second = (
-                f"{printable(picture.path)} in {picture.split}"
-                for picture in leaks[0]
-            )
-            notes.append(
-                f"{len(leaks):,} pictures are copies, byte for byte, of one in "
-                f"another split, such as {first} of {second}"
-            )
-        return dataclasses.replace(self, pictures=pictures, notes=notes)
+        known = [p for p in self.pictures.values() if p.name in contents]
+        joined, notes = splits.join_copies(
+            [
+                splits.Example(
+                    printable(picture.path),
+                    picture.split,
+                    contents[picture.name],
+                    picture.is_cut,
+                )
+                for picture in known
+            ],
+            "pictures",
+        )
+        moved = {
+            picture.name: dataclasses.replace(picture, split=split)
+            for picture, split in zip(known, joined, strict=True)
+        }
+        return dataclasses.replace(
+            self,
+            pictures=self.pictures | moved,
+            notes=[*self.notes, *notes],
+        )
 
 
 def read(
@@ -252,11 +240,9 @@ def _cut(
     if not train:
         parts = ", ".join(sorted(present))
         raise DataError(f"{name}: no picture is in train; found {parts}")
-    raw = (hashlib.sha256(p.encode()).digest()[:8] for p in train)
-    digests = np.frombuffer(b"".join(raw), np.uint64)
     shares = splits.shares("train", present)
     for part, rows in splits.by_hash(
-        digests, shares, seed, name, "pictures"
+        splits.name_digests(train), shares, seed, name, "pictures"
     ).items():
         split.update((train[row], part) for row in rows)
 

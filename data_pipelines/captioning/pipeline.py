@@ -34,14 +34,14 @@ an error if they are many.
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from data_pipelines.captioning import captions, tfds_export
-from data_pipelines.captioning.captions import Picture
+from data_pipelines.captioning.captions import Captions, Picture
 from data_pipelines.captioning.datasets import Datasets, Split
 from data_pipelines.captioning.demo import generator as demo
 from data_pipelines.captioning.normalize import normalize_caption
@@ -226,20 +226,11 @@ def make_datasets(
         )
         for split, part in parts.items()
     }
-    notes = list(read.notes)
-    wordless, captionless = read.wordless, read.captionless
-    for part in parts.values():
-        wordless += part.wordless
-        captionless = captionless + part.captionless
-    if wordless:
-        notes.append(f"{wordless:,} captions without a word left out")
-    if captionless:
-        notes.append(
-            f"{len(captionless):,} pictures without a caption left out, such "
-            f"as {printable(captionless[0])}"
-        )
     return Datasets(
-        **datasets, tokenizer=tokenizer, name=read.name, notes=notes
+        **datasets,
+        tokenizer=tokenizer,
+        name=read.name,
+        notes=_notes(read, list(parts.values())),
     )
 
 
@@ -257,6 +248,20 @@ def _captioned(pictures: Iterable[Picture], normalize: bool) -> _Captioned:
         else:
             captionless.append(picture.path)
     return _Captioned(captioned, references, wordless, captionless)
+
+
+def _notes(read: Captions, parts: Sequence[_Captioned]) -> list[str]:
+    """Return lines about what was read, and what was left out of it."""
+    notes = list(read.notes)
+    if wordless := read.wordless + sum(part.wordless for part in parts):
+        notes.append(f"{wordless:,} captions without a word left out")
+    captionless = sum((part.captionless for part in parts), read.captionless)
+    if captionless:
+        notes.append(
+            f"{len(captionless):,} pictures without a caption left out, such "
+            f"as {printable(captionless[0])}"
+        )
+    return notes
 
 
 def _files(

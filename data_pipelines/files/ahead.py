@@ -4,20 +4,30 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-_THREADS, _WAITING = 2, 3
 
-
-def worked_ahead(work: Callable, items: Iterable) -> Iterator[tuple]:
-    """Yield (item, work(item)) in order; a few items are worked ahead.
+def worked_ahead(
+    work: Callable, items: Iterable, workers: int = 2, ahead: int = 3
+) -> Iterator[tuple]:
+    """Yield (item, work(item)) in order; some items are worked ahead.
 
     What iterating over the items raises is raised as it is.
+
+    Args:
+        work: Takes an item; is called by threads.
+        items: What to work on.
+        workers: Threads.
+        ahead: How many items are worked on before they are asked for.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        waiting: deque = deque()
+    pool = ThreadPoolExecutor(workers)
+    waiting: deque = deque()
+    try:
         for item in items:
             waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > _WAITING:
+            if len(waiting) > ahead:
                 first, future = waiting.popleft()
                 yield first, future.result()
-        for first, future in waiting:
+        while waiting:
+            first, future = waiting.popleft()
             yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -5,9 +5,12 @@ equal ones stay on one side; by a hash of each group, so that a group stays on
 one side; or, where time orders the data, by time.
 """
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -87,11 +90,11 @@ def find(
             for path in endings.values()
             if split in needed
         ]
-        found = f"; {others[0]} has to be exported as such" if others else ""
+        hint = f"; {others[0]} has to be exported as such" if others else ""
         raise DataError(
             f"{folder}: has no {' or '.join(needed)} file; expected "
             f"{', '.join(names[:-1])} or {names[-1]}, or one of these with "
-            f".gz{found}"
+            f".gz{hint}"
         )
     return paths
 
@@ -186,6 +189,12 @@ def shares(split: str, present: Iterable[str]) -> dict[str, float]:
     return {"train": 1.0 - sum(cut.values()), **cut}
 
 
+def name_digests(names: Iterable[str]) -> np.ndarray:
+    """Return a number for each name, `(N,)` uint64, for `by_hash`."""
+    raw = (hashlib.sha256(name.encode()).digest()[:8] for name in names)
+    return np.frombuffer(b"".join(raw), np.uint64)
+
+
 def by_hash(
     digests: np.ndarray,
     shares: dict[str, float],
@@ -243,6 +252,61 @@ def by_time(
     sizes = _sizes(count, shares, name, what)
     rows = np.split(np.arange(count), np.cumsum(sizes)[:-1])
     return dict(zip(shares, rows, strict=True))
+
+
+class Example(NamedTuple):
+    """An example that may be a copy of another one.
+
+    Attributes:
+        name: What messages call it.
+        split: The one it is in.
+        content: The same for copies.
+        is_cut: Whether its split is one that train was cut into.
+        is_grouped: Whether it has to stay with others.
+    """
+
+    name: str
+    split: str
+    content: str
+    is_cut: bool
+    is_grouped: bool = False
+
+
+def join_copies(
+    examples: Sequence[Example], what: str
+) -> tuple[list[str], list[str]]:
+    """Return the split of each example, and notes: copies go into one split.
+
+    It is that of the first of them. What the files say stays, and is noted, and
+    no split becomes empty.
+
+    Args:
+        examples: All that can be read.
+        what: What they are, for the note: "videos".
+    """
+    sizes = Counter(example.split for example in examples)
+    joined: list[str] = []
+    first: dict[str, Example] = {}
+    leaks = []
+    for example in examples:
+        one = first.setdefault(example.content, example)
+        split = example.split
+        if split != one.split:
+            is_free = example.is_cut and one.is_cut and not example.is_grouped
+            if is_free and sizes[split] > 1:
+                sizes[split] -= 1
+                split = one.split
+            else:
+                leaks.append((example, one))
+        joined.append(split)
+    if not leaks:
+        return joined, []
+    copy, one = (f"{e.name} in {e.split}" for e in leaks[0])
+    note = (
+        f"{len(leaks):,} {what} are copies, byte for byte, of one in another "
+        f"split, such as {copy} of {one}"
+    )
+    return joined, [note]
 
 
 def _sizes(

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -159,8 +158,13 @@ class Clips:
                 f"{', '.join(sorted(present))}"
             )
         shares = splits.shares("train", present)
+        # A group that is called like a video is not that video.
+        digests = splits.name_digests(
+            f"group {clip.group}" if clip.group else f"video {clip.name}"
+            for clip in train
+        )
         cut = splits.by_hash(
-            _digests(train), shares, seed, self.name, "videos or groups"
+            digests, shares, seed, self.name, "videos or groups"
         )
         for split, rows in cut.items():
             for row in rows:
@@ -168,33 +172,27 @@ class Clips:
                 train[row].is_cut = len(cut) > 1
 
     def join_copies(self, contents: Sequence[tuple[Clip, str]]) -> None:
-        """Put copies of a video into one split, unless the files say theirs.
-
-        No split becomes empty. The others are noted.
+        """Put copies of a video into one split, see `splits.join_copies`.
 
         Args:
             contents: Videos and the contents of their files.
         """
-        sizes = Counter(clip.split for clip in self.clips)
-        first: dict[str, Clip] = {}
-        leaks = []
-        for clip, content in contents:
-            one = first.setdefault(content, clip)
-            if clip.split == one.split:
-                continue
-            is_free = clip.is_cut and one.is_cut and not clip.group
-            if is_free and sizes[clip.split] > 1:
-                sizes[clip.split] -= 1
-                clip.split = one.split
-            else:
-                leaks.append((clip, one))
-        if leaks:
-            a, b = leaks[0]
-            self.notes.append(
-                f"{len(leaks):,} videos are copies of one in another split, "
-                f"such as {printable(a.name)} in {a.split} of "
-                f"{printable(b.name)} in {b.split}"
-            )
+        joined, notes = splits.join_copies(
+            [
+                splits.Example(
+                    printable(clip.name),
+                    clip.split,
+                    content,
+                    clip.is_cut,
+                    bool(clip.group),
+                )
+                for clip, content in contents
+            ],
+            "videos",
+        )
+        for (clip, _), split in zip(contents, joined, strict=True):
+            clip.split = split
+        self.notes += notes
 
     def _check_groups(self) -> None:
         first: dict[str, Clip] = {}
@@ -206,16 +204,6 @@ class Clips:
                     f"{clip.split} here and in {other.split} in {other.line}; "
                     "all videos of a group are in one split"
                 )
-
-
-def _digests(clips: Sequence[Clip]) -> np.ndarray:
-    # A group that is called like a video is not that video.
-    keys = (
-        f"group {clip.group}" if clip.group else f"video {clip.name}"
-        for clip in clips
-    )
-    raw = (hashlib.sha256(key.encode()).digest()[:8] for key in keys)
-    return np.frombuffer(b"".join(raw), np.uint64)
 
 
 def choose_labels(

@@ -183,8 +183,8 @@ def _rows(table: Table, columns: _Columns) -> Iterator[_Row]:
             end = _position(row, columns.end, columns.unit, where)
             if end <= start:
                 raise DataError(
-                    f"{where}: the segment starts at {_said(start, columns)} "
-                    f"and ends before {_said(end, columns)}; it has no frames"
+                    f"{where}: the segment starts at {_text(start, columns)} "
+                    f"and ends before {_text(end, columns)}; it has no frames"
                 )
         label = clean_label(row["label"], where)
         group = row.get("group", "").strip()
@@ -221,7 +221,7 @@ def _position(
     )
 
 
-def _said(position: int, columns: _Columns) -> str:
+def _text(position: int, columns: _Columns) -> str:
     """Return a frame or a time in words."""
     if columns.unit is None:
         return f"frame {position:,}"
@@ -287,7 +287,7 @@ class TableAnnotation:
             what = f"frame {start:,} is in line {line_before} already"
         else:
             what = (
-                f"the segment from {_said(start, self.columns)} overlaps the "
+                f"the segment from {_text(start, self.columns)} overlaps the "
                 f"one in line {line_before}"
             )
         where = f"{self.path}:{line}: {printable(self.name)}"
@@ -329,7 +329,7 @@ class TableAnnotation:
         if self.rows[-1, 1] > end + _BEYOND:
             raise DataError(
                 f"{where} lasts {end / 1e6:,.3f} s, but this segment ends at "
-                f"{_said(self.rows[-1, 1], self.columns)}"
+                f"{_text(self.rows[-1, 1], self.columns)}"
             )
         indices = np.zeros(len(times), np.int32)
         for start, end, index, _ in self.rows:

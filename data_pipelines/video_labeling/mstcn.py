@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_pipelines.files import splits
 from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.lines import Lines
 from data_pipelines.files.names import (
@@ -28,7 +29,6 @@ from data_pipelines.files.names import (
     printable,
     special,
 )
-from data_pipelines.files.splits import SPLITS
 from data_pipelines.video_labeling.clips import (
     Clip,
     Clips,
@@ -41,7 +41,6 @@ from data_pipelines.vision.frame_store import Stored
 from data_pipelines.vision.video import Frame, VideoError
 
 _BUNDLE = re.compile(r"(train|valid|val|dev|test)\.(.+)\.bundle")
-_OTHER_NAMES = {"val": "valid", "dev": "valid"}
 
 # Frames that are read at a time.
 _BLOCK = 1024
@@ -144,7 +143,7 @@ def _lists(folder: Path, chosen: str) -> tuple[dict[str, Path], list[str]]:
     for path in listed(parent) if parent.is_dir() else ():
         if match := _BUNDLE.fullmatch(path.name):
             lists = every.setdefault(match[2], {})
-            split = _OTHER_NAMES.get(match[1], match[1])
+            split = splits.check(match[1], str(path))
             if split in lists:
                 raise DataError(
                     f"{parent}: holds {lists[split].name} and {path.name}; "
@@ -166,7 +165,9 @@ def _lists(folder: Path, chosen: str) -> tuple[dict[str, Path], list[str]]:
             f"{', '.join(others)}, which go by --data-path {such}"
         )
     lists = every[name]
-    return {split: lists[split] for split in SPLITS if split in lists}, notes
+    return {
+        split: lists[split] for split in splits.SPLITS if split in lists
+    }, notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,14 +220,14 @@ class TextAnnotation:
         """Return which axis was taken for time, and if it is the other."""
         axes = ["second", "first"]
         shape = np.load(self.features, mmap_mode="r").shape
-        said = f"{axes[self.frames_first]} axis of the array"
+        taken = f"{axes[self.frames_first]} axis of the array"
         if shape[not self.frames_first] != labels and labels in shape:
             how = ["with", "without"][self.frames_first]
-            said += (
+            taken += (
                 f"; the {axes[not self.frames_first]} one has as many as "
                 f"there are labels, and is read {how} --frames-first"
             )
-        return said
+        return taken
 
     def first_line(self, index: int) -> str:
         """Return where a label stands for the first time, `file:line`."""

@@ -18,14 +18,13 @@ is a `PictureError`. A changed bit in the data of a JPEG cannot be noticed.
 """
 
 import contextlib
+import functools
 import io
 import os
 import re
 import stat
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.files import atomic
+from data_pipelines.files.ahead import worked_ahead
 from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.names import printable
 
@@ -47,6 +47,9 @@ MOST_BYTES = 2**28
 MOST_BAD = 0.05
 
 MODES = ("stretch", "crop")
+
+# Of pictures on pages.
+_QUALITY = 82
 
 # First bytes -> Pillow's name; so one reader sees a file, and not fifty.
 _FORMATS = {
@@ -165,6 +168,13 @@ def thumbnail(content: bytes, side: int) -> Image.Image:
         return small
 
 
+def jpeg(picture: Image.Image) -> bytes:
+    """Return a picture as a JPEG for a page."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
 def decode(
     content: bytes,
     size: int | tuple[int, int],
@@ -234,6 +244,12 @@ def _opened(content: bytes, name: str) -> tuple[Image.Image, int | None]:
         raise PictureError(name, f"is {width} x {height} pixels")
     if width * height > MOST_PIXELS:
         raise PictureError(name, f"is {width:,} x {height:,} pixels; {most}")
+    transparent = picture.info.get("transparency")
+    if picture.format == "PNG" and picture.mode == "L" and transparent:
+        # A level of so many bits as the file has; Pillow makes 8 of them.
+        picture.info["transparency"] = (
+            transparent * 255 // (2 ** content[24] - 1)
+        )
     # The second picture in a JPEG is the same for the other eye, or smaller.
     if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise PictureError(name, "is animated; expected a single picture")
@@ -309,17 +325,15 @@ def in_order(
             each thread at least: so a batch is ready when one is done with.
     """
     workers = workers or os.cpu_count() or 1
-    waiting: deque = deque()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for item in items:
-            waiting.append(pool.submit(_caught, work, item))
-            if len(waiting) > max(2 * workers, ahead):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    results = worked_ahead(
+        functools.partial(_caught, work),
+        items,
+        workers,
+        max(2 * workers, ahead),
+    )
+    with contextlib.closing(results):
+        for _, result in results:
+            yield result
 
 
 def _caught(work: Callable[[Any], Any], item: Any) -> Any:

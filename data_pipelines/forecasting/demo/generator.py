@@ -49,12 +49,12 @@ def write(folder: Path, seed: int = 0, sizes: dict | None = None) -> None:
                 scale = 10 ** random.uniform(0, 3)
                 values, quantiles = draw(random, length)
                 best.append(scale * quantiles)
-                there = np.ones(length, bool)
+                present = np.ones(length, bool)
                 if kind == "seasons":
-                    there[: -3 * HORIZON] = (
+                    present[: -3 * HORIZON] = (
                         random.random(length - 3 * HORIZON) > MISSING
                     )
-                for hour in np.flatnonzero(there).tolist():
+                for hour in np.flatnonzero(present).tolist():
                     time = _BEGIN + datetime.timedelta(hours=hour)
                     value = f"{scale * values[hour]:.6g}"
                     table.writerow([name, f"{time:%Y-%m-%d %H:%M}", value])

@@ -117,9 +117,9 @@ class Writer:
     def adjective(self, good: bool, noun: str = "") -> str:
         """Return an adjective that may stand with the noun."""
         while True:
-            found = self.pick(words.GOOD if good else words.BAD)
-            if self.unseen or not held_out(noun, found):
-                return found
+            word = self.pick(words.GOOD if good else words.BAD)
+            if self.unseen or not held_out(noun, word):
+                return word
 
     def clause(self, good: bool) -> str:
         """Say that a part of the film was good, or bad."""

@@ -90,11 +90,6 @@ def test_finetuning_begins_at_a_layer_and_takes_smaller_steps(tmp_path):
         np.testing.assert_allclose(slow, 0.1 * usual, atol=1e-6)
 
 
-def test_finetuning_from_a_layer_without_finetuning():
-    with pytest.raises(UserError, match="without --finetune"):
-        picture_encoder.build(Config(finetune_from="fire8"))
-
-
 def test_finetuning_from_a_layer_that_is_not_there(tmp_path):
     path = write_network(tmp_path / "network.keras")
     with pytest.raises(UserError, match="--finetune-from there"):

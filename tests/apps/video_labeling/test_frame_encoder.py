@@ -3,20 +3,9 @@
 import types
 from pathlib import Path
 
-import pytest
-
-from apps.common import cli
-from apps.video_labeling import (
-    frame_encoder,
-)
+from apps.video_labeling import frame_encoder
 from apps.video_labeling.config import Config
 from tests.apps.videos import SIDE, write
-
-
-def test_a_frozen_encoder_sees_no_changes_of_pixels():
-    config = Config(encoder="resnet50", motion="pixels")
-    with pytest.raises(cli.UserError, match="--motion regions"):
-        frame_encoder.build(config, None)
 
 
 def test_an_encoder_is_not_checked_on_what_is_no_video(tmp_path):

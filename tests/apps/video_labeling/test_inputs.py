@@ -5,9 +5,8 @@ import os
 import pytest
 from PIL import Image
 
-from apps.video_labeling import (
-    inputs,
-)
+from apps.common.cli import UserError
+from apps.video_labeling import inputs
 from tests.apps.videos import gif, picture, pictures, write
 
 
@@ -40,6 +39,8 @@ def test_what_systems_leave_behind_is_not_read(tmp_path, capsys):
         (tmp_path / name).touch()
     features = inputs.listed([str(tmp_path)], features=True)
     assert list(features) == [tmp_path / "a.npy"]
+    with pytest.raises(UserError, match="no video; give files or folders"):
+        list(inputs.listed([str(tmp_path / "Thumbs.db")]))
 
 
 def test_a_gif_that_moves_is_a_video(tmp_path, capsys):

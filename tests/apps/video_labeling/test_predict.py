@@ -114,7 +114,7 @@ def test_what_is_no_video_is_one_line(trained, tmp_path, make, message):
 
 
 def test_no_video_is_one_line(trained):
-    with pytest.raises(cli.UserError, match="no video to label"):
+    with pytest.raises(cli.UserError, match="no video; give files"):
         predict.main(options(trained))
 
 
@@ -228,13 +228,15 @@ def test_three_files_or_none(main, tmp_path, monkeypatch, module, broken):
 
 
 @pytest.mark.parametrize("below", ["", "below"])
-def test_an_output_that_is_a_file_is_one_line(main, tmp_path, capsys, below):
-    there = tmp_path / "there"
-    there.write_text("mine")
-    path = write(tmp_path / "it.mkv", 5)
-    said = fails(main, capsys, path, output=str(there / below))
-    assert said == f"error: {there}: is a file; expected a folder"
-    assert there.read_text() == "mine"
+def test_an_output_that_is_a_file_is_one_line(tmp_path, below):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    wanted = predict.Options(videos=(str(file),), output=str(file / below))
+    with pytest.raises(cli.UserError) as error:
+        wanted.check()
+    assert str(error.value).startswith("--output ")
+    assert str(error.value).endswith(f"{file} is a file; expected a folder")
+    assert file.read_text() == "mine"
 
 
 def test_an_output_that_cannot_be_written_is_one_line(main, tmp_path, capsys):

@@ -93,8 +93,8 @@ def test_copies_stay_where_the_files_say():
     after, notes = joined(many, ["same", "same", *map(str, range(38))])
     assert after == before
     assert notes == [
-        "1 videos are copies of one in another split, such as 1.mp4 in valid "
-        "of 0.mp4 in train"
+        "1 videos are copies, byte for byte, of one in another split, such as "
+        "1.mp4 in valid of 0.mp4 in train"
     ]
 
 
@@ -104,7 +104,9 @@ def test_copies_do_not_leave_their_group_or_an_empty_split():
     assert sorted(before) == ["test", "train", "valid"]
     after, (note,) = joined(many, ["same"] * 3)
     assert after == before
-    assert note.startswith("2 videos are copies of one in another split")
+    assert note.startswith(
+        "2 videos are copies, byte for byte, of one in another split"
+    )
     many = some(60, lambda n: n // 5)
     before = list(cut(many).values())
     assert joined(many, ["same"] * 60)[0] == before

@@ -336,8 +336,8 @@ def test_a_copy_of_a_video_in_another_split_is_noted(tmp_path, videos):
     clips = {**CLIPS, "c.mp4": ("valid", CLIPS["b.mp4"][1])}
     place = folder(tmp_path, copies, segments(clips))
     assert make(place, tmp_path).notes == [
-        "1 videos are copies of one in another split, such as c.mp4 in valid "
-        "of b.mp4 in train"
+        "1 videos are copies, byte for byte, of one in another split, such as "
+        "c.mp4 in valid of b.mp4 in train"
     ]
 
 

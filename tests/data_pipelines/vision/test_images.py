@@ -18,7 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipelines.files.errors import DataError
-from data_pipelines.vision import images, video
+from data_pipelines.vision import graph_images, images, video
 from data_pipelines.vision.images import (
     BadFiles,
     PictureError,
@@ -73,11 +73,12 @@ def crc(body):
     return zlib.crc32(body)
 
 
-def png(width, height, data=b""):
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+def png(width, height, data=b"", bits=8, kind=2, more=b""):
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
+        + more
         + chunk(b"IDAT", zlib.compress(data))
         + chunk(b"IEND", b"")
     )
@@ -149,6 +150,20 @@ def test_transparent_colours_of_palettes_and_greys():
     grey = Image.fromarray(np.array([[700, 900]], np.uint16))
     actual = read(encoded(grey, transparency=700), (1, 2))
     assert actual[0].tolist() == [[255] * 3, [3] * 3]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_is_a_level_of_the_file(bits):
+    levels = f"{0:0{bits}b}{1:0{bits}b}{2**bits - 1:0{bits}b}"
+    row = int(levels.ljust(48, "0"), 2).to_bytes(6, "big")
+    row = row[: -(-3 * bits // 8)]
+    transparent = chunk(b"tRNS", struct.pack(">H", 1))
+    content = png(3, 1, b"\0" + row, bits, 0, transparent)
+    actual = read(content, (1, 3))
+    # The level 1, whatever brightness it stands for, is white.
+    assert actual[0, :, 0].tolist() == [0, 255, 255]
+    graph, _ = graph_images.read(tf.constant([content]), (1, 3))
+    np.testing.assert_array_equal(graph[0], actual)
 
 
 def test_hidden_colours_do_not_bleed_into_their_neighbours():
