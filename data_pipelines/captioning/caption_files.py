@@ -71,7 +71,7 @@ class Caption(NamedTuple):
     where: str
 
 
-class Source:
+class CaptionFile:
     """A file of captions; iterating yields `Caption`s.
 
     Args:
@@ -120,7 +120,7 @@ class Source:
         return []
 
 
-class CaptionTable(Source):
+class CaptionTable(CaptionFile):
     """captions.csv and the like: columns image, caption, perhaps split."""
 
     KIND = "captions.csv"
@@ -133,7 +133,7 @@ class CaptionTable(Source):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """See `Source`."""
+        """See `CaptionFile`."""
         is_table = bool(tables.kind(path))
         return is_table and path.name.partition(".")[0] == "captions"
 
@@ -152,7 +152,7 @@ class CaptionTable(Source):
         return self.table.notes()
 
 
-class LooseTable(Source):
+class LooseTable(CaptionFile):
     """Kaggle's captions.txt of Flickr8k, and results.csv of Flickr30k.
 
     Their captions have the delimiter in them, and are not quoted or a few
@@ -177,7 +177,7 @@ class LooseTable(Source):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """See `Source`."""
+        """See `CaptionFile`."""
         if path.name not in ("captions.txt", "results.csv"):
             return False
         # A results.csv can be anything.
@@ -217,7 +217,7 @@ def _unquoted(field: str) -> str:
     return field
 
 
-class JsonFile(Source):
+class JsonFile(CaptionFile):
     """A file that is one JSON object with lists of objects."""
 
     EXPECTED: str
@@ -299,7 +299,7 @@ class Coco(JsonFile):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """See `Source`."""
+        """See `CaptionFile`."""
         return cls._NAME.fullmatch(path.name) is not None
 
     def __iter__(self) -> Iterator[Caption]:
@@ -328,7 +328,7 @@ class Karpathy(JsonFile):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """See `Source`."""
+        """See `CaptionFile`."""
         return re.fullmatch(r"dataset_\w+\.json", path.name) is not None
 
     def __iter__(self) -> Iterator[Caption]:
@@ -374,7 +374,7 @@ class Karpathy(JsonFile):
         return files.find(PurePosixPath(name).name, where)
 
 
-class Flickr(Source):
+class Flickr(CaptionFile):
     """Flickr8k.token.txt, results_20130124.token: `name.jpg#0`, tab, caption.
 
     Lists such as Flickr_8k.trainImages.txt beside it say what is train, dev
@@ -399,7 +399,7 @@ class Flickr(Source):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """See `Source`."""
+        """See `CaptionFile`."""
         # Not the words of Flickr8k without their endings, which come along.
         name = path.name.removesuffix(".txt")
         return name.endswith(".token") and not name.endswith(".lemma.token")
@@ -458,7 +458,7 @@ class Flickr(Source):
 _KINDS = (CaptionTable, LooseTable, Coco, Karpathy, Flickr)
 
 
-def sources(folder: Path, encoding: str = "") -> Sequence[Source]:
+def sources(folder: Path, encoding: str = "") -> Sequence[CaptionFile]:
     """Return the files of captions in a user's folder.
 
     Args:

@@ -33,7 +33,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from data_pipelines.captioning import caption_files
-from data_pipelines.captioning.caption_files import Caption, Source
+from data_pipelines.captioning.caption_files import Caption, CaptionFile
 from data_pipelines.files import cache, splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.lines import encodable
@@ -193,7 +193,7 @@ def read(
 
 
 def _paths(
-    collected: dict, sources: Sequence[Source], files: Sequence[NamedFiles]
+    collected: dict, sources: Sequence[CaptionFile], files: Sequence[NamedFiles]
 ) -> tuple[dict[str, Path], BadFiles]:
     """Return the files of the pictures that have one, and the others.
 
@@ -250,7 +250,7 @@ def _cut(
 # From several files to captions by picture.
 
 
-def _collect(sources: Sequence[Source], name: str) -> dict:
+def _collect(sources: Sequence[CaptionFile], name: str) -> dict:
     """Read all files; return captions, split and source by picture."""
     collector = _Collector()
     for number, source in enumerate(sources):

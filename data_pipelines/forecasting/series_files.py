@@ -11,6 +11,7 @@ of times wide. Missing values are empty or one of `MISSING`.
 
 import dataclasses
 import math
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,9 @@ def read(
     table, form = _table(path, names, encoding)
     if form == "rows":
         return _rows(path, table)
-    times, rows = _Times(path), {}
+    times = _Times(path)
+    # Of each series time and line of its rows, and its numbers.
+    rows: dict[str, tuple[array, array]] = {}
     chosen, left_out = [], []
     for row in table:
         where = f"{path}:{row.line}"
@@ -109,10 +112,13 @@ def read(
             name = " ".join(row.get("series", "value").split())
             values = {name: [table.named["value"], *chosen]}
         for name, cells in values.items():
-            read_cells = [
+            if name not in rows:
+                rows[name] = array("q"), array("d")
+            places, numbers = rows[name]
+            places.extend((time, row.line))
+            numbers.extend(
                 number(row.cells[cell], where, cell) for cell in cells
-            ]
-            rows.setdefault(name, []).append((time, row.line, *read_cells))
+            )
     series, notes = _sorted(path, rows)
     if left_out:
         names = ", ".join(map(repr, left_out))
@@ -259,10 +265,9 @@ def _chosen(table, row, form, covariates, where):
 def _sorted(path, rows):
     """Return each series by time, and notes on those that were not."""
     series, notes = {}, []
-    for name, own in rows.items():
-        times = np.array([row[0] for row in own], np.int64)
-        lines = np.array([row[1] for row in own], np.int64)
-        values = np.array([row[2:] for row in own], np.float64)
+    for name, (places, numbers) in rows.items():
+        times, lines = np.array(places, np.int64).reshape(-1, 2).T
+        values = np.array(numbers, np.float64).reshape(len(times), -1)
         back = np.flatnonzero(np.diff(times) < 0)
         if len(back) and not notes:
             line = lines[back[0] + 1]

@@ -18,7 +18,7 @@ from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.file_index import FileIndex, file_identity
 from data_pipelines.files.names import printable, special
 from data_pipelines.vision import image_sequence, images, video
-from data_pipelines.vision.frame_store import Source, Stored
+from data_pipelines.vision.frame_store import FrameSource, Stored
 from data_pipelines.vision.video import VideoError
 
 # The label of frames that nobody has labelled.
@@ -55,7 +55,7 @@ class Medium(NamedTuple):
     name: str
     holds_features: bool
     content: Callable[[Path, FileIndex], str]
-    source: Callable[[Path, tuple[int, int], float, str], Source]
+    source: Callable[[Path, tuple[int, int], float, str], FrameSource]
 
 
 def file_content(path: Path, known: FileIndex) -> str:

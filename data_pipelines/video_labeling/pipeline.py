@@ -83,9 +83,6 @@ class Files(NamedTuple):
     encoding: str
 
 
-__all__ = ["SOURCES", "SPLITS", "Datasets", "Split", "Video", "make_datasets"]
-
-
 def make_datasets(
     dataset: str,
     data_path: str | Path | None = None,

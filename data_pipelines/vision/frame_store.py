@@ -62,7 +62,7 @@ class Encoder(Protocol):
         """Return float `(B, R, C)` of uint8 `(B, H, W, 3)`; B is `BATCH`."""
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """The frames of one video, as they are stored.
 
     Attributes:
@@ -326,7 +326,7 @@ class FrameStore:
             items = [(content, 1, {}) for content, _ in some]
             self._append(*written, items)
 
-    def add_video(self, content: str, source: Source, name: str) -> None:
+    def add_video(self, content: str, source: FrameSource, name: str) -> None:
         """Write a video as a shard of its own.
 
         Args:
