@@ -228,10 +228,10 @@ def test_three_files_or_none(main, tmp_path, monkeypatch, module, broken):
 
 
 @pytest.mark.parametrize("below", ["", "below"])
-def test_an_output_that_is_a_file_is_one_line(tmp_path, below):
+def test_an_output_that_is_a_file_is_one_line(trained, tmp_path, below):
     file = tmp_path / "file"
     file.write_text("mine")
-    wanted = predict.Options(videos=(str(file),), output=str(file / below))
+    wanted = options(trained, videos=(str(file),), output=str(file / below))
     with pytest.raises(cli.UserError) as error:
         wanted.check()
     assert str(error.value).startswith("--output ")
