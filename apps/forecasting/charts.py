@@ -14,6 +14,9 @@ from data_pipelines.forecasting import Split
 from .distributions import MEDIAN
 from .scores import INTERVALS, autocorrelation
 
+# Ends names of forecasts that always know the last true value.
+ONE_STEP = ", one step"
+
 # Of the values before a forecast, as many horizons are drawn.
 _PAST = 3
 
@@ -80,16 +83,22 @@ def _draw(axes, split, quantiles, row):
 
 
 def by_step(rows: Mapping[str, Mapping], metric: str):
-    """Draw a score by steps ahead; of one-step forecasts a dashed line."""
-    drawn = report.figure(4.2, 2.6)
-    axes = drawn.subplots()
-    for name, of_steps in rows.items():
-        values = of_steps[metric]
-        dashed = "--" if name.endswith("one step") else "-"
-        axes.plot(np.arange(1, len(values) + 1), values, dashed, label=name)
+    """Draw a score by steps ahead, a line for each name.
+
+    Of one-step forecasts, whose names end in `ONE_STEP`, the line is dashed, in
+    the colour of the forecasts of the same model.
+    """
+    drawn = report.figure(4.2, 2.8)
+    axes, colors = drawn.subplots(), {}
+    for name in sorted(rows, key=lambda name: name.endswith(ONE_STEP)):
+        model, values = name.removesuffix(ONE_STEP), rows[name][metric]
+        color = colors.setdefault(model, f"C{len(colors)}")
+        style = "-" if model == name else "--"
+        steps = np.arange(1, len(values) + 1)
+        axes.plot(steps, values, style, color=color, label=name)
     axes.set_xlabel("steps ahead")
     axes.set_ylabel(metric)
-    axes.legend(frameon=False)
+    drawn.legend(frameon=False, loc="outside upper left", ncols=2)
     return drawn
 
 

@@ -161,7 +161,9 @@ def main(options: Options) -> None:
         steps[run.name] = scores.by_step(truth, quantiles[-1])
         if predictor.forecaster.recursive:
             single = one_step(predictor.forecaster, split)
-            steps[f"{run.name}, one step"] = scores.by_step(truth, single)
+            steps[f"{run.name}{charts.ONE_STEP}"] = scores.by_step(
+                truth, single
+            )
     if len(opened) > 1:
         mean = np.mean(quantiles, axis=0)
         name = f"{ensemble.NAME} ({options.split})"

@@ -71,7 +71,7 @@ def write_report(
     steps = {run.name: scores.by_step(truth, quantiles)}
     if predictor.forecaster.recursive:
         single = evaluate.one_step(predictor.forecaster, split)
-        steps[f"{run.name}, one step"] = scores.by_step(truth, single)
+        steps[f"{run.name}{charts.ONE_STEP}"] = scores.by_step(truth, single)
     _write_steps(run.file("horizon.csv"), steps)
     metric = _main(result)
     report.of_training(

@@ -90,7 +90,7 @@ def test_steps_are_the_batch(tmp_path, name, mode):
             {"series": state.numpy(), **dict(zip(names, inputs, strict=True))}
         )
         np.testing.assert_allclose(
-            answer["quantiles"], expected[:, 0], rtol=1e-4, atol=1e-4
+            answer["quantiles"], expected[:, 0], rtol=1e-5, atol=1e-5
         )
         if mode == "direct":
             batch = served.serve(series[None, : t + 1], *inputs)["quantiles"]

@@ -54,6 +54,15 @@ def test_a_monitor_without_meaning_is_refused(folder, monkeypatch):
         train.train(config)
 
 
+def test_a_stride_is_that_of_a_test_file(folder):
+    words = flags(folder, "--stride", "1")
+    config = cli.parse(Config, None, words)
+    with pytest.raises(cli.UserError, match="--stride 1 has no effect with"):
+        cli.check(config, words)
+    write_long(folder / "series" / "test.csv")
+    cli.check(config, words)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
