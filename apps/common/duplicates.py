@@ -186,12 +186,13 @@ def _similar_texts(own, other):
 
 def _overlap(names, keys, known, similar, shown):
     """Count, and show some pairs; `similar` is row -> similarity, row."""
-    first = dict(
-        zip(known[::-1].tolist(), range(len(known))[::-1], strict=True)
-    )
-    first.pop(0, None)
+    order = np.argsort(known, kind="stable")
+    places = np.searchsorted(known, keys, sorter=order)
+    others = order[np.minimum(places, len(known) - 1)]  # the first of equals
+    rows = np.flatnonzero((known[others] == keys) & (keys != 0))
     exact = {
-        r: (1.0, first[k]) for r, k in enumerate(keys.tolist()) if k in first
+        row: (1.0, other)
+        for row, other in zip(rows.tolist(), others[rows], strict=True)
     }
     near = {row: pair for row, pair in similar.items() if row not in exact}
     few = sorted(near.items(), key=lambda item: -item[1][0])[:_SHOWN]

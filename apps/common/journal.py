@@ -130,9 +130,11 @@ class _Lock:
     def acquire(self):
         self.lock.acquire()
         with open(self.path, "rb+") as file:
-            lines = file.read()
-            if lines and not lines.endswith(b"\n"):
-                file.truncate(lines.rfind(b"\n") + 1)
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - 1, 0))
+            if end and file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
                 os.fsync(file.fileno())
         return True
 

@@ -103,7 +103,8 @@ class Samples(keras.callbacks.Callback):
         heading = f"epoch {epoch}\n"
         before = ""
         if self.file.exists():  # a killed run may have written them already
-            before = self.file.read_text("utf-8").split(heading)[0]
+            before = self.file.read_text("utf-8")
+            before = re.split(f"^{heading}", before, flags=re.MULTILINE)[0]
         block = "".join("\t".join(line) + "\n" for line in lines)
         with replacing(self.file) as temporary:
             temporary.write_text(before + heading + block + "\n", "utf-8")

@@ -27,7 +27,7 @@ class Numbers(samples.Samples):
     count = 2
 
     def lines(self, epoch):
-        return [("a|b", f"epoch {epoch}"), ("c", "d")]
+        return [("a|b", f"epoch {epoch + 2}"), ("c", "d")]
 
     def pictures(self, epoch):
         return {"picture": png()}
@@ -45,7 +45,8 @@ def test_the_file_has_every_epoch_once_even_after_a_kill(run):
     whole = run.file("samples.txt").read_text()
     assert whole.count("epoch 2\n") == 2
     blocks = whole.split("\n\n")
-    assert blocks[0] == "epoch 1\na|b\tepoch 0\nc\td"
+    assert len(blocks) == 3 + 1  # nothing is behind the last one
+    assert blocks[0] == "epoch 1\na|b\tepoch 2\nc\td"
     again = Numbers(run, DATA, None)  # killed before epoch 3 was saved
     again.on_epoch_end(2)
     assert run.file("samples.txt").read_text() == whole
@@ -68,7 +69,7 @@ def test_tensorboard_has_a_table_and_the_pictures(run):
     assert {"samples", "picture"} <= set(events.Tags()["tensors"])
     (event,) = events.Tensors("samples")
     (text,) = event.tensor_proto.string_val
-    assert text == b"* **x** a|b  \n  **y** epoch 0\n* **x** c  \n  **y** d"
+    assert text == b"* **x** a|b  \n  **y** epoch 2\n* **x** c  \n  **y** d"
 
 
 def test_a_list_of_examples_shows_its_text_as_it_is():
