@@ -61,7 +61,9 @@ def train(app, batch, processes, cores, options, folder):
     metrics = json.loads((run / "metrics.json").read_text())
     examples = metrics["examples"]["train"] / steps
     size = 4 * metrics["trainable_parameters"]
-    return examples / statistics.median(speeds(run)[1:]), size
+    seconds = examples / statistics.median(speeds(run)[1:])
+    print(f"{app} {name}: {1e3 * seconds:.1f} ms a step", file=sys.stderr)
+    return seconds, size
 
 
 def speeds(run: Path) -> list[float]:
