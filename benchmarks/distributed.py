@@ -9,11 +9,11 @@ Each app trains on its demo, three times, as `--distribute` does:
     half   one process on one core, on half of each batch: a step of `two`
            without its communication
 
-A speed is the median of the epochs after the first, in which XLA compiles. The
-second table is computed, not measured: N machines, each with the batch of
-`one`, add up all gradients by a ring, which moves 2 (N - 1) / N times their
-bytes over the network of each machine in each step; latency and overlap are
-left out.
+A speed is the median of the epochs after the first, in which XLA compiles: a
+pass has batches of every width. The second table is computed, not measured: N
+machines, each with the batch of `one`, add up all gradients by a ring, which
+moves 2 (N - 1) / N times their bytes over the network of each machine in each
+step; latency and overlap are left out.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from tensorboard.util import tensor_util
 
 # Flags of each app, and the flag that says how large a batch is.
 APPS = {
-    "sentiment": ("--dataset demo_small --max-length 60", "--batch-size", 64),
-    "translation": ("--dataset demo_small --beam 1", "--batch-tokens", 4096),
+    "sentiment": ("--dataset demo --max-length 60", "--batch-size", 64),
+    "translation": ("--dataset demo --beam 1", "--batch-tokens", 4096),
 }
 MACHINES = 2, 4, 8, 16
 GIGABITS = 1, 10, 100
