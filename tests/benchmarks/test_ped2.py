@@ -130,6 +130,7 @@ def test_the_table_has_the_filter_beside_the_network():
     assert cells[2] == cells[3]
 
 
+@pytest.mark.slow
 def test_a_network_begins_anew_for_each_part(monkeypatch):
     monkeypatch.setitem(ped2.RECIPES, "tiny", {"epochs": 2})
     random = np.random.default_rng(0)

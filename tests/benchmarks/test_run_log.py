@@ -13,6 +13,7 @@ def runs(path, *wanted):
     return run_log.runs(path, wanted, lambda settings: {"test": 1}, str)
 
 
+@pytest.mark.slow
 def test_what_was_run_is_not_run_again(tmp_path, capsys):
     path = tmp_path / "new" / "a.json"
     first = {"settings": {"n": 1}, "test": 1}

@@ -193,6 +193,7 @@ def test_pictures_of_every_kind_are_shown():
         assert jpeg(encoded(photo(20, 40), exif=exif)).format == "JPEG"
 
 
+@pytest.mark.slow
 def test_a_page_of_24_pictures_is_small(tmp_path):
     words = [f"word{i}" for i in range(13)]
     weights = words, CHANCE.dirichlet(np.ones(25), 13).reshape(13, 5, 5)

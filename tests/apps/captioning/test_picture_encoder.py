@@ -28,6 +28,7 @@ def test_colours_of_a_region_are_the_same_wherever_its_pixels_lie():
     assert (abs(ours - others)[..., :cut].max(axis=(0, 2)) > 1e-3).all()
 
 
+@pytest.mark.slow
 def test_finetuning_leaves_batch_normalization_as_it_is(tmp_path):
     path = write_network(tmp_path / "network.keras")
     encoder = picture_encoder.build(Config(encoder=path, finetune=True))

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps.captioning import evaluate, predict
+from apps.captioning import evaluate, picture_encoder, predict
+from apps.captioning.config import Config
 from apps.common import cli
 from apps.common.search import Search
 from data_pipelines.vision import images
-from tests.apps.squares import normalized, opened, options, pixels, written
+from tests.apps.squares import (
+    normalized,
+    opened,
+    options,
+    pixels,
+    write_network,
+    written,
+)
 from tests.apps.tools import jittered
 
 NUMBERS = [100, 105, 111]
@@ -276,12 +284,13 @@ def test_one_loop_decodes_the_mean_of_several_runs(
     )
 
 
-def test_runs_of_other_encoders_are_no_ensemble(trained, frozen, tmp_path):
+def test_runs_of_other_encoders_are_no_ensemble(trained, tmp_path):
     copy = tmp_path / "captioning" / "frozen"
-    shutil.copytree(frozen, copy)
+    shutil.copytree(trained[0], copy)
     (copy / "digests.json").unlink()
-    shutil.copy(trained[0] / "model.keras", copy)
-    shutil.copy(trained[0] / "vocabulary.txt", copy)
+    network = write_network(tmp_path / "network.keras")
+    encoder = picture_encoder.build(Config(encoder=network, grid=4))
+    encoder.frozen.model.save(copy / "encoder.keras")
     with pytest.raises(
         cli.UserError, match=r"does not fit .* by other encoders"
     ):

@@ -130,6 +130,7 @@ def test_a_killed_run_reaches_the_same_weights(make_run, kill_at):
     assert logs[0].read_text() == logs[1].read_text()
 
 
+@pytest.mark.slow
 def test_without_the_random_state_the_weights_would_differ(
     make_run, monkeypatch
 ):
@@ -375,6 +376,7 @@ def test_a_lower_loss_with_a_worse_score_is_waited_for_but_not_best(make_run):
     assert (progress.epoch, progress.best_epoch) == (5, 1)
 
 
+@pytest.mark.slow
 def test_the_loss_waited_for_survives_a_kill(make_run):
     options = dict(losses=[9, 7, 8, 8, 8], patience=2)
     with pytest.raises(KilledError):

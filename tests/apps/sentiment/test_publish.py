@@ -17,6 +17,7 @@ def options(trained, to, **more):
     )
 
 
+@pytest.mark.slow
 def test_what_others_need_is_copied_and_loads(trained, tmp_path, capsys):
     to = tmp_path / "new" / "model"
     publish.main(options(trained, to))

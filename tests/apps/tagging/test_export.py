@@ -95,9 +95,8 @@ def test_other_forms_label_as_predict_does(
             )
 
 
-@pytest.mark.parametrize(
-    "task", [pytest.param("tag", marks=pytest.mark.slow), "parse"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["tag", "parse"])
 def test_the_export_takes_words_and_columns(task, tmp_path):
     predictor = with_columns(task)
     run = types.SimpleNamespace(file=lambda name: tmp_path / name)

@@ -19,8 +19,22 @@ WORDS = tf.ragged.constant(
 LENGTHS = [4, 1, 2]
 
 
-@pytest.mark.parametrize("characters", ["cnn", "rnn", "none"])
-@pytest.mark.parametrize("task", ["tag", "parse"])
+@pytest.mark.parametrize(
+    ("task", "characters"),
+    [
+        ("tag", "cnn"),
+        ("parse", "rnn"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("tag", "rnn"),
+                ("tag", "none"),
+                ("parse", "cnn"),
+                ("parse", "none"),
+            )
+        ),
+    ],
+)
 def test_padding_is_inert_and_a_saved_model_answers_alike(
     task, characters, tmp_path
 ):

@@ -47,6 +47,7 @@ for name in ("apps", "data_pipelines", "rnn_layers", "keras"):
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(trained.run.path, copy)

@@ -19,7 +19,7 @@ def batch(video, begins, real=None):
     [
         ("gru", FEATURES, "regions", 0),
         ("peephole_lstm", FEATURES, "none", 2),
-        ("lstm", PICTURE, "pixels", 0),
+        pytest.param("lstm", PICTURE, "pixels", 0, marks=pytest.mark.slow),
     ],
 )
 def test_carried_states_are_one_long_run(cell, shape, way, refine):

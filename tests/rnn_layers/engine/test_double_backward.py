@@ -59,6 +59,7 @@ def test_gradients_have_exact_gradients(loop, training):
     close(traced(x), penalty_and_gradients(x), 1e-9)
 
 
+@pytest.mark.slow
 def test_a_penalty_on_gradients_is_learned_from():
     layer = make("gru", dtype="float32")
     inputs = keras.Input((None, FEATURES))
