@@ -107,8 +107,10 @@ class Validation(keras.callbacks.Callback):
                 targets.append(y)
         loss = self.loss(np.concatenate(targets), np.concatenate(outputs))
         logs["val_loss"] = float(loss)
-        found = scores.score(self.truth, self.quantiles)
-        logs.update({f"val_{k}": v for k, v in found.items() if v is not None})
+        of_valid = scores.score(self.truth, self.quantiles)
+        for name, value in of_valid.items():
+            if value is not None:
+                logs[f"val_{name}"] = value
 
 
 def monitored(config: Config, validation: Validation) -> str:

@@ -69,14 +69,14 @@ class Window:
         missing = ops.isnan(full)
         self.observed = ops.cast(ops.logical_not(missing), "float32")  # B L
         values = ops.where(missing, 0.0, full)
-        x, there = values[:, :context], self.observed[:, :context]
-        count = ops.maximum(ops.sum(there, 1, keepdims=True), 1.0)
+        x, present = values[:, :context], self.observed[:, :context]
+        count = ops.maximum(ops.sum(present, 1, keepdims=True), 1.0)
         level = ops.sum(ops.abs(x), 1, keepdims=True) / count
         mean = ops.sum(x, 1, keepdims=True) / count
         spread = ops.sqrt(
-            ops.sum(ops.square((x - mean) * there), 1, keepdims=True) / count
+            ops.sum(ops.square((x - mean) * present), 1, keepdims=True) / count
         )
-        both = there[:, season:] * there[:, :-season]
+        both = present[:, season:] * present[:, :-season]
         changes = ops.abs(x[:, season:] - x[:, :-season]) * both
         change = ops.sum(changes, 1, keepdims=True) / ops.maximum(
             ops.sum(both, 1, keepdims=True), 1.0
@@ -185,12 +185,12 @@ class Features:
                     parts += [ops.sin(angle), ops.cos(angle)]
             parts = [ops.stack(parts, axis=-1)]
         if self.covariates:
-            given = keras.Input((length, self.covariates), name="covariates")
-            inputs["covariates"] = given
-            there = ops.logical_not(ops.isnan(given))
-            values = (given - self.mean) / self.deviation
-            values = ops.clip(ops.where(there, values, 0.0), -10, 10)
-            parts += [values, ops.cast(there, "float32")]
+            columns = keras.Input((length, self.covariates), name="covariates")
+            inputs["covariates"] = columns
+            present = ops.logical_not(ops.isnan(columns))
+            values = (columns - self.mean) / self.deviation
+            values = ops.clip(ops.where(present, values, 0.0), -10, 10)
+            parts += [values, ops.cast(present, "float32")]
         if self.embedding:
             number = keras.Input((), dtype="int32", name="id")
             inputs["id"] = number

@@ -37,10 +37,11 @@ from .inference import PATHS, Forecaster
 BATCH = 256
 
 
+@dataclasses.dataclass(frozen=True)
 class Predictor:
     """A finished run: series in, quantiles of their future out.
 
-    Args:
+    Attributes:
         forecaster: By its best model.
         config: The `Config` of the run.
         frequency: Of the series it was trained on; it starts anywhere.
@@ -48,19 +49,11 @@ class Predictor:
         columns: Names of its covariates.
     """
 
-    def __init__(
-        self,
-        forecaster: Forecaster,
-        config: Config,
-        frequency: Frequency,
-        names: list[str],
-        columns: list[str],
-    ):
-        self.forecaster = forecaster
-        self.config = config
-        self.frequency = frequency
-        self.names = names
-        self.columns = columns
+    forecaster: Forecaster
+    config: Config
+    frequency: Frequency
+    names: list[str]
+    columns: list[str]
 
     @classmethod
     def of_run(
@@ -107,11 +100,11 @@ class Predictor:
             encoding=encoding if path else config.encoding,
             **(config.columns() | {"covariates": self.columns}),
         )
-        found = dataclasses.replace(split.store.frequency, start=0)
-        if found != self.frequency and split.store.values.lengths.max() > 1:
+        frequency = dataclasses.replace(split.store.frequency, start=0)
+        if frequency != self.frequency and split.store.values.lengths.max() > 1:
             raise cli.UserError(
-                f"{path}: has a value every {found.name}; the run was trained"
-                f" on one every {self.frequency.name}"
+                f"{path}: has a value every {frequency.name}; the run was"
+                f" trained on one every {self.frequency.name}"
             )
         return split
 

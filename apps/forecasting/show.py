@@ -49,8 +49,8 @@ class Samples(samples.Samples):
         return self.validation.quantiles
 
     def pictures(self, epoch):
-        found = scores.by_step(self.validation.truth, self._quantiles)
-        for number, value in enumerate(found["crps"], 1):
+        by_step = scores.by_step(self.validation.truth, self._quantiles)
+        for number, value in enumerate(by_step["crps"], 1):
             tf.summary.scalar(f"crps_by_step/{number:03}", value)
         fans = charts.fans(self.split, self._quantiles, self.rows, columns=1)
         return {"fans": fans}
