@@ -119,7 +119,7 @@ def read(
             numbers.extend(
                 number(row.cells[cell], where, cell) for cell in cells
             )
-    series, notes = _sorted(path, rows)
+    series, notes = _sorted(path, rows, times.are_dates)
     if left_out:
         names = ", ".join(map(repr, left_out))
         notes.append(f"{path}: left out {names}: text, no numbers")
@@ -262,7 +262,7 @@ def _chosen(table, row, form, covariates, where):
     return list(covariates), []
 
 
-def _sorted(path, rows):
+def _sorted(path, rows, are_dates):
     """Return each series by time, and notes on those that were not."""
     series, notes = {}, []
     for name, (places, numbers) in rows.items():
@@ -279,7 +279,7 @@ def _sorted(path, rows):
             first, second = lines[twice[0]], lines[twice[0] + 1]
             raise DataError(
                 f"{path}:{second}: {name!r} has a second row for the time of "
-                f"line {first}; expected one"
+                f"line {first}{', in whole seconds' * are_dates}; expected one"
             )
         series[name] = Series(times, values[:, 0], values[:, 1:], lines)
     return series, notes

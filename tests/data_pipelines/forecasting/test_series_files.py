@@ -103,6 +103,8 @@ def test_unsorted_times_are_sorted_and_said(read):
         ("time,value\n1,2\n2,inf\n", "train.csv:3: inf in the column"),
         ("time,value\n1,2\n2,1e17\n", "train.csv:3: 1e17 in the column"),
         ("time,value\n1,2\n1,3\n", "train.csv:3: 'value' has a second row"),
+        ("ds,y\n2026-01-01T00:00:00.1,2\n2026-01-01T00:00:00.9,3\n",
+         "train.csv:3: 'value' has a second row for the time of line 2, in w"),
         ("time,value\n1,2\n2026-01-01,3\n", "train.csv:3: the time '2026-01"),
         ("time,value\n1,2\nsoon,3\n", "train.csv:3: the time 'soon' is"),
         ("V1,V2\nH1,1\nH1,2\n", "train.csv:3: a second row for the"),
