@@ -178,12 +178,14 @@ def _class_rows(classes):
 
 def histogram(title: str, numbers: Mapping[str, np.ndarray]):
     """Draw how numbers of splits are distributed, a figure of matplotlib."""
+    from matplotlib.ticker import MaxNLocator
+
     every = np.concatenate([np.asarray(n) for n in numbers.values()])
     low, most = every.min(), np.percentile(every, _MOST_SHARE)
     integers = np.issubdtype(every.dtype, np.integer)
     if integers:
         width = max(-(-(int(most) - int(low) + 1) // _BARS), 1)
-        edges = np.arange(low, most + width + 1, width)
+        edges = np.arange(low, most + width + 1, width) - 0.5
     else:
         edges = np.linspace(low, max(most, low + 1e-6), _BARS + 1)
     drawn = report.figure(4.2, 2.4)
@@ -200,6 +202,7 @@ def histogram(title: str, numbers: Mapping[str, np.ndarray]):
                 alpha=0.4 if name == "train" else 1,
             )
     axes.set_xlabel(title)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=integers, min_n_ticks=1))
     axes.set_ylabel("share of the split")
     axes.legend(frameon=False)
     return drawn

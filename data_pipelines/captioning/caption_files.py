@@ -24,6 +24,12 @@ from data_pipelines.files.names import (
 )
 from data_pipelines.files.tables import Table
 
+# Other names that the columns of such tables often have.
+COLUMNS = {
+    "image": ("image_name", "file_name", "filename", "file", "picture"),
+    "caption": ("text", "comment", "sentence", "description"),
+}
+
 # What the files call the splits; restval is what Karpathy and Li leave of
 # COCO's own valid.
 _SPLITS = {
@@ -128,7 +134,11 @@ class CaptionTable(CaptionFile):
     def __init__(self, folder: Path, path: Path, encoding: str) -> None:
         super().__init__(folder, path, encoding, ("images", ""))
         self.table = Table(
-            path, ("image", "caption"), ("split",), encoding=encoding
+            path,
+            ("image", "caption"),
+            ("split",),
+            encoding=encoding,
+            also=COLUMNS,
         )
 
     @classmethod

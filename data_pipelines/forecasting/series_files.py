@@ -11,6 +11,7 @@ of times wide. Missing values are empty or one of `MISSING`.
 
 import dataclasses
 import math
+import re
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ COLUMNS = {
 }
 # Models compute in float32, which holds sums of the squares of such values.
 LARGEST = 1e16
+# What is no name of a series, ISO or not.
+_DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}\b.*")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", ".")
 
 
@@ -140,9 +143,10 @@ def number(cell: Any, where: str, column: str) -> float:
     try:
         value = float(cell)
     except (TypeError, ValueError, OverflowError):
+        point = ", with a decimal point" if "," in str(cell) else ""
         raise DataError(
             f"{where}: {str(cell)!r} in the column {column!r} is no number; "
-            "expected one, or an empty cell where it is missing"
+            f"expected one{point}, or an empty cell where it is missing"
         ) from None
     if math.isnan(value):
         return value
@@ -290,8 +294,13 @@ def _rows(path, table):
     series: dict[str, Series] = {}
     for row in table:
         where = f"{path}:{row.line}"
-        name, *cells = row.cells.items()
-        name = " ".join(str(name[1]).split())
+        (first, name), *cells = row.cells.items()
+        name = " ".join(str(name).split())
+        if _DATE.fullmatch(name):
+            raise DataError(
+                f"{where}: is the column {first!r} the time, {name!r}? say so "
+                f"by --time-column {first}"
+            )
         if not name and not any(str(cell).strip() for _, cell in cells):
             continue
         if name in series:

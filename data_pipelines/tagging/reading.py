@@ -33,6 +33,8 @@ CONLLU = "id,word,lemma,tag,xpos,feats,head,relation,deps,misc"
 # Names of columns that are read; others may be called as one likes.
 COLUMNS = ("word", "tag", "head", "relation")
 
+_BETWEEN = "with spaces or tabs between"
+
 # What columns of CoNLL-U have where nothing is known.
 NO_TAG = "_"
 
@@ -154,7 +156,7 @@ class Sentences(Lines):
             if len(row) < least:
                 raise DataError(
                     f"{where}: has {len(row)} column; expected a word, and its "
-                    "label in the last column"
+                    f"label in the last column, {_BETWEEN}"
                 )
             middle = [f"column {n}" for n in range(2, len(row))]
             self.names = ["word", *middle, *["tag"] * (len(row) > 1)]
@@ -167,7 +169,7 @@ class Sentences(Lines):
             names = ",".join(self.names)
             raise DataError(
                 f"{where}: has {len(row)} column{'s' * (len(row) > 1)}; "
-                f"expected {len(self.names)}: {names}"
+                f"expected {len(self.names)}: {names}, {_BETWEEN}"
             )
         # Others than the usual space are words of some treebanks.
         if not row[self.names.index("word")].strip(" "):

@@ -240,9 +240,12 @@ def _inferred(folder: Path, files: dict, encoding: str) -> tuple[str, str]:
             "tab, de"
         )
     for table in _tables(endings):
+        columns = next(iter(Table(table, (), encoding=encoding, whole=True)))
+        names = ", ".join(repr(name.strip()) for name in columns.cells)
         raise DataError(
             f"{table}: which way to translate? add --languages with the names "
-            "of two of its columns, source first, such as en-de"
+            "of two of its columns, source first, such as en-de; the columns "
+            f"are {names}"
         )
     names = [name for name in endings if name != _ALTERNATIVES]
     if len(names) < 2:

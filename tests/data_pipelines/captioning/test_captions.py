@@ -162,6 +162,14 @@ def test_names_that_leave_the_folder(tmp_path, name):
     assert (name in actual.pictures) == (name[0] != "C")
 
 
+def test_columns_have_their_usual_names(tmp_path):
+    content = rows(SAID).replace("image,caption", "Filename,Text")
+    other = table(tmp_path / "other", content)
+    actual = read(other)
+    assert {n: [*p.captions] for n, p in actual.pictures.items()} == SAID
+    assert any("'Filename' is the image" in note for note in actual.notes)
+
+
 def test_copies_of_a_picture(tmp_path):
     many = numbered(60)
     actual = read(table(tmp_path, rows(many), many))
@@ -200,14 +208,14 @@ def test_copies_never_empty_a_split(tmp_path):
     ("content", "expected"),
     [
         (
-            "file,caption\na.jpg,x\n",
-            ":1: no column 'image' in the header; the columns are 'file', "
+            "url,caption\na.jpg,x\n",
+            ":1: no column 'image' in the header; the columns are 'url', "
             "'caption'",
         ),
         (
-            "image,text\na.jpg,x\n",
+            "image,words\na.jpg,x\n",
             ":1: no column 'caption' in the header; the columns are 'image', "
-            "'text'",
+            "'words'",
         ),
         (
             "image,caption\na.jpg,x\nb.jpg\n",

@@ -103,6 +103,8 @@ def test_spans_by_character_cut_words(tmp_path):
     [
         ("train.txt", "a O\nb\n", "", ":2: has 1 column; expected 2: word,tag"),
         ("train.txt", "a\n", "", ":1: has 1 column; expected a word, and its"),
+        ("ner.csv", "Word;Tag\nx;O\n", "", "the last column, with spaces or"),
+        ("ner.csv", "No # Tag\nx;O\n", "", "word,column 2,tag, with spaces"),
         ("train.txt", "a N O\nb O\n", "", ":2: has 2 columns; expected 3"),
         ("train.txt", "\tO\n", "word,tag", ":1: the word is empty"),
         ("train.txt", "a b\n", "word,pos", "--columns word,pos: expected the"),

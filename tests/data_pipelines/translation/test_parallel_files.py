@@ -228,7 +228,8 @@ def test_tables_with_a_column_for_each_language(folder, suffix, names):
     assert data.examples["train"] > 400
     assert fails(path, languages="").endswith(
         "which way to translate? add --languages with the names of two of its "
-        "columns, source first, such as en-de"
+        "columns, source first, such as en-de; the columns are "
+        + ", ".join(map(repr, names))
     )
     tokenizers = data.tokenizers
     whole = make(path, tokenizers=tokenizers, whole=True)
