@@ -175,11 +175,13 @@ class Checkpoint(keras.callbacks.Callback):
         progress.ending = f"trained for {epoch + 1} epoch{plural}"
         if progress.waited >= self.patience:
             progress.stopped = self.model.stop_training = True
+        epochs = self.params["epochs"]
+        if progress.stopped and epoch + 1 < epochs:
             score = self.monitor.removeprefix("val_").replace("_", " ")
-            either = "" if loss == math.inf else " and no lower loss"
+            either = "" if loss == math.inf else " or lower loss"
             progress.ending = (
-                f"stopped after epoch {epoch + 1} of {self.params['epochs']}:"
-                f" no better {score}{either} for {progress.waited}"
+                f"stopped after epoch {epoch + 1} of {epochs}: no noticeably"
+                f" better {score}{either} for {progress.waited}"
             )
         progress.ending += f"; epoch {progress.best_epoch} kept"
         self._write_log()

@@ -38,7 +38,8 @@ class Request:
     )
     time: str = cli.flag(
         "",
-        "time of the first step, if the run knows it",
+        "time of the first step to forecast, such as 2026-11-30 12:00, if the"
+        " run knows the calendar; empty: this hour",
         at_most=40,
     )
 
@@ -139,7 +140,7 @@ class Service(service.TextService):
         """Read the values.
 
         Raises:
-            DataError: One is no number, or the time is missing or none.
+            DataError: One is no number, or the time is none.
         """
         words = re.split(r"[\s,;]+", request.text.strip(" \t\r\n,;"))
         values = []
@@ -159,8 +160,9 @@ class Service(service.TextService):
             raise DataError("text: no value is known")
         if "time" not in self.inputs:
             return Prepared(values, None)
+        now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H}:00"
         try:
-            time = datetime.datetime.fromisoformat(request.time)
+            time = datetime.datetime.fromisoformat(request.time or now)
         except ValueError:
             raise DataError(
                 "time: the run knows the calendar; expected the time of the"

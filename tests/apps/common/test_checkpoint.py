@@ -353,14 +353,15 @@ def test_a_backup_that_is_cut_off_or_changed_is_one_line(make_run):
     ("losses", "best", "ending"),
     [
         # Without a loss, the first of equal scores is the best.
-        ((), 1, "stopped after epoch 3 of 5: no better score for 2"),
+        ((), 1, "stopped after epoch 3 of 5: no noticeably better score for 2"),
+        ([9, 7, 5, 5, 5], 3, "trained for 5 epochs"),
         # Ties go to the lower loss, which is what patience waits for, too.
         ([9, 8, 7, 6, 5], 5, "trained for 5 epochs"),
         (
             [9, 7, 8, 8, 8],
             2,
-            "stopped after epoch 4 of 5: no better score and no lower loss"
-            " for 2",
+            "stopped after epoch 4 of 5: no noticeably better score or lower"
+            " loss for 2",
         ),
     ],
 )
