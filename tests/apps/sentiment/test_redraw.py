@@ -7,7 +7,6 @@ import pytest
 
 from apps.common import cli, redraw
 from data_pipelines.files.errors import DataError
-from tests.apps.tools import usual_mode
 
 
 @pytest.fixture
@@ -26,7 +25,6 @@ def test_report_and_scores_are_written_anew(copied):
     files = ("report.html", "metrics.json", "model.keras", "log.csv")
     before = {name: (copied / name).read_bytes() for name in files}
     (copied / "report.html").unlink()
-    usual_mode()
     redraw.main(options(copied))
     assert (copied / "report.html").stat().st_size > 1000
     old, new = (
@@ -46,7 +44,6 @@ def test_an_error_leaves_the_scores_as_they_were(copied):
     path.write_text(json.dumps(record))
     (copied / "digests.json").unlink()
     scores = (copied / "metrics.json").read_bytes()
-    usual_mode()
     with pytest.raises(DataError, match="nowhere"):
         redraw.main(options(copied))
     assert (copied / "metrics.json").read_bytes() == scores
