@@ -10,6 +10,9 @@ from apps.forecasting.config import PRESETS, Config
 from tests.apps.forecast_files import flags, write_long
 from tests.apps.tools import check_a_killed_run_ends_as_a_whole_one, run_module
 
+# Models without layers take no other number of units than the default.
+DEFAULT = ("--units", "64")
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -67,9 +70,9 @@ def test_a_stride_is_that_of_a_test_file(folder):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--model", "ar"),
-        ("--model", "ar", "--horizon-mode", "recursive"),
-        ("--model", "hmm", "--output", "gaussian"),
+        ("--model", "ar", *DEFAULT),
+        ("--model", "ar", *DEFAULT, "--horizon-mode", "recursive"),
+        ("--model", "hmm", *DEFAULT, "--output", "gaussian"),
         ("--model", "nn_ar", "--output", "point"),
         ("--horizon-mode", "recursive", "--output", "student_t"),
         ("--cell", "peephole_lstm", "--depth", "2", "--embedding-size", "3"),
