@@ -21,7 +21,6 @@ Letters of shapes: S series, N windows, H horizon, Q levels.
 import dataclasses
 
 import numpy as np
-from statsmodels.tsa.seasonal import seasonal_decompose
 
 from data_pipelines.forecasting import Split
 from data_pipelines.forecasting.datasets import LEVELS
@@ -106,6 +105,8 @@ class Seasons:
     """
 
     def __init__(self, values: np.ndarray, season: int):
+        from statsmodels.tsa.seasonal import seasonal_decompose
+
         self.season = season
         values = interpolated(values)
         self.multiplied = bool(len(values)) and values.min() > 0

@@ -99,7 +99,7 @@ class Lines:
         self.path = Path(path)
         self.encoding = encoding and checked(encoding)
         self._stream = stream
-        self._parts = parts
+        self._in_parts = parts
         self._reset()
 
     def _reset(self) -> None:
@@ -177,14 +177,14 @@ class Lines:
         while line := rest + file.readline(LONGEST - len(rest)):
             self._number += begins
             rest = line[:0]
-            if self._parts and len(line) == LONGEST:
+            if self._in_parts and len(line) == LONGEST:
                 line, rest = _divided(line)
             self._check(len(line))
             yield line
             begins = line[-1:] in ("\n", "\r", b"\n")
 
     def _check(self, length: int) -> None:
-        if length >= LONGEST and not self._parts:
+        if length >= LONGEST and not self._in_parts:
             raise DataError(
                 f"{self.path}:{self._number}: the line is longer than "
                 f"{LONGEST:,} bytes; expected one record per line of text"
