@@ -125,7 +125,7 @@ clean: ## Delete the demo data and the caches (runs stay)
 ##@ Tests and style
 
 .PHONY: test
-test: $(INSTALLED) ## Run the tests (about 8 minutes on 2 cores)
+test: $(INSTALLED) ## Run the tests (about 5 minutes on 2 cores)
 	@$(RUN) -m pytest -m "not slow and not browser" $(WORKERS) $(ARGS)
 
 .PHONY: test-slow
