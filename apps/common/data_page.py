@@ -202,7 +202,9 @@ def histogram(title: str, numbers: Mapping[str, np.ndarray]):
                 alpha=0.4 if name == "train" else 1,
             )
     axes.set_xlabel(title)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=integers, min_n_ticks=1))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(6, integer=integers, min_n_ticks=1)
+    )
     axes.set_ylabel("share of the split")
     axes.legend(frameon=False)
     return drawn
