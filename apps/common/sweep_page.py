@@ -174,6 +174,8 @@ def history(sweep: "Sweep") -> Markup:
 
 def slices(sweep: "Sweep") -> Iterator[Markup]:
     """Draw the values of whole trials over each setting."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     trials = sweep.journal.trials(TrialState.COMPLETE)
     values = [trial.value for trial in trials]
     for name, one in sweep.space.items():
@@ -187,6 +189,9 @@ def slices(sweep: "Sweep") -> Iterator[Markup]:
             chosen = [one.choices.index(choice) for choice in chosen]
         elif one.log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.plot(chosen, values, "o", ms=4)
         axes.set_title(name)
         yield report.svg(drawn, f"{sweep.record['monitor']} by {name}")
