@@ -234,8 +234,13 @@ class Machines:
         """
         self.train(
             Training(
-                *(model, batches, progress, epochs, steps),
-                *(callbacks, validation),
+                model=model,
+                batches=batches,
+                progress=progress,
+                epochs=epochs,
+                steps=steps,
+                callbacks=callbacks,
+                validation=validation,
             )
         )
 

@@ -26,7 +26,7 @@ FOLDERS = ("apps", "data_pipelines", "tests/apps", "tests/data_pipelines")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Copies an app under a new name."""
+    """Copy an app under a new name."""
 
     source: str = cli.flag("", "name of the app to copy")
     name: str = cli.flag("", "name of the copy: small letters, digits and _")

@@ -45,7 +45,7 @@ for path in glob.glob("*.keras"):
 
 @dataclasses.dataclass(frozen=True)
 class Options(runs.Options):
-    """Copies a finished run as others need it."""
+    """Copy a finished run as others need it."""
 
     app: str = cli.flag("", "app of the run")
     to: str = cli.flag("", "new folder, or hf://owner/name")

@@ -16,7 +16,7 @@ from data_pipelines.files.atomic import replacing
 
 @dataclasses.dataclass(frozen=True)
 class Options(runs.Options):
-    """Tests a finished run again, and writes its report anew."""
+    """Test a finished run again, and write its report anew."""
 
     app: str = cli.flag("", "app of the run")
 

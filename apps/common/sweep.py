@@ -55,7 +55,7 @@ _PAUSE, _REFRESH = 0.5, 15
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Searches for the settings that score best on valid; tests the best."""
+    """Search for the settings that score best on valid; test the best."""
 
     vary: tuple = cli.flag(
         (),

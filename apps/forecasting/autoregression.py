@@ -83,7 +83,7 @@ def fit(
     weights = np.linalg.solve(gram + ridge, moment)  # C+1 N
     left = squares - 2 * (weights * moment).sum(axis=0)
     left += np.einsum("in,ij,jn->n", weights, gram, weights)
-    deviation = np.sqrt(np.maximum(left, 0) / max(count, 1))
+    deviation = np.sqrt(np.maximum(left, 0) / count)
     forecaster.get_layer("autoregression").set_weights(
         [weights[:-1, None], weights[-1]]
     )

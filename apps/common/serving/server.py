@@ -83,7 +83,7 @@ HEADERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Shows finished runs on web pages, and answers JSON."""
+    """Show finished runs on web pages, and answer JSON."""
 
     runs_path: str = cli.flag("runs", "folder of all runs", at_least=1)
     host: str = cli.flag(

@@ -55,6 +55,6 @@ def test_the_residual_of_an_untrained_ar_is_the_seasonal_naive(folder):
     layer = models.forecaster.get_layer("autoregression")
     layer.set_weights([0 * w for w in layer.get_weights()])
     inputs, _ = data.test.fetch(data.test.planner.once()[0], 0)
-    found = run(models.forecaster, inputs)[:, :, 0]
+    forecasts = run(models.forecaster, inputs)[:, :, 0]
     expected = inputs["series"][:, -SEASON:][:, :4]
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(forecasts, expected, rtol=1e-4)

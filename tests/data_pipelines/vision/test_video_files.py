@@ -155,9 +155,9 @@ def sound(path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=8000, layout="mono")
         silence = np.zeros((1, 1024), np.float32)
-        made = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
-        made.sample_rate = 8000
-        container.mux(stream.encode(made))
+        sound = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
         container.mux(stream.encode())
 
 

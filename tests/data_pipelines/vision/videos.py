@@ -78,10 +78,10 @@ def encode(
             stream.time_base = stream.codec_context.time_base = base
         packets = []
         for number in range(count):
-            made = av.VideoFrame.from_ndarray(frame(number), format="rgb24")
+            shot = av.VideoFrame.from_ndarray(frame(number), format="rgb24")
             if times is not None:
-                made.pts, made.time_base = times[number], Fraction(1, 1000)
-            packets += stream.encode(made)
+                shot.pts, shot.time_base = times[number], Fraction(1, 1000)
+            packets += stream.encode(shot)
         packets += stream.encode()
         if last is not None:
             lengths = np.diff([*times, times[-1] + last])
