@@ -33,7 +33,7 @@ from keras import ops
 import rnn_layers
 from apps.common import ensemble, graph, runs, text_input
 from data_pipelines import tagging as pipeline
-from data_pipelines.batching.by_length import ByLength
+from data_pipelines.batching.passes import ByLength
 from data_pipelines.tagging import features
 from data_pipelines.tagging.schemes import are_spans, spans
 from data_pipelines.text.words import Vocabulary

@@ -9,7 +9,11 @@ batches.
     split.dataset(training=True, start_step=1_000)
     split.dataset()                                     # one pass, in order
 
-Letters of shapes: B rows of a batch.
+Two planners serve several tasks. `ByLength` makes batches of rows of similar
+length, `Strips` of chunks that continue those of the batch before.
+
+Letters of shapes: N examples or sequences, B rows of a batch, K steps of a
+chunk, S batches of a pass.
 """
 
 import dataclasses
@@ -20,8 +24,18 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.batching import bucket_widths
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.splits import SPLITS
+
+# Batches of similar lengths are cut from as many at a time.
+POOL = 100
+
+# Index of the sequence of an empty row.
+NONE = -1
+
+# Widths of batches of whole sequences at most.
+_WIDTHS = 8
 
 
 class Batch(NamedTuple):
@@ -240,3 +254,221 @@ class BatchedDatasets(Generic[AnySplit]):
     def digest(self) -> list[str]:
         """The digest of each split in a line, to notice that data change."""
         return [f"{name} {getattr(self, name).digest()}" for name in SPLITS]
+
+
+@dataclasses.dataclass(frozen=True)
+class ByLength:
+    """Batches of similar length, in an order one can enter anywhere.
+
+    The order of pass e is a function of (seed, e) alone:
+
+    1. all examples are permuted; those that do not fill a batch, the last ones
+        of the permutation, form a smaller batch of their own or sit this pass
+        out;
+    2. the rest is cut into pools of 100 batches; each pool is sorted by length
+        and cut into batches, so that the examples of one are about equally
+        long;
+    3. the batches are shuffled.
+
+    So every pass has the same number of batches, and batch k can be made
+    without making the ones before it.
+
+    Attributes:
+        lengths: `(N,)` of the examples.
+        widths: Ascending; a batch is padded up to the first one that holds
+            it, so the last one must hold the longest example.
+        batch_size: Examples in a batch.
+        drop_remainder: Whether the examples of a training pass that do not
+            fill a batch sit it out; a split smaller than one batch is one
+            smaller batch all the same.
+        positions: Most of a batch of `once`, padding counted, but for an
+            example that alone has more; 0: as many as there are.
+    """
+
+    lengths: np.ndarray
+    widths: np.ndarray
+    batch_size: int
+    drop_remainder: bool = True
+    positions: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(
+                f"batch_size must be at least 1, not {self.batch_size}"
+            )
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Number of batches in each training pass."""
+        examples = len(self.lengths)
+        if self.drop_remainder and examples >= self.batch_size:
+            return examples // self.batch_size
+        return -(-examples // self.batch_size)
+
+    @property
+    def order(self) -> np.ndarray:
+        """Row numbers in the order of `once`, by length, `(N,)`."""
+        return np.argsort(self.lengths, kind="stable")
+
+    @property
+    def efficiency(self) -> float:
+        """Share of a training pass's positions that are not padding."""
+        plan = self.plan(0, 0)
+        real = sum(int(self.lengths[batch.rows].sum()) for batch in plan)
+        return real / max(sum(len(rows) * width for rows, width in plan), 1)
+
+    def plan(self, seed: int, epoch: int) -> list[Batch]:
+        """Return the batches of one training pass."""
+        random = np.random.default_rng([seed, epoch])
+        rows = random.permutation(len(self.lengths))
+        full = len(rows) - len(rows) % self.batch_size
+        batches = []
+        for start in range(0, full, POOL * self.batch_size):
+            pool = rows[start : min(start + POOL * self.batch_size, full)]
+            pool = pool[np.argsort(self.lengths[pool], kind="stable")]
+            batches.extend(pool.reshape(-1, self.batch_size))
+        if full < len(rows) and not (self.drop_remainder and full):
+            batches.append(rows[full:])
+        return [
+            self.batch(batches[i]) for i in random.permutation(len(batches))
+        ]
+
+    def once(self) -> list[Batch]:
+        """Return the batches of a pass by length; some may be smaller."""
+        order, batches = self.order, []
+        while len(order):
+            rows = order[: self.batch_size]
+            while 0 < self.positions < len(rows) * self.width(rows) and (
+                len(rows) > 1
+            ):
+                rows = rows[: len(rows) // 2]
+            batches.append(self.batch(rows))
+            order = order[len(rows) :]
+        return batches
+
+    def width(self, rows: np.ndarray) -> int:
+        """Return the width of a batch of some examples."""
+        longest = self.lengths[rows].max()
+        return int(self.widths[np.searchsorted(self.widths, longest)])
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Return the batch of some examples."""
+        return Batch(rows, self.width(rows))
+
+
+@dataclasses.dataclass(frozen=True)
+class Strips:
+    """Chunks of sequences that continue those of the batch before.
+
+    Row b of a batch goes on where row b of the batch before stopped, unless
+    the row begins anew: so a recurrent state can be carried from batch to
+    batch, and gradients end where chunks do (truncated backpropagation through
+    time).
+
+    The order of pass e is a function of (seed, e) alone: the sequences are
+    permuted, cut into chunks of K steps and laid end to end, and this strip is
+    cut into B rows of equal length. So every pass has the same number of
+    batches and each chunk once; at most B - 1 sequences begin anew in their
+    middle, where a row does, other ones in each pass; the rows beyond the end
+    of the strip, fewer chunks than B and one row, are empty.
+
+    The rows of its batches are `(B, 3)`: index of the sequence or `NONE`, the
+    step its chunk starts at, and 1 if the row begins anew, else 0.
+
+    Attributes:
+        lengths: `(N,)` steps of each sequence.
+        rows: B.
+        chunk: K, the width of all batches.
+    """
+
+    lengths: np.ndarray
+    rows: int
+    chunk: int
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Number of batches in each pass."""
+        chunks = int((-(-self.lengths // self.chunk)).sum())
+        return -(-chunks // self.rows)
+
+    def plan(self, seed: int, epoch: int) -> list[Batch]:
+        """Return the batches of one training pass."""
+        random = np.random.default_rng([seed, epoch])
+        return self._cut(random.permutation(len(self.lengths)))
+
+    def once(self) -> list[Batch]:
+        """Return the batches of a pass in the order of the sequences."""
+        return self._cut(np.arange(len(self.lengths)))
+
+    def _cut(self, order: np.ndarray) -> list[Batch]:
+        chunks = -(-self.lengths[order] // self.chunk)
+        sequences = np.repeat(order, chunks)
+        ends = np.cumsum(chunks)
+        within = np.arange(len(sequences)) - np.repeat(ends - chunks, chunks)
+        empty = self.steps_per_pass * self.rows - len(sequences)
+        sequences = np.pad(sequences, (0, empty), constant_values=NONE)
+        starts = np.pad(within * self.chunk, (0, empty))
+        sequences = sequences.reshape(self.rows, -1).T  # (S, B)
+        starts = starts.reshape(self.rows, -1).T
+        begins = np.ones_like(sequences)
+        begins[1:] = (sequences[1:] != sequences[:-1]) | (
+            starts[1:] != starts[:-1] + self.chunk
+        )
+        rows = np.stack([sequences, starts, begins], axis=-1)  # (S, B, 3)
+        return [Batch(batch, self.chunk) for batch in rows]
+
+
+class WholeSequences(ByLength):
+    """Whole sequences of similar lengths, in batches like those of `Strips`.
+
+    Every row begins anew, and a batch is padded to one of few widths; the last
+    one may have fewer than B.
+    """
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, rows: int) -> "WholeSequences":
+        """Put sequences of `(N,)` lengths into batches of B rows."""
+        widths = lengths
+        if len(lengths):
+            widths = bucket_widths.boundaries(lengths, _WIDTHS)
+        return cls(lengths, widths, rows, drop_remainder=False)
+
+    def batch(self, sequences: np.ndarray) -> Batch:
+        """Return the batch of some sequences."""
+        rows = np.tile([NONE, 0, 1], (self.batch_size, 1))  # (B, 3)
+        rows[: len(sequences), 0] = sequences
+        return Batch(rows, self.width(sequences))
+
+
+def take_chunks(batch: Batch, sequences: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the chunks of a batch, padded with 0, `(B, K, ...)`.
+
+    Args:
+        batch: Of `Strips` or `WholeSequences`.
+        sequences: The sequences, `(T, ...)` each.
+    """
+    first = sequences[0]
+    size = (len(batch.rows), batch.width)
+    chunks = np.zeros((*size, *first.shape[1:]), first.dtype)
+    for row, (index, start, _) in zip(chunks, batch.rows, strict=True):
+        if index != NONE:
+            chunk = sequences[index][start : start + batch.width]
+            row[: len(chunk)] = chunk
+    return chunks
+
+
+def begins(batch: Batch) -> np.ndarray:
+    """Return which rows do not continue those of the batch before, `(B,)`."""
+    return batch.rows[:, 2].astype(bool)
+
+
+def step_weights(batch: Batch, lengths: np.ndarray) -> np.ndarray:
+    """Return 1 for each step of a batch, 0 for padding, float32 `(B, K)`.
+
+    Args:
+        batch: Of `Strips` or `WholeSequences`.
+        lengths: `(N,)` steps of each sequence.
+    """
+    index, start, _ = batch.rows.T
+    left = np.where(index == NONE, 0, lengths[index] - start)  # (B,)
+    return (np.arange(batch.width) < left[:, None]).astype(np.float32)

@@ -12,8 +12,14 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import passes, strips
-from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
+from data_pipelines.batching import passes
+from data_pipelines.batching.passes import (
+    Batch,
+    BatchedDatasets,
+    BatchedSplit,
+    Strips,
+    WholeSequences,
+)
 from data_pipelines.files.ragged import RaggedArray
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.language_model.tokens import StreamTokenizer
@@ -59,17 +65,15 @@ class Split(BatchedSplit):
         return np.delete(self.ids.values, self.ids.starts)
 
     @functools.cached_property
-    def planner(self) -> strips.Strips | strips.WholeSequences:
+    def planner(self) -> Strips | WholeSequences:
         """The batches of training."""
         return self.planned(self.batch_size, self.chunk)
 
-    def planned(
-        self, rows: int, chunk: int
-    ) -> strips.Strips | strips.WholeSequences:
+    def planned(self, rows: int, chunk: int) -> Strips | WholeSequences:
         """Return batches of B rows, of a stream in chunks of K tokens."""
         if self.sentences:
-            return strips.WholeSequences.of(self.lengths, rows)
-        return strips.Strips(self.lengths, rows, chunk)
+            return WholeSequences.of(self.lengths, rows)
+        return Strips(self.lengths, rows, chunk)
 
     def spec(self, processes: int) -> tuple:
         """See `BatchedSplit`."""
@@ -84,9 +88,9 @@ class Split(BatchedSplit):
         read = RaggedArray(ids.values, ids.starts, lengths)
         targets = RaggedArray(ids.values, ids.starts + 1, lengths)
         return {
-            "tokens": strips.take(batch, read),
-            "begins": strips.begins(batch),
-        }, strips.take(batch, targets)
+            "tokens": passes.take_chunks(batch, read),
+            "begins": passes.begins(batch),
+        }, passes.take_chunks(batch, targets)
 
     def digest(self) -> str:
         """See `BatchedSplit`."""

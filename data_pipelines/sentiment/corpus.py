@@ -31,9 +31,12 @@ from data_pipelines.files.ragged import ArrayWriter, RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Source
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Row, clean_label
-from data_pipelines.text import word_counter
-from data_pipelines.text.word_counter import WordCounter
-from data_pipelines.text.words import UNKNOWN, Vocabulary, normalize
+from data_pipelines.text.words import (
+    UNKNOWN,
+    Vocabulary,
+    WordCounter,
+    normalize,
+)
 
 # Part of the key of every corpus: raise it with any change of the folder, or
 # of the way records are read.
@@ -132,7 +135,7 @@ class Corpus:
         count = len(meta["sources"])
         return cls(
             [LabelledTexts.load(folder, number) for number in range(count)],
-            *word_counter.load(folder),
+            *WordCounter.load(folder),
             **meta,
         )
 

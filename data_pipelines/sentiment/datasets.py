@@ -12,8 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batching import passes
-from data_pipelines.batching.by_length import ByLength
-from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
+from data_pipelines.batching.passes import (
+    Batch,
+    BatchedDatasets,
+    BatchedSplit,
+    ByLength,
+)
 from data_pipelines.files.ragged import Texts
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.sentiment.corpus import LabelledTexts

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.batching.bucket_widths import boundaries
-from data_pipelines.batching.by_length import ByLength
+from data_pipelines.batching.passes import ByLength
 from data_pipelines.files import cache, splits, tfds_records
 from data_pipelines.files.sources import Request, Source
 from data_pipelines.files.tables import SUFFIXES, Table

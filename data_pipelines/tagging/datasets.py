@@ -20,8 +20,12 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.batching import passes
-from data_pipelines.batching.by_length import ByLength
-from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
+from data_pipelines.batching.passes import (
+    Batch,
+    BatchedDatasets,
+    BatchedSplit,
+    ByLength,
+)
 from data_pipelines.files.ragged import RaggedArray
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.tagging.features import Features

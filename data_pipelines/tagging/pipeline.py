@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.batching.bucket_widths import boundaries
-from data_pipelines.batching.by_length import ByLength
+from data_pipelines.batching.passes import ByLength
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
 from data_pipelines.files.sources import Request

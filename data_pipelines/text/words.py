@@ -18,7 +18,7 @@ is the id. Id 0, `[PAD]`, fills short rows; id 1, `[UNK]`, stands for every
 word that is not in the list. The tokenizer cuts both at their brackets, so no
 text can contain them.
 
-Letters of shapes: B texts, T words.
+Letters of shapes: B texts, T words, W numbers of words.
 """
 
 import functools
@@ -39,6 +39,11 @@ VERSION = 1
 
 PADDING, UNKNOWN = 0, 1
 SPECIALS = ("[PAD]", "[UNK]")
+
+# Words whose numbers a `WordCounter` holds, about half a gigabyte of them, and
+# the files that it writes.
+_LIMIT = 4_000_000
+_WORDS, _NUMBERS = "words.txt", "numbers.npy"
 
 KEEP = ("ends", "head")
 KINDS = ("words", "characters")
@@ -166,6 +171,73 @@ def crop_lengths(max_length: int, keep: str) -> tuple[int, int]:
         raise ValueError(f"max_length must be at least 1, not {max_length}")
     tail = max_length // 2 if keep == "ends" else 0
     return max_length - tail, tail
+
+
+class WordCounter:
+    """Give each new word the next number, and count all words.
+
+    When more than `limit` words are held, the rarest are forgotten, as in
+    word2vec's own counting; if they come back they are new words with new
+    numbers. A number is not used again, since the texts written so far hold
+    it, and its count stays. So the strings in memory are bounded, and what
+    grows with each new word is 8 bytes.
+
+    Args:
+        limit: How many words are held at most.
+
+    Attributes:
+        numbers: Word -> its number, for the words that are held.
+        size: How many numbers there are, of forgotten words too.
+    """
+
+    def __init__(self, limit: int = _LIMIT) -> None:
+        self.numbers: dict[bytes, int] = {}
+        self.size = 0
+        self.limit = limit
+        self._counts = np.zeros(1024, np.int64)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Occurrences of each number, `(size,)`."""
+        return self._counts[: self.size]
+
+    def add(self, words: Sequence[bytes], counts: np.ndarray) -> np.ndarray:
+        """Return the numbers of different words, and add their occurrences."""
+        numbers = np.empty(len(words), np.int32)
+        for i, word in enumerate(words):
+            number = self.numbers.get(word)
+            if number is None:
+                number = self.numbers[word] = self.size
+                self.size += 1
+            numbers[i] = number
+        while self.size > len(self._counts):
+            self._counts = np.pad(self._counts, (0, len(self._counts)))
+        self._counts[numbers] += counts
+        self._forget()
+        return numbers
+
+    def save(self, folder: Path) -> None:
+        """Write the words that are held, and their numbers, for `load`."""
+        with (folder / _WORDS).open("wb") as file:
+            file.writelines(word + b"\n" for word in self.numbers)
+        np.save(folder / _NUMBERS, np.array([*self.numbers.values()], np.int32))
+
+    @staticmethod
+    def load(folder: Path) -> tuple[list[str], np.ndarray]:
+        """Return the words of a `WordCounter`, and their numbers `(W,)`."""
+        words = (folder / _WORDS).read_text("utf-8").split("\n")[:-1]
+        return words, np.load(folder / _NUMBERS)
+
+    def _forget(self) -> None:
+        """Forget the rarest words while there are too many."""
+        threshold = 0
+        while len(self.numbers) > self.limit:
+            threshold += 1
+            self.numbers = {
+                word: number
+                for word, number in self.numbers.items()
+                if self._counts[number] > threshold
+            }
 
 
 class Vocabulary:

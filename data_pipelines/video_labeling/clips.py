@@ -5,8 +5,6 @@ Letters of shapes: T frames of a video.
 
 import dataclasses
 import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -17,7 +15,6 @@ from data_pipelines.files import splits
 from data_pipelines.files.errors import EXHAUSTED, DataError
 from data_pipelines.files.file_index import FileIndex, file_identity
 from data_pipelines.files.names import printable, special
-from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.frame_store import FrameSource, Stored
 from data_pipelines.vision.video import VideoError
 
@@ -77,22 +74,6 @@ def file_content(path: Path, known: FileIndex) -> str:
             ) from None
         known.add(fingerprint, digest[:32])
     return known.entries[fingerprint]
-
-
-def _content(path: Path, known: FileIndex) -> str:
-    """Return a name made from names and contents of all files of a video."""
-    # Not `Path.is_dir`, which raises an error if a name is too long.
-    if not os.path.isdir(path):
-        return file_content(path, known)
-    pictures = image_sequence.pictures(path)
-    parts = [[p.name, file_content(p, known)] for p in pictures]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-# Files of videos, and folders of pictures.
-VIDEO_FILES = Medium(
-    f"files {video.VERSION} {images.VERSION}", False, _content, video.Reader
-)
 
 
 @dataclasses.dataclass

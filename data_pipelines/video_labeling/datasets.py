@@ -1,7 +1,7 @@
 """Splits of labelled videos: which frames stand in which batch, report.
 
 Batches, as `pipeline` describes them, are strips of videos, see
-`batching.strips`. With K = 0 rows are whole videos.
+`passes.Strips`. With K = 0 rows are whole videos.
 
 With `mirror` each video of a pass of training is shown as it is or mirrored,
 left to right, as a function of the seed and the pass, all its chunks alike.
@@ -20,9 +20,14 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.batching import passes, strips
-from data_pipelines.batching.passes import Batch, BatchedDatasets, BatchedSplit
-from data_pipelines.batching.strips import Strips, WholeSequences
+from data_pipelines.batching import passes
+from data_pipelines.batching.passes import (
+    Batch,
+    BatchedDatasets,
+    BatchedSplit,
+    Strips,
+    WholeSequences,
+)
 from data_pipelines.files.splits import SPLITS
 from data_pipelines.vision.frame_store import Stored
 from data_pipelines.vision.images import BadFiles
@@ -135,11 +140,11 @@ class Split(BatchedSplit):
         """See `BatchedSplit`."""
         return (
             {
-                "frames": strips.take(batch, self._frames),
-                "begins": strips.begins(batch),
+                "frames": passes.take_chunks(batch, self._frames),
+                "begins": passes.begins(batch),
             },
-            strips.take(batch, self._labels),
-            strips.weights(batch, self.lengths),
+            passes.take_chunks(batch, self._labels),
+            passes.step_weights(batch, self.lengths),
         )
 
     def fetch_training(self, batch: Batch, step: int) -> tuple:
@@ -149,7 +154,7 @@ class Split(BatchedSplit):
             return x, labels, weights
         mirrored = self._mirrored(step // self.steps_per_pass)
         index = batch.rows[:, 0]
-        rows = (index != strips.NONE) & mirrored[index]
+        rows = (index != passes.NONE) & mirrored[index]
         x["frames"][rows] = x["frames"][rows, :, :, ::-1]  # (b, K, H, W, 3)
         return x, labels, weights
 

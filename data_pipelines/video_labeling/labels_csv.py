@@ -12,6 +12,8 @@ in `videos/` or in the folder itself; names of one file name one video.
 """
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 from array import array
@@ -24,15 +26,17 @@ import numpy as np
 
 from data_pipelines.files import splits
 from data_pipelines.files.errors import DataError
+from data_pipelines.files.file_index import FileIndex
 from data_pipelines.files.names import NamedFiles, file_id, listed, printable
 from data_pipelines.files.tables import Table, clean_label, kind
 from data_pipelines.video_labeling.clips import (
     BACKGROUND,
-    VIDEO_FILES,
     Clip,
     Clips,
+    Medium,
+    file_content,
 )
-from data_pipelines.vision import image_sequence, video
+from data_pipelines.vision import image_sequence, images, video
 from data_pipelines.vision.frame_store import Stored
 
 NAME = "labels.csv"
@@ -84,6 +88,22 @@ class _Row(NamedTuple):
     split: str
     group: str
     line: int
+
+
+def _content(path: Path, known: FileIndex) -> str:
+    """Return a name made from names and contents of all files of a video."""
+    # Not `Path.is_dir`, which raises an error if a name is too long.
+    if not os.path.isdir(path):
+        return file_content(path, known)
+    pictures = image_sequence.pictures(path)
+    parts = [[p.name, file_content(p, known)] for p in pictures]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+# Files of videos, and folders of pictures.
+VIDEO_FILES = Medium(
+    f"files {video.VERSION} {images.VERSION}", False, _content, video.Reader
+)
 
 
 def find(folder: Path) -> Path | None:

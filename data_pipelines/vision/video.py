@@ -41,12 +41,7 @@ import numpy as np
 from data_pipelines.files import atomic
 from data_pipelines.files.errors import EXHAUSTED
 from data_pipelines.files.names import printable
-from data_pipelines.vision import (
-    image_sequence,
-    images,
-    video_files,
-    video_geometry,
-)
+from data_pipelines.vision import image_sequence, images, video_files
 from data_pipelines.vision.images import PictureError
 from data_pipelines.vision.video_files import About, BrokenError
 
@@ -110,7 +105,7 @@ def upright_size(path: Path) -> tuple[int, int]:
         columns, rows = images.thumbnail(first, 96).size
         return rows, columns
     with _named(path), video_files.opened(path) as stream:
-        return video_geometry.shown_size(path, stream)
+        return video_files.shown_size(path, stream)
 
 
 def frames(
@@ -201,7 +196,7 @@ class Reader:
     def _read_file(self) -> Iterator[Frame]:
         with video_files.opened(self.path) as stream:
             rate = video_files.header(stream).fps
-            upright = video_geometry.upright(self.path, stream)
+            upright = video_files.upright(self.path, stream)
             self.fps = self.wanted_fps or rate
             timed = _timed(video_files.decoded(stream, self.path), rate)
 

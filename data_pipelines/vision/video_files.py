@@ -2,23 +2,30 @@
 
     with opened("walk.mp4") as stream:
         header(stream)                  # About(frames, fps, seconds)
-        for frame, seconds in decoded(stream, "walk.mp4"): ...
+        turned = upright("walk.mp4", stream)
+        for frame, seconds in decoded(stream, "walk.mp4"):
+            picture, aspect = turned(frame)    # of Pillow, RGB
 
 Files are known by content, not by name. A file that is cut off or damaged is
-told by what its header, or its last bytes, say.
+told by what its header, or its last bytes, say. What libraries leave to players
+is read here: the display matrix and the shape of the pixels; what is cut off
+says `video_crop`.
 """
 
 import contextlib
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+import numpy as np
 from av.format import Flags
+from av.sidedata.sidedata import Type as SideData
+from PIL import Image
 
-from data_pipelines.vision import images
+from data_pipelines.vision import images, video_crop
 
 # FFmpeg's names of what is taken for a video. Others are not even tried:
 # playlists, which open other files, texts, which it would draw, pictures.
@@ -241,3 +248,82 @@ def _open_gif(stream: Any, path: str | Path) -> bool:
     with open(path, "rb") as file:
         file.seek(-min(Path(path).stat().st_size, 64), 2)
         return not file.read().rstrip(b"\0\r\n").endswith(b";")
+
+
+def upright(
+    path: str | Path, stream: Any
+) -> Callable[[av.VideoFrame], tuple[Image.Image, float]]:
+    """Return what takes a frame to its picture in RGB as it is shown.
+
+    It gives the aspect of the picture's pixels, too: how wide one is shown for
+    its height.
+
+    Args:
+        path: The file.
+        stream: Its video.
+    """
+    part, usual = video_crop.shown_part(path, stream), _pixel_aspect(stream)
+
+    def turned(frame: av.VideoFrame) -> tuple[Image.Image, float]:
+        left, top, right, bottom = part(frame.width, frame.height)
+        pixels = frame.to_ndarray(format="rgb24")[top:bottom, left:right]
+        turn, aspect = _turn(frame), usual
+        if turn.swaps:
+            pixels, aspect = pixels.swapaxes(0, 1), 1 / aspect
+        flips, mirrors = -1 if turn.flips else 1, -1 if turn.mirrors else 1
+        pixels = np.ascontiguousarray(pixels[::flips, ::mirrors])
+        return Image.fromarray(pixels), aspect
+
+    return turned
+
+
+def shown_size(path: str | Path, stream: Any) -> tuple[int, int]:
+    """Return height and width of the frames as they are shown."""
+    context = stream.codec_context
+    rows, columns, swaps = context.height, context.width, False
+    # What is wrong with its frames is said when they are read.
+    with contextlib.suppress(av.FFmpegError):
+        if frame := next(stream.container.decode(stream), None):
+            rows, columns = frame.height, frame.width
+            swaps = _turn(frame).swaps
+    part = video_crop.shown_part(path, stream)
+    left, top, right, bottom = part(columns, rows)
+    rows = bottom - top
+    columns = round((right - left) * _pixel_aspect(stream))
+    # A header can say nothing.
+    size = max(1, rows), max(1, columns)
+    return size[::-1] if swaps else size
+
+
+class _Turn(NamedTuple):
+    """How a frame is to be shown.
+
+    Attributes:
+        swaps: Whether rows and columns change places, before all else.
+        mirrors: Whether left and right do then.
+        flips: Whether top and bottom do then.
+    """
+
+    swaps: bool
+    mirrors: bool
+    flips: bool
+
+
+def _turn(frame: av.VideoFrame) -> _Turn:
+    """Return what the display matrix of a frame says.
+
+    It takes the pixel in column p and row q to `(a p + c q, b p + d q)`, up to
+    a shift; of angles between the quarters of a turn the nearest is taken.
+    """
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    if matrix is None:
+        return _Turn(False, False, False)
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return _Turn(True, c < 0, b < 0)
+    return _Turn(False, a < 0, d < 0)
+
+
+def _pixel_aspect(stream: Any) -> float:
+    """Return how wide a pixel is shown for its height."""
+    return float(stream.sample_aspect_ratio or 1)

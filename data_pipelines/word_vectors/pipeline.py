@@ -33,10 +33,9 @@ from data_pipelines.files.ragged import RaggedArray, RaggedWriter
 from data_pipelines.files.sources import Request
 from data_pipelines.files.tables import SUFFIXES, Table, kind
 from data_pipelines.files.tfds_records import TfdsRows
-from data_pipelines.text import word_counter, words
+from data_pipelines.text import words
 from data_pipelines.text.tokenizers import WHITE
-from data_pipelines.text.word_counter import WordCounter
-from data_pipelines.text.words import SPECIALS, Vocabulary
+from data_pipelines.text.words import SPECIALS, Vocabulary, WordCounter
 from data_pipelines.word_vectors import test_sets
 from data_pipelines.word_vectors.datasets import Datasets, Split
 from data_pipelines.word_vectors.demo import generator as demo
@@ -135,7 +134,7 @@ def make_datasets(
         lambda folder: _build(folder, source, tokens),
     )
     about = json.loads((folder / "about.json").read_text("utf-8"))
-    names, numbers = word_counter.load(folder)
+    names, numbers = WordCounter.load(folder)
     counts = np.load(folder / "counts.npy")
     vocabulary = Vocabulary.build(
         dict(zip(names, counts[numbers].tolist(), strict=True)),

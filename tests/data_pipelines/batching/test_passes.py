@@ -1,4 +1,7 @@
-"""What every planner has to keep: resuming, sharding, one pass in order."""
+"""What every planner has to keep: resuming, sharding, one pass in order.
+
+Then batches of similar lengths, and strips.
+"""
 
 import itertools
 
@@ -8,9 +11,13 @@ import tensorflow as tf
 
 from data_pipelines.batching import passes
 from data_pipelines.batching.bucket_widths import boundaries
-from data_pipelines.batching.by_length import ByLength
-from data_pipelines.batching.passes import Batch
-from data_pipelines.batching.strips import Strips, WholeSequences
+from data_pipelines.batching.passes import (
+    NONE,
+    Batch,
+    ByLength,
+    Strips,
+    WholeSequences,
+)
 from data_pipelines.captioning.datasets import GroupedByPicture, LengthGroups
 from data_pipelines.files.errors import DataError
 from data_pipelines.translation.batching import Buckets
@@ -194,3 +201,184 @@ def test_part():
 def test_no_examples(planner):
     with pytest.raises(ValueError, match="there are no examples"):
         make(planner, training=True)
+
+
+# Batches of similar lengths.
+
+
+def similar(lengths, batch_size, drop_remainder=True, count=16):
+    lengths = np.asarray(lengths)
+    widths = boundaries(lengths, count)
+    return ByLength(lengths, widths, batch_size, drop_remainder)
+
+
+def imdb_like(count, seed=0):
+    """Log-normal lengths with the median and spread of film reviews."""
+    random = np.random.default_rng(seed)
+    return np.clip(random.lognormal(5.35, 0.6, count), 10, 2500).astype(int)
+
+
+def test_a_pass_holds_every_example_once():
+    planner = similar(imdb_like(1003), 8, drop_remainder=False)
+    rows = [batch.rows for batch in planner.plan(3, 5)]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(1003))
+    assert sorted(map(len, rows)) == [3] + [8] * 125
+    assert len(rows) == planner.steps_per_pass == 126
+
+
+def test_dropped_examples_differ_from_pass_to_pass():
+    planner = similar(imdb_like(103), 10)
+    once = []
+    for epoch in range(20):
+        rows = [batch.rows for batch in planner.plan(0, epoch)]
+        assert [len(row) for row in rows] == [10] * 10
+        once.append(set(np.concatenate(rows).tolist()))
+    assert planner.steps_per_pass == 10
+    assert len(set.union(*once)) == 103
+    assert len(set.intersection(*once)) < 100
+
+
+def test_a_split_smaller_than_a_batch_is_one_batch():
+    planner = similar(np.ones(3, int), 10)
+    assert planner.steps_per_pass == 1
+    assert [len(batch.rows) for batch in planner.plan(0, 0)] == [3]
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        similar(np.ones(3, int), 0)
+
+
+def test_batches_are_not_in_order_of_length():
+    lengths = imdb_like(4000)
+    plan = similar(lengths, 16).plan(0, 0)
+    longest = [lengths[batch.rows].max() for batch in plan]
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.2
+
+
+def test_long_examples_stand_in_small_batches_of_evaluation():
+    lengths = np.array([10] * 8 + [1000, 30, 30])
+    planner = ByLength(lengths, np.unique(lengths), 8, positions=80)
+    batches = planner.once()
+    assert [len(batch.rows) for batch in batches] == [8, 1, 1, 1]
+    assert [batch.width for batch in batches] == [10, 30, 30, 1000]
+    rows = np.concatenate([batch.rows for batch in batches])
+    assert sorted(rows.tolist()) == list(range(11))
+
+
+def test_evaluation_is_by_length():
+    planner = similar(imdb_like(50), 8)
+    batches = planner.once()
+    assert [len(batch.rows) for batch in batches] == [8] * 6 + [2]
+    rows = np.concatenate([batch.rows for batch in batches])
+    assert (np.diff(planner.lengths[rows]) >= 0).all()
+    np.testing.assert_array_equal(rows, planner.order)
+
+
+def test_widths_are_few_and_hold_the_longest_row():
+    planner = similar(imdb_like(3000), 16, count=8)
+    batches = [b for epoch in range(2) for b in planner.plan(0, epoch)]
+    assert {batch.width for batch in batches} <= set(planner.widths.tolist())
+    for batch in batches:
+        longest = planner.lengths[batch.rows].max()
+        assert batch.width == min(w for w in planner.widths if w >= longest)
+        assert batch.width == planner.width(batch.rows)
+
+
+@pytest.mark.parametrize(
+    ("max_length", "at_least"), [(400, 0.95), (1000, 0.90)]
+)
+def test_nine_of_ten_positions_are_words(max_length, at_least):
+    planner = similar(np.minimum(imdb_like(20_000), max_length), 64)
+    assert len(planner.widths) <= 16
+    assert planner.efficiency >= at_least
+
+
+def test_efficiency_is_what_batches_hold():
+    planner = similar(np.minimum(imdb_like(200), 300), 16, count=3)
+    real = computed = 0
+    for rows, width in planner.plan(0, 0):
+        real += planner.lengths[rows].sum()
+        computed += len(rows) * width
+    assert planner.efficiency == pytest.approx(real / computed)
+
+
+# Strips.
+
+
+SEQUENCES = [
+    [5, 4, 9, 1, 17, 8, 3],
+    [1],
+    [100],
+    [4, 4, 4, 4],
+    [3, 50, 2, 2, 31, 7, 7, 1, 1, 12],
+]
+
+
+@pytest.mark.parametrize("lengths", SEQUENCES)
+@pytest.mark.parametrize("rows", [1, 2, 3, 8])
+@pytest.mark.parametrize("training", [True, False])
+def test_every_step_once_in_order(lengths, rows, training):
+    planner = Strips(np.array(lengths), rows, 4)
+    batches = planner.plan(0, 0) if training else planner.once()
+    chunks = sum(-(-length // 4) for length in lengths)
+    assert len(batches) == planner.steps_per_pass == -(-chunks // rows)
+    positions, cut = [], 0
+    before = [(NONE, 0)] * rows  # where each row would go on
+    for batch in batches:
+        assert batch.width == 4
+        assert batch.rows.shape == (rows, 3)
+        for row, (sequence, start, begins) in enumerate(batch.rows.tolist()):
+            if sequence == NONE:
+                assert begins
+                continue
+            assert begins == (before[row] != (sequence, start))
+            cut += bool(begins and start)
+            end = min(start + 4, lengths[sequence])
+            positions += [(sequence, step) for step in range(start, end)]
+            before[row] = (sequence, start + 4)
+    assert sorted(positions) == [
+        (sequence, step)
+        for sequence, length in enumerate(lengths)
+        for step in range(length)
+    ]
+    # Only where a row begins does a sequence begin in its middle.
+    assert cut <= rows - 1
+    assert batches[0].rows[:, 2].all()
+
+
+def test_evaluation_is_in_the_order_of_the_sequences():
+    batches = Strips(np.array([5, 2]), 1, 4).once()
+    rows = np.concatenate([batch.rows for batch in batches])
+    assert rows.tolist() == [[0, 0, 1], [0, 4, 0], [1, 0, 1]]
+
+
+@pytest.mark.parametrize("lengths", SEQUENCES)
+@pytest.mark.parametrize("rows", [1, 2, 8])
+@pytest.mark.parametrize("training", [True, False])
+def test_whole_sequences(lengths, rows, training):
+    planner = WholeSequences.of(np.array(lengths), rows)
+    batches = planner.plan(0, 0) if training else planner.once()
+    assert len(batches) == planner.steps_per_pass == -(-len(lengths) // rows)
+    sequences = []
+    for batch in batches:
+        assert batch.rows.shape == (rows, 3)
+        assert (batch.rows[:, 1:] == [0, 1]).all()
+        shown = [n for n in batch.rows[:, 0].tolist() if n != NONE]
+        assert batch.width >= max(lengths[n] for n in shown)
+        sequences += shown
+    assert sorted(sequences) == list(range(len(lengths)))
+    assert len({batch.width for batch in batches}) <= 8
+
+
+def test_what_a_batch_holds():
+    batch = Batch(np.array([[1, 2, 0], [NONE, 0, 1], [0, 0, 1]]), 3)
+    lengths = np.array([2, 7])
+    sequences = [np.arange(1, 3.0), np.arange(10, 17.0)]
+    np.testing.assert_array_equal(
+        passes.take_chunks(batch, sequences),
+        [[12, 13, 14], [0, 0, 0], [1, 2, 0]],
+    )
+    wide = [np.stack([row, -row], -1) for row in sequences]
+    assert passes.take_chunks(batch, wide).shape == (3, 3, 2)
+    assert passes.begins(batch).tolist() == [False, True, True]
+    np.testing.assert_array_equal(
+        passes.step_weights(batch, lengths), [[1, 1, 1], [0, 0, 0], [1, 1, 0]]
+    )

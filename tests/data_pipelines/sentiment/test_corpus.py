@@ -10,8 +10,7 @@ from data_pipelines.files.splits import SPLITS
 from data_pipelines.files.tables import Row
 from data_pipelines.sentiment import corpus
 from data_pipelines.sentiment.corpus import Corpus, build
-from data_pipelines.text import word_counter
-from data_pipelines.text.words import UNKNOWN, Vocabulary
+from data_pipelines.text.words import UNKNOWN, Vocabulary, WordCounter
 from tests.data_pipelines.sentiment.tools import fails, make, table, texts
 
 TRAIN = [
@@ -173,7 +172,7 @@ def test_many_chunks_equal_one(tmp_path, monkeypatch):
 
 
 def test_forgotten_words_are_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr(word_counter.WordCounter.__init__, "__defaults__", (5,))
+    monkeypatch.setattr(WordCounter.__init__, "__defaults__", (5,))
     monkeypatch.setattr(corpus, "_CHUNK_TEXTS", 2)
     rare = [(f"often rare{i} often", str(i % 2), i) for i in range(50)]
     actual = made(tmp_path / "c", [Source("a", rare, WHOLE)])

@@ -8,6 +8,7 @@ from data_pipelines.files.errors import DataError
 from data_pipelines.text.words import (
     KINDS,
     Vocabulary,
+    WordCounter,
     crop,
     crop_lengths,
     crop_row,
@@ -315,3 +316,42 @@ def test_data_of_unknown_words_are_told():
     assert "needs --tokens subwords, few texts" in note
     (note,) = unknown_note(0.9, "characters", ["characters"])
     assert "of train are unknown: few texts need more" in note
+
+
+# Counting words.
+
+
+def add_once(counter, words):
+    return counter.add(words, np.ones(len(words), np.int64)).tolist()
+
+
+def test_numbers_by_appearance_and_counts():
+    counter = WordCounter()
+    assert add_once(counter, [b"a", b"b"]) == [0, 1]
+    assert add_once(counter, [b"c", b"a"]) == [2, 0]
+    assert counter.add([b"a"], np.array([5])).tolist() == [0]
+    assert counter.counts.tolist() == [7, 1, 1]
+    assert counter.size == 3
+
+
+def test_grows():
+    counter = WordCounter()
+    words = [str(i).encode() for i in range(5000)]
+    assert add_once(counter, words) == list(range(5000))
+    assert counter.counts.tolist() == [1] * 5000
+
+
+def test_rare_words_are_forgotten_and_come_back_as_new_ones():
+    counter = WordCounter(limit=3)
+    for words in ([b"a", b"b"], [b"a", b"b"], [b"a", b"c", b"d", b"e"]):
+        add_once(counter, words)
+    assert counter.numbers == {b"a": 0, b"b": 1}
+    assert add_once(counter, [b"c", b"a"]) == [5, 0]
+
+
+def test_words_are_bounded_when_all_words_are_equally_rare():
+    counter = WordCounter(limit=10)
+    for start in range(0, 1000, 20):
+        add_once(counter, [str(i).encode() for i in range(start, start + 20)])
+        assert len(counter.numbers) <= 10
+    assert counter.counts.tolist() == [1] * 1000

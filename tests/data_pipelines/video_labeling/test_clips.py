@@ -5,7 +5,8 @@ import pytest
 
 from data_pipelines.files.errors import DataError
 from data_pipelines.video_labeling import clips
-from data_pipelines.video_labeling.clips import VIDEO_FILES, Clip, Clips
+from data_pipelines.video_labeling.clips import Clip, Clips
+from data_pipelines.video_labeling.labels_csv import VIDEO_FILES
 
 
 class Labels:

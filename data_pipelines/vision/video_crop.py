@@ -1,103 +1,47 @@
-"""How frames of a video are shown: turned, mirrored, cropped, stretched.
+"""Which part of its frames a video file says is shown.
 
-    turned = upright(path, stream)
-    picture, aspect = turned(frame)    # of Pillow, RGB
-    shown_size(path, stream)           # height and width
+    part = shown_part(path, stream)
+    left, top, right, bottom = part(frame.width, frame.height)
 
-What libraries leave to players is read here: the display matrix, the shape of
-the pixels, the clean aperture of mp4, the crop of Matroska.
+What libraries leave to players is read here: the clean aperture of mp4, the
+crop of Matroska.
 """
 
-import contextlib
 import mmap
 import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import av
-import numpy as np
-from av.sidedata.sidedata import Type as SideData
-from PIL import Image
+from typing import Any
 
 
-def upright(
+def shown_part(
     path: str | Path, stream: Any
-) -> Callable[[av.VideoFrame], tuple[Image.Image, float]]:
-    """Return what takes a frame to its picture in RGB as it is shown.
+) -> Callable[[int, int], tuple[int, int, int, int]]:
+    """Return what gives left, top, right and bottom of what a player shows.
 
-    It gives the aspect of the picture's pixels, too: how wide one is shown for
-    its height.
-
-    Args:
-        path: The file.
-        stream: Its video.
+    It takes width and height of a frame, of which a file may leave a part.
     """
-    aperture, usual = _aperture(path, stream), _pixel_aspect(stream)
+    name = stream.container.format.name
+    crop = "mp4" in name and _clean_aperture
+    crop = crop or ("matroska" in name and _pixel_crop)
+    part = None
+    if crop:
+        with (
+            open(path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            part = crop(data, stream)
 
-    def turned(frame: av.VideoFrame) -> tuple[Image.Image, float]:
-        left, top, right, bottom = aperture(frame.width, frame.height)
-        pixels = frame.to_ndarray(format="rgb24")[top:bottom, left:right]
-        turn, aspect = _turn(frame), usual
-        if turn.swaps:
-            pixels, aspect = pixels.swapaxes(0, 1), 1 / aspect
-        flips, mirrors = -1 if turn.flips else 1, -1 if turn.mirrors else 1
-        pixels = np.ascontiguousarray(pixels[::flips, ::mirrors])
-        return Image.fromarray(pixels), aspect
+    def aperture(width: int, height: int) -> tuple[int, int, int, int]:
+        whole = 0, 0, width, height
+        if part is None:
+            return whole
+        left, top, right, bottom = part(width, height)
+        inside = 0 <= left < right <= width and 0 <= top < bottom <= height
+        return (left, top, right, bottom) if inside else whole
 
-    return turned
-
-
-def shown_size(path: str | Path, stream: Any) -> tuple[int, int]:
-    """Return height and width of the frames as they are shown."""
-    context = stream.codec_context
-    rows, columns, swaps = context.height, context.width, False
-    # What is wrong with its frames is said when they are read.
-    with contextlib.suppress(av.FFmpegError):
-        if frame := next(stream.container.decode(stream), None):
-            rows, columns = frame.height, frame.width
-            swaps = _turn(frame).swaps
-    left, top, right, bottom = _aperture(path, stream)(columns, rows)
-    rows = bottom - top
-    columns = round((right - left) * _pixel_aspect(stream))
-    # A header can say nothing.
-    size = max(1, rows), max(1, columns)
-    return size[::-1] if swaps else size
-
-
-class _Turn(NamedTuple):
-    """How a frame is to be shown.
-
-    Attributes:
-        swaps: Whether rows and columns change places, before all else.
-        mirrors: Whether left and right do then.
-        flips: Whether top and bottom do then.
-    """
-
-    swaps: bool
-    mirrors: bool
-    flips: bool
-
-
-def _turn(frame: av.VideoFrame) -> _Turn:
-    """Return what the display matrix of a frame says.
-
-    It takes the pixel in column p and row q to `(a p + c q, b p + d q)`, up to
-    a shift; of angles between the quarters of a turn the nearest is taken.
-    """
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
-    if matrix is None:
-        return _Turn(False, False, False)
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
-    if abs(b) + abs(c) > abs(a) + abs(d):
-        return _Turn(True, c < 0, b < 0)
-    return _Turn(False, a < 0, d < 0)
-
-
-def _pixel_aspect(stream: Any) -> float:
-    """Return how wide a pixel is shown for its height."""
-    return float(stream.sample_aspect_ratio or 1)
+    return aperture
 
 
 def _boxes(data: Any, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -137,35 +81,6 @@ def _box(
         places = (p for k, *p in walk(data, at, end) if k == kind)
         at, end = next(places, (end, end))
     return at, end
-
-
-def _aperture(
-    path: str | Path, stream: Any
-) -> Callable[[int, int], tuple[int, int, int, int]]:
-    """Return what gives left, top, right and bottom of what a player shows.
-
-    It takes width and height of a frame, of which a file may leave a part.
-    """
-    name = stream.container.format.name
-    crop = "mp4" in name and _clean_aperture
-    crop = crop or ("matroska" in name and _pixel_crop)
-    part = None
-    if crop:
-        with (
-            open(path, "rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            part = crop(data, stream)
-
-    def aperture(width: int, height: int) -> tuple[int, int, int, int]:
-        whole = 0, 0, width, height
-        if part is None:
-            return whole
-        left, top, right, bottom = part(width, height)
-        inside = 0 <= left < right <= width and 0 <= top < bottom <= height
-        return (left, top, right, bottom) if inside else whole
-
-    return aperture
 
 
 def _clean_aperture(data: Any, stream: Any) -> Callable | None:

@@ -1,79 +1,15 @@
 import struct
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from data_pipelines.vision import images, video
+from data_pipelines.vision import video
 from tests.data_pipelines.vision.videos import (
     H,
     W,
     encode,
     frame,
 )
-
-
-@pytest.mark.parametrize(
-    ("rotation", "turns"), [(0, 0), (90, 1), (180, 2), (-90, 3)]
-)
-def test_rotation(tmp_path, rotation, turns):
-    path = encode(tmp_path / "a.mp4", 2, rotation=rotation)
-    expected = np.rot90(frame(1), turns)  # counterclockwise, as FFmpeg says
-    *_, actual = video.frames(path, expected.shape[:2])
-    assert np.abs(actual.astype(int) - expected).mean() < 6
-
-
-ORIENTATIONS = [
-    (a, 0, 0, d) if upright else (0, a, d, 0)
-    for upright in (True, False)
-    for a in (1, -1)
-    for d in (1, -1)
-]
-
-
-def shown(pixels, a, b, c, d):
-    """Moves the pixel in column p and row q to (a p + c q, b p + d q)."""
-    rows, columns = pixels.shape[:2]
-    places = {
-        (b * p + d * q, a * p + c * q): pixels[q, p]
-        for q in range(rows)
-        for p in range(columns)
-    }
-    top, left = min(r for r, _ in places), min(p for _, p in places)
-    moved = np.zeros((columns, rows, 3) if b else pixels.shape, np.uint8)
-    for (row, column), pixel in places.items():
-        moved[row - top, column - left] = pixel
-    return moved
-
-
-@pytest.mark.parametrize("orientation", ORIENTATIONS)
-@pytest.mark.parametrize("kind", ["mp4", "webm"])
-def test_display_matrices(tmp_path, kind, orientation):
-    a, b, c, d = (number << 16 for number in orientation)
-    matrix = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path = encode(tmp_path / f"a.{kind}", 2, matrix=matrix)
-    expected = shown(frame(1), *orientation)
-    *_, pixels = video.frames(path, expected.shape[:2])
-    assert np.abs(pixels.astype(int) - expected).mean() < 6
-    assert video.upright_size(path) == expected.shape[:2]
-
-
-@pytest.mark.parametrize(
-    ("kind", "turned"),
-    [("mp4", False), ("mp4", True), ("mkv", True), ("avi", False)],
-)
-def test_pixels_that_are_not_square(tmp_path, kind, turned):
-    path = tmp_path / f"a.{kind}"
-    aspect, turn = Fraction(3, 1), 90 if turned else None
-    encode(path, 2, aspect=aspect, rotation=turn, codec="mpeg4")
-    wide = np.rot90(np.repeat(frame(1), 3, axis=1), int(turned))
-    assert video.upright_size(path) == wide.shape[:2]
-    for mode in images.MODES:
-        picture = Image.fromarray(np.ascontiguousarray(wide))
-        expected = np.array(images.resized(picture, 20, 20, mode), int)
-        *_, pixels = video.frames(path, (20, 20), mode=mode)
-        assert np.abs(pixels - expected).mean() < 6
 
 
 def with_box(content, path, box):
