@@ -1,8 +1,10 @@
 """`--part k/n` runs the k-th of n parts of the tests, for those that take long.
 
-Which part a test is in depends on nothing but its name. With `--dist loadfile`
-the tests of an app run in one process, which trains and loads its models once,
-and those of any other file in one.
+Of the tests that are to run those of a file are dealt out one after another, to
+a part first that the name of the file says: so each part has its share of every
+file, whose tests take about as long as each other. With `--dist loadfile` the
+tests of an app run in one process, which trains and loads its models once, and
+those of any other file in one.
 """
 
 import sys
@@ -43,12 +45,15 @@ def pytest_addoption(parser):
     parser.addoption("--part", default="1/1", help="k/n: part k of n")
 
 
+@pytest.hookimpl(trylast=True)  # -m and -k come first
 def pytest_collection_modifyitems(config, items):
     number, parts = map(int, config.getoption("part").split("/"))
-    others = [
-        item
-        for item in items
-        if zlib.crc32(item.nodeid.encode()) % parts != number - 1
-    ]
-    items[:] = [item for item in items if item not in others]
+    places = {}  # of the next test of each file
+    ours, others = [], []
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        place = places.setdefault(file, zlib.crc32(file.encode()))
+        places[file] += 1
+        (ours if place % parts == number - 1 else others).append(item)
+    items[:] = ours
     config.hook.pytest_deselected(items=others)
