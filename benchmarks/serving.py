@@ -24,9 +24,9 @@ import httpx2
 import numpy as np
 import psutil
 
-from apps.common import cli, runs, tables
-from apps.common.serving.server import Site
+from apps.common import cli, outcome, runs, tables
 from apps.common.serving.service import Service, upload
+from apps.common.serving.site import Site
 from apps.common.terminal import echo
 
 BATCH = 32
@@ -55,7 +55,7 @@ def smallest(site: Site, count: int = 2) -> list:
     by_app: dict[str, list] = {}
     for run, service in site.finished():
         if upload(service.Request) is None:
-            size = runs.read_metrics(run.path)["parameters"]
+            size = outcome.read_metrics(run.path)["parameters"]
             by_app.setdefault(run.app, []).append(
                 (size, run.name, run, service)
             )

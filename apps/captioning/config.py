@@ -10,6 +10,7 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     search,
     transfer,
 )
@@ -303,18 +304,18 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
+class EvaluateOptions(search.BeamSearch, scoring.ScoringOptions):
     """Score a finished run."""
 
     app = "captioning"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
     meteor: bool = cli.flag(False, "add METEOR; needs Java")
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from search.BeamSearch.without_effect(self)
-        yield from runs.ScoringOptions.without_effect(self)
+        yield from scoring.ScoringOptions.without_effect(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ caption of the training picture whose mean region is most similar; `human`, each
 reference against the others of its picture.
 """
 
-from apps.common import cli
+from apps.common import cli, scoring
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -179,12 +179,12 @@ def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     opened = runs.open_runs("captioning", options.run, options.runs_path)
     captioner = Predictor.of_runs(opened)
-    dataset, data_path = runs.data_to_score(
+    dataset, data_path = scoring.data_to_score(
         options, vars(captioner.config), pipeline.SOURCES
     )
     reading = options if options.dataset else captioner.config
     data = datasets(captioner, dataset, data_path, reading.encoding)
-    split = runs.split_to_score(opened[0], data, options)
+    split = scoring.split_to_score(opened[0], data, options)
     search = options.search(captioner.config)
     rows, _ = ensemble.score(
         opened,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from apps.common import report, runs, samples, tables
+from apps.common import outcome, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import captioning as pipeline
@@ -59,7 +59,7 @@ def write_report(
     run: runs.Run,
     captioner: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Write `report.html`, and the words' projector."""
     vectors = captioner.decoder.embedding.get_weights()[0]
@@ -136,7 +136,7 @@ def columns(scores: dict) -> list[str]:
 
 
 def summary(
-    run: runs.Run, data: pipeline.Datasets, result: runs.Result
+    run: runs.Run, data: pipeline.Datasets, result: outcome.Result
 ) -> None:
     """Print scores beside baselines, three captions, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} pictures)")

@@ -6,7 +6,7 @@ make train-captioning \
 python -m apps.captioning.train --cell peephole_lstm --name peephole
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.search import BeamSearch
 from apps.common.terminal import echo
 
@@ -131,7 +131,7 @@ def train(config: Config) -> dict:
         best = Predictor.of_run(run)
         search = BeamSearch().search(config)
         metrics, captions = evaluate.score(best, data.test, search)
-        result = runs.Result(
+        result = outcome.Result(
             best.model,
             metrics,
             evaluate.baselines(best, data),
@@ -142,7 +142,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, data, result)
         return record
 

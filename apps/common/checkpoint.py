@@ -26,7 +26,8 @@ import numpy as np
 from apps.common.cli import UserError
 from apps.common.digests import replacing
 from apps.common.optimizer import averaged
-from apps.common.runs import Progress, Run
+from apps.common.progress import Progress
+from apps.common.runs import Run
 from apps.common.terminal import busy
 
 # Small data: what a training has at least, by epochs of a few steps, and how

@@ -28,10 +28,8 @@ import argparse
 import ast
 import contextlib
 import dataclasses
-import difflib
 import importlib
 import json
-import math
 import os
 import re
 import sys
@@ -40,6 +38,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from apps.common import system_errors
+from apps.common.arguments import (
+    METAVARS,
+    Parser,
+    dashed,
+    did_you_mean,
+    reader,
+    spelled_out,
+)
 from apps.common.terminal import echo, watched
 from data_pipelines.files.errors import DataError, printable
 
@@ -63,18 +69,6 @@ RENAMED = {
 }
 
 ROOT = Path(__file__).parents[2]
-
-_BOOLEANS = {"true": True, "false": False}
-_METAVARS = {
-    bool: "BOOL",
-    int: "INT",
-    float: "FLOAT",
-    str: "TEXT",
-    tuple: "TEXT",
-}
-
-# Letters of a text: more than any path or list of names has.
-_LONGEST = 1000
 
 
 class UserError(ValueError):
@@ -163,8 +157,15 @@ def parse(
         arguments: Words; the process's own if `None`.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    parser = _Parser(config_class, presets or {}, "--help-all" in words)
-    parsed = parser.parse_args(_spelled_out(words, config_class))
+    parser = Parser(
+        config_class,
+        program=_program(),
+        first=_of_presets(presets) if presets else (),
+        renamed=(pair for names in RENAMED.values() for pair in names.items()),
+        fail=_fail,
+        all="--help-all" in words,
+    )
+    parsed = parser.parse_args(spelled_out(words, config_class))
     # Of several words argparse makes a list.
     flags = {
         name: tuple(value) if isinstance(value, list) else value
@@ -185,6 +186,23 @@ def parse(
         parser.error(str(error))
     known = {field.name for field in dataclasses.fields(config_class)}
     return config_class(**{k: v for k, v in flags.items() if k in known})
+
+
+def _program():
+    """Return the command as a user writes it, if it is an app's."""
+    path = Path(sys.argv[0])
+    if not path.is_relative_to(ROOT / "apps"):
+        return ""
+    return "python -m " + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _of_presets(presets):
+    """Return the fields that every command with presets has."""
+    preset = flag("", "named set of flags", choices=presets)
+    preset.name, preset.type = "preset", str
+    stored = flag("", "config.json of a run to repeat, or other JSON")
+    stored.name, stored.type = "config", str
+    return preset, stored
 
 
 def stored_flags(
@@ -276,7 +294,7 @@ def value(config_class: type, name: str, word: str) -> typing.Any:
     """
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     try:
-        return _reader(fields[name])(word)
+        return reader(fields[name])(word)
     except argparse.ArgumentTypeError as error:
         raise UserError(str(error)) from None
     except ValueError:
@@ -306,11 +324,6 @@ def check(config, words: Sequence[str]) -> None:
         config.check()
 
 
-def dashed(name: str) -> str:
-    """Return the flag of a field."""
-    return "--" + name.replace("_", "-")
-
-
 def with_new_names(app: str, config: dict) -> dict:
     """Return the stored configuration of an app under the names of today."""
     names = RENAMED.get(app, {})
@@ -335,11 +348,11 @@ def restored(config_class: type, values: Mapping[str, typing.Any]):
         kinds = (int, float) if field.type is float else (field.type,)
         if type(value) not in kinds:
             raise UserError(
-                f"{name} is {value!r}; expected {_METAVARS[field.type]}"
+                f"{name} is {value!r}; expected {METAVARS[field.type]}"
             )
         try:
             if field.metadata:
-                _reader(field)(str(value))
+                reader(field)(str(value))
         except argparse.ArgumentTypeError as error:
             raise UserError(f"{name}: {error}") from None
     return config_class(**values)
@@ -382,171 +395,3 @@ def _fail(message: str) -> typing.NoReturn:
     except OSError:  # or else Python itself says so, and ends otherwise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(2) from None
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line.
-
-    Args:
-        config_class: The dataclass; its `absent`, if any, says of flags that it
-            lacks and others have, why: flag -> reason.
-        presets: Name -> dict of fields.
-        all: Whether the help shows the rare flags, too.
-    """
-
-    def __init__(self, config_class, presets, all):
-        super().__init__(
-            usage="%(prog)s [flags]",
-            description=config_class.__doc__,
-            add_help=False,
-            allow_abbrev=False,
-            argument_default=argparse.SUPPRESS,
-            formatter_class=lambda prog: argparse.HelpFormatter(
-                prog, max_help_position=30
-            ),
-        )
-        self.absent = getattr(config_class, "absent", {})
-        program = Path(sys.argv[0])
-        if program.is_relative_to(ROOT / "apps"):
-            program = program.relative_to(ROOT).with_suffix("")
-            self.prog = "python -m " + ".".join(program.parts)
-        first = self.add_argument_group("flags")
-        if presets:
-            preset = flag("", "named set of flags", choices=presets)
-            preset.name, preset.type = "preset", str
-            stored = flag("", "config.json of a run to repeat, or other JSON")
-            stored.name, stored.type = "config", str
-            for field in (preset, stored):
-                _add(first, field, True)
-        group = first
-        fields = [f for f in dataclasses.fields(config_class) if f.metadata]
-        fields.sort(key=lambda field: field.metadata.get("last", False))
-        for field in fields:
-            if field.metadata.get("group"):
-                group = self.add_argument_group(field.metadata["group"])
-            _add(group, field, all)
-        first.add_argument("-h", "--help", action="help", help="show this help")
-        rare = sum(field.metadata.get("rare", False) for field in fields)
-        if rare:
-            first.add_argument(
-                "--help-all", action="help", help=f"show {rare} more flags"
-            )
-
-    def error(self, message):
-        _fail(message)
-
-    def parse_args(self, args=None, namespace=None):
-        parsed, unknown = self.parse_known_intermixed_args(args, namespace)
-        if unknown:
-            word = unknown[0].partition("=")[0]
-            known = sorted(self._option_string_actions)
-            for old, new in _renamed_flags():
-                if word == old and new in known:
-                    self.error(f"{old} is now {new}")
-            if word in self.absent:
-                self.error(f"there is no {word}: {self.absent[word]}")
-            kind = "flag" if word.startswith("-") else "word"
-            self.error(
-                f"unknown {kind} {word}; {did_you_mean(word, known, 'flags')}"
-            )
-        return parsed
-
-
-def _renamed_flags():
-    """Yield the old and the new flag of every renamed field."""
-    for names in RENAMED.values():
-        for old, new in names.items():
-            yield dashed(old), dashed(new)
-
-
-def did_you_mean(word: str, names: Sequence[str], what: str) -> str:
-    """Return the one name that a word resembles, or else all."""
-    close = difflib.get_close_matches(word.lower(), names, 1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"the {what} are: {', '.join(filter(None, names))}"
-
-
-def _add(group, field, all):
-    help = field.metadata["help"]
-    if field.metadata.get("positional"):
-        group.add_argument(field.name, nargs="*", default=(), help=help)
-        return
-    choices = field.metadata["choices"]
-    if choices:
-        help += f": {', '.join(filter(None, choices))}"
-    # With SUPPRESS as the default, argparse cannot print it: we do.
-    if field.default not in ("", (), dataclasses.MISSING):
-        help += f" (default: {field.default})"
-    group.add_argument(
-        dashed(field.name),
-        type=_reader(field),
-        metavar="NAME" if choices else _METAVARS[field.type],
-        nargs="+" if field.metadata["several"] else None,
-        help=help if all or not field.metadata["rare"] else argparse.SUPPRESS,
-    )
-
-
-def _reader(field):
-    """Return the function that turns a word of the command line to a value."""
-    about, kind = field.metadata, field.type
-    kind = str if kind is tuple else kind  # each word of several
-    low, most, below = about["at_least"], about["at_most"], about["below"]
-
-    def read(word):
-        value = _boolean(word) if kind is bool else kind(word)
-        if kind is float and not math.isfinite(value):
-            raise argparse.ArgumentTypeError(f"{word} is not a finite number")
-        if kind is str:
-            _check_text(value, low)
-            if about["choices"] and value not in about["choices"]:
-                meant = did_you_mean(value, about["choices"], "choices")
-                raise argparse.ArgumentTypeError(f"unknown '{value}'; {meant}")
-            return value
-        if low is not None and value < low:
-            raise argparse.ArgumentTypeError(f"{word} is less than {low}")
-        if most is not None and value > most:
-            raise argparse.ArgumentTypeError(f"{word} is more than {most:,}")
-        if below is not None and value >= below:
-            raise argparse.ArgumentTypeError(f"{word} is not below {below}")
-        return value
-
-    read.__name__ = kind.__name__  # argparse names it in its errors
-    return read
-
-
-def _check_text(text, fewest):
-    if len(text) < (fewest or 0):
-        raise argparse.ArgumentTypeError("is empty")
-    if len(text) > _LONGEST:
-        raise argparse.ArgumentTypeError(f"has more than {_LONGEST:,} letters")
-    if any(ord(letter) < 32 for letter in text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} has a line break or another control character"
-        )
-
-
-def _spelled_out(words, config_class):
-    """Put a value behind a flag that stands alone: `true` for a boolean."""
-    alone = {
-        dashed(field.name): ("true", _BOOLEANS)
-        if field.type is bool
-        else (field.metadata["alone"], field.metadata["choices"])
-        for field in dataclasses.fields(config_class)
-        if field.type is bool or field.metadata.get("alone")
-    }
-    spelled_out = []
-    for index, word in enumerate(words):
-        spelled_out.append(word)
-        if word in alone:
-            value, values = alone[word]
-            following = words[index + 1 : index + 2]
-            if not following or following[0].lower() not in values:
-                spelled_out.append(value)
-    return spelled_out
-
-
-def _boolean(word):
-    if word.lower() not in _BOOLEANS:
-        raise argparse.ArgumentTypeError(f"'{word}' is not true or false")
-    return _BOOLEANS[word.lower()]

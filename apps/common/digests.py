@@ -9,8 +9,10 @@ A folder without `digests.json`, of an earlier run, say, is not checked.
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from apps.common.cli import UserError
 from data_pipelines.files import atomic, checksums
@@ -91,3 +93,9 @@ def _read(folder: Path) -> dict[str, list[str]]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people, and its digest, see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")

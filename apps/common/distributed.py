@@ -226,7 +226,7 @@ class Machines:
             model: The `keras.Model`.
             batches: The endless `tf.data.Dataset` of this process, which
                 begins where the progress says.
-            progress: The `runs.Progress`.
+            progress: The `progress.Progress`.
             epochs: When training ends at the latest.
             steps: Batches of an epoch.
             callbacks: What happens after each epoch.

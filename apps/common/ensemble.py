@@ -24,7 +24,7 @@ from data_pipelines.files.atomic import replacing
 
 NAME, FILE = "ensemble", "ensemble.json"
 
-Predictor = typing.TypeVar("Predictor")
+Scored = typing.TypeVar("Scored")
 
 
 def mean(tensors: Sequence):
@@ -167,9 +167,9 @@ def misfit(run: Run, first: Run, why: str) -> UserError:
 
 def score(
     opened: Sequence[Run],
-    of_run: Callable[[Run], Predictor],
-    whole: Predictor,
-    scores: Callable[[Predictor], tuple[dict, typing.Any]],
+    of_run: Callable[[Run], Scored],
+    whole: Scored,
+    scores: Callable[[Scored], tuple[dict, typing.Any]],
     split: str,
     dataset: tuple[str, str | None],
 ) -> tuple[dict[str, dict], typing.Any]:
@@ -177,8 +177,9 @@ def score(
 
     Args:
         opened: The runs.
-        of_run: Opens one.
-        whole: All of them as one; of a single run, that.
+        of_run: Returns what is scored of one: its predictor, or where each
+            reads the data in its own way, what it has predicted.
+        whole: The same of all of them as one; of a single run, of that.
         scores: Return the scores of one, and what else a page shows of it.
         split: Name of what they are of.
         dataset: The data set and its path.

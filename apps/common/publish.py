@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from apps.common import card, checks, cli, digests, runs
+from apps.common import card, checks, cli, digests, outcome, runs
 from apps.common.terminal import echo
 from data_pipelines.files.atomic import build_folder
 
@@ -77,7 +77,7 @@ def copy(run: runs.Run, folder: Path) -> None:
         for path in run.path.glob(pattern):
             if path.name not in LEFT:
                 shutil.copy2(path, folder)
-    record, metrics = run.record, runs.read_metrics(run.path)
+    record, metrics = run.record, outcome.read_metrics(run.path)
     command = f"python -m apps.{run.app}.train"
     config = without_paths(record["config"])
     for name, value in {

@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from apps.common import cli, faults, runs, tables
+from apps.common import cli, faults, outcome, runs, tables
 from data_pipelines.files.atomic import replacing
 
 # With more classes than this, tables and pictures do not name each.
@@ -45,7 +45,7 @@ def render(path: str | Path, template: str, *, title: str, **values) -> None:
 def of_training(
     run: runs.Run,
     template: str,
-    result: runs.Result,
+    result: outcome.Result,
     *,
     test_set: str,
     metrics: Mapping[str, str],
@@ -82,7 +82,7 @@ def of_training(
         run.file("report.html"),
         template,
         title=run.name,
-        record=runs.measured(run, result),
+        record=outcome.measured(run, result),
         config=run.record["config"],
         task=task(run.app, run.record["config"]),
         remarks=remarks(run, result, main),
@@ -177,12 +177,12 @@ def scores_named(app: str, constant: str) -> tuple[str, ...]:
         return ()
 
 
-def remarks(run: runs.Run, result: runs.Result, metric: str) -> list[str]:
+def remarks(run: runs.Run, result: outcome.Result, metric: str) -> list[str]:
     """Return in lines how a training ended and whether it was worth it.
 
     Args:
         run: The `runs.Run`.
-        result: The `runs.Result`.
+        result: The `outcome.Result`.
         metric: The score to compare with the baselines.
     """
     lower = metric in scores_named(run.app, "LOWER")

@@ -21,7 +21,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from apps.common import cli, report, runs, tables
+from apps.common import cli, outcome, report, runs, tables
 from apps.common.terminal import echo
 
 
@@ -55,7 +55,7 @@ def read(folders: Iterable[str | Path]) -> Iterator[tuple[dict, dict]]:
     """Yield (configuration, record) of the finished runs among folders."""
     for folder in map(Path, folders):
         try:
-            record = runs.read_metrics(folder)
+            record = outcome.read_metrics(folder)
         except (FileNotFoundError, NotADirectoryError):
             continue
         yield runs.read_record(folder)["config"], record

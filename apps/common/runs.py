@@ -21,7 +21,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import math
 import shlex
 import shutil
 import sys
@@ -32,12 +31,18 @@ from pathlib import Path
 
 import filelock
 
-from apps.common import checks, cli, digests, distributed, provenance
+from apps.common import (
+    checks,
+    cli,
+    digests,
+    distributed,
+    outcome,
+    provenance,
+)
 from apps.common.cli import UserError, flag, with_new_names
 from apps.common.terminal import busy, echo
 from data_pipelines.files.atomic import build_folder, naming
 from data_pipelines.files.errors import EXHAUSTED
-from data_pipelines.files.splits import SPLITS
 
 if typing.TYPE_CHECKING:  # TensorFlow takes seconds: flags are read before
     import keras
@@ -52,18 +57,8 @@ MIXED_PRECISION = flag(
     rare=True,
 )
 
-# What readers of `config.json` and of `metrics.json` rely on.
+# What readers of `config.json` rely on.
 _RECORD = {"app": str, "config": dict, "command": str}
-_METRICS = {
-    **dict.fromkeys(("app", "run", "dataset"), str),
-    **dict.fromkeys(("metrics", "baselines", "examples"), dict),
-    **dict.fromkeys(("parameters", "train_seconds"), (int, float)),
-}
-
-
-# What counts as an improvement, as a share of all improvement so far: on easy
-# data a loss falls for ever, by less and less.
-_LEAST_FALL = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,34 +88,6 @@ class EnsembleOptions(Options):
     def check(self) -> None:
         """Refuse runs that there are not, before TensorFlow is imported."""
         find_runs(self.app, self.run, self.runs_path)
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoringOptions(EnsembleOptions):
-    """The flags of every `evaluate`, which adds a `scored_dataset`."""
-
-    data_path: str = flag("", "folder, or one file, of that data set")
-    encoding: str = ENCODING
-    split: str = flag("test", "split to score", choices=SPLITS)
-
-    def without_effect(self) -> Iterator[tuple[str, str]]:
-        """Yield fields that do nothing, and why."""
-        if not self.dataset:
-            yield "encoding", "without --dataset"
-
-    def check(self) -> None:
-        """Refuse data that there are not, too."""
-        super().check()
-        if self.dataset:
-            checks.data(self.dataset, self.data_path)
-        elif self.data_path:
-            raise UserError(f"--data-path {self.data_path} needs --dataset")
-
-
-def scored_dataset(sources: Iterable[str]) -> str:
-    """Return the flag that names one of an app's data sets."""
-    help = "data set to score on; empty: the run's own"
-    return flag("", help, choices=["", *sources])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,86 +128,6 @@ class Run:
             return cli.restored(config_class, self.record["config"])
         except UserError as error:
             raise UserError(f"{self.file('config.json')}: {error}") from None
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come."""
-
-    epoch: int = 0  # epochs done
-    best: float | None = None  # best value of the monitored score
-    best_epoch: int = 0
-    best_loss: float = math.inf  # on valid, of the best epoch
-    # On valid, of each epoch: the monitored score, negative if higher ones are
-    # better, and the loss.
-    scores: list[float] = dataclasses.field(default_factory=list)
-    losses: list[float] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0  # of training, kills and restarts included
-    stopped: bool = False  # no more epochs are wanted
-    ending: str = ""  # why there are no more, in words
-    rows: list = dataclasses.field(default_factory=list)  # of log.csv
-
-    def add(
-        self, epoch: int, score: float, loss: float, lower: bool = False
-    ) -> bool:
-        """Add the results of an epoch on valid; return whether it is the best.
-
-        Among equal scores, which few examples make common, the lower loss is.
-
-        Args:
-            epoch: Its number, from 1 on.
-            score: The monitored score.
-            loss: The loss; infinite if there is none.
-            lower: Whether lower scores are better.
-        """
-        self.epoch = epoch
-        self.scores.append(score if lower else -score)
-        self.losses.append(loss)
-        if self.best is not None:
-            better = score < self.best if lower else score > self.best
-            equal = score == self.best and loss < self.best_loss
-            if not (better or equal):
-                return False
-        self.best, self.best_loss, self.best_epoch = score, loss, epoch
-        return True
-
-    @property
-    def waited(self) -> int:
-        """Epochs since score or loss gained what is worth waiting for."""
-        return min(_since_better(self.scores), _since_better(self.losses))
-
-
-def _since_better(values):
-    """Return how many epochs ago values fell by a share of all they fell."""
-    mark, since = values[0], 0
-    for value in values[1:]:
-        since += 1
-        if value < mark - _LEAST_FALL * (values[0] - mark):
-            mark, since = value, 0
-    return since
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a training came to.
-
-    Attributes:
-        model: The Keras model that was tested.
-        scores: Dict of test scores.
-        baselines: Dict name -> dict of the same scores.
-        progress: The `Progress`.
-        examples: Dict split -> number of examples.
-        predictions: What the app's report shows of the test set.
-        signatures: Exactly how scores were computed.
-    """
-
-    model: "keras.Model"
-    scores: dict
-    baselines: dict
-    progress: Progress
-    examples: dict
-    predictions: typing.Any = None
-    signatures: dict = dataclasses.field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -376,53 +263,6 @@ def find_run(app: str, run: str, runs_path: str = "runs") -> Run:
     return opened
 
 
-def data_to_score(
-    options, config: dict, sources: Iterable[str]
-) -> tuple[str, str | None]:
-    """Return the data set and its path: those of the flags, or of the run.
-
-    Raises:
-        UserError: There is a path, but not of which data set.
-    """
-    if options.dataset:
-        return options.dataset, options.data_path or None
-    if options.data_path:
-        raise UserError(
-            f"--data-path {options.data_path} needs --dataset, one of"
-            f" {', '.join(sources)}"
-        )
-    return config["dataset"], config["data_path"] or None
-
-
-def is_other_file(options: ScoringOptions, config: dict) -> bool:
-    """Return whether the flags name data that the run was not trained on."""
-    paths = (options.data_path, config["data_path"])
-    own, other = (Path(path).resolve() for path in paths)
-    return bool(options.dataset) and own != other
-
-
-def split_to_score(run: Run, datasets, options: ScoringOptions):
-    """Return the split that the flags name, or refuse an empty one.
-
-    If the data are the run's own, say which of them have changed since it was
-    trained.
-    """
-    if not options.dataset and run.file("data.txt").exists():
-        before = read_lines(run.file("data.txt"))
-        changed = [line for line in datasets.digest if line not in before]
-        if changed:
-            echo(
-                f"note: {' and '.join(line.split()[0] for line in changed)}"
-                f" have changed since {run.path} was trained",
-                file=sys.stderr,
-            )
-    busy(f"scoring {options.split}")
-    split = getattr(datasets, options.split)
-    if not len(split):
-        raise UserError(f"--split {options.split}: the data have none of it")
-    return split
-
-
 def load_model(path: str | Path) -> "keras.Model":
     """Load a `model.keras`, or say in one line why that is impossible.
 
@@ -540,92 +380,11 @@ def read_record(path: Path) -> dict:
         if getattr(error, "errno", None) in EXHAUSTED:
             raise
         record = None
-    if not _has(record, _RECORD):
+    if not outcome.has(record, _RECORD):
         raise UserError(
             f"{path} is not a run folder: no readable config.json in it"
         )
     record["config"] = with_new_names(record["app"], record["config"])
-    return record
-
-
-def _has(record, kinds):
-    return isinstance(record, dict) and all(
-        isinstance(record.get(name), kind) for name, kind in kinds.items()
-    )
-
-
-def read_metrics(folder: str | Path) -> dict:
-    """Read what `finish` wrote.
-
-    Raises:
-        FileNotFoundError: It is missing.
-        UserError: It is something else.
-    """
-    path, record = Path(folder, "metrics.json"), None
-    with contextlib.suppress(ValueError, RecursionError):
-        record = json.loads(path.read_bytes())
-    digests.check(path.parent, path.name)
-    if not _has(record, _METRICS) or not all(
-        map(_are_scores, [record["metrics"], *record["baselines"].values()])
-    ):
-        raise UserError(
-            f"{path} is damaged; delete it and repeat the command of the run,"
-            " which tests it again"
-        )
-    return record
-
-
-def _are_scores(scores):
-    return (
-        isinstance(scores, dict)
-        and scores
-        and all(v is None or type(v) in (int, float) for v in scores.values())
-    )
-
-
-def measured(run: Run, result: Result) -> dict:
-    """Return what `metrics.json` says of a run, the report and the card."""
-    config = run.record["config"]
-    return {
-        "app": run.app,
-        "run": run.name,
-        "dataset": config["dataset"],
-        "command": run.record["command"],
-        "metrics": result.scores,
-        "baselines": result.baselines,
-        "signatures": result.signatures,
-        "parameters": result.model.count_params(),
-        "trainable_parameters": sum(
-            math.prod(weight.shape) for weight in result.model.trainable_weights
-        ),
-        "epochs": result.progress.epoch,
-        "best_epoch": result.progress.best_epoch,
-        "train_seconds": round(result.progress.seconds, 1),
-        "finished": provenance.now(),
-        "examples": result.examples,
-        "seed": config["seed"],
-        "versions": run.record.get("versions"),
-        "device": run.machines.engine or provenance.device(),
-        "commit": run.record.get("commit"),
-    }
-
-
-def finish(run: Run, result: Result) -> dict:
-    """Write `metrics.json`, the only source of a published number.
-
-    Before it, the model card that says the same. Return the record written.
-    """
-    from apps.common import card, tensorboard  # flags know nothing of them
-
-    record = measured(run, result)
-    tensorboard.write_hparams(
-        run,
-        run.record["config"],
-        result.scores,
-        result.progress.best_epoch,
-    )
-    card.write(run.path, run.record["config"], record)
-    _write_json(run.file("metrics.json"), record)
     return record
 
 
@@ -682,7 +441,7 @@ def _create(app, path, config):
             "commit": provenance.commit(),
             "device": provenance.device(),
         }
-        _write_json(folder / "config.json", record)
+        digests.write_json(folder / "config.json", record)
         digests.begin(folder)
 
     build_folder(path, write)
@@ -725,8 +484,3 @@ def _differences(run, config):
         for key in old
         if old[key] != new.get(key) and key not in free
     ]
-
-
-def _write_json(path, value):
-    with digests.replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")

@@ -9,6 +9,27 @@ from collections.abc import Iterator
 
 from apps.common import cli
 
+# Flags of all that samples.
+TEMPERATURE = cli.flag(
+    1.0,
+    "sampling temperature, lower is less random",
+    at_least=0.01,
+    at_most=100.0,
+)
+TOP_K = cli.flag(
+    0,
+    "sample from the k most probable tokens (0: off)",
+    at_least=0,
+    at_most=1_000_000,
+)
+TOP_P = cli.flag(
+    1.0,
+    "sample from the most probable tokens that together have this"
+    " probability (1: off)",
+    at_least=0.0,
+    at_most=1.0,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Search:
@@ -132,25 +153,9 @@ class Generation(BeamSearch):
         at_most=1000,
     )
     sample: bool = cli.flag(False, "sample instead of searching")
-    temperature: float = cli.flag(
-        1.0,
-        "sampling temperature, lower is less random",
-        at_least=0.01,
-        at_most=100.0,
-    )
-    top_k: int = cli.flag(
-        0,
-        "sample from the k most probable tokens (0: off)",
-        at_least=0,
-        at_most=1_000_000,
-    )
-    top_p: float = cli.flag(
-        1.0,
-        "sample from the most probable tokens that together have this"
-        " probability (1: off)",
-        at_least=0.0,
-        at_most=1.0,
-    )
+    temperature: float = TEMPERATURE
+    top_k: int = TOP_K
+    top_p: float = TOP_P
     seed: int = cli.flag(0, "random seed of --sample", at_least=0, below=2**32)
 
     def without_effect(self) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     transfer,
 )
 from data_pipelines.files import splits
@@ -275,12 +276,12 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(runs.ScoringOptions):
+class EvaluateOptions(scoring.ScoringOptions):
     """Score a finished run, or several and their mean."""
 
     app = "forecasting"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
     baseline_series: int = BASELINE_SERIES
 
 

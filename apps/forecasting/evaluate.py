@@ -10,7 +10,7 @@ each is a row, and `ensemble`, the mean of the quantiles of all, another;
 recursive runs those of one-step forecasts, too.
 """
 
-from apps.common import cli
+from apps.common import cli, scoring
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -138,18 +138,18 @@ def main(options: Options) -> None:
     """Print the scores of runs on one split of their data, or of others."""
     opened = runs.open_runs("forecasting", options.run, options.runs_path)
     first = opened[0]
-    truth, table, quantiles, steps = None, {}, [], {}
+    truth, every, steps = None, {}, {}
     for run in opened:
         predictor = Predictor.of_run(run)
         config = predictor.config
-        dataset, path = runs.data_to_score(
+        dataset, path = scoring.data_to_score(
             options, vars(config), pipeline.SOURCES
         )
         encoding = options.encoding if options.dataset else config.encoding
         context = predictor.forecaster.context
         config = dataclasses.replace(config, context=context)
         data = datasets(config, dataset, path, encoding, predictor.names)
-        split = runs.split_to_score(run, data, options)
+        split = scoring.split_to_score(run, data, options)
         own = Truth.of_split(split, data.season)
         if truth is None:
             truth = own
@@ -157,20 +157,23 @@ def main(options: Options) -> None:
             raise ensemble.misfit(
                 run, first, "it forecasts other windows, or another horizon"
             )
-        quantiles.append(predictor.forecaster.of_split(split))
-        name = str(run.path) if len(opened) > 1 else run.name
-        table[f"{name} ({options.split})"] = scores.score(truth, quantiles[-1])
-        steps[run.name] = scores.by_step(truth, quantiles[-1])
+        quantiles = predictor.forecaster.of_split(split)
+        every[run.path] = quantiles
+        steps[run.name] = scores.by_step(truth, quantiles)
         if predictor.forecaster.recursive:
             single = one_step(predictor.forecaster, split)
             steps[f"{run.name}{charts.ONE_STEP}"] = scores.by_step(
                 truth, single
             )
+    table, _ = ensemble.score(
+        opened,
+        lambda run: [every[run.path]],
+        [*every.values()],
+        lambda own: (scores.score(truth, np.mean(own, axis=0)), None),
+        options.split,
+        (dataset, path),
+    )
     if len(opened) > 1:
-        mean = np.mean(quantiles, axis=0)
-        name = f"{ensemble.NAME} ({options.split})"
-        table[name] = scores.score(truth, mean)
-        ensemble.keep_scores(opened, table, options.split, (dataset, path))
         picture = report.png(charts.by_step(steps, "mase"))
         first.file("compared.png").write_bytes(picture)
     if options.split == "test":

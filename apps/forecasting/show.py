@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from apps.common import report, runs, samples, tables
+from apps.common import outcome, report, runs, samples, tables
 from apps.common.terminal import echo
 from data_pipelines import forecasting as pipeline
 from data_pipelines.files.table_writer import writing
@@ -61,7 +61,7 @@ def write_report(
     predictor: Predictor,
     data: pipeline.Datasets,
     truth: scores.Truth,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Write `report.html`, and `horizon.csv`.
 
@@ -154,7 +154,7 @@ def _about(data):
 
 
 def summary(
-    run: runs.Run, data: pipeline.Datasets, result: runs.Result
+    run: runs.Run, data: pipeline.Datasets, result: outcome.Result
 ) -> None:
     """Print scores beside baselines, and what is next."""
     echo(f"\nscores on the test set ({_about(data)})")

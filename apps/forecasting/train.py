@@ -5,7 +5,7 @@ make train-forecasting ARGS="--dataset files --data-path my-series --horizon 48"
 python -m apps.forecasting.train --model nn_ar --horizon-mode recursive
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -104,7 +104,7 @@ def train(config: Config) -> dict:
         best = Predictor.of_run(run)
         truth = scores.Truth.of_split(data.test, data.season)
         quantiles = best.forecaster.of_split(data.test)
-        result = runs.Result(
+        result = outcome.Result(
             best.forecaster.model,
             scores.score(truth, quantiles),
             evaluate.all_baselines(data, config.baseline_series),
@@ -115,7 +115,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, truth, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, data, result)
         return record
 

@@ -10,10 +10,11 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     text_input,
     transfer,
 )
-from apps.common.search import Search
+from apps.common.search import TEMPERATURE, TOP_K, TOP_P, Search
 
 CELLS = cli.constant("rnn_layers.cells.catalogue", "CELLS")
 SOURCES = cli.constant("data_pipelines.language_model.pipeline", "SOURCES")
@@ -221,12 +222,12 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(runs.ScoringOptions):
+class EvaluateOptions(scoring.ScoringOptions):
     """Score a finished run."""
 
     app = "language_model"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
     interpolate: bool = cli.flag(
         False,
         "mix the model with Kneser-Ney and a cache of the last words, with"
@@ -247,25 +248,9 @@ class PredictOptions(text_input.Options, runs.EnsembleOptions):
     samples: int = cli.flag(
         1, "continuations of each text", at_least=1, at_most=1000
     )
-    temperature: float = cli.flag(
-        1.0,
-        "sampling temperature, lower is less random",
-        at_least=0.01,
-        at_most=100.0,
-    )
-    top_k: int = cli.flag(
-        0,
-        "sample from the k most probable tokens (0: off)",
-        at_least=0,
-        at_most=1_000_000,
-    )
-    top_p: float = cli.flag(
-        1.0,
-        "sample from the most probable tokens that together have this"
-        " probability (1: off)",
-        at_least=0.0,
-        at_most=1.0,
-    )
+    temperature: float = TEMPERATURE
+    top_k: int = TOP_K
+    top_p: float = TOP_P
     beam: int = cli.flag(
         0,
         "search instead of sampling: beam size (1: greedy, 0: sample)",

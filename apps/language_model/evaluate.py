@@ -9,7 +9,7 @@
 a cache of the last 500 words, their weights the likeliest on valid.
 """
 
-from apps.common import cli
+from apps.common import cli, scoring
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -126,15 +126,17 @@ def main(options: Options) -> None:
     run = opened[0]
     predictor = Predictor.of_runs(opened)
     config = predictor.config
-    dataset, path = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    dataset, path = scoring.data_to_score(
+        options, vars(config), pipeline.SOURCES
+    )
     data = datasets(
         predictor,
         dataset,
         path,
         encoding=(options if options.dataset else config).encoding,
-        whole=runs.is_other_file(options, vars(config)),
+        whole=scoring.is_other_file(options, vars(config)),
     )
-    split = runs.split_to_score(run, data, options)
+    split = scoring.split_to_score(run, data, options)
     if options.interpolate and not (len(data.train) and len(data.valid)):
         raise cli.UserError("--interpolate needs train and valid of the data")
     rows, _ = ensemble.score(

@@ -5,7 +5,7 @@ import typing
 import keras
 import numpy as np
 
-from apps.common import report, runs, samples, tables
+from apps.common import outcome, report, runs, samples, tables
 from apps.common.optimizer import averaged
 from apps.common.search import Search
 from apps.common.tensorboard import write_projector
@@ -147,7 +147,7 @@ def write_report(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Write `report.html`, and the tokens' projector."""
     vectors = predictor.network.embedding.get_weights()[0]
@@ -184,7 +184,7 @@ def summary(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Print scores beside baselines, three samples, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} tokens)")

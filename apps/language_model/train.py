@@ -5,7 +5,7 @@ make train-language-model ARGS="--dataset files --data-path FOLDER"
 python -m apps.language_model.train --tokens characters --cell peephole_lstm
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -106,7 +106,7 @@ def train(config: Config) -> dict:
         # 6. Test, with the best weights.
         best = Predictor.of_run(run)
         metrics, losses = evaluate.score(best, data.test)
-        result = runs.Result(
+        result = outcome.Result(
             best.model,
             metrics,
             evaluate.baseline_scores(data, config.dataset),
@@ -117,7 +117,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, best, data, result)
         return record
 

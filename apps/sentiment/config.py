@@ -10,6 +10,7 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     text_input,
     transfer,
 )
@@ -182,12 +183,12 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(runs.ScoringOptions):
+class EvaluateOptions(scoring.ScoringOptions):
     """Score a finished run."""
 
     app = "sentiment"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
     text_column: str = TEXT_COLUMN
     label_column: str = LABEL_COLUMN
 

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from apps.common import classification_metrics, report, runs, samples, tables
+from apps.common import (
+    classification_metrics,
+    outcome,
+    report,
+    runs,
+    samples,
+    tables,
+)
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import sentiment as pipeline
@@ -44,7 +51,7 @@ def write_report(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Write `report.html` with its pictures, and the words' projector.
 
@@ -85,7 +92,7 @@ def summary(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Print scores beside baselines, three predictions, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} texts)")

@@ -5,7 +5,7 @@ make train-sentiment ARGS="--dataset files --data-path my-reviews"
 python -m apps.sentiment.train --cell peephole_lstm --name peephole
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -124,7 +124,7 @@ def train(config: Config) -> dict:
         scores, probabilities = evaluate.score(
             evaluate.compiled(best.classifier), data.test
         )
-        result = runs.Result(
+        result = outcome.Result(
             best.classifier,
             scores,
             evaluate.baselines(data),
@@ -134,7 +134,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, best, data, result)
         return record
 

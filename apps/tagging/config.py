@@ -11,6 +11,7 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     text_input,
     transfer,
 )
@@ -298,12 +299,12 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(runs.ScoringOptions):
+class EvaluateOptions(scoring.ScoringOptions):
     """Score a finished run."""
 
     app = "tagging"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
     columns: str = COLUMNS
     scheme: str = SCHEME
 

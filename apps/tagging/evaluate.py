@@ -7,7 +7,7 @@
 `scores.py` defines the scores, `baselines.py` says what stands beside them.
 """
 
-from apps.common import cli
+from apps.common import cli, scoring
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -185,15 +185,15 @@ def main(options: Options) -> None:
     run = opened[0]
     config = run.config(Config)
     predictor = Predictor.of_runs(opened)
-    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    dataset = scoring.data_to_score(options, vars(config), pipeline.SOURCES)
     data = datasets(
         predictor,
         config,
         *dataset,
         reading=options if options.dataset else config,
-        whole=runs.is_other_file(options, vars(config)),
+        whole=scoring.is_other_file(options, vars(config)),
     )
-    split = runs.split_to_score(run, data, options)
+    split = scoring.split_to_score(run, data, options)
     rows, predictions = ensemble.score(
         opened,
         Predictor.of_run,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from apps.common import report, runs, samples, tables
+from apps.common import outcome, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import tagging as pipeline
@@ -162,7 +162,7 @@ def drawing(
 
 
 def write_report(
-    run: runs.Run, data: pipeline.Datasets, result: runs.Result
+    run: runs.Run, data: pipeline.Datasets, result: outcome.Result
 ) -> None:
     """Write `report.html`, and the words' projector."""
     vectors = result.model.get_layer("words").get_weights()[0]
@@ -225,7 +225,7 @@ def wrong(target: Prediction, prediction: Prediction) -> bool:
 
 
 def summary(
-    run: runs.Run, data: pipeline.Datasets, result: runs.Result
+    run: runs.Run, data: pipeline.Datasets, result: outcome.Result
 ) -> None:
     """Print scores beside baselines, three predictions, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} sentences)")

@@ -5,7 +5,7 @@ make train-tagging ARGS="--dataset files --data-path my-slots"
 python -m apps.tagging.train --output softmax --name softmax
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -130,7 +130,7 @@ def train(config: Config) -> dict:
         # 6. Test, with the best weights.
         best = Predictor.of_run(run)
         scores, predictions = evaluate.score(best.decoder, data.test)
-        result = runs.Result(
+        result = outcome.Result(
             best.decoder.model,
             scores,
             evaluate.of_baselines(data),
@@ -140,7 +140,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, data, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, data, result)
         return record
 

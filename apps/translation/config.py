@@ -10,6 +10,7 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     search,
     text_input,
     transfer,
@@ -243,17 +244,17 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(search.BeamSearch, runs.ScoringOptions):
+class EvaluateOptions(search.BeamSearch, scoring.ScoringOptions):
     """Score a finished run."""
 
     app = "translation"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
 
     def without_effect(self) -> Iterator[tuple[str, str]]:
         """Yield fields that do nothing, and why."""
         yield from search.BeamSearch.without_effect(self)
-        yield from runs.ScoringOptions.without_effect(self)
+        yield from scoring.ScoringOptions.without_effect(self)
 
 
 @dataclasses.dataclass(frozen=True)

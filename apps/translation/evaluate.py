@@ -10,7 +10,7 @@ Baselines: `copy_source`, the source itself, and `most_frequent`, the most
 frequent sentence of training.
 """
 
-from apps.common import cli
+from apps.common import cli, scoring
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -144,15 +144,18 @@ def main(options: Options) -> None:
     run = opened[0]
     predictor = Predictor.of_runs(opened)
     config = predictor.config
-    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    dataset = scoring.data_to_score(options, vars(config), pipeline.SOURCES)
     data = datasets(
         run,
         predictor,
         *dataset,
         encoding=(options if options.dataset else config).encoding,
-        whole=runs.is_other_file(options, vars(config)),
+        whole=scoring.is_other_file(options, vars(config)),
     )
-    split, language = runs.split_to_score(run, data, options), data.languages[1]
+    split, language = (
+        scoring.split_to_score(run, data, options),
+        data.languages[1],
+    )
     search = options.search(config)
     rows, _ = ensemble.score(
         opened,

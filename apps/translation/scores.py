@@ -50,16 +50,17 @@ def scores(
     Returns:
         Dict of `bleu`, `chrf`, `exact_match` and `edit_rate`.
     """
-    closest = list(map(nearest, outputs, references))
     same = [
-        output.split() == reference.split()
-        for output, reference in zip(outputs, closest, strict=True)
+        output.split() in map(str.split, own)
+        for output, own in zip(outputs, references, strict=True)
     ]
+    _, aligned = zip(*map(_nearest, outputs, references), strict=True)
+    words = sum(a.hits + a.substitutions + a.deletions for a in aligned)
     return {
         "bleu": bleu(outputs, references, language),
         "chrf": CHRF().corpus_score(outputs, _streams(references)).score,
         "exact_match": sum(same) / len(same),
-        "edit_rate": jiwer.wer(closest, list(outputs)),
+        "edit_rate": sum(map(_edits, aligned)) / words,
     }
 
 
@@ -72,12 +73,17 @@ def bleu(
 
 def nearest(output: str, references: Sequence[str]) -> str:
     """Return the reference that the fewest edits make of an output."""
+    return _nearest(output, references)[0]
 
-    def edits(reference):
-        aligned = jiwer.process_words(reference, output)
-        return aligned.insertions + aligned.deletions + aligned.substitutions
 
-    return min(references, key=edits)
+def _nearest(output, references):
+    """Return a reference and the words of both, one beside the other."""
+    pairs = ((own, jiwer.process_words(own, output)) for own in references)
+    return min(pairs, key=lambda pair: _edits(pair[1]))
+
+
+def _edits(aligned):
+    return aligned.insertions + aligned.deletions + aligned.substitutions
 
 
 def errors(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from apps.common import report, runs, samples, tables
+from apps.common import outcome, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import translation as pipeline
@@ -54,7 +54,7 @@ def write_report(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Write `report.html`, and the tokens' projector."""
     vectors = predictor.decoder.embedding.get_weights()[0]
@@ -93,7 +93,7 @@ def write_report(
 
 
 def summary(
-    run: runs.Run, data: pipeline.Datasets, result: runs.Result
+    run: runs.Run, data: pipeline.Datasets, result: outcome.Result
 ) -> None:
     """Print scores beside baselines, three translations, and what is next."""
     echo(f"\nscores on the test set ({len(data.test):,} pairs)")

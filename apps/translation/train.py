@@ -6,7 +6,7 @@ make train-translation \
 python -m apps.translation.train --cell peephole_lstm --name peephole
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.search import BeamSearch
 from apps.common.terminal import echo
 
@@ -118,7 +118,7 @@ def train(config: Config) -> dict:
             language,
             BeamSearch().search(config),
         )
-        result = runs.Result(
+        result = outcome.Result(
             best.model,
             metrics,
             evaluate.baselines(data),
@@ -129,7 +129,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, data, result)
         return record
 

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 from scipy import ndimage
 
-from apps.common import checkpoint, runs
+from apps.common import checkpoint
 from apps.common.optimizer import averaged
+from apps.common.progress import Progress
 from data_pipelines import video_labeling as pipeline
 
 from . import evaluate, model, scores
@@ -107,7 +108,7 @@ class Best(keras.callbacks.Callback):
         self.labeler = labeler
         self.monitor = f"val_{monitor}"
         self.patience = patience
-        self.progress, self.weights = runs.Progress(), None
+        self.progress, self.weights = Progress(), None
 
     def on_epoch_end(self, epoch, logs=None):
         score, loss = logs[self.monitor], logs["val_loss"]

@@ -10,6 +10,7 @@ from apps.common import (
     faults,
     formats,
     runs,
+    scoring,
     transfer,
 )
 
@@ -271,12 +272,12 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateOptions(runs.ScoringOptions):
+class EvaluateOptions(scoring.ScoringOptions):
     """Score a finished run."""
 
     app = "video_labeling"
 
-    dataset: str = runs.scored_dataset(SOURCES)
+    dataset: str = scoring.scored_dataset(SOURCES)
     background: str = cli.flag(
         "",
         "labels, separated by commas, whose segments are not scored; empty: as"

@@ -8,7 +8,7 @@
 those were computed when the run was trained, and are in its `metrics.json`.
 """
 
-from apps.common import cli
+from apps.common import cli, outcome, scoring
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -19,13 +19,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, which takes seconds
 import keras
 import numpy as np
 
-from apps.common import (
-    classification_metrics,
-    ensemble,
-    report,
-    runs,
-    tables,
-)
+from apps.common import classification_metrics, ensemble, report, runs, tables
 from apps.common.optimizer import averaged
 from data_pipelines import video_labeling as pipeline
 
@@ -145,17 +139,14 @@ def main(options: Options) -> None:
     """Print the scores of a run on one split of its data, or of others."""
     opened = runs.open_runs("video_labeling", options.run, options.runs_path)
     labeler = Ensemble(opened)
-    run, several = opened[0], len(opened) > 1
+    run = opened[0]
     named = options.background or run.config(Config).background
     background = scores.background(named, labeler.labels)
     # Each member reads the frames in its own way.
-    rows, every, targets = {}, [], []
+    every, targets = {}, []
     for own, member in zip(opened, labeler.members, strict=True):
         dataset, split = _split(options, own, member)
-        metrics, probabilities = score(member.inference, split, background)
-        name = str(own.path) if several else own.name
-        rows[f"{name} ({options.split})"] = metrics
-        every.append(probabilities)
+        every[own.path] = label(member.inference, split)
         targets.append([video.labels for video in split.videos])
         if list(map(len, targets[-1])) != list(map(len, targets[0])):
             raise ensemble.misfit(
@@ -163,13 +154,22 @@ def main(options: Options) -> None:
                 run,
                 "it was trained on other videos; name some by --dataset",
             )
-    if several:
-        probabilities = list(map(together, zip(*every, strict=True)))
+
+    def joined(members):
+        probabilities = list(map(together, zip(*members, strict=True)))
         metrics = scores.score(probabilities, targets[0], background)
-        rows[f"{ensemble.NAME} ({options.split})"] = metrics
-        ensemble.keep_scores(opened, rows, options.split, dataset)
+        return metrics, probabilities
+
+    rows, probabilities = ensemble.score(
+        opened,
+        lambda run: [every[run.path]],
+        [*every.values()],
+        joined,
+        options.split,
+        dataset,
+    )
     if options.split == "test" and not options.dataset and run.finished:
-        rows |= runs.read_metrics(run.path)["baselines"]
+        rows |= outcome.read_metrics(run.path)["baselines"]
     echo(tables.text(rows, scores.METRICS))
     if len(labeler.labels) > report.MOST_NAMED:
         return
@@ -180,10 +180,10 @@ def main(options: Options) -> None:
 def _split(options, run, labeler):
     """Return the data set to score a run on, and the split as it reads it."""
     config = run.config(Config)
-    dataset = runs.data_to_score(options, vars(config), pipeline.SOURCES)
+    dataset = scoring.data_to_score(options, vars(config), pipeline.SOURCES)
     encoding = (options if options.dataset else config).encoding
     data = datasets(labeler, config, *dataset, encoding)
-    split = runs.split_to_score(run, data, options)
+    split = scoring.split_to_score(run, data, options)
     if data.shape != labeler.shape:
         raise cli.UserError(
             f"{data.name}: frames are {_kind(data.shape)}; the run was trained"

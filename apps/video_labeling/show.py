@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from apps.common import report, runs, samples, tables
+from apps.common import outcome, report, runs, samples, tables
 from apps.common.samples import spread
 from apps.common.terminal import echo
 from data_pipelines import video_labeling as pipeline
@@ -110,7 +110,7 @@ def arguments(
 
 
 def write_report(
-    run: runs.Run, data: pipeline.Datasets, result: runs.Result, monitor: str
+    run: runs.Run, data: pipeline.Datasets, result: outcome.Result, monitor: str
 ) -> None:
     """Write `report.html`."""
     videos, probabilities = data.test.videos, result.predictions
@@ -160,7 +160,7 @@ def summary(
     run: runs.Run,
     labeler: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
     monitor: str,
 ) -> None:
     """Print scores beside baselines, some videos, and what is next."""

@@ -5,7 +5,7 @@ make train-video-labeling ARGS="--dataset files --data-path my-videos"
 python -m apps.video_labeling.train --mode live --cell peephole_lstm --name live
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -118,7 +118,7 @@ def train(config: Config) -> dict:
         )
         keras.utils.set_random_seed(config.seed)
         of_baselines, width = baselines(config, data, background, epochs)
-        result = runs.Result(
+        result = outcome.Result(
             best.model,
             metrics,
             of_baselines,
@@ -129,7 +129,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, data, result, monitor)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, best, data, result, monitor)
         return record
 

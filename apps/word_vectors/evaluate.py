@@ -7,7 +7,7 @@
 `scores.py` defines the scores, `baselines.py` says what stands beside them.
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import EvaluateOptions as Options
@@ -105,7 +105,7 @@ def main(options: Options) -> None:
     predictor = Predictor.of_run(run)
     record = {}
     if run.finished:
-        record = runs.read_metrics(run.path)["metrics"]
+        record = outcome.read_metrics(run.path)["metrics"]
     tests = {
         name: path
         for name, path in vars(options).items()

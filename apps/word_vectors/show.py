@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from apps.common import digests, report, runs, samples, tables
+from apps.common import digests, outcome, report, runs, samples, tables
 from apps.common.tensorboard import write_projector
 from apps.common.terminal import echo
 from data_pipelines import word_vectors as pipeline
@@ -97,7 +97,7 @@ def write_report(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Write `report.html`, and the words' projector."""
     words = shown_words(data.vocabulary, data)
@@ -129,7 +129,7 @@ def summary(
     run: runs.Run,
     predictor: Predictor,
     data: pipeline.Datasets,
-    result: runs.Result,
+    result: outcome.Result,
 ) -> None:
     """Print scores beside baselines, neighbours, and what is next."""
     echo(

@@ -5,7 +5,7 @@ make train-word-vectors ARGS="--dataset files --data-path FOLDER"
 python -m apps.word_vectors.train --model cbow --pairs wordsim353.tsv
 """
 
-from apps.common import cli
+from apps.common import cli, outcome
 from apps.common.terminal import echo
 
 from .config import PRESETS, Config
@@ -88,7 +88,7 @@ def train(config: Config) -> dict:
             evaluate.speed(progress.rows),
         )
         others = evaluate.baseline_scores(data, config)
-        result = runs.Result(
+        result = outcome.Result(
             best.model,
             own.metrics,
             {name: other.metrics for name, other in others.items()},
@@ -99,7 +99,7 @@ def train(config: Config) -> dict:
         )
         show.write_report(run, best, data, result)
         export.write(run, best)
-        record = runs.finish(run, result)
+        record = outcome.finish(run, result)
         show.summary(run, best, data, result)
         return record
 

@@ -44,16 +44,16 @@ FIELDS = [
 ]
 
 
-def sampled_fields():
-    """Yield all flags; those that other commands have alike are slow."""
+def different_fields():
+    """Yield all flags, those that several commands have alike once."""
     known = set()
     for options, field in FIELDS:
         about = {k: v for k, v in field.metadata.items() if k != "help"}
         traits = field.name, field.type, field.default, repr(about)
-        marks = pytest.mark.slow if traits in known else ()
-        known.add(traits)
-        identity = f"{options.__module__}:{field.name}"
-        yield pytest.param(options, field, id=identity, marks=marks)
+        if traits not in known:
+            known.add(traits)
+            identity = f"{options.__module__}:{field.name}"
+            yield pytest.param(options, field, id=identity)
 
 
 def parsed(options, *words, presets=None):
@@ -218,7 +218,7 @@ def test_every_number_has_bounds():
             assert about["at_least"] <= field.default <= most, name
 
 
-@pytest.mark.parametrize(("options", "field"), list(sampled_fields()))
+@pytest.mark.parametrize(("options", "field"), list(different_fields()))
 def test_absurd_values_are_refused_in_one_line(options, field):
     low, large = field.metadata["at_least"], "1" + 24 * "0"
     absurd = ["x" * 5000, "a\nb", "\0"]

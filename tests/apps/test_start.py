@@ -1,16 +1,13 @@
 """What a command imports before it begins."""
 
-import subprocess
-import sys
-
-from tests.apps.tools import ROOT
+from tests.apps.tools import ROOT, in_a_new_process
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from apps.common.serving import server
+from apps.common.serving import server, site
 for path in Path("apps").glob("*/serve.py"):
-    assert server.service_of(path.parent.name)
+    assert site.service_of(path.parent.name)
 assert not {"keras", "matplotlib", "tensorflow"} & set(sys.modules)
 import apps.captioning.predict
 import apps.forecasting.predict
@@ -31,11 +28,4 @@ def test_predict_imports_nothing_that_draws_or_scores():
 
     The server of the web pages does not even import TensorFlow.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    in_a_new_process(SCRIPT, ROOT)

@@ -16,23 +16,17 @@ import asyncio
 import contextlib
 import dataclasses
 import errno
-import functools
 import importlib
 import itertools
 import json
-import os
 import socket
 import sys
 import threading
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import uvicorn
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -45,40 +39,20 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from apps.common import cli, report, runs
+from apps.common import cli, outcome, report, runs
 from apps.common.terminal import echo
 from data_pipelines.files.errors import DataError
 
 from . import openapi
-from .bodies import Bodies
-from .service import Service, read, upload
-from .worker import BusyError, Worker
+from .guard import LOOPBACK, Guard
+from .service import Service, upload
+from .site import Site
+from .worker import BusyError
 
-APPS = Path(__file__).parents[2]
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-# Models in memory, requests that wait for one, live videos at a time.
-MOST_MODELS = 4
-MOST_WAITING = 256
+# Live videos at a time, bytes of a frame, seconds without one.
 MOST_LIVE = 8
-# Bytes of a live frame; seconds without one, of one answer, of a whole stream.
 MOST_FRAME = 2**21
 LIVE_SECONDS = 60
-ANSWER_SECONDS = 60
-STREAM_SECONDS = 600
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self';"
-        " connect-src 'self'; img-src 'self' data: blob:; media-src blob:;"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Cache-Control": "no-cache",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,125 +67,6 @@ class Options:
     batch: int = cli.flag(
         32, "most requests computed at once", at_least=1, at_most=1024
     )
-
-
-class Site:
-    """The runs of a folder, and the workers of those that are in use.
-
-    Args:
-        runs_path: The folder.
-        batch: Most requests that are computed at once.
-    """
-
-    def __init__(self, runs_path: str | Path, batch: int = 32):
-        self.runs_path = Path(runs_path)
-        self.batch = batch
-        self.bodies = Bodies()
-        self.live = 0
-        self.workers: OrderedDict[tuple, Worker] = OrderedDict()
-        # What is done beside the models, such as to decode pictures.
-        self.threads = CapacityLimiter(os.cpu_count() or 1)
-
-    def finished(self) -> Iterator[tuple[runs.Run, type[Service]]]:
-        """Yield the finished runs, and how each is served."""
-        for path in sorted(self.runs_path.glob("*/*/metrics.json")):
-            service = service_of(path.parts[-3])
-            with contextlib.suppress(cli.UserError, DataError):
-                record = runs.read_record(path.parent)
-                if service and record["app"] == path.parts[-3]:
-                    yield runs.Run(record["app"], path.parent, record), service
-
-    def find(self, request: Request | WebSocket):
-        """Return the run that an address names, and how it is served.
-
-        Raises:
-            HTTPException: There is none.
-        """
-        app, name = (request.path_params[part] for part in ("app", "run"))
-        service, folder = service_of(app), self.runs_path / app
-        if service and folder.is_dir() and name in os.listdir(folder):
-            path = folder / name
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                finished = (path / "metrics.json").stat().st_mtime_ns
-                return _opened(app, path, finished), service
-        raise HTTPException(404, f"no finished run {f'{app}/{name}'[:200]!r}")
-
-    def worker(self, run: runs.Run, service: type[Service]) -> Worker:
-        """Return the worker of a run, which loads its model if need be."""
-        # A run that is trained anew is another one.
-        key = run.path, run.file("model.keras").stat().st_mtime_ns
-        worker = self.workers.pop(key, None)
-        if worker is None or worker.failed:
-            worker = Worker(
-                lambda: load(run, service),
-                self.batch,
-                MOST_WAITING,
-            )
-        self.workers[key] = worker
-        while len(self.workers) > MOST_MODELS:
-            self.workers.popitem(last=False)[1].close()
-        return worker
-
-    async def in_thread(self, function, *arguments):
-        """Return what a function returns, called by one of a few threads."""
-        return await to_thread.run_sync(
-            function, *arguments, limiter=self.threads
-        )
-
-    @contextlib.asynccontextmanager
-    async def request(self, request: Request, kind: type):
-        """Yield what a request asks for, checked."""
-        body = upload(kind)
-        if body is None:
-            async with self.bodies.json(request) as values:
-                yield read(kind, values)
-            return
-        most = int(body.metadata["at_most"])
-        receive = self.bodies.file if body.type is Path else self.bodies.content
-        values = dict(request.query_params)
-        read(kind, values)
-        async with receive(request, most) as content:
-            yield read(kind, values, content)
-
-    async def answers(self, worker: Worker, asked) -> AsyncIterator[dict]:
-        """Yield the answers to a request, the last one the whole."""
-        # No timeout may span a `yield`: who goes on may be another task.
-        async with asyncio.timeout(ANSWER_SECONDS):
-            service = await worker.service()
-            prepared = await self.in_thread(service.prepare, asked)
-            if not service.streams:
-                answer = await worker.answer(prepared)
-        if not service.streams:
-            yield answer
-            return
-        deadline = asyncio.get_running_loop().time() + STREAM_SECONDS
-        async with contextlib.aclosing(worker.stream(prepared)) as events:
-            while True:
-                async with asyncio.timeout_at(deadline):
-                    event = await anext(events, None)
-                if event is None:
-                    return
-                yield event
-
-
-@functools.lru_cache(1024)
-def _opened(app, path, finished):
-    """Return a run as it was when it was finished."""
-    return runs.Run(app, path, runs.read_record(path))
-
-
-def load(run: runs.Run, service: type[Service]) -> Service:
-    """Load the model of a run, and compile it."""
-    loaded = service.of_run(runs.open_run(run.app, str(run.path)))
-    loaded.warm(run)
-    return loaded
-
-
-def service_of(app: str) -> type[Service] | None:
-    """Return how the runs of an app are served, if it says so."""
-    if not app.isidentifier() or not (APPS / app / "serve.py").exists():
-        return None
-    return importlib.import_module(f"apps.{app}.serve").Service
 
 
 def refusal(error: Exception) -> tuple[int, str]:
@@ -256,7 +111,7 @@ async def index(request: Request) -> Response:
 def _listed(site):
     for run, service in site.finished():
         with contextlib.suppress(cli.UserError, FileNotFoundError):
-            yield service, (run, runs.read_metrics(run.path))
+            yield service, (run, outcome.read_metrics(run.path))
 
 
 async def show(request: Request) -> Response:
@@ -264,7 +119,7 @@ async def show(request: Request) -> Response:
     site = request.app.state.site
     run, service = site.find(request)
     site.worker(run, service)
-    metrics = await site.in_thread(runs.read_metrics, run.path)
+    metrics = await site.in_thread(outcome.read_metrics, run.path)
     return page(
         "run.html.jinja",
         run=run,
@@ -418,47 +273,6 @@ async def health(request: Request) -> Response:
 async def describe(request: Request) -> Response:
     """Describe the JSON."""
     return JSONResponse(openapi.document(request.app.state.site.finished()))
-
-
-class Guard:
-    """Refuses what other sites send by a browser, and adds `HEADERS`.
-
-    Args:
-        app: What it guards.
-        hosts: Names by which the server may be called; `None`: any.
-    """
-
-    def __init__(self, app, hosts: tuple[str, ...] | None):
-        self.app = app
-        self.hosts = hosts
-
-    async def __call__(self, scope, receive, send):
-        """Pass on a request, or refuse it."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        why = self._suspicious(Headers(scope=scope))
-        if why and scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).close(4403)
-            return
-
-        async def guarded(message):
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        app = JSONResponse({"error": why}, 403) if why else self.app
-        await app(scope, receive, guarded)
-
-    def _suspicious(self, headers):
-        host = headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname
-        if self.hosts is not None and name not in self.hosts:
-            return f"unknown host; start the server with --host {name}"
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return "another site asks"
-        return None
 
 
 def application(site: Site, hosts: tuple[str, ...] | None) -> Guard:

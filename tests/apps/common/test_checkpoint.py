@@ -15,6 +15,7 @@ import tensorflow as tf
 from apps.common import checkpoint, runs
 from apps.common.cli import UserError
 from apps.common.optimizer import AdamW
+from apps.common.progress import Progress
 
 STEPS, EPOCHS = 4, 5
 
@@ -226,7 +227,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(make_run):
     model = make_model()
     run = make_run("run")
     callback = checkpoint.Checkpoint(
-        run, runs.Progress(), model, monitor="val_score", patience=1
+        run, Progress(), model, monitor="val_score", patience=1
     )
     callback.set_model(model)
     callback.on_epoch_begin(0)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apps.common import report, runs
+from apps.common import outcome, report, runs
+from apps.common.progress import Progress
 
 
 class Model:
@@ -32,10 +33,10 @@ def training(tmp_path):
     """A run and what its training came to."""
     config = {"cell": "gru", "dataset": "<b>", "seed": 7}
     record = {"config": config, "command": "python -m a <x>", "versions": {}}
-    progress = runs.Progress(
+    progress = Progress(
         epoch=2, best_epoch=1, seconds=65.0, ending="stopped", rows=ROWS
     )
-    result = runs.Result(
+    result = outcome.Result(
         Model(),
         {"accuracy": 0.875, "roc_auc": None},
         {"majority": {"accuracy": 0.5, "roc_auc": None}},

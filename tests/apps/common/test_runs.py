@@ -5,7 +5,6 @@ import dataclasses
 import errno
 import itertools
 import json
-import math
 import os
 import types
 import zipfile
@@ -14,7 +13,13 @@ from concurrent import futures
 import keras
 import pytest
 
-from apps.common import checkpoint, cli, digests, provenance, runs
+from apps.common import (
+    checkpoint,
+    cli,
+    digests,
+    provenance,
+    runs,
+)
 from apps.common.cli import UserError
 from data_pipelines.files.errors import DataError
 
@@ -98,62 +103,10 @@ def test_a_run_without_training_is_removed_whatever_the_error_was(config):
     assert run.path.exists()
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
-@pytest.mark.parametrize("lower", [False, True])
-def test_gains_too_small_for_their_scale_are_not_waited_for(scale, lower):
-    # From 1 to 0.5; then by 1e-7 an epoch, of which 5,000 are a thousandth.
-    losses = [1.0, 0.75, *(0.5 - 1e-7 * n for n in range(6))]
-    sign = 1 if lower else -1
-    progress = runs.Progress()
-    for epoch, loss in enumerate(losses, 1):
-        # A constant changes nothing: log densities may be negative.
-        value = scale * (loss - 0.9)
-        assert progress.add(epoch, sign * value, value, lower)
-    assert (progress.waited, progress.best_epoch) == (5, 8)
-    value -= scale * 6e-4  # all small gains count together
-    progress.add(9, sign * value, value, lower)
-    assert progress.waited == 0
-
-
-def test_either_score_or_loss_is_waited_for():
-    def waited(scores, losses):
-        progress = runs.Progress()
-        for epoch, (score, loss) in enumerate(zip(scores, losses, strict=True)):
-            progress.add(epoch + 1, score, loss)
-        return progress.waited
-
-    assert waited([0.5, 0.6, 0.6, 0.6], [4, 3, 2, 1]) == 0
-    assert waited([0.5, 0.6, 0.7, 0.8], [4, 5, 6, 7]) == 0
-    assert waited([0.5, 0.6, 0.6, 0.6], [4, 5, 6, 7]) == 2
-    assert waited([0.5, 0.6, 0.6, 0.6], [math.inf] * 4) == 2
-
-
 def test_a_public_set_of_several_makes_a_plain_name(config, tmp_path):
     config = dataclasses.replace(config, dataset="ted/pt_to_en")
     with start(config) as run:
         assert run.path == tmp_path / "sentiment" / "ted-pt_to_en-gru"
-
-
-@pytest.mark.parametrize(
-    ("dataset", "data_path", "expected"),
-    [
-        ("", "", ("demo", None)),
-        ("files", "mine", ("files", "mine")),
-        ("demo", "", ("demo", None)),
-    ],
-)
-def test_scored_are_the_data_of_the_run_or_others(dataset, data_path, expected):
-    options = types.SimpleNamespace(dataset=dataset, data_path=data_path)
-    config = {"dataset": "demo", "data_path": ""}
-    found = runs.data_to_score(options, config, ["demo", "files"])
-    assert found == expected
-
-
-def test_a_path_alone_does_not_say_what_stands_there():
-    options = types.SimpleNamespace(dataset="", data_path="mine")
-    message = "--data-path mine needs --dataset, one of demo, "
-    with pytest.raises(UserError, match=message):
-        runs.data_to_score(options, {"dataset": "demo"}, ["demo", "files"])
 
 
 def test_the_same_command_resumes_an_unfinished_run(config):
@@ -432,27 +385,6 @@ def test_a_run_goes_on_with_the_very_data_and_encoder(config):
         runs.keep_data(run, data("train 9 texts sha256 ef"), ENCODER)
 
 
-def test_data_that_have_changed_since_training_are_named(config, capsys):
-    options = runs.ScoringOptions()
-    object.__setattr__(options, "dataset", "")
-    with start(config) as run:
-        one = data("train a", "valid b", "test c")
-        runs.keep_data(run, one)
-        capsys.readouterr()
-        assert runs.split_to_score(run, one, options) == (1,)
-        assert capsys.readouterr().err == ""
-        other = data("train b", "valid b", "test b")
-        runs.split_to_score(run, other, options)
-        assert capsys.readouterr().err == (
-            f"note: train and test have changed since {run.path} was trained\n"
-        )
-        with pytest.raises(UserError, match="--split test: the data have none"):
-            runs.split_to_score(run, data(test=()), options)
-        object.__setattr__(options, "dataset", "files")
-        runs.split_to_score(run, other, options)
-        assert capsys.readouterr().err == ""
-
-
 def model():
     inputs = keras.Input((3,))
     outputs = keras.layers.Dense(2, activation="softmax")(inputs)
@@ -582,31 +514,6 @@ def test_a_name_goes_before_a_folder_of_that_name(
     assert found.path == run.path
 
 
-def test_finish_writes_every_promised_key(config, tmp_path):
-    with start(config) as run:
-        progress = runs.Progress(epoch=3, best_epoch=2, seconds=1.23)
-        runs.finish(
-            run,
-            runs.Result(
-                model(),
-                {"accuracy": 0.5},
-                {"majority": {"accuracy": 0.4}},
-                progress,
-                {"train": 3, "valid": 2, "test": 1},
-                signatures={"bleu": "x"},
-            ),
-        )
-    record = json.loads(run.file("metrics.json").read_text())
-    assert record["metrics"] == {"accuracy": 0.5}
-    assert record["baselines"] == {"majority": {"accuracy": 0.4}}
-    assert record["signatures"] == {"bleu": "x"}
-    assert record["parameters"] == 3 * 2 + 2
-    assert record["examples"] == {"train": 3, "valid": 2, "test": 1}
-    expected = "app run dataset command epochs train_seconds seed versions"
-    assert {*expected.split(), "device", "commit"} <= set(record)
-    assert (record["epochs"], record["train_seconds"]) == (3, 1.2)
-
-
 def test_a_flag_younger_than_the_run_has_its_default(config):
     with start(dataclasses.replace(config, name="x")) as run:
         begin(run)
@@ -669,29 +576,6 @@ def test_a_record_that_is_none_is_one_line(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(UserError, match=r"no readable config\.json in"):
         runs.read_record(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"metrics": {}},
-        {"metrics": {"accuracy": "0.5"}},
-        {"baselines": {"majority": 0.5}},
-        {"baselines": {"majority": {"accuracy": []}}},
-        {"train_seconds": "1"},
-        {"run": None},
-    ],
-)
-def test_metrics_that_are_none_are_one_line(tmp_path, change):
-    record = {"app": "", "run": "", "dataset": "", "metrics": {"accuracy": 1}}
-    record |= {"baselines": {"majority": {"accuracy": None}}, "examples": {}}
-    record |= {"parameters": 1, "train_seconds": 1.5}
-    path = tmp_path / "metrics.json"
-    path.write_text(json.dumps(record))
-    assert runs.read_metrics(tmp_path) == record
-    path.write_text(json.dumps(record | change))
-    with pytest.raises(UserError, match=r"metrics\.json is damaged; delete"):
-        runs.read_metrics(tmp_path)
 
 
 def test_a_run_of_before_a_flag_was_renamed_opens(

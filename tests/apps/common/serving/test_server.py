@@ -4,19 +4,14 @@ import json
 import os
 import re
 import socket
-import threading
-import time
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from apps.common import cli
-from apps.common.serving import bodies, server, worker
+from apps.common.serving import bodies, server, site
 from tests.apps.common.serving import toy
-
-RUN = "/echo/a%20run"
-API = f"/api{RUN}"
-LIVE = f"ws://localhost/live{RUN}"
+from tests.apps.common.serving.toy import API, LIVE, RUN
 
 
 class OfPictures(toy.Service):
@@ -29,23 +24,6 @@ class OfPictures(toy.Service):
 class OfVideos(toy.Service):
     Request = toy.Video
     streams = True
-
-
-@pytest.fixture
-def folder(tmp_path):
-    toy.write_run(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def echo():
-    return toy.Service()
-
-
-@pytest.fixture
-def client(folder, echo, monkeypatch):
-    with toy.client(folder, monkeypatch, echo) as client:
-        yield client
 
 
 def test_runs_are_listed_as_they_finish(client, folder):
@@ -75,15 +53,6 @@ def test_the_page_of_a_run_has_the_form_of_its_request(client):
     assert f"curl http://localhost{API}" in page.text
     # Nothing on it that its own policy would stop.
     assert not re.search(r"style=|<style|<script>|\son\w+=", page.text)
-
-
-def test_every_answer_has_the_policy(client):
-    for path in ("/", RUN, "/static/demo.js", "/nothing/there", "/healthz"):
-        headers = client.get(path).headers
-        policy = headers["content-security-policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
-        assert headers["x-content-type-options"] == "nosniff"
 
 
 def test_json_is_answered(client):
@@ -188,116 +157,12 @@ def test_a_video_is_a_temporary_file_and_answered_in_steps(
     assert os.listdir(tmp_path / "echo") == ["a run"]
 
 
-def test_a_full_queue_is_503_and_the_page_answers_meanwhile(
-    client, echo, monkeypatch
-):
-    monkeypatch.setattr(server, "MOST_WAITING", 1)
-    assert client.post(API, json={"text": "a"}).status_code == 200
-    echo.go_on.clear()
-    answers = []
-    asking = [
-        threading.Thread(
-            target=lambda: answers.append(client.post(API, json={"text": "a"}))
-        )
-        for _ in range(6)
-    ]
-    for thread in asking:
-        thread.start()
-    deadline = time.monotonic() + 5
-    while len(answers) < 4 and time.monotonic() < deadline:
-        assert client.get("/").status_code == 200
-    assert client.get("/healthz").json() == {
-        "status": "ok",
-        "models": 1,
-        "waiting": 1,
-    }
-    echo.go_on.set()
-    for thread in asking:
-        thread.join()
-    refused = [answer for answer in answers if answer.status_code == 503]
-    assert len(refused) == 4
-    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
-    assert {answer.status_code for answer in answers} == {200, 503}
-
-
-def test_what_takes_too_long_is_504(client, echo, monkeypatch):
-    echo.go_on.clear()
-    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.05)
-    answer = client.post(API, json={"text": "a"})
-    echo.go_on.set()
-    assert (answer.status_code, answer.json()) == (
-        504,
-        {"error": "it took too long"},
-    )
-
-
 def test_who_opens_a_page_is_told_when_the_model_is_warm(client, echo):
     warmed = []
     echo.warm = lambda run: warmed.append(run.name)
     assert client.get(f"/ready{RUN}").status_code == 204
     assert warmed == ["a run"]
     assert client.get("/ready/echo/none").status_code == 404
-
-
-def test_a_model_that_cannot_be_loaded_is_tried_again(
-    client, echo, monkeypatch
-):
-    def fails(cls, run):
-        raise cli.UserError("model.keras is damaged")
-
-    monkeypatch.setattr(toy.Service, "of_run", classmethod(fails))
-    for answer in (
-        client.get(f"/ready{RUN}"),
-        client.post(API, json={"text": "a"}),
-    ):
-        assert (answer.status_code, answer.json()) == (
-            422,
-            {"error": "model.keras is damaged"},
-        )
-    monkeypatch.setattr(
-        toy.Service, "of_run", classmethod(lambda cls, run: echo)
-    )
-    assert client.post(API, json={"text": "a"}).status_code == 200
-
-
-def test_the_least_recently_used_model_is_dropped(client, folder, monkeypatch):
-    monkeypatch.setattr(server, "MOST_MODELS", 2)
-    ended = []
-    monkeypatch.setattr(worker.Worker, "close", lambda self: ended.append(self))
-    for name in "bc":
-        toy.write_run(folder, name=name)
-    for path in (API, "/api/echo/b", API, "/api/echo/c", API):
-        assert client.post(path, json={"text": "a"}).status_code == 200
-    assert len(ended) == 1
-    assert client.get("/healthz").json()["models"] == 2
-
-
-@pytest.mark.parametrize(
-    ("headers", "line"),
-    [
-        ({"host": "evil.example"}, "start the server with --host evil.example"),
-        ({"origin": "http://evil.example"}, "another site asks"),
-        ({"origin": "null"}, "another site asks"),
-    ],
-)
-def test_other_sites_cannot_ask_by_a_browser(client, echo, headers, line):
-    answer = client.post(API, json={"text": "a"}, headers=headers)
-    assert answer.status_code == 403
-    assert line in answer.json()["error"]
-    with (
-        pytest.raises(WebSocketDisconnect) as refused,
-        client.websocket_connect(LIVE, headers=headers),
-    ):
-        pass
-    assert refused.value.code == 4403
-    assert echo.sizes == []
-
-
-def test_our_own_pages_can(client):
-    for host in ("localhost", "127.0.0.1:8000", "[::1]:8000"):
-        headers = {"host": host, "origin": f"http://{host}"}
-        answer = client.post(API, json={"text": "a"}, headers=headers)
-        assert answer.status_code == 200
 
 
 def test_each_live_video_has_a_state_of_its_own(client):
@@ -353,7 +218,7 @@ def test_the_description_names_every_run(client):
 def test_a_server_needs_a_run_and_a_free_port(folder, monkeypatch):
     with pytest.raises(cli.UserError, match="no finished run in nowhere"):
         server.main(server.Options("nowhere"))
-    monkeypatch.setattr(server, "service_of", lambda app: toy.Service)
+    monkeypatch.setattr(site, "service_of", lambda app: toy.Service)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(cli.UserError, match="another --port"):

@@ -9,8 +9,13 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from apps.common import cli
-from apps.common.serving import server, service
+from apps.common.serving import server, service, site
 from data_pipelines.files.errors import DataError
+
+# Addresses of the run that `write_run` writes.
+RUN = "/echo/a%20run"
+API = f"/api{RUN}"
+LIVE = f"ws://localhost/live{RUN}"
 
 
 class Answer(typing.TypedDict):
@@ -145,13 +150,13 @@ def client(folder, monkeypatch, echo, kind=Service, **more):
     """A client of a site whose app `echo` is served by `echo`."""
     monkeypatch.setattr(kind, "of_run", classmethod(lambda cls, run: echo))
     monkeypatch.setattr(
-        server, "service_of", lambda app: kind if app == "echo" else None
+        site, "service_of", lambda app: kind if app == "echo" else None
     )
     monkeypatch.setattr(
         server, "rendered", lambda service, asked, answer: f"<p>{answer}"
     )
-    site = server.Site(folder, **more)
-    application = server.application(site, server.LOOPBACK)
+    runs = site.Site(folder, **more)
+    application = server.application(runs, server.LOOPBACK)
     return TestClient(
         application,
         base_url="http://localhost",
