@@ -9,7 +9,7 @@ import pytest
 
 from apps.common import checkpoint, runs
 from tests.apps.reviews import flags, write_reviews
-from tests.apps.tools import run_module, train, weights_of
+from tests.apps.tools import run_module, train
 from tests.test_architecture import RECURRENT
 
 pytestmark = pytest.mark.slow
@@ -90,8 +90,4 @@ def test_what_is_killed_goes_on_without_the_run(tmp_path, monkeypatch):
         "bad",
         "good",
     ]
-    for one, two in zip(
-        *(weights_of(folder / name) for name in ("whole", "killed")),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one, two)
+    check_same_weights(folder / "whole", folder / "killed")

@@ -1,32 +1,12 @@
 """Attention over pictures, drawn."""
 
-import io
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from apps.captioning import attention
-
-CHANCE = np.random.default_rng(0)
-
-
-def opened(content):
-    return Image.open(io.BytesIO(content))
-
-
-def photo(height, width):
-    """Noise of several sizes; compresses as badly as photos of grass."""
-    layers = [
-        np.asarray(
-            Image.fromarray(
-                CHANCE.integers(0, 256, (n, n, 3)).astype("uint8")
-            ).resize((width, height), Image.Resampling.BICUBIC)
-        )
-        for n in (4, 16, 64)
-    ]
-    return np.mean(layers, axis=0).astype("uint8")
+from tests.apps.captioning.photos import CHANCE, opened, photo
 
 
 def test_equal_weights_leave_a_picture_as_it_is():

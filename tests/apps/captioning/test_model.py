@@ -1,8 +1,5 @@
 """The captioner: one token at a time, its first loss, and as a file."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -26,7 +23,7 @@ from tests.apps.captioning.tiny import (
     words,
 )
 from tests.apps.squares import SIDE, pixels, write_network
-from tests.apps.tools import ROOT
+from tests.apps.tools import ROOT, in_a_new_process
 
 CELLS = [
     ("gru", 1, {}),
@@ -219,7 +216,7 @@ for name in {list(expected)!r}:
 loaded = {{m.split(".")[0] for m in sys.modules}}
 assert not loaded & {{"apps", "data_pipelines"}}
 """
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    in_a_new_process(script, tmp_path)
     for name, logits in expected.items():
         found = np.load(tmp_path / f"{name}-found.npy")
         np.testing.assert_allclose(found, logits, atol=1e-5, err_msg=name)

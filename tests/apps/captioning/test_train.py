@@ -1,23 +1,21 @@
 """Whole trainings: refused, killed, on the demo, in every way."""
 
 import itertools
-import json
 import shutil
 
-import keras
 import numpy as np
 import pytest
 
-from apps.captioning import evaluate, train
+from apps.captioning import evaluate, predict, train
 from apps.captioning.config import PRESETS, Config
 from apps.common import cli
 from data_pipelines.captioning.demo import generator as demo
-from tests.apps import squares
+from tests.apps import squares, tools
 from tests.apps.squares import COLOURS, PLACES, flags, write_network
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_module,
+    train_demo,
 )
 
 
@@ -59,13 +57,6 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, monkeypatch, change):
     check_other_data_are_refused(monkeypatch, train.train, config, changed)
 
 
-def trained(arguments):
-    """Trains in this process; returns what `metrics.json` has."""
-    found = train.train(cli.parse(Config, PRESETS, arguments))
-    keras.utils.clear_session(free_memory=False)
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["small_cnn", "frozen"])
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
@@ -87,13 +78,7 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
     """A quarter of it; no baseline is ever right."""
     sizes = {"train": 2000, "valid": 40, "test": 60}
     monkeypatch.setattr(demo, "SIZES", sizes)
-    found = trained(
-        [
-            *("--runs-path", str(tmp_path), "--name", "x"),
-            *("--cache-path", str(tmp_path / "data")),
-            *("--epochs", "20"),
-        ]
-    )
+    found = train_demo("captioning", tmp_path, "--epochs", "20")
     for name in ("most_frequent", "nearest_picture"):
         assert found["baselines"][name]["right"] == 0
         assert found["metrics"]["cider"] > found["baselines"][name]["cider"]
@@ -115,10 +100,7 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
 def test_every_way_of_computing_learns(tmp_path, more):
     squares.write_pictures(tmp_path / "pictures")
     arguments = flags(tmp_path, "--name", "x", *more)
-    done = run_module("apps.captioning.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Model doesn't support" not in done.stderr
-    learned(squares.record(tmp_path))
+    learned(tools.train("captioning", *arguments))
 
 
 def learned(record):
@@ -152,7 +134,8 @@ def test_every_way_of_entering_learns(tmp_path, more):
     words = [places.get(word, word) for word in more.split()]
     # Without attention there is more to learn.
     longer = ("--epochs", "60", "--patience", "60")
-    learned(trained(flags(tmp_path, "--name", "x", *longer, *words)))
+    words = flags(tmp_path, "--name", "x", *longer, *words)
+    learned(tools.train("captioning", *words))
 
 
 def write_vectors(path):
@@ -170,7 +153,8 @@ def write_vectors(path):
 @pytest.mark.skipif(not shutil.which("java"), reason="METEOR needs Java")
 def test_meteor_is_one_more_column(tmp_path, capsys):
     squares.write_pictures(tmp_path / "pictures")
-    trained(flags(tmp_path, "--name", "x", "--epochs", "1"))
+    words = flags(tmp_path, "--name", "x", "--epochs", "1")
+    tools.train("captioning", *words)
     capsys.readouterr()
     evaluate.main(
         evaluate.Options(meteor=True, runs_path=str(tmp_path / "runs"))
@@ -182,7 +166,7 @@ def test_meteor_is_one_more_column(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tokens", ["characters", "subwords"])
-def test_chinese_captions_are_learned(tmp_path, tokens):
+def test_chinese_captions_are_learned(tmp_path, tokens, capsys):
     colours = {"red": "红", "green": "绿", "blue": "蓝", "yellow": "黄"}
     places = {"left": "左边", "right": "右边", "top": "上面"}
     folder = squares.write_pictures(tmp_path / "pictures")
@@ -195,19 +179,17 @@ def test_chinese_captions_are_learned(tmp_path, tokens):
             lines.append(f"{number}.png,{text},{split}")
     path = folder / "captions.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    done = run_module(
-        "apps.captioning.train",
-        *squares.flags(tmp_path, "--tokens", tokens, "--epochs", "60"),
+    record = tools.train(
+        "captioning",
+        *flags(tmp_path, "--tokens", tokens, "--epochs", "60"),
         *("--max-length", "20", "--minimum-count", "1", "--name", "x"),
         *("--patience", "60"),
     )
-    assert done.returncode == 0, done.stderr
-    run = tmp_path / "runs" / "captioning" / "x"
-    record = json.loads((run / "metrics.json").read_text())
     assert record["metrics"]["bleu_4"] > 60
-    answers = run_module(
-        "apps.captioning.predict",
-        *("--run", str(run), str(folder / "images" / "0.png")),
-    )
-    assert "方块" in answers.stdout
-    assert " " not in answers.stdout.split("\t")[1]
+    run = tmp_path / "runs" / "captioning" / "x"
+    words = ["--run", str(run), str(folder / "images" / "0.png")]
+    capsys.readouterr()
+    predict.main(cli.parse(predict.Options, None, words))
+    answer = capsys.readouterr().out
+    assert "方块" in answer
+    assert " " not in answer.split("\t")[1]

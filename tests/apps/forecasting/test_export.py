@@ -1,8 +1,6 @@
 """The SavedModel: tensorflow alone, series of any length, step by step."""
 
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from data_pipelines.forecasting.frequency import Frequency
 from tests.apps.common.portable import written
 from tests.apps.forecast_files import write_long
 from tests.apps.forecasting.test_model import build
-from tests.apps.tools import in_all_forms, needs_formats
+from tests.apps.tools import in_a_new_process, in_all_forms, needs_formats
 
 
 @pytest.mark.slow
@@ -41,14 +39,7 @@ assert np.isnan(empty["quantiles"].numpy()).all()
 ours = ("apps", "data_pipelines", "rnn_layers", "keras")
 assert not any(n.split(".")[0] in ours[:3] for n in sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    in_a_new_process(script, tmp_path)
     expected = predictor.forecaster.of_split(split)
     np.testing.assert_allclose(
         np.load(tmp_path / "quantiles.npy"), expected, rtol=1e-4

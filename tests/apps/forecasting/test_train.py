@@ -1,14 +1,13 @@
 """Trainings: on bad and odd data; whole ones, killed and in every way."""
 
-import json
-
 import pytest
 
 from apps.common import cli, runs
 from apps.forecasting import train
 from apps.forecasting.config import PRESETS, Config
+from tests.apps import tools
 from tests.apps.forecast_files import flags, write_long
-from tests.apps.tools import check_a_killed_run_ends_as_a_whole_one, run_module
+from tests.apps.tools import check_a_killed_run_ends_as_a_whole_one, train_demo
 
 # Models without layers take no other number of units than the default.
 DEFAULT = ("--units", "64")
@@ -82,10 +81,7 @@ def test_a_stride_is_that_of_a_test_file(folder):
 )
 def test_every_model_trains_to_the_end(folder, more):
     arguments = flags(folder, "--name", "x", *more)
-    done = run_module("apps.forecasting.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    path = folder / "runs" / "forecasting" / "x" / "metrics.json"
-    stored = json.loads(path.read_text())
+    stored = tools.train("forecasting", *arguments)
     scores, naive = stored["metrics"], stored["baselines"]["naive"]
     assert 0 < scores["mase"] < naive["mase"]
     assert scores["coverage_95"] is not None
@@ -104,14 +100,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(folder):
 
 @pytest.mark.slow
 def test_the_demo_comes_near_to_what_is_attainable(tmp_path):
-    done = run_module(
-        "apps.forecasting.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-        *("--name", "x", "--baseline-series", "0"),
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "forecasting" / "x" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = train_demo("forecasting", tmp_path, "--baseline-series", "0")
     best = record["baselines"].pop("attainable")
     found = record["metrics"]
     assert best["mase"] < found["mase"] < 1.2 * best["mase"]

@@ -5,7 +5,7 @@ import pytest
 from apps.language_model.predict import Predictor
 from data_pipelines import language_model
 from tests.apps.texts import flags, write_text
-from tests.apps.tools import train_once
+from tests.apps.tools import predictor_fixtures, train_once
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +16,7 @@ def trained(tmp_path_factory):
     return train_once(tmp_path_factory, "language_model", write, flags)
 
 
-@pytest.fixture(scope="session")
-def predictor(trained):
-    return Predictor.of_run(trained.run)
+predictor, loaded = predictor_fixtures(Predictor)
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +32,3 @@ def data(trained, predictor):
         seed=config.seed,
         tokenizer=predictor.tokenizer,
     )
-
-
-@pytest.fixture
-def loaded(predictor, monkeypatch):
-    """Saves the tests the seconds of loading and compiling the model again."""
-    monkeypatch.setattr(Predictor, "of_run", lambda run, eager=False: predictor)

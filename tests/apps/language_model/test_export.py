@@ -2,16 +2,19 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from apps.common.search import GREEDY
 from apps.language_model import export
-from tests.apps.tools import greedy, in_all_forms, needs_formats
+from tests.apps.tools import (
+    check_is_exported_again,
+    greedy,
+    in_a_new_process,
+    in_all_forms,
+    needs_formats,
+)
 
 TEXTS = ["the old clocks turn .", "zzz", ""]
 
@@ -33,14 +36,8 @@ print(json.dumps(out["logits"].numpy()[0].tolist()))
 for name in ("apps", "data_pipelines", "rnn_layers"):
     assert name not in sys.modules, name
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    scores, texts, logits = map(json.loads, done.stdout.splitlines()[-3:])
+    printed = in_a_new_process(script, tmp_path)
+    scores, texts, logits = map(json.loads, printed.splitlines()[-3:])
     expected = [-nll.sum() for _, nll in predictor.score(TEXTS)]
     np.testing.assert_allclose(scores, expected, rtol=1e-4)
     assert len(texts) == 3
@@ -51,12 +48,7 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
 
 @pytest.mark.slow
 def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained.run.path, copy)
-    shutil.rmtree(copy / "export")
-    export.main(export.Options(run=str(copy)))
-    printed = capsys.readouterr().out
-    assert f"wrote {copy / 'export'}; largest difference" in printed
+    check_is_exported_again(export, trained.run, tmp_path, capsys)
 
 
 @pytest.mark.slow

@@ -1,7 +1,5 @@
 """Trainings: refused, gone on with, killed; the demo; every way."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -11,14 +9,16 @@ from apps.language_model import train
 from apps.language_model.config import PRESETS, Config
 from apps.language_model.predict import Predictor
 from data_pipelines.files.errors import DataError
+from tests.apps import tools
 from tests.apps.texts import flags, write_text
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_another_vocabulary_is_refused,
     check_other_data_are_refused,
-    run_module,
+    check_same_weights,
     swap_first_lines,
-    weights_of,
+    train_and_stop,
+    train_demo,
 )
 
 
@@ -57,28 +57,14 @@ def test_a_run_goes_on_with_its_states(trained, tmp_path):
     )
     train.train(whole)
     keras.utils.clear_session(free_memory=False)
-    stop = train.checkpoint.Checkpoint.on_epoch_end
-
-    def killed(self, epoch, logs=None):
-        stop(self, epoch, logs)
-        if epoch == 0:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.checkpoint.Checkpoint, "on_epoch_end", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train.train(parts)
-    keras.utils.clear_session(free_memory=False)
+    train_and_stop(train.train, parts, 0)
     folder = tmp_path / "runs" / "language_model"
     with np.load(folder / "parts" / "backup" / "state.npz") as backup:
         states = [name for name in backup.files if "carried/state" in name]
         assert len(states) == 2
         assert all(np.abs(backup[name]).max() > 0 for name in states)
     train.train(parts)
-    for ours, theirs in zip(
-        weights_of(folder / "whole"), weights_of(folder / "parts"), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
+    check_same_weights(folder / "whole", folder / "parts")
 
 
 @pytest.mark.slow
@@ -92,13 +78,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path):
-    done = run_module(
-        "apps.language_model.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "language_model" / "demo-lstm" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = train_demo("language_model", tmp_path)
     ours, baselines = record["metrics"]["perplexity"], record["baselines"]
     attainable = baselines.pop("attainable")["perplexity"]
     assert attainable < ours < 1.1 * attainable
@@ -130,9 +110,6 @@ def test_every_way_of_computing_learns(tmp_path, more):
     if "--unit" in more:  # sentences have no chunks
         at = arguments.index("--chunk")
         del arguments[at : at + 2]
-    done = run_module("apps.language_model.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "runs" / "language_model" / "x" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = tools.train("language_model", *arguments)
     ours = record["metrics"]["perplexity"]
     assert ours < 0.7 * record["baselines"]["unigram"]["perplexity"]

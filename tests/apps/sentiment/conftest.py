@@ -4,7 +4,7 @@ import pytest
 
 from apps.sentiment.predict import Predictor
 from tests.apps.reviews import flags, write_reviews
-from tests.apps.tools import train_once
+from tests.apps.tools import predictor_fixtures, train_once
 
 
 @pytest.fixture(scope="session")
@@ -15,12 +15,4 @@ def trained(tmp_path_factory):
     return train_once(tmp_path_factory, "sentiment", write, flags)
 
 
-@pytest.fixture(scope="session")
-def predictor(trained):
-    return Predictor.of_run(trained.run)
-
-
-@pytest.fixture
-def loaded(predictor, monkeypatch):
-    """Saves the tests the seconds of loading the model again."""
-    monkeypatch.setattr(Predictor, "of_run", lambda run, eager=False: predictor)
+predictor, loaded = predictor_fixtures(Predictor)

@@ -2,16 +2,18 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from apps.common import networks, publish, runs
 from apps.sentiment import export
-from tests.apps.tools import in_all_forms, needs_formats
+from tests.apps.tools import (
+    check_is_exported_again,
+    in_a_new_process,
+    in_all_forms,
+    needs_formats,
+)
 
 
 def test_the_export_loads_with_tensorflow_alone(trained, predictor, tmp_path):
@@ -28,15 +30,8 @@ assert not any(n.split(".")[0] in ours for n in sys.modules)
 outputs = {{n: v.numpy().astype(str).tolist() for n, v in outputs.items()}}
 print(json.dumps(outputs))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    served = json.loads(done.stdout)
+    printed = in_a_new_process(script, tmp_path)
+    served = json.loads(printed)
     live = predictor(texts)
     assert served["labels"] == [["bad", "good"]] * 3
     assert served["status"] == ["ok", "empty", "ok"]
@@ -51,14 +46,7 @@ print(json.dumps(outputs))
 
 
 def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained.run.path, copy)
-    shutil.rmtree(copy / "export")
-    export.main(export.Options(run=str(copy)))
-    printed = capsys.readouterr().out
-    assert f"wrote {copy / 'export'}; largest difference" in printed
-    assert (copy / "export" / "1" / "saved_model.pb").exists()
-    assert not list(copy.glob(".tmp-*"))
+    check_is_exported_again(export, trained.run, tmp_path, capsys)
 
 
 @pytest.mark.slow

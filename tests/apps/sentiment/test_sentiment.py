@@ -1,13 +1,16 @@
 """The sentiment app as its user meets it: what a training leaves behind."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from tests.apps.tools import ROOT, file_names, tensorboard_tags
+from tests.apps.tools import (
+    ROOT,
+    file_names,
+    in_a_new_process,
+    tensorboard_tags,
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +105,5 @@ print(model.predict(np.array([[2, 3, 4, 0]]), verbose=0).sum())
 ours = ("apps", "data_pipelines")
 assert not any(n.split(".")[0] in ours for n in sys.modules)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) == pytest.approx(1, abs=1e-5)
+    printed = in_a_new_process(script, tmp_path)
+    assert float(printed) == pytest.approx(1, abs=1e-5)

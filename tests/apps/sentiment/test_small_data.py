@@ -1,13 +1,12 @@
 """Little data, and default settings."""
 
 import csv
-import json
 import random
 
 import pytest
 
 from tests.apps.reviews import BAD, GOOD
-from tests.apps.tools import run_module
+from tests.apps.tools import file_flags, train
 
 NEUTRAL = [f"word{number}" for number in range(200)]
 
@@ -28,17 +27,12 @@ def write(folder, count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [100, 600, 2000])
-def test_a_default_run_is_not_far_below_its_bag_of_words(tmp_path, count):
+def test_a_default_run_is_not_far_below_its_bag_of_words(
+    tmp_path, count, capsys
+):
     write(tmp_path / "reviews", count)
-    done = run_module(
-        "apps.sentiment.train",
-        *("--dataset", "files", "--data-path", str(tmp_path / "reviews")),
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-        *("--name", "x"),
-    )
-    assert done.returncode == 0, done.stderr
-    record = json.loads((tmp_path / "sentiment/x/metrics.json").read_text())
+    record = train("sentiment", *file_flags(tmp_path, "reviews"))
     bag = record["baselines"]["bag_of_words"]["accuracy"]
     assert record["metrics"]["accuracy"] >= bag - 0.05
     assert record["epochs"] > 5
-    assert "; epoch " in done.stdout
+    assert "; epoch " in capsys.readouterr().out

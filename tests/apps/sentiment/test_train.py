@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import json
 import shutil
 
 import pytest
@@ -10,11 +9,13 @@ import pytest
 from apps.common import cli, runs
 from apps.sentiment import train
 from apps.sentiment.config import PRESETS, Config
+from apps.sentiment.predict import Predictor
+from tests.apps import tools
 from tests.apps.reviews import flags, write_reviews
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_module,
+    train_demo,
 )
 
 
@@ -135,13 +136,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path):
-    done = run_module(
-        "apps.sentiment.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "sentiment" / "demo-gru" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = train_demo("sentiment", tmp_path)
     assert record["metrics"]["accuracy"] >= 0.95
     assert record["baselines"]["bag_of_words"]["accuracy"] < 0.8
 
@@ -159,15 +154,11 @@ def test_the_demo_is_learned(tmp_path):
 def test_every_way_of_computing_learns(tmp_path, more):
     write_reviews(tmp_path / "reviews", 600)
     arguments = flags(tmp_path, "--epochs", "6", "--name", "x", *more)
-    done = run_module("apps.sentiment.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Model doesn't support" not in done.stderr
-    path = tmp_path / "runs" / "sentiment" / "x" / "metrics.json"
-    assert json.loads(path.read_text())["metrics"]["accuracy"] > 0.9
+    assert tools.train("sentiment", *arguments)["metrics"]["accuracy"] > 0.9
 
 
 @pytest.mark.slow
-def test_chinese_is_classified_by_its_characters(tmp_path):
+def test_chinese_is_classified_by_its_characters(tmp_path, capsys):
     good, bad = ["很好", "可爱", "精彩"], ["无聊", "糟糕", "难看"]
     folder = tmp_path / "reviews"
     folder.mkdir()
@@ -181,31 +172,25 @@ def test_chinese_is_classified_by_its_characters(tmp_path):
             label = "好" if number % 2 else "坏"
             file.write(f"{text}{number}。,{label}\n")
     arguments = flags(tmp_path, "--tokens", "characters", "--name", "x")
-    done = run_module("apps.sentiment.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "unknown characters" in done.stdout
-    assert "are unknown: a script" not in done.stdout
+    record = tools.train("sentiment", *arguments)
+    printed = capsys.readouterr().out
+    assert "unknown characters" in printed
+    assert "are unknown: a script" not in printed
     run = tmp_path / "runs" / "sentiment" / "x"
-    record = json.loads((run / "metrics.json").read_text())
     assert record["metrics"]["accuracy"] > 0.95
     words = (run / "vocabulary.txt").read_text("utf-8").split("\n")
     assert {"很", "好", "聊"} <= {*words}
-    answers = run_module(
-        "apps.sentiment.predict",
-        *("--run", str(run), "开头很好但是结尾无聊", "开头无聊但是结尾很好"),
-    )
-    labels = [line.split("\t")[0] for line in answers.stdout.splitlines()]
-    assert labels == ["坏", "好"]
+    predictor = Predictor.of_run(runs.open_run("sentiment", str(run)))
+    answers = predictor(["开头很好但是结尾无聊", "开头无聊但是结尾很好"])
+    assert [answer.label for answer in answers] == ["坏", "好"]
 
 
 @pytest.mark.slow
-def test_one_batch_is_learnt_by_heart_and_profiled(tmp_path):
-    done = run_module(
-        *("apps.sentiment.train", "--preset", "overfit", "--profile"),
+def test_one_batch_is_learnt_by_heart_and_profiled(tmp_path, capsys):
+    train_demo(
+        *("sentiment", tmp_path, "--preset", "overfit", "--profile"),
         *("--dataset", "demo_small", "--units", "16", "--name", "x"),
-        *("--runs-path", str(tmp_path / "runs")),
-        *("--cache-path", str(tmp_path / "data")),
     )
-    assert "near zero, as it should be" in done.stdout, done.stderr
-    folder = tmp_path / "runs" / "sentiment" / "x"
+    assert "near zero, as it should be" in capsys.readouterr().out
+    folder = tmp_path / "sentiment" / "x"
     assert list(folder.glob("plugins/profile/*/*.xplane.pb"))

@@ -10,15 +10,23 @@ import pytest
 import tensorflow as tf
 
 from apps.common import cli
-from apps.tagging import evaluate
+from apps.tagging import evaluate, predict
 from apps.tagging.scores import METRICS
 from tests.apps.tagging.tiny import flags, write_requests
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     file_names,
     in_a_new_process,
-    run_module,
+    train,
+    train_demo,
 )
+
+
+def said(module, capsys, *words):
+    """What a command prints."""
+    capsys.readouterr()
+    module.main(cli.parse(module.Options, None, words))
+    return capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +73,15 @@ def test_the_terminal_and_the_page_show_scores_and_spans(trained, record):
 def test_evaluate_repeats_the_scores_of_the_run(
     trained, loaded, record, capsys
 ):
-    def evaluated(*more):
-        words = ["--run", "x", "--runs-path", trained.runs_path, *more]
-        evaluate.main(cli.parse(evaluate.Options, None, words))
-        return capsys.readouterr().out
-
-    printed = evaluated()
+    words = ("--run", "x", "--runs-path", trained.runs_path)
+    printed = said(evaluate, capsys, *words)
     rows = {"x (test)": record["metrics"], **record["baselines"]}
     lines = [" ".join(line.split()) for line in printed.splitlines()]
     for name, scores in rows.items():
         row = " ".join(f"{scores[metric]:.4f}" for metric in METRICS)
         assert f"{name} {row}" in lines
-    assert "most_frequent" not in evaluated("--split", "valid")
+    printed = said(evaluate, capsys, *words, "--split", "valid")
+    assert "most_frequent" not in printed
 
 
 @pytest.mark.slow
@@ -92,9 +97,8 @@ print(json.dumps({{
     n: v.numpy().astype(str).tolist() for n, v in answer.items()
 }}))
 """
-    done = in_a_new_process(script, tmp_path)
-    assert done.returncode == 0, done.stderr
-    served = json.loads(done.stdout)
+    printed = in_a_new_process(script, tmp_path)
+    served = json.loads(printed)
     (first,) = predictor([texts[0].split()])
     assert served["tags"][0] == first.tags
     assert served["words"][2] == ["Move", "it", "!", "", "", ""]
@@ -110,13 +114,11 @@ print(json.dumps({{
 
 
 @pytest.mark.slow
-def test_a_parse_trains_and_predicts(tmp_path):
+def test_a_parse_trains_and_predicts(tmp_path, capsys):
     write_requests(tmp_path)
     command = flags(tmp_path, "--task", "parse", "--name", "p")
-    done = run_module("apps.tagging.train", *command)
-    assert done.returncode == 0, done.stderr
+    record = train("tagging", *command)
     run = tmp_path / "runs" / "tagging" / "p"
-    record = json.loads((run / "metrics.json").read_text())
     assert set(record["metrics"]) == {"uas", "las", "pos_accuracy"}
     log = csv.DictReader((run / "log.csv").read_text().splitlines())
     first, *_, last = (float(row["pos_scores_loss"]) for row in log)
@@ -124,13 +126,13 @@ def test_a_parse_trains_and_predicts(tmp_path):
     for scores in record["baselines"].values():
         assert record["metrics"]["las"] > scores["las"]
     assert "<path d=" in (run / "report.html").read_text()
-    runs = ("--runs-path", str(tmp_path / "runs"))
-    done = run_module("apps.tagging.predict", *runs, "stop music at nine")
-    rows = [line.split("\t") for line in done.stdout.splitlines()[:4]]
+    folder = ("--runs-path", str(tmp_path / "runs"))
+    printed = said(predict, capsys, *folder, "stop music at nine")
+    rows = [line.split("\t") for line in printed.splitlines()[:4]]
     assert [row[1] for row in rows] == ["stop", "music", "at", "nine"]
     assert [row[6] for row in rows].count("0") == 1
-    done = run_module("apps.tagging.evaluate", *runs)
-    assert f"{record['metrics']['las']:.4f}" in done.stdout
+    printed = said(evaluate, capsys, *folder)
+    assert f"{record['metrics']['las']:.4f}" in printed
 
 
 @pytest.mark.slow
@@ -144,14 +146,8 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("output", ["crf", "softmax"])
 def test_the_demo_needs_labels_chosen_together(tmp_path, output):
-    done = run_module(
-        "apps.tagging.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-        *("--output", output),
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "tagging" / "demo-lstm" / "metrics.json"
-    f1 = json.loads(path.read_text())["metrics"]["f1"]
+    record = train_demo("tagging", tmp_path, "--output", output)
+    f1 = record["metrics"]["f1"]
     # Attainable is 0.89, without transitions 0.74; see the demo's generator.
     assert f1 > 0.87 if output == "crf" else f1 < 0.8
 
@@ -169,41 +165,28 @@ def test_the_demo_needs_labels_chosen_together(tmp_path, output):
 )
 def test_every_way_of_computing_learns(tmp_path, more):
     write_requests(tmp_path)
-    done = run_module(
-        "apps.tagging.train", *flags(tmp_path, "--name", "x", *more)
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "runs" / "tagging" / "x" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = train("tagging", *flags(tmp_path, "--name", "x", *more))
     frequent = record["baselines"]["most_frequent"]["f1"]
     assert record["metrics"]["f1"] > frequent
 
 
 @pytest.mark.slow
-def test_columns_beside_the_words_are_read(tmp_path):
+def test_columns_beside_the_words_are_read(tmp_path, capsys):
     write_requests(tmp_path)
     columns = ("--columns", "word,tag,up,kind", "--features", "kind")
-    done = run_module(
-        "apps.tagging.train", *flags(tmp_path, "--name", "x", *columns)
-    )
-    assert done.returncode == 0, done.stderr
-    assert "feature  kind: " in done.stdout
-    runs = ("--runs-path", str(tmp_path / "runs"))
+    train("tagging", *flags(tmp_path, "--name", "x", *columns))
+    assert "feature  kind: " in capsys.readouterr().out
+    folder = ("--runs-path", str(tmp_path / "runs"))
     path = tmp_path / "in.conll"
     path.write_text("stop root\nmusic obj\n")
-    done = run_module(
-        "apps.tagging.predict",
-        *(*runs, "--input", str(path), "--columns", "word,kind"),
-    )
-    words = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    read = ("--input", str(path), "--columns", "word,kind")
+    printed = said(predict, capsys, *folder, *read)
+    words = [line.split("\t")[0] for line in printed.splitlines()]
     assert words == ["stop", "music", ""]
-    done = run_module("apps.tagging.predict", *runs, "stop music")
-    assert done.returncode == 2
-    assert "reads kind beside the words; give it --input FILE.conll" in (
-        done.stderr
-    )
-    done = run_module("apps.tagging.evaluate", *runs)
-    assert "x (test)" in done.stdout
+    message = "reads kind beside the words; give it --input FILE.conll"
+    with pytest.raises(cli.UserError, match=message):
+        said(predict, capsys, *folder, "stop music")
+    assert "x (test)" in said(evaluate, capsys, *folder)
     served = tf.saved_model.load(
         str(tmp_path / "runs" / "tagging" / "x" / "export" / "1")
     )

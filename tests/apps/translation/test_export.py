@@ -2,9 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +11,13 @@ from apps.common.search import GREEDY, Search
 from apps.translation import export
 from apps.translation.predict import padded
 from data_pipelines.text.tokenizers import Tokenizer
-from tests.apps.tools import greedy, in_all_forms, needs_formats
+from tests.apps.tools import (
+    check_is_exported_again,
+    greedy,
+    in_a_new_process,
+    in_all_forms,
+    needs_formats,
+)
 from tests.apps.translations import SENTENCES
 
 
@@ -33,14 +36,8 @@ print(json.dumps(outputs["score"].numpy().tolist()))
 for name in ("apps", "data_pipelines", "rnn_layers", "keras"):
     assert name not in sys.modules or name == "keras", name
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    texts, scores = map(json.loads, done.stdout.splitlines()[-2:])
+    printed = in_a_new_process(script, tmp_path)
+    texts, scores = map(json.loads, printed.splitlines()[-2:])
     assert texts == [[t.text for t in best] for best in expected]
     np.testing.assert_allclose(
         scores, [[t.score for t in best] for best in expected], atol=1e-4
@@ -49,13 +46,7 @@ for name in ("apps", "data_pipelines", "rnn_layers", "keras"):
 
 @pytest.mark.slow
 def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained.run.path, copy)
-    shutil.rmtree(copy / "export")
-    export.main(export.Options(run=str(copy)))
-    printed = capsys.readouterr().out
-    assert f"wrote {copy / 'export'}; largest difference" in printed
-    assert (copy / "export" / "1" / "saved_model.pb").exists()
+    check_is_exported_again(export, trained.run, tmp_path, capsys)
 
 
 @pytest.mark.slow

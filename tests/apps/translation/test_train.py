@@ -1,7 +1,6 @@
 """Trainings: refused, repeated; whole ones, killed and in every way."""
 
 import itertools
-import json
 
 import keras
 import numpy as np
@@ -10,11 +9,12 @@ import pytest
 from apps.common import cli
 from apps.translation import train
 from apps.translation.config import PRESETS, Config
+from tests.apps import tools
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_module,
     swap_first_lines,
+    train_demo,
 )
 from tests.apps.translations import flags, write_pairs
 
@@ -77,13 +77,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path):
-    done = run_module(
-        "apps.translation.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "translation" / "demo-gru" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = train_demo("translation", tmp_path)
     assert record["metrics"]["bleu"] >= 90
     assert record["metrics"]["exact_match"] >= 0.8
     assert all(b["bleu"] < 5 for b in record["baselines"].values())
@@ -106,8 +100,4 @@ def test_the_demo_is_learned(tmp_path):
 def test_every_way_of_computing_learns(tmp_path, more):
     write_pairs(tmp_path / "pairs", 900)
     arguments = flags(tmp_path, "--epochs", "20", "--name", "x", *more)
-    done = run_module("apps.translation.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Model doesn't support" not in done.stderr
-    path = tmp_path / "runs" / "translation" / "x" / "metrics.json"
-    assert json.loads(path.read_text())["metrics"]["bleu"] > 60
+    assert tools.train("translation", *arguments)["metrics"]["bleu"] > 60

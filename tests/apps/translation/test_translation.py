@@ -1,12 +1,15 @@
 """The translation app as its user meets it: what a training leaves behind."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from tests.apps.tools import ROOT, file_names, tensorboard_tags
+from tests.apps.tools import (
+    ROOT,
+    file_names,
+    in_a_new_process,
+    tensorboard_tags,
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,4 +74,4 @@ assert model.predict([ids, ids], verbose=0).shape[:2] == (2, 5)
 loaded = {{m.split(".")[0] for m in sys.modules}}
 assert not loaded & {{"apps", "data_pipelines"}}
 """
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    in_a_new_process(script, tmp_path)

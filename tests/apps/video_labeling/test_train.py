@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -12,11 +10,13 @@ from apps.video_labeling import (
     train,
 )
 from apps.video_labeling.config import PRESETS, Config
+from tests.apps import tools
 from tests.apps.tools import (
     ROOT,
     check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
-    run_module,
+    in_a_new_process,
+    train_demo,
 )
 from tests.apps.videos import flags, write_videos
 
@@ -88,21 +88,10 @@ def test_a_public_set_is_trained_on(tmp_path):
         *("--cache-path", str(tmp_path / "data"), "--chunk", "8"),
         *("--frame-height", "16", "--frame-width", "16"),
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", UCF101, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    in_a_new_process(UCF101, ROOT, *arguments)
     run = tmp_path / "runs" / "video_labeling" / "x"
     assert (run / "report.html").read_text().count('class="timeline"') == 4
     assert (run / "export" / "1" / "saved_model.pb").exists()
-
-
-def metrics(folder):
-    return json.loads((folder / "metrics.json").read_text())
 
 
 @pytest.mark.slow
@@ -121,13 +110,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path):
     """In half of the epochs that it has by default."""
-    done = run_module(
-        "apps.video_labeling.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-        *("--epochs", "11"),
-    )
-    assert done.returncode == 0, done.stderr
-    record = metrics(tmp_path / "video_labeling" / "demo-gru")
+    record = train_demo("video_labeling", tmp_path, "--epochs", "11")
     assert record["metrics"]["accuracy"] >= 0.95
     for baseline in record["baselines"].values():
         assert baseline["accuracy"] < 0.5
@@ -148,10 +131,7 @@ def test_the_demo_is_learned(tmp_path):
 def test_every_way_of_computing_learns(tmp_path, more):
     write_videos(tmp_path / "clips")
     arguments = flags(tmp_path, "--epochs", "12", "--name", "x", *more)
-    done = run_module("apps.video_labeling.train", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Model doesn't support" not in done.stderr
-    record = metrics(tmp_path / "runs" / "video_labeling" / "x")
+    record = tools.train("video_labeling", *arguments)
     assert record["metrics"]["accuracy"] > 0.85
 
 
@@ -172,12 +152,5 @@ assert found.shape == (72_000, 9)
 status = pathlib.Path("/proc/self/status").read_text()
 print(int(re.search("VmHWM:(.*) kB", status)[1]) * 1024 / 1e9)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 2
+    printed = in_a_new_process(script, ROOT)
+    assert float(printed) < 2

@@ -5,7 +5,7 @@ import pytest
 from apps.word_vectors import evaluate
 from apps.word_vectors.config import Config
 from apps.word_vectors.predict import Predictor
-from tests.apps.tools import train_once
+from tests.apps.tools import predictor_fixtures, train_once
 from tests.apps.vector_texts import flags, write_text
 
 
@@ -17,17 +17,9 @@ def trained(tmp_path_factory):
     return train_once(tmp_path_factory, "word_vectors", write, flags)
 
 
-@pytest.fixture(scope="session")
-def predictor(trained):
-    return Predictor.of_run(trained.run)
+predictor, loaded = predictor_fixtures(Predictor)
 
 
 @pytest.fixture(scope="session")
 def data(trained):
     return evaluate.read_data(trained.run.config(Config))
-
-
-@pytest.fixture
-def loaded(predictor, monkeypatch):
-    """Saves the tests the second of loading the model again."""
-    monkeypatch.setattr(Predictor, "of_run", lambda run: predictor)

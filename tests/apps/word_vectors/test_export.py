@@ -9,7 +9,7 @@ import pytest
 from apps.common import networks
 from apps.word_vectors import export
 from apps.word_vectors.predict import Sum
-from tests.apps.tools import in_a_new_process
+from tests.apps.tools import check_is_exported_again, in_a_new_process
 
 
 @pytest.mark.slow
@@ -25,9 +25,8 @@ print(json.dumps([w.decode() for w in near["word"].numpy()]))
 for name in ("apps", "data_pipelines", "rnn_layers"):
     assert name not in sys.modules, name
 """
-    done = in_a_new_process(script, tmp_path)
-    assert done.returncode == 0, done.stderr
-    vectors, status, near = map(json.loads, done.stdout.splitlines()[-3:])
+    printed = in_a_new_process(script, tmp_path)
+    vectors, status, near = map(json.loads, printed.splitlines()[-3:])
     (paris,) = predictor.ids(["paris"])
     np.testing.assert_allclose(vectors[0], predictor.vectors[paris], rtol=1e-6)
     assert vectors[0] == vectors[1]
@@ -39,12 +38,7 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
 
 @pytest.mark.slow
 def test_a_run_is_exported_again(trained, loaded, tmp_path, capsys):
-    copy = tmp_path / "copy"
-    shutil.copytree(trained.run.path, copy)
-    shutil.rmtree(copy / "export")
-    export.main(export.Options(run=str(copy)))
-    printed = capsys.readouterr().out
-    assert f"wrote {copy / 'export'}; largest difference" in printed
+    check_is_exported_again(export, trained.run, tmp_path, capsys)
 
 
 @pytest.mark.slow

@@ -1,9 +1,5 @@
 """Trainings: refused, gone on with, killed; the demo; both models."""
 
-import json
-
-import keras
-import numpy as np
 import pytest
 
 from apps.common import cli
@@ -15,9 +11,10 @@ from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_another_vocabulary_is_refused,
     check_other_data_are_refused,
-    run_module,
+    check_same_weights,
     swap_first_lines,
-    weights_of,
+    train_and_stop,
+    train_demo,
 )
 from tests.apps.vector_texts import flags, write_text
 
@@ -61,25 +58,11 @@ def test_a_run_goes_on_where_it_was(trained, tmp_path):
     """Three epochs of eight, and then the rest, give the weights of eight."""
     write_text(tmp_path / "text")
     parts = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "parts"))
-    stop = train.checkpoint.Checkpoint.on_epoch_end
-
-    def killed(self, epoch, logs=None):
-        stop(self, epoch, logs)
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.checkpoint.Checkpoint, "on_epoch_end", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train.train(parts)
-    keras.utils.clear_session(free_memory=False)
+    train_and_stop(train.train, parts, 2)
     record = train.train(parts)
     assert record["epochs"] == 8
     folder = tmp_path / "runs" / "word_vectors" / "parts"
-    for ours, theirs in zip(
-        weights_of(folder), weights_of(trained.run.path), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
+    check_same_weights(folder, trained.run.path)
 
 
 @pytest.mark.slow
@@ -94,14 +77,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["skip_gram", "cbow"])
 def test_the_demo_is_learned(tmp_path, model):
-    done = run_module(
-        "apps.word_vectors.train",
-        *("--runs-path", str(tmp_path), "--cache-path", str(tmp_path / "data")),
-        *("--model", model),
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "word_vectors" / f"demo-{model}" / "metrics.json"
-    record = json.loads(path.read_text())
+    record = train_demo("word_vectors", tmp_path, "--model", model)
     metrics, baselines = record["metrics"], record["baselines"]
     assert metrics["analogy_accuracy"] > 0.97
     assert baselines["ppmi_svd"]["analogy_accuracy"] < 0.95
