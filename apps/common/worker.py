@@ -65,6 +65,8 @@ class Worker(distributed.Distributed):
         threading.Thread(target=self._listen, daemon=True).start()
         if settings["cores"]:
             os.sched_setaffinity(0, settings["cores"])
+        if hasattr(os, "SCHED_BATCH"):  # Linux; later threads inherit
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         tf.config.set_visible_devices([], "GPU")  # they are for JAX
         with self.or_leave():
             self._join(config, settings)
