@@ -53,6 +53,9 @@ def test_what_is_killed_goes_on_to_the_same_weights(uninterrupted, tmp_path):
     ranks.wait_for_epochs(process, run / "log.csv", 1)
     workers = ranks.workers_of(process)
     assert len(workers) == 2
+    if hasattr(os, "SCHED_BATCH"):  # or gloo's thread keeps them from working
+        kinds = {os.sched_getscheduler(worker.pid) for worker in workers}
+        assert kinds == {os.SCHED_BATCH}
     workers[1].send_signal(signal.SIGKILL)
     line = ranks.line_within(process, SECONDS)
     assert line == "error: rank 1: ended by SIGKILL\n"
