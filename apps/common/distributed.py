@@ -345,6 +345,17 @@ def replicas() -> int:
     return tf.distribute.get_replica_context().num_replicas_in_sync
 
 
+def on_one_device() -> bool:
+    """Return whether TensorFlow trains, and does not divide steps."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.distribute.has_strategy()
+
+
 def total(tensor):
     """Return the sum of what the replicas have; of one, what it has.
 

@@ -36,7 +36,13 @@ class Motion:
         self.model = model
 
     @classmethod
-    def build(cls, kind: str, frame: tuple, regions: tuple) -> "Motion":
+    def build(
+        cls,
+        kind: str,
+        frame: tuple,
+        regions: tuple,
+        rows: tuple = (None, None),
+    ) -> "Motion":
         """Make the model that compares.
 
         It takes `(B, T, ..., C)`, the frame before the first, `(B, ..., C)`,
@@ -44,7 +50,11 @@ class Motion:
         `(B, T, ..., 2 C)` of regions and `(B, T, ..., C)` of pixels. Where
         there was none, nothing has changed since.
 
-        `frame` and `regions` are the shapes of a frame and of its regions.
+        Args:
+            kind: One of `MOTIONS`.
+            frame: Shape of a frame.
+            regions: Shape of its regions.
+            rows: B and T, if they are known.
 
         Raises:
             UserError: There are no pixels.
@@ -57,14 +67,13 @@ class Motion:
                 " have --motion regions"
             )
         shape = frame if kind == "pixels" else regions
-        x = keras.Input((None, *shape), name="now")
+        x = keras.Input(batch_shape=(*rows, *shape), name="now")
         previous = keras.Input(shape, name="before")
         exists = keras.Input((1,), name="there")
-        earlier = ops.concatenate([previous[:, None], x[:, :-1]], axis=1)
+        has_previous = ops.reshape(exists, (-1, *[1] * (1 + len(shape)))) > 0
+        before = ops.where(has_previous, previous[:, None], _frames(x, 0, 1))
+        earlier = ops.concatenate([before, _frames(x, 0, -1)], axis=1)
         change = x - earlier
-        has_previous = ops.reshape(exists, (-1, *[1] * len(shape))) > 0
-        first = ops.where(has_previous, change[:, 0], 0)
-        change = ops.concatenate([first[:, None], change[:, 1:]], axis=1)
         if kind == "pixels":
             y = CONTRAST * ops.abs(change)
         else:
@@ -113,6 +122,16 @@ class Motion:
         # A run that was trained by an older version takes a frame of zeros for
         # none: its model has no third input.
         return self.model([x, *previous(x)][: len(self.model.inputs)])
+
+
+def _frames(x, begin, end):
+    """Return the frames from `begin` to `end`, `(B, ?, ...)`."""
+    if None in x.shape:
+        return x[:, begin:end]
+    # The gradient of this takes a tenth of the time of that one's.
+    start = (0, begin, *[0] * (len(x.shape) - 2))
+    count = len(range(x.shape[1])[begin:end])
+    return ops.slice(x, start, (x.shape[0], count, *x.shape[2:]))
 
 
 def no_previous(x):

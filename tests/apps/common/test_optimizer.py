@@ -26,6 +26,38 @@ def train(model, steps):
     return history
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_steps_are_those_of_adamw(jit_compile):
+    """Loshchilov and Hutter, 2019, algorithm 2, on clipped gradients."""
+    keras.utils.set_random_seed(0)
+    model = small_model()
+    _, bias = model.trainable_variables
+    optimizer = AdamW(
+        0.1, weight_decay=0.3, global_clipnorm=0.5, slow=[bias], slowness=0.2
+    )
+    optimizer.exclude_from_weight_decay([bias])
+    model.compile(optimizer, loss="mse", jit_compile=jit_compile)
+    weights = [w.astype("float64") for w in model.get_weights()]
+    m, v = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    random = np.random.default_rng(0)
+    for time in range(1, 9):
+        x, y = random.normal(size=(4, 3)), random.normal(size=(4, 2))
+        model.train_on_batch(x.astype("float32"), y.astype("float32"))
+        error = (x @ weights[0] + weights[1] - y) / 4  # of two outputs: 2 / 8
+        gradients = [x.T @ error, error.sum(axis=0)]
+        norm = np.sqrt(sum((g**2).sum() for g in gradients))
+        for n, (rate, decay) in enumerate([(0.1, 0.03), (0.02, 0)]):
+            g = gradients[n] * min(1, 0.5 / norm)
+            m[n] = 0.9 * m[n] + 0.1 * g
+            v[n] = 0.999 * v[n] + 0.001 * g**2
+            # Kingma and Ba, 2015, end of section 2: epsilon hat
+            step = rate * np.sqrt(1 - 0.999**time) / (1 - 0.9**time)
+            weights[n] *= 1 - decay
+            weights[n] -= step * m[n] / (np.sqrt(v[n]) + 1e-7)
+        for own, expected in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_averages_follow_their_formula():
     keras.utils.set_random_seed(0)
     model = small_model(averaging=0.5)

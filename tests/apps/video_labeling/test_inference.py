@@ -112,7 +112,7 @@ def test_a_run_of_before_is_still_one_long_run(way, monkeypatch):
     monkeypatch.setattr(
         Motion,
         "build",
-        lambda kind, frame, regions: Motion(
+        lambda kind, frame, regions, rows=None: Motion(
             kind, old_motion(kind, frame if kind == "pixels" else regions)
         ),
     )

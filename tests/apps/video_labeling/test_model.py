@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from apps.common import cli
+from apps.video_labeling.model import NormalizedDense
 from tests.apps.video_labeling.tiny import FEATURES, PICTURE, built, frames
 
 
@@ -110,6 +111,17 @@ def test_the_gradient_ends_where_a_chunk_begins():
     expected = tape.gradient(total, trained.trainable_weights)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_normalized_features_meet_the_same_layer_in_training():
+    random = np.random.default_rng(0)
+    x = random.normal(30, 2, (3, 1, 40)).astype("float32")  # far from zero
+    normalization = keras.layers.LayerNormalization(center=False, scale=False)
+    dense = keras.layers.Dense(5, "relu", bias_initializer="normal")
+    expected = dense(normalization(x))
+    found = NormalizedDense(normalization, dense)(x)
+    assert 0 < np.count_nonzero(expected) < np.size(expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_features_have_no_pixels():

@@ -21,12 +21,13 @@ def changed(way, x, before, there):
 
 
 @pytest.mark.parametrize("way", ["regions", "pixels"])
-def test_changes_since_the_frame_before(way):
+@pytest.mark.parametrize("rows", [(None, None), (3, 4)])
+def test_changes_since_the_frame_before(way, rows):
     random = np.random.default_rng(0)
     x = random.integers(0, 9, (3, 4, 5, 6, 2)).astype("float32")
     before = random.integers(0, 9, (3, 5, 6, 2)).astype("float32")
     before[1:] = 0
     there = np.array([[1.0], [0.0], [1.0]], "float32")  # the last one is black
-    motion = Motion.build(way, x.shape[2:], x.shape[2:])
+    motion = Motion.build(way, x.shape[2:], x.shape[2:], rows)
     found = np.array(motion.model([x, before, there]))
     np.testing.assert_allclose(found, changed(way, x, before, there[:, 0]))
