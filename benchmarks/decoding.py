@@ -10,12 +10,15 @@ number of tokens for each sentence:
     beam     `apps.common.decoding.beam_search`, compiled
     predict  the usual loop, which calls `predict` on all tokens so far, once
              a token
+    stateful the same of a language model that carries its states, on one token
     torch    the same model and greedy loop in torch, if it is installed
 
-They run in turn, again and again, in one process; printed are medians.
+They run in turn, again and again, in one process; printed are medians. So are
+times a token of the language model's compiled loop, by how many it makes.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -26,8 +29,10 @@ from pathlib import Path
 # Threads of torch would else wait busily beside those of TensorFlow.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import keras
 import numpy as np
 
+import rnn_layers
 from apps.common import checks, cli, decoding, graph
 from apps.common.search import Search
 from apps.language_model import config as language_config
@@ -121,6 +126,23 @@ def by_torch(config, sizes, options):
     return decode
 
 
+def translation_ways(options):
+    """Return functions of sources `(B, S)` to translations."""
+    config = Config(units=options.units, embedding_size=options.units)
+    sizes = (options.vocabulary_size, options.vocabulary_size)
+    translator, _ = model.build(config, *sizes)
+    steps = model.IncrementalDecoder(translator)
+    ways = {
+        "greedy": ours(steps, options, 1),
+        "beam": ours(steps, options, 5),
+        "predict": by_predict(translator, options),
+    }
+    if torch is not None:
+        torch.set_num_threads(os.cpu_count())
+        ways["torch"] = by_torch(config, sizes, options)
+    return ways
+
+
 def language_ways(options):
     """Return functions of beginnings `(B, S)` to what a language model says."""
     config = language_config.Config(
@@ -131,6 +153,10 @@ def language_ways(options):
     _, whole = language_model.build(config, len(tokenizer))
     predictor = Predictor(whole, tokenizer, config)
 
+    def chosen(logits):
+        logits[:, :3] = -np.inf
+        return logits.argmax(axis=-1).astype(np.int32)[:, None]
+
     def greedy(source):
         decoded = predictor.generate(source, Search(), options.tokens)
         return np.asarray(decoded.tokens)[:, 0]
@@ -138,13 +164,32 @@ def language_ways(options):
     def by_predict(source):
         tokens = source
         for _ in range(options.tokens):
-            logits = whole.predict(tokens, verbose=0)[:, -1]
-            logits[:, :3] = -np.inf
-            chosen = logits.argmax(axis=-1).astype(np.int32)
-            tokens = np.concatenate([tokens, chosen[:, None]], axis=1)
+            token = chosen(whole.predict(tokens, verbose=0)[:, -1])
+            tokens = np.concatenate([tokens, token], axis=1)
         return tokens[:, source.shape[1] :]
 
-    return {"greedy": greedy, "predict": by_predict}
+    @functools.cache
+    def carrying(count):
+        network = predictor.network
+        states = rnn_layers.StatefulStack(network.stack, count)
+        tokens = keras.Input(batch_shape=(count, None), dtype="int32")
+        x = states(network.scale(network.embedding(tokens)))
+        x = network.embedding(network.vectors(x), reverse=True)
+        return keras.Model(tokens, x), states
+
+    def stateful(source):
+        step, states = carrying(len(source))
+        states.reset_state()
+        tokens = [source]
+        for _ in range(options.tokens):
+            logits = step.predict(tokens[-1], len(source), verbose=0)
+            tokens.append(chosen(logits[:, -1]))
+        return np.concatenate(tokens[1:], axis=1)
+
+    return {"greedy": greedy, "predict": by_predict, "stateful": stateful}
+
+
+MODELS = {"translation": translation_ways, "language model": language_ways}
 
 
 def measure(ways, source, options):
@@ -165,53 +210,73 @@ def measure(ways, source, options):
 def parse():
     """Return the flags."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--models", nargs="*", choices=MODELS, default=[*MODELS]
+    )
     parser.add_argument("--units", type=int, default=256)
     parser.add_argument("--vocabulary-size", type=int, default=4000)
     parser.add_argument("--source-length", type=int, default=15)
     parser.add_argument("--tokens", type=int, default=20)
+    parser.add_argument(
+        "--lengths",
+        type=int,
+        nargs="*",
+        default=[100, 1000],
+        help="tokens of the language model, the compiled loop alone",
+    )
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", default="runs/bench/decoding.json")
     return parser.parse_args()
 
 
-def main(options):
-    """Print the table and writes it as JSON."""
-    checks.output_file("json", options.json)
-    config = Config(units=options.units, embedding_size=options.units)
-    sizes = (options.vocabulary_size, options.vocabulary_size)
-    translator, _ = model.build(config, *sizes)
-    steps = model.IncrementalDecoder(translator)
-    ways = {
-        "greedy": ours(steps, options, 1),
-        "beam": ours(steps, options, 5),
-        "predict": by_predict(translator, options),
-    }
-    if torch is not None:
-        torch.set_num_threads(os.cpu_count())
-        ways["torch"] = by_torch(config, sizes, options)
-    random = np.random.default_rng(0)
-    models = {"translation": ways, "language model": language_ways(options)}
-    rows = []
+def compare(options, random):
+    """Yield the seconds of each way, a dict each; print them as a table."""
     print(
         "| model | sentences | way | tokens per second | greedy is faster by |"
     )
     print("| --- | --- | --- | --- | --- |")
+    models = {app: MODELS[app](options) for app in options.models}
     for (app, ways), count in itertools.product(models.items(), (1, 64)):
         shape = (count, options.source_length)
-        source = random.integers(4, sizes[0], shape).astype(np.int32)
+        source = random.integers(4, options.vocabulary_size, shape, np.int32)
         seconds = measure(ways, source, options)
-        for name, value in seconds.items():
+        for way, value in seconds.items():
             speed = count * options.tokens / value
             ratio = value / seconds["greedy"]
-            print(f"| {app} | {count} | {name} | {speed:,.0f} | {ratio:.1f} |")
-            rows.append(
-                {
-                    "model": app,
-                    "sentences": count,
-                    "way": name,
-                    "seconds": value,
-                }
-            )
+            print(f"| {app} | {count} | {way} | {speed:,.0f} | {ratio:.1f} |")
+            yield {
+                "model": app,
+                "sentences": count,
+                "way": way,
+                "tokens": options.tokens,
+                "seconds": value,
+            }
+
+
+def by_length(options, random):
+    """Yield the same of the language model's loop alone, by its tokens."""
+    print("\n| tokens of one text | milliseconds a token |\n| --- | --- |")
+    shape = (1, options.source_length)
+    source = random.integers(4, options.vocabulary_size, shape, np.int32)
+    for tokens in options.lengths:
+        own = argparse.Namespace(**{**vars(options), "tokens": tokens})
+        greedy = {"greedy": language_ways(own)["greedy"]}
+        seconds = measure(greedy, source, own)["greedy"]
+        print(f"| {tokens:,} | {1e3 * seconds / tokens:.3f} |")
+        yield {
+            "model": "language model",
+            "sentences": 1,
+            "way": "greedy",
+            "tokens": tokens,
+            "seconds": seconds,
+        }
+
+
+def main(options):
+    """Print the tables and write them as JSON."""
+    checks.output_file("json", options.json)
+    random = np.random.default_rng(0)
+    rows = [*compare(options, random), *by_length(options, random)]
     path = Path(options.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**vars(options), "rows": rows}, indent=2))
