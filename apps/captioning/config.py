@@ -86,6 +86,13 @@ class Config(distributed.Flags):
         "attention score",
         choices=cli.constant("apps.captioning.decoders", "ATTENTION_SCORES"),
     )
+    attention_units: int = cli.flag(
+        0,
+        "width of the hidden layer of the additive score; 0: as --units",
+        at_least=0,
+        rare=True,
+        at_most=8192,
+    )
     attention_penalty: float = cli.flag(
         0.0,
         "weight of the doubly stochastic attention penalty; 0: off",
@@ -164,6 +171,14 @@ class Config(distributed.Flags):
     batch_size: int = cli.flag(
         64, "captions in a batch", at_least=1, at_most=16_384
     )
+    captions_per_picture: int = cli.flag(
+        0,
+        "captions of a picture that share a batch, and so its encoding;"
+        " 0: 1 with a frozen encoder, else as many as pay off",
+        at_least=0,
+        rare=True,
+        at_most=1000,
+    )
     epochs: int = cli.flag(
         0, "most epochs; 0: by the size of the data", at_least=0, at_most=10_000
     )
@@ -228,6 +243,7 @@ class Config(distributed.Flags):
         "grid",
         "conditioning",
         "attention_score",
+        "attention_units",
         "tokens",
         "cell",
         "units",
@@ -252,8 +268,10 @@ class Config(distributed.Flags):
         if not self.finetune:
             yield "finetune_from finetune_rate", "without --finetune"
         if self.conditioning != "attention":
-            names = "attention_score attention_penalty"
+            names = "attention_score attention_units attention_penalty"
             yield names, "without --conditioning attention"
+        elif self.attention_score != "additive":
+            yield "attention_units", "without --attention-score additive"
         if self.vectors:
             yield "embedding_size", "with --vectors, whose size counts"
         if self.beam == 1:
@@ -274,12 +292,15 @@ class Config(distributed.Flags):
 PRESETS = {
     # Thousands of photographs with several captions each.
     "photos": dict(
+        minimum_count=5,
         units=512,
+        attention_units=128,
         embedding_size=256,
-        dropout=0.5,
-        learning_rate=2e-3,
-        epochs=6,
-        length_penalty=0.5,
+        dropout=0.4,
+        averaging=0.995,
+        batch_size=125,
+        captions_per_picture=5,
+        epochs=3,
         mbr_samples=16,
     ),
     # Seconds on a laptop: does everything work?

@@ -57,6 +57,7 @@ class AttentionConditioning:
                 config.attention_score,
                 {"compiled": compiled},
                 config.depth,
+                config.attention_units or None,
                 name="decoder",
             )
         )

@@ -91,10 +91,11 @@ def build(config: Config, origin: Origin | None = None) -> PictureEncoder:
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
         network = encoders.Encoder(small_cnn(size))
-        return PictureEncoder(network, True, CAPTIONS_OF_SMALL)
+        return PictureEncoder(network, True, _captions(config))
+    captions = _captions(config)
     if origin and not config.finetune:
         network = encoders.load(origin.path / "encoder.keras")
-        return PictureEncoder(network, False)
+        return PictureEncoder(network, False, captions)
     network = encoders.open_encoder(
         config.encoder,
         layer=config.encoder_layer,
@@ -107,8 +108,16 @@ def build(config: Config, origin: Origin | None = None) -> PictureEncoder:
         network.model.trainable = True
         encoders.freeze_batch_normalization(network.model)
         encoders.freeze_below(network.model, config.finetune_from)
-    captions = CAPTIONS_PER_PICTURE if config.finetune else 1
     return PictureEncoder(network, config.finetune, captions)
+
+
+def _captions(config):
+    """Return how many captions of a picture share a batch of training."""
+    if config.captions_per_picture:
+        return config.captions_per_picture
+    if config.encoder == encoders.SMALL:
+        return CAPTIONS_OF_SMALL
+    return CAPTIONS_PER_PICTURE if config.finetune else 1
 
 
 def small_cnn(size: int) -> keras.Model:

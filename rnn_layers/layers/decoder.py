@@ -51,6 +51,8 @@ class AttentionDecoder(keras.layers.Layer):
         options: Dict, other options of `rnn_layers.rnn`, or `None`.
         depth: Recurrent layers on top of each other; the states are those of
             all, the lowest first.
+        attention_units: Positive integer, width of the hidden layer of the
+            additive score, by default U; a score of fewer costs less.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -85,7 +87,14 @@ class AttentionDecoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, cell, units, attention="additive", options=None, depth=1, **kwargs
+        self,
+        cell,
+        units,
+        attention="additive",
+        options=None,
+        depth=1,
+        attention_units=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -98,6 +107,11 @@ class AttentionDecoder(keras.layers.Layer):
             "attention", attention, ("additive", "general", "dot")
         )
         self.depth = positive_int("depth", depth)
+        self.attention_units = (
+            None
+            if attention_units is None
+            else positive_int("attention_units", attention_units)
+        )
         dtype = self.dtype_policy
         self.recurrent = [
             rnn(
@@ -111,7 +125,7 @@ class AttentionDecoder(keras.layers.Layer):
             for index in range(self.depth)
         ]
         self.attend = (
-            AdditiveAttention(self.units, dtype=dtype)
+            AdditiveAttention(self.attention_units or self.units, dtype=dtype)
             if attention == "additive"
             else DotAttention(attention == "general", dtype=dtype)
         )
@@ -280,4 +294,5 @@ class AttentionDecoder(keras.layers.Layer):
             "attention": self.attention,
             "options": self.options,
             "depth": self.depth,
+            "attention_units": self.attention_units,
         }

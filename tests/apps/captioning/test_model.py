@@ -26,7 +26,7 @@ from tests.apps.squares import SIDE, pixels, write_network
 from tests.apps.tools import ROOT, in_a_new_process
 
 CELLS = [
-    ("gru", 1, {}),
+    ("gru", 1, {"attention_units": 3}),
     ("lstm", 2, {"tied": False}),
     ("peephole_lstm", 1, {"units": D}),
     ("coupled_lstm", 1, {"attention_score": "general"}),

@@ -104,8 +104,22 @@ def test_a_frozen_encoder_is_no_part_of_the_model(tmp_path):
     encoder = picture_encoder.build(Config(encoder=path, grid=3))
     assert encoder.frozen is encoder.network
     assert encoder.captions_per_picture == 1
+    several = Config(encoder=path, captions_per_picture=5)
+    assert picture_encoder.build(several).captions_per_picture == 5
     assert encoder.source == (9, 12)
     assert not encoder.network.model.trainable_weights
+
+
+@pytest.mark.parametrize(
+    ("more", "captions"),
+    [
+        ({}, 2),
+        ({"captions_per_picture": 3}, 3),
+    ],
+)
+def test_how_many_captions_of_a_picture_share_a_batch(more, captions):
+    encoder = picture_encoder.build(Config(picture_size=16, **more))
+    assert encoder.captions_per_picture == captions
 
 
 @pytest.mark.slow

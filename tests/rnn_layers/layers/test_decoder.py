@@ -175,10 +175,36 @@ def test_masked_memory_has_no_gradient():
     assert np.abs(by_memory[MEMORY_MASK]).max() > 1e-4
 
 
-def test_decoder_survives_saving(tmp_path):
+def test_the_hidden_layer_of_the_score_may_be_narrower():
+    decoder = rnn_layers.AttentionDecoder(
+        "gru", 6, attention_units=2, dtype="float64"
+    )
+    decoder(TARGETS, MEMORY)
+    randomize(decoder)
+    shapes = [weight.shape for weight in decoder.attend.weights]
+    assert shapes == [(6, 2), (6, 2), (2,), (2, 1)]
+    h = array(decoder.recurrent[0](TARGETS))
+    score = additive(decoder.attend)
+    e = np.exp(
+        [
+            [[score(q, m) for m in M] for q in H]
+            for H, M in zip(h, MEMORY, strict=True)
+        ]
+    )
+    close(
+        decoder.attention_weights(TARGETS, MEMORY),
+        e / e.sum(axis=-1, keepdims=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("attention", "more"),
+    [("general", {"depth": 2}), ("additive", {"attention_units": 3})],
+)
+def test_decoder_survives_saving(tmp_path, attention, more):
     targets = keras.Input((None, 5))
     memory = keras.Input((None, 6))
-    decoder = rnn_layers.AttentionDecoder("lstm", 4, "general", depth=2)
+    decoder = rnn_layers.AttentionDecoder("lstm", 4, attention, **more)
     model = keras.Model([targets, memory], decoder(targets, memory))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
