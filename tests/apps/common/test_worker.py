@@ -43,13 +43,7 @@ APPS = {
         lambda folder: texts.write_text(folder / "text"),
         texts.flags,
     ),
-    # Of few batches, whose widths are few: a step is compiled for each.
-    "tagging": (
-        lambda folder: tiny.write_requests(
-            folder, {"train": 64, "valid": 16, "test": 16}
-        ),
-        lambda folder, *more: tiny.flags(folder, "--batch-size", "32", *more),
-    ),
+    "tagging": (tiny.write_requests, tiny.flags),
     "video_labeling": (
         lambda folder: videos.write_videos(folder / "clips", (12, 3, 3)),
         lambda folder, *more: videos.flags(folder, "--dropout", "0.2", *more),
