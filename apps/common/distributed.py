@@ -369,6 +369,22 @@ def total(tensor):
     return tf.distribute.get_replica_context().all_reduce("SUM", tensor)
 
 
+def of_equal_rows(loss, rows):
+    """Return a replica's part of a loss, as large as if all had as many rows.
+
+    What Keras shows is a mean of the parts, each weighted by its rows, of which
+    a replica may have fewer in a batch that cannot be divided. The gradient is
+    that of `loss`.
+    """
+    if replicas() == 1:
+        return loss
+    from keras import ops
+
+    rows = ops.cast(rows, "float32")
+    factor = total(rows) / (replicas() * ops.maximum(rows, 1))
+    return loss + ops.stop_gradient(loss * (factor - 1))
+
+
 class Distributed(Machines):
     """What the starting process and its workers have in common."""
 

@@ -35,7 +35,8 @@ class TokenCrossentropy(keras.losses.Loss):
         real = ops.cast(ops.not_equal(y_true, 0), "float32")
         losses = self.call(y_true, y_pred)
         count = distributed.total(ops.sum(real))
-        return ops.sum(losses * real) / ops.maximum(count, 1)
+        loss = ops.sum(losses * real) / ops.maximum(count, 1)
+        return distributed.of_equal_rows(loss, ops.shape(y_true)[0])
 
     def call(self, y_true, y_pred):
         """Return equation (1) for each token, `(B, T)`."""
