@@ -89,7 +89,7 @@ def test_the_demo_is_learned(tmp_path):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "true"),
+        ("--mixed-precision", "float16"),
         ("--jit-compile", "true"),
         ("--unit", "sentences", "--cell", "gru", "--depth", "2"),
         (
