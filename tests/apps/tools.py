@@ -131,7 +131,7 @@ def predictor_fixtures(kind):
     @pytest.fixture
     def loaded(predictor, monkeypatch):
         """Saves the tests the seconds of loading and compiling it again."""
-        monkeypatch.setattr(kind, "of_run", lambda run, **_: predictor)
+        monkeypatch.setattr(kind, "of_run", lambda *_, **__: predictor)
 
     return predictor, loaded
 
