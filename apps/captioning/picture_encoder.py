@@ -88,11 +88,11 @@ def build(config: Config, origin: Origin | None = None) -> PictureEncoder:
     Raises:
         UserError: There is no such network, or it cannot be used in this way.
     """
+    captions = _captions(config)
     if config.encoder == encoders.SMALL:
         size = config.picture_size or SMALL_SIZE
         network = encoders.Encoder(small_cnn(size))
-        return PictureEncoder(network, True, _captions(config))
-    captions = _captions(config)
+        return PictureEncoder(network, True, captions)
     if origin and not config.finetune:
         network = encoders.load(origin.path / "encoder.keras")
         return PictureEncoder(network, False, captions)

@@ -78,13 +78,13 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
     """A quarter of it; no baseline is ever right."""
     sizes = {"train": 2000, "valid": 40, "test": 60}
     monkeypatch.setattr(demo, "SIZES", sizes)
-    found = train_demo("captioning", tmp_path, "--epochs", "20")
+    record = train_demo("captioning", tmp_path, "--epochs", "20")
     for name in ("most_frequent", "nearest_picture"):
-        assert found["baselines"][name]["right"] == 0
-        assert found["metrics"]["cider"] > found["baselines"][name]["cider"]
-        bleu = found["baselines"][name]["bleu_4"]
-        assert found["metrics"]["bleu_4"] > bleu + 5
-    assert found["metrics"]["right"] > 0.25
+        assert record["baselines"][name]["right"] == 0
+        assert record["metrics"]["cider"] > record["baselines"][name]["cider"]
+        bleu = record["baselines"][name]["bleu_4"]
+        assert record["metrics"]["bleu_4"] > bleu + 5
+    assert record["metrics"]["right"] > 0.25
 
 
 @pytest.mark.slow

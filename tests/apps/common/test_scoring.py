@@ -19,8 +19,8 @@ from apps.common.cli import UserError
 def test_scored_are_the_data_of_the_run_or_others(dataset, data_path, expected):
     options = types.SimpleNamespace(dataset=dataset, data_path=data_path)
     config = {"dataset": "demo", "data_path": ""}
-    found = scoring.data_to_score(options, config, ["demo", "files"])
-    assert found == expected
+    scored = scoring.data_to_score(options, config, ["demo", "files"])
+    assert scored == expected
 
 
 def test_a_path_alone_does_not_say_what_stands_there():

@@ -119,9 +119,9 @@ def test_normalized_features_meet_the_same_layer_in_training():
     normalization = keras.layers.LayerNormalization(center=False, scale=False)
     dense = keras.layers.Dense(5, "relu", bias_initializer="normal")
     expected = dense(normalization(x))
-    found = NormalizedDense(normalization, dense)(x)
+    joined = NormalizedDense(normalization, dense)(x)
     assert 0 < np.count_nonzero(expected) < np.size(expected)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(joined, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_features_have_no_pixels():
