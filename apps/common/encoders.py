@@ -157,7 +157,8 @@ def open_encoder(
     Args:
         name: A name of `APPLICATIONS`, or the file of a Keras model that takes
             pictures.
-        layer: Name of the layer whose output the regions are (empty: the last).
+        layer: Name of the layer whose output the regions are (empty: the last);
+            of several, between commas, the channels are joined.
         size: Height and width of the pictures, or one number for both (0: that
             of training).
         grid: Most rows and columns of regions, by average pooling (0: all).
@@ -298,12 +299,18 @@ def _cut(network, layer, name):
     if not layer:
         return network
     names = [part.name for part in network.layers]
-    if layer not in names:
-        raise UserError(
-            f"--encoder-layer {layer}: {name} has no such layer; its layers are"
-            f" {_last_of(names)}"
-        )
-    return keras.Model(network.input, network.get_layer(layer).output)
+    outputs = []
+    for one in layer.split(","):
+        if one not in names:
+            raise UserError(
+                f"--encoder-layer {one}: {name} has no such layer; its layers"
+                f" are {_last_of(names)}"
+            )
+        outputs.append(network.get_layer(one).output)
+    if len(outputs) == 1:
+        outputs = outputs[0]
+    # The name is a part of the key, and must not depend on other models.
+    return keras.Model(network.input, outputs, name=network.name)
 
 
 def _last_of(names):
@@ -325,10 +332,8 @@ def _encoder(network, size, grid, module, name):
         library = importlib.import_module(f"keras.applications.{module}")
         x = library.preprocess_input(x)
     probe = _probe(network, pictures, x)
-    x = _grid_of(network(x), name)
-    cells = tuple(min(side, grid or side) for side in x.shape[1:3])
-    if cells != tuple(x.shape[1:3]):
-        x = layers.AdaptiveAveragePooling2D(cells, name="average")(x)
+    grids = [_grid_of(y, name) for y in keras.tree.flatten(network(x))]
+    x = _joined(grids, grid)
     model = keras.Model(pictures, _flatten_grid(x), name="encoder")
     model.trainable = False
     return Encoder(model, probe)
@@ -361,6 +366,31 @@ def _grid_of(x, name):
         f"--encoder {name} gives {x.shape}; expected (batch, rows, columns,"
         " channels); choose another --encoder-layer"
     )
+
+
+def _joined(grids, most):
+    """Return the outputs of layers as one, in the smallest of their grids.
+
+    Several are normalized in each region, so that none has larger numbers.
+    """
+    sides = zip(*(x.shape[1:3] for x in grids), strict=True)
+    cells = tuple(min(*side, most or max(side)) for side in sides)
+    if len(grids) == 1:
+        return _averaged(grids[0], cells, "average")
+    parts = []
+    for number, x in enumerate(grids):
+        normal = layers.LayerNormalization(
+            center=False, scale=False, name=f"normal_{number}"
+        )
+        parts.append(normal(_averaged(x, cells, f"average_{number}")))
+    return layers.Concatenate(name="joined")(parts)
+
+
+def _averaged(x, cells, name):
+    """Return the means of so many rows and columns."""
+    if cells == tuple(x.shape[1:3]):
+        return x
+    return layers.AdaptiveAveragePooling2D(cells, name=name)(x)
 
 
 def _flatten_grid(x):

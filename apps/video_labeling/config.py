@@ -61,7 +61,8 @@ class Config(distributed.Flags):
     )
     encoder_layer: str = cli.flag(
         "",
-        "layer of the encoder whose output is used; empty: the last",
+        "layer of the encoder whose output is used, or several, between"
+        " commas; empty: the last",
         rare=True,
     )
     encoder_pixels: str = cli.flag(

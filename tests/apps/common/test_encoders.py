@@ -72,6 +72,33 @@ def test_a_layer_can_be_chosen(tmp_path):
     assert encoder.grid == (12, 18)
 
 
+def test_several_layers_are_joined_in_the_smallest_grid(tmp_path):
+    def output(x):
+        early = layers.Conv2D(3, 3, 2, padding="same", name="early")(x)
+        return layers.Conv2D(5, 3, 2, padding="same", name="last")(early)
+
+    path = saved(tmp_path, output)
+    early, last = (
+        encoders.open_encoder(path, layer=name, size=(24, 36))(PICTURES)
+        for name in ("early", "last")
+    )
+    early = early.reshape(4, 6, 2, 9, 2, 3).mean(axis=(2, 4))
+    parts = [early.reshape(4, 6 * 9, 3), last]
+    expected = [
+        (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
+        for x in parts
+    ]
+    joined = [
+        encoders.open_encoder(path, layer="early,last", size=(24, 36))
+        for _ in range(2)
+    ]
+    assert joined[0].grid == (6, 9)
+    assert joined[0].key == joined[1].key
+    np.testing.assert_allclose(
+        joined[0](PICTURES), np.concatenate(expected, -1), atol=1e-2
+    )
+
+
 @pytest.mark.parametrize("pixels", ["tf", "torch", "caffe"])
 def test_pixels_are_what_keras_makes_of_them(tmp_path, pixels):
     path = saved(tmp_path, lambda x: layers.Activation("linear")(x))
@@ -167,7 +194,7 @@ def test_networks_that_do_not_fit(tmp_path):
     with pytest.raises(UserError, match="takes pictures of 32 x 32, not of 24"):
         encoders.open_encoder(path, size=24)
     with pytest.raises(UserError, match="no such layer; its layers are"):
-        encoders.open_encoder(path, layer="lost")
+        encoders.open_encoder(path, layer="last,lost")
     with pytest.raises(UserError, match="of any size; choose one with --pic"):
         encoders.open_encoder(saved(tmp_path, convolution))
     path = saved(tmp_path, lambda x: layers.Dense(2)(x), (7,))
