@@ -1,6 +1,4 @@
-"""Reranking by expected overlap, against counting words by hand."""
-
-import collections
+"""Reranking by what samples have in common, against counting by hand."""
 
 import keras
 import numpy as np
@@ -24,34 +22,51 @@ def sentences(random, *shape):
     return rows.astype("int32")
 
 
-def words(row):
-    return collections.Counter(t for t in row.tolist() if t not in (0, END))
+def words(row, size):
+    tokens = [t for t in row.tolist() if t not in (0, END)]
+    starts = range(len(tokens) - size + 1)
+    return [tuple(tokens[i : i + size]) for i in starts]
 
 
-def test_the_overlap_is_the_share_of_words_that_samples_have():
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_the_share_of_samples_that_have_an_ngram(size):
     random = np.random.default_rng(0)
-    ours, others = sentences(random, 4, 5), sentences(random, 4, 7)
-    decoded = np.asarray(minimum_bayes_risk.expected_overlap(ours, others, END))
-    assert decoded.shape == (4, 5)
-    for b in range(4):
-        for k in range(5):
-            own = words(ours[b, k])
-            shares = [
-                (own & words(other)).total() / max(own.total(), 1)
-                for other in others[b]
-            ]
-            np.testing.assert_allclose(
-                decoded[b, k], np.mean(shares), rtol=1e-5
-            )
+    ours, others = sentences(random, 6, 5), sentences(random, 6, 7)
+    others[:, :2] = ours[:, 1:3]  # so that long ones occur
+    others[:, 2, 1:] = ours[:, 0, :-1]
+    share, real = map(
+        np.asarray, minimum_bayes_risk.shares(ours, others, END, size)
+    )
+    for b, k in np.ndindex(6, 5):
+        own = words(ours[b, k], size)
+        assert real[b, k].tolist() == [1] * len(own) + [0] * (9 - len(own))
+        for start, ngram in enumerate(own):
+            rank = own[: start + 1].count(ngram)
+            has = [words(row, size).count(ngram) >= rank for row in others[b]]
+            np.testing.assert_allclose(share[b, k, start], np.mean(has))
+    assert (share * real).max() > 0
 
 
-def test_the_largest_overlap_comes_first():
+def test_what_a_hypothesis_is_worth():
+    """Of its words, those in at least one of five; and runs of four."""
+    hypotheses = np.array(
+        [[[5, 6, 4, 5, END], [4, END, 0, 0, 0], [END, 0, 0, 0, 0]]], "int32"
+    )
+    samples = np.array([[[5, 6, 4, 5, END], [5, 1, 5, 1, END]]], "int32")
+    value = minimum_bayes_risk.worth(hypotheses, samples, END)
+    half = 1 - 0.5**minimum_bayes_risk.SENTENCES
+    whole = (1 + half + half + 1) / 4 + minimum_bayes_risk.RUN_WEIGHT / 2
+    np.testing.assert_allclose(value, [[whole, half, 0]], rtol=1e-5)
+
+
+def test_the_hypothesis_worth_most_comes_first():
     hypotheses = np.array([[[3, 4, END], [3, 3, END], [5, 6, END]]], "int32")
     samples = np.array([[[5, 6, END], [6, 3, END]]], "int32")
+    tokens, scores = map(ops.convert_to_tensor, (hypotheses, [[-1.0, -2, -3]]))
     decoded = decoding.Decoded(
-        ops.convert_to_tensor(hypotheses),
+        tokens,
         ops.convert_to_tensor(np.array([[3, 3, 3]], "int32")),
-        ops.convert_to_tensor(np.array([[-1.0, -2.0, -3.0]], "float32")),
+        scores,
         ops.convert_to_tensor(np.array([[-4.0, -5.0, -6.0]], "float32")),
     )
     best = minimum_bayes_risk.rerank(
@@ -60,10 +75,10 @@ def test_the_largest_overlap_comes_first():
     np.testing.assert_array_equal(best.tokens, hypotheses[:, [2, 0]])
     np.testing.assert_array_equal(best.lengths, [[3, 3]])
     np.testing.assert_allclose(best.log_probabilities, [[-6.0, -4.0]])
-    # Overlap 3/4 and 1/4, and a share of the scores of before.
+    worth = np.asarray(minimum_bayes_risk.worth(tokens, samples, END))[0]
     share = minimum_bayes_risk.BEAM_SCORE_WEIGHT
     np.testing.assert_allclose(
-        best.scores, [[0.75 - 3 * share, 0.25 - share]], rtol=1e-5
+        best.scores, [[worth[2] - 3 * share, worth[0] - share]], rtol=1e-5
     )
 
 
