@@ -154,8 +154,8 @@ class VectorConditioning:
     def _states(self, vector):
         """Return the states of each layer before the first input."""
         rows = ops.zeros_like(vector[:, :1])  # B 1, where B is not known yet
-        states = [
-            [state + rows for state in of_layer]
+        states = [  # in float32, whatever the vector is
+            [state + ops.cast(rows, state.dtype) for state in of_layer]
             for of_layer in self.stack.get_initial_state(1)
         ]
         if self.name == "initial_state":

@@ -73,6 +73,24 @@ def test_steps_agree_with_teacher_forcing(conditioning, cell, depth, more):
             )
 
 
+@pytest.mark.parametrize("conditioning", decoders.CONDITIONING)
+def test_steps_in_half_precision_agree_with_teacher_forcing(conditioning):
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        _, captioner = built(conditioning=conditioning)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    steps = model.IncrementalDecoder(captioner, conditioning)
+    picture = steps.encode(FEATURES)
+    tokens = words(B)
+    logits = np.array(captioner([FEATURES, tokens]))
+    state = steps.initial_state(picture)
+    for t in range(tokens.shape[1]):
+        found, state = steps.step(tokens[:, t], state, picture)
+        np.testing.assert_allclose(found, logits[:, t], atol=0.2)
+
+
 @pytest.mark.parametrize("conditioning", ["attention", "initial_state"])
 def test_every_picture_has_its_own_logits(conditioning):
     """No picture looks at its neighbours."""
