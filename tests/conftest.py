@@ -35,7 +35,14 @@ def usual_mode():
     """Ends TensorFlow's deterministic mode, which a training may have begun.
 
     Keras compiles nothing with XLA there, and TensorFlow has no public way out.
+    Fixtures of a session come before it: they need the end behind each test.
     """
+    end_deterministic_mode()
+    yield
+    end_deterministic_mode()
+
+
+def end_deterministic_mode():
     config = sys.modules.get("tensorflow.python.framework.config")
     if config is not None:
         config.disable_op_determinism()
