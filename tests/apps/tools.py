@@ -62,13 +62,31 @@ def file_flags(folder, data, *more):
     ]
 
 
-def train(app, *arguments):
-    """Trains in this process, which need not begin anew; returns the record."""
-    config = importlib.import_module(f"apps.{app}.config")
-    module = importlib.import_module(f"apps.{app}.train")
+def train(app, *arguments, exported=True):
+    """Trains in this process, which need not begin anew.
+
+    Args:
+        app: Name of the app.
+        arguments: Words of the command line.
+        exported: Whether the model is exported, too, which takes as long as a
+            small training.
+
+    Returns:
+        The record of the run.
+    """
+    config, export, module, show = (
+        importlib.import_module(f"apps.{app}.{name}")
+        for name in ("config", "export", "train", "show")
+    )
     policy = keras.config.dtype_policy()
     try:
-        return module.train(cli.parse(config.Config, config.PRESETS, arguments))
+        with pytest.MonkeyPatch.context() as patch:
+            if not exported:
+                patch.setattr(export, "write", lambda *_: None)
+            # Pictures of an epoch, where there are any: to draw takes long.
+            patch.setattr(show, "PICTURES", 1, raising=False)
+            options = cli.parse(config.Config, config.PRESETS, arguments)
+            return module.train(options)
     finally:
         keras.config.set_dtype_policy(policy)
         keras.utils.clear_session(free_memory=False)
@@ -298,7 +316,7 @@ def check_other_data_are_refused(monkeypatch, train, config, change):
 
 
 def check_a_killed_run_ends_as_a_whole_one(app, folder, command, files=()):
-    """Kills a training at several random moments; then lets it finish.
+    """Kills a training at two random moments; then lets it finish.
 
     Args:
         app: Name of the app.
@@ -310,8 +328,7 @@ def check_a_killed_run_ends_as_a_whole_one(app, folder, command, files=()):
     whole, killed = (
         folder / "runs" / app / name for name in ("whole", "killed")
     )
-    done = run_module(module, *command, "--name", "whole")
-    assert done.returncode == 0, done.stderr
+    train(app, *command, "--name", "whole", exported=False)
     # So that what is prepared can be torn, too.
     shutil.rmtree(folder / "data", ignore_errors=True)
     run_and_kill(module, [*command, "--name", "killed"], killed)
@@ -345,6 +362,7 @@ def check_another_vocabulary_is_refused(run, of_run, folder):
 
 def train_and_stop(train, config, epoch):
     """Trains until the backup of an epoch, counted from 0, is written."""
+    keras.utils.clear_session(free_memory=False)  # as in a new process
     keep = checkpoint.Checkpoint.on_epoch_end
 
     def stopped(self, number, logs=None):
@@ -371,8 +389,37 @@ def check_is_exported_again(export, run, folder, capsys):
     assert not list(copy.glob(".tmp-*"))
 
 
+def check_steps_of_no_size_leave_the_weights(run, words, folder, capsys):
+    """Goes on from a run with a learning rate of zero.
+
+    Args:
+        run: The folder of a finished run.
+        words: Of the command line that it was trained by.
+        folder: Where the other run is written.
+        capsys: The fixture of pytest.
+    """
+    words = *words, "--runs-path", str(folder), "--name", "b", "--epochs", "1"
+    words = *words, "--from-run", str(run), "--learning-rate", "0"
+    app = Path(run).parent.name
+    train(app, *words, exported=False)
+    kinds = {line[:9] for line in capsys.readouterr().out.splitlines()}
+    assert {"from     ", "layers   "} <= kinds
+    assert not {"new      ", "left out "} & kinds
+    check_near_weights(run, folder / app / "b")
+
+
+def check_near_weights(*folders):
+    """Compares what two runs have trained; averages are a little behind."""
+    models = (runs.load_model(folder / "model.keras") for folder in folders)
+    weights = (model.trainable_weights for model in models)
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+
+
 def run_and_kill(module, arguments, folder):
-    """Kills a training at several random moments; then lets it finish.
+    """Kills a training at two random moments; then lets it finish.
+
+    The first is while it begins, the other while it trains or is tested.
 
     Args:
         module: Of the training.
@@ -382,14 +429,12 @@ def run_and_kill(module, arguments, folder):
     random_moment = random.Random(time.time())  # others each time, on purpose
     command = [sys.executable, "-m", module, *arguments]
     kills = 0
-    late = random_moment.choice([(2, 1), (4, 2), (4, 0.3)])
-    for epochs, most in [(0, 12), (1, 1), late]:
-        if (folder / "metrics.json").exists():
-            break
+    late = random_moment.choice([(1, 1), (2, 1), (4, 2), (4, 0.3)])
+    for epochs, most in [(0, 12), late]:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         seconds = random_moment.uniform(0, most)
         kills += kill_when(process, Moment(folder / "log.csv", epochs, seconds))
-    assert kills >= 2
+    assert kills == 2
     if not (folder / "metrics.json").exists():
         last = run_module(module, *arguments)
         assert last.returncode == 0, last.stderr

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from apps.captioning import predict, show
+from apps.captioning import predict
 from data_pipelines.captioning.demo import generator as demo
 from tests.apps import squares
 from tests.apps.squares import EPOCHS, SMALL, flags, opened, write_network
@@ -24,9 +24,7 @@ def trained(tmp_path_factory):
         with (
             (folder / "printed.txt").open("w") as file,
             contextlib.redirect_stdout(file),
-            pytest.MonkeyPatch.context() as patch,
         ):
-            patch.setattr(show, "PICTURES", 1)  # an epoch; to draw takes long
             arguments = flags(folder, "--name", "x", "--epochs", str(EPOCHS))
             train("captioning", *arguments)
 

@@ -15,6 +15,7 @@ from tests.apps.squares import COLOURS, PLACES, flags, write_network
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
+    check_steps_of_no_size_leave_the_weights,
     train_demo,
 )
 
@@ -58,6 +59,16 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path, monkeypatch, change):
 
 
 @pytest.mark.slow
+def test_steps_of_no_size_leave_the_weights_of_the_run(
+    trained, tmp_path, capsys
+):
+    words = flags(trained[0].parents[2])
+    check_steps_of_no_size_leave_the_weights(
+        trained[0], words, tmp_path, capsys
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["small_cnn", "frozen"])
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
     tmp_path, encoder
@@ -87,22 +98,6 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
     assert record["metrics"]["right"] > 0.25
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "more",
-    [
-        ("--mixed-precision",),
-        ("--mixed-precision", "bfloat16"),
-        ("--jit-compile", "true"),
-    ],
-    ids=" ".join,
-)
-def test_every_way_of_computing_learns(tmp_path, more):
-    squares.write_pictures(tmp_path / "pictures")
-    arguments = flags(tmp_path, "--name", "x", *more)
-    learned(tools.train("captioning", *arguments))
-
-
 def learned(record):
     """Says more of pictures than one caption says of all."""
     found, common = record["metrics"], record["baselines"]["most_frequent"]
@@ -114,10 +109,12 @@ def learned(record):
 @pytest.mark.parametrize(
     "more",
     [
-        "--conditioning every_step --cell lstm --tied false",
+        "--conditioning every_step --cell lstm --tied false"
+        " --mixed-precision bfloat16",
         "--conditioning first_step --cell slstm --vectors VECTORS",
-        "--conditioning initial_state --cell peephole_lstm --depth 2",
-        "--encoder NETWORK --encoder-pixels tf --finetune"
+        "--conditioning initial_state --cell peephole_lstm --depth 2"
+        " --jit-compile true",
+        "--encoder NETWORK --encoder-pixels tf --finetune --mixed-precision"
         " --attention-score general --attention-penalty 0.1",
         "--encoder NETWORK --encoder-pixels tf --cell min_gru"
         " --attention-penalty 0.1 --averaging 0 --normalize-captions false",
@@ -133,9 +130,11 @@ def test_every_way_of_entering_learns(tmp_path, more):
     }
     words = [places.get(word, word) for word in more.split()]
     # Without attention there is more to learn.
-    longer = ("--epochs", "60", "--patience", "60")
+    longer = ("--epochs", "12", "--steps-per-epoch", "32")
     words = flags(tmp_path, "--name", "x", *longer, *words)
-    learned(tools.train("captioning", *words))
+    # Half precision and a tuned encoder are exported; the others as usual.
+    exported = "--finetune" in words
+    learned(tools.train("captioning", *words, exported=exported))
 
 
 def write_vectors(path):
@@ -151,22 +150,15 @@ def write_vectors(path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("java"), reason="METEOR needs Java")
-def test_meteor_is_one_more_column(tmp_path, capsys):
-    squares.write_pictures(tmp_path / "pictures")
-    words = flags(tmp_path, "--name", "x", "--epochs", "1")
-    tools.train("captioning", *words)
-    capsys.readouterr()
-    evaluate.main(
-        evaluate.Options(meteor=True, runs_path=str(tmp_path / "runs"))
-    )
+def test_meteor_is_one_more_column(trained, quick, capsys):
+    evaluate.main(squares.options(trained, evaluate.Options, meteor=True))
     head, _, row, *_ = capsys.readouterr().out.splitlines()
     assert head.split()[-1] == "meteor"
     assert 0 < float(row.split()[-1]) < 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tokens", ["characters", "subwords"])
-def test_chinese_captions_are_learned(tmp_path, tokens, capsys):
+def test_chinese_captions_are_learned(tmp_path, capsys):
     colours = {"red": "红", "green": "绿", "blue": "蓝", "yellow": "黄"}
     places = {"left": "左边", "right": "右边", "top": "上面"}
     folder = squares.write_pictures(tmp_path / "pictures")
@@ -181,9 +173,10 @@ def test_chinese_captions_are_learned(tmp_path, tokens, capsys):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     record = tools.train(
         "captioning",
-        *flags(tmp_path, "--tokens", tokens, "--epochs", "60"),
+        *flags(tmp_path, "--tokens", "subwords", "--epochs", "12"),
         *("--max-length", "20", "--minimum-count", "1", "--name", "x"),
-        *("--patience", "60"),
+        *("--steps-per-epoch", "24"),
+        exported=False,
     )
     assert record["metrics"]["bleu_4"] > 60
     run = tmp_path / "runs" / "captioning" / "x"

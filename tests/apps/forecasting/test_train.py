@@ -7,7 +7,11 @@ from apps.forecasting import train
 from apps.forecasting.config import PRESETS, Config
 from tests.apps import tools
 from tests.apps.forecast_files import flags, write_long
-from tests.apps.tools import check_a_killed_run_ends_as_a_whole_one, train_demo
+from tests.apps.tools import (
+    check_a_killed_run_ends_as_a_whole_one,
+    check_steps_of_no_size_leave_the_weights,
+    train_demo,
+)
 
 # Models without layers take no other number of units than the default.
 DEFAULT = ("--units", "64")
@@ -81,10 +85,22 @@ def test_a_stride_is_that_of_a_test_file(folder):
 )
 def test_every_model_trains_to_the_end(folder, more):
     arguments = flags(folder, "--name", "x", *more)
-    stored = tools.train("forecasting", *arguments)
+    # The usual network is exported in `test_export.py`.
+    exported = "--model" in more
+    stored = tools.train("forecasting", *arguments, exported=exported)
     scores, naive = stored["metrics"], stored["baselines"]["naive"]
     assert 0 < scores["mase"] < naive["mase"]
     assert scores["coverage_95"] is not None
+
+
+@pytest.mark.slow
+def test_steps_of_no_size_leave_the_weights_of_the_run(
+    trained, tmp_path, capsys
+):
+    words = flags(trained.folder, "--known-covariates", "load")
+    check_steps_of_no_size_leave_the_weights(
+        trained.run.path, words, tmp_path, capsys
+    )
 
 
 @pytest.mark.slow

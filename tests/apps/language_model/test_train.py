@@ -1,6 +1,5 @@
 """Trainings: refused, gone on with, killed; the demo; every way."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from tests.apps.tools import (
     check_another_vocabulary_is_refused,
     check_other_data_are_refused,
     check_same_weights,
+    check_steps_of_no_size_leave_the_weights,
     swap_first_lines,
     train_and_stop,
     train_demo,
@@ -49,14 +49,9 @@ def test_a_vocabulary_of_another_run_is_one_line(trained, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_its_states(trained, tmp_path):
-    """Two epochs of four, and then the rest, give the weights of four."""
+    """An epoch of three, and then the rest, give the weights of three."""
     write_text(tmp_path / "text")
-    whole, parts = (
-        cli.parse(Config, PRESETS, flags(tmp_path, "--name", name))
-        for name in ("whole", "parts")
-    )
-    train.train(whole)
-    keras.utils.clear_session(free_memory=False)
+    parts = cli.parse(Config, PRESETS, flags(tmp_path, "--name", "parts"))
     train_and_stop(train.train, parts, 0)
     folder = tmp_path / "runs" / "language_model"
     with np.load(folder / "parts" / "backup" / "state.npz") as backup:
@@ -64,7 +59,17 @@ def test_a_run_goes_on_with_its_states(trained, tmp_path):
         assert len(states) == 2
         assert all(np.abs(backup[name]).max() > 0 for name in states)
     train.train(parts)
-    check_same_weights(folder / "whole", folder / "parts")
+    check_same_weights(trained.run.path, folder / "parts")
+
+
+@pytest.mark.slow
+def test_steps_of_no_size_leave_the_weights_of_the_run(
+    trained, tmp_path, capsys
+):
+    words = flags(trained.folder)
+    check_steps_of_no_size_leave_the_weights(
+        trained.run.path, words, tmp_path, capsys
+    )
 
 
 @pytest.mark.slow
@@ -78,7 +83,8 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path):
-    record = train_demo("language_model", tmp_path)
+    """In half of the epochs that it has by default."""
+    record = train_demo("language_model", tmp_path, "--epochs", "3")
     ours, baselines = record["metrics"]["perplexity"], record["baselines"]
     attainable = baselines.pop("attainable")["perplexity"]
     assert attainable < ours < 1.1 * attainable
@@ -89,27 +95,20 @@ def test_the_demo_is_learned(tmp_path):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision", "float16"),
-        ("--jit-compile", "true"),
-        ("--unit", "sentences", "--cell", "gru", "--depth", "2"),
-        (
-            "--tokens",
-            "characters",
-            "--variational",
-            "--embedding-dropout",
-            "0.1",
-        ),
-        ("--tokens", "subwords", "--tied", "false", "--averaging", "0"),
-        ("--cell", "min_gru", "--recurrent-dropout", "0"),
+        "--mixed-precision --unit sentences --cell gru --depth 2",
+        "--jit-compile true --cell min_gru --recurrent-dropout 0",
+        "--tokens characters --variational --embedding-dropout 0.1",
+        "--tokens subwords --tied false --averaging 0",
     ],
-    ids=" ".join,
 )
 def test_every_way_of_computing_learns(tmp_path, more):
     write_text(tmp_path / "text")
-    arguments = flags(tmp_path, "--epochs", "6", "--name", "x", *more)
-    if "--unit" in more:  # sentences have no chunks
-        at = arguments.index("--chunk")
-        del arguments[at : at + 2]
-    record = tools.train("language_model", *arguments)
+    words = flags(tmp_path, "--epochs", "2", "--name", "x", *more.split())
+    if "--unit" in words:  # sentences have no chunks
+        at = words.index("--chunk")
+        del words[at : at + 2]
+    # Half precision is exported, too; the others are as they usually are.
+    exported = "--mixed-precision" in words
+    record = tools.train("language_model", *words, exported=exported)
     ours = record["metrics"]["perplexity"]
     assert ours < 0.7 * record["baselines"]["unigram"]["perplexity"]

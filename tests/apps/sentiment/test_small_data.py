@@ -26,12 +26,14 @@ def write(folder, count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [100, 600, 2000])
+@pytest.mark.parametrize("count", [100, 2000])
 def test_a_default_run_is_not_far_below_its_bag_of_words(
     tmp_path, count, capsys
 ):
     write(tmp_path / "reviews", count)
-    record = train("sentiment", *file_flags(tmp_path, "reviews"))
+    record = train(
+        "sentiment", *file_flags(tmp_path, "reviews"), exported=False
+    )
     bag = record["baselines"]["bag_of_words"]["accuracy"]
     assert record["metrics"]["accuracy"] >= bag - 0.05
     assert record["epochs"] > 5

@@ -15,6 +15,7 @@ from tests.apps.reviews import flags, write_reviews
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
     check_other_data_are_refused,
+    check_steps_of_no_size_leave_the_weights,
     train_demo,
 )
 
@@ -126,6 +127,16 @@ def test_odd_data_train_to_the_end(
 
 
 @pytest.mark.slow
+def test_steps_of_no_size_leave_the_weights_of_the_run(
+    trained, tmp_path, capsys
+):
+    words = flags(trained.folder)
+    check_steps_of_no_size_leave_the_weights(
+        trained.run.path, words, tmp_path, capsys
+    )
+
+
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
     write_reviews(tmp_path / "reviews", 2000)
     command = flags(tmp_path, "--epochs", "4", "--learning-rate", "0.001")
@@ -145,16 +156,19 @@ def test_the_demo_is_learned(tmp_path):
 @pytest.mark.parametrize(
     "more",
     [
-        ("--mixed-precision",),
-        ("--mixed-precision", "bfloat16"),
-        ("--jit-compile", "true"),
-        ("--depth", "2", "--cell", "peephole_lstm", "--bidirectional", "false"),
+        "--mixed-precision",
+        "--mixed-precision bfloat16 --depth 2 --cell peephole_lstm"
+        " --bidirectional false",
+        "--jit-compile true",
     ],
 )
 def test_every_way_of_computing_learns(tmp_path, more):
     write_reviews(tmp_path / "reviews", 600)
-    arguments = flags(tmp_path, "--epochs", "6", "--name", "x", *more)
-    assert tools.train("sentiment", *arguments)["metrics"]["accuracy"] > 0.9
+    words = flags(tmp_path, "--epochs", "3", "--name", "x", *more.split())
+    # Half precision is exported, too; the others are as they usually are.
+    exported = "--mixed-precision" in words
+    record = tools.train("sentiment", *words, exported=exported)
+    assert record["metrics"]["accuracy"] > 0.9
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import pytest
 
-from apps.translation import show
 from apps.translation.predict import Predictor
 from tests.apps.tools import predictor_fixtures, train_once
 from tests.apps.translations import flags, write_pairs
@@ -13,9 +12,7 @@ def trained(tmp_path_factory):
     def write(folder):
         write_pairs(folder / "pairs")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(show, "PICTURES", 1)  # an epoch; to draw takes long
-        return train_once(tmp_path_factory, "translation", write, flags)
+    return train_once(tmp_path_factory, "translation", write, flags)
 
 
 predictor, loaded = predictor_fixtures(Predictor)

@@ -18,6 +18,7 @@ from tests.rnn_layers.loops import (
 )
 from tests.rnn_layers.tools import (
     MASK,
+    SAMPLE,
     SEQUENCES,
     TIME,
     array,
@@ -36,10 +37,15 @@ def test_graph_loop_is_exact(name, options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("masked", [False, True])
 @every_case
-def test_compiled_loop_is_exact(name, options, masked):
-    check(name, options, *LOOPS["compiled-in-chunks"], masked=masked)
+def test_compiled_loop_is_exact(name, options):
+    check(name, options, *LOOPS["compiled-in-chunks"], masked=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLE)
+def test_compiled_loop_without_a_mask_is_exact(name):
+    check(name, {}, *LOOPS["compiled-in-chunks"], masked=False)
 
 
 @pytest.mark.parametrize(

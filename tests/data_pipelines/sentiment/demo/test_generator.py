@@ -3,12 +3,10 @@ import re
 import time
 import zlib
 
-import keras
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from data_pipelines.sentiment import pipeline as sentiment
 from data_pipelines.sentiment.demo import generator as demo
 from data_pipelines.sentiment.demo import words
 
@@ -118,39 +116,6 @@ def test_words_are_in_both_classes(splits):
 def test_single_words_and_pairs_find_little(splits):
     assert 0.60 < bag_of_words(splits, 1) < 0.78
     assert bag_of_words(splits, 2) < 0.80
-
-
-@pytest.mark.slow
-def test_a_recurrent_network_finds_nearly_all(tmp_path):
-    keras.utils.set_random_seed(0)
-    data = sentiment.make_datasets(
-        "demo", cache_path=tmp_path, batch_size=64, max_length=100,
-        vocabulary_size=5000, seed=0,
-    )  # fmt: skip
-    ids = keras.Input((None,), dtype="int32")  # (B, T)
-    real = keras.ops.not_equal(ids, 0)
-    hidden = keras.layers.Embedding(len(data.vocabulary), 64)(ids)
-    hidden = keras.layers.Bidirectional(
-        keras.layers.GRU(64, return_sequences=True)
-    )(hidden, mask=real)  # (B, T, 2 U)
-    scores = keras.layers.Dense(64, activation="tanh")(hidden)
-    scores = keras.layers.Dense(1)(scores)  # (B, T, 1)
-    scores = keras.ops.where(real[..., None], scores, -1e9)
-    pooled = keras.ops.sum(keras.ops.softmax(scores, 1) * hidden, axis=1)
-    model = keras.Model(ids, keras.layers.Dense(2)(pooled))
-    model.compile(
-        keras.optimizers.Adam(2e-3, clipnorm=1.0),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    model.fit(
-        data.train.dataset(training=True),
-        steps_per_epoch=data.train.steps_per_pass,
-        epochs=7,
-        verbose=0,
-    )
-    _, accuracy = model.evaluate(data.test.dataset(), verbose=0)
-    assert accuracy >= 0.97
 
 
 def test_written_in_a_moment():
