@@ -1,79 +1,142 @@
 """Two processes on two cores beside one on one core, and what that lets expect.
 
-    python -m benchmarks.distributed --apps sentiment --epochs 4
+    python -m benchmarks.distributed --apps sentiment --repeats 3
 
-Each app trains on its demo, three times, as `--distribute` does:
+Each app trains on its demo, as `--distribute` does, but without validation and
+without a test:
 
     one    one process on one core
     two    two processes on two cores, which share the same batches
     half   one process on one core, on half of each batch: a step of `two`
            without its communication
 
-A speed is the median of the epochs after the first, in which XLA compiles: a
-pass has batches of every width. The second table is computed, not measured: N
-machines, each with the batch of `one`, add up all gradients by a ring, which
-moves 2 (N - 1) / N times their bytes over the network of each machine in each
-step; latency and overlap are left out.
+They take turns, since other work on a machine comes and goes, and the median of
+the epochs of all turns counts; the first of each is left out, for XLA compiles
+in it. The second table is computed, not measured: N machines, each with the
+batch of `one`, add up all gradients by a ring, which moves 2 (N - 1) / N times
+their bytes over the network of each machine in each step; latency and overlap
+are left out.
 """
 
 import argparse
+import importlib
 import json
+import math
 import os
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+import time
+import typing
 
-from tensorboard.backend.event_processing import event_accumulator
-from tensorboard.util import tensor_util
-
-# Flags of each app, and the flag that says how large a batch is.
+# Flags of each app, and the flag that says how large a batch is.  A share of
+# the training batches is the same ones in each epoch: no width comes late.
 APPS = {
-    "sentiment": ("--dataset demo --max-length 60", "--batch-size", 64),
-    "translation": ("--dataset demo --beam 1", "--batch-tokens", 4096),
+    "sentiment": ("--max-length 60", "--batch-size", 64),
+    "translation": ("--train-share 0.3", "--batch-tokens", 4096),
 }
 MACHINES = 2, 4, 8, 16
 GIGABITS = 1, 10, 100
 
 
-def train(app, batch, processes, cores, options, folder):
-    """Train; return seconds of a step, and the size of the gradients."""
-    flags, flag, _ = APPS[app]
-    name = f"{processes}-{batch}"
+class Way(typing.NamedTuple):
+    """One of the three ways to train."""
+
+    processes: int
+    share: int  # of the batch: 1, or 2 for half of it
+
+
+WAYS = {"one": Way(1, 1), "two": Way(2, 1), "half": Way(1, 2)}
+
+
+def train(app: str, *words: str) -> dict:
+    """Train by processes that this one starts; return what it took.
+
+    Returns:
+        `seconds` of a step, one number for each epoch, and the `bytes` of all
+        gradients.
+    """
+    # Only in a process of its own: TensorFlow takes seconds.
+    import keras
+
+    from apps.common import cli, distributed, launcher
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.begun = time.perf_counter()
+
+        def on_train_batch_end(self, batch, logs=None):
+            epoch = time.perf_counter() - self.begun
+            seconds.append(epoch / self.params["steps"])
+
+    class Trainer(launcher.Launcher):
+        def train(self, training):
+            bare = training._replace(callbacks=[Clock()], validation=None)
+            super().train(bare)
+            sizes = (math.prod(w.shape) for w in bare.model.trainable_weights)
+            measured["bytes"] = 4 * sum(sizes)
+            raise distributed.Stopped
+
+    measured = {"seconds": (seconds := [])}
+    sys.argv[1:] = words  # which the workers get
+    module = importlib.import_module(f"apps.{app}.train")
+    config = importlib.import_module(f"apps.{app}.config")
+    config = cli.parse(config.Config, config.PRESETS, words)
+    with distributed.training_by(Trainer(app, config)):
+        module.train(config)
+    return measured
+
+
+def measure(app, way, cores, options, folder):
+    """Do what `train` does in a process of its own, on some cores."""
+    flags, flag, batch = APPS[app]
+    words = [
+        *(app, "--dataset", "demo", *flags.split()),
+        *(flag, str(batch // way.share), "--distribute", str(way.processes)),
+        *("--epochs", str(options.epochs), "--cache-path", options.cache_path),
+        *("--runs-path", folder),
+    ]
+    script = "from benchmarks.distributed import *; import sys, json;"
+    script += "print(json.dumps(train(*sys.argv[1:])))"
     done = subprocess.run(
         [
-            *("taskset", "-c", ",".join(map(str, cores))),
-            *(sys.executable, "-m", f"apps.{app}.train", *flags.split()),
-            *(flag, str(batch), "--distribute", str(processes)),
-            *("--epochs", str(options.epochs), "--patience", "100"),
-            *("--cache-path", options.cache_path, "--name", name),
-            *("--runs-path", folder),
+            *("taskset", "-c", ",".join(map(str, cores[: way.processes]))),
+            *(sys.executable, "-c", script, *words),
         ],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    # Keras says how many steps an epoch has, TensorBoard how fast it was.
-    steps = int(re.search(r"^(\d+)/\1 - ", done.stdout, re.MULTILINE)[1])
-    run = Path(folder, app, name)
-    metrics = json.loads((run / "metrics.json").read_text())
-    examples = metrics["examples"]["train"] / steps
-    size = 4 * metrics["trainable_parameters"]
-    seconds = examples / statistics.median(speeds(run)[1:])
-    print(f"{app} {name}: {1e3 * seconds:.1f} ms a step", file=sys.stderr)
-    return seconds, size
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def speeds(run: Path) -> list[float]:
-    """Return the examples per second of each epoch of a run."""
-    events = event_accumulator.EventAccumulator(str(run / "train"))
-    events.Reload()
-    return [
-        float(tensor_util.make_ndarray(event.tensor_proto))
-        for event in events.Tensors("examples_per_second")
-    ]
+def compare(app, cores, options) -> tuple[dict[str, list[float]], int]:
+    """Let the ways take turns.
+
+    Returns:
+        The seconds of a step by way, one number for each epoch that counts, and
+        the bytes of all gradients.
+    """
+    seconds = {name: [] for name in WAYS}
+    for _ in range(options.repeats):
+        for name, way in WAYS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                measured = measure(app, way, cores, options, folder)
+            seconds[name] += measured["seconds"][1:]
+            steps = ", ".join(f"{1e3 * s:.1f}" for s in measured["seconds"])
+            print(f"{app} {name}: {steps} ms a step", file=sys.stderr)
+    return seconds, measured["bytes"]
+
+
+def row(app: str, seconds: dict[str, list[float]]) -> str:
+    """Return the row of the measured table for an app."""
+    one, two, half = (statistics.median(seconds[name]) for name in WAYS)
+    return (
+        f"| {app} | {1e3 * one:.0f} ms | {1e3 * two:.0f} ms |"
+        f" {one / two:.2f} x | {1e3 * half:.0f} ms |"
+        f" {max(1 - half / two, 0):.0%} |"
+    )
 
 
 def expected(size: int, seconds: float) -> list[str]:
@@ -99,24 +162,17 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--apps", nargs="+", default=list(APPS), choices=APPS)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cache-path", default="data/cache")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
     computed = []
-    print("| app | step of one | of two | ratio | communication |")
-    print("|---|---|---|---|---|")
+    print("| app | step of one | of two | ratio | of half | communication |")
+    print("|---|---|---|---|---|---|")
     for app in options.apps:
-        batch = APPS[app][2]
-        with tempfile.TemporaryDirectory() as folder:
-            one, size = train(app, batch, 1, cores[:1], options, folder)
-            two, _ = train(app, batch, 2, cores, options, folder)
-            half, _ = train(app, batch // 2, 1, cores[:1], options, folder)
-        print(
-            f"| {app} | {1e3 * one:.0f} ms | {1e3 * two:.0f} ms |"
-            f" {one / two:.2f} x | {max(1 - half / two, 0):.0%} |",
-            flush=True,
-        )
+        seconds, size = compare(app, cores, options)
+        print(row(app, seconds), flush=True)
         computed += [
             "",
             f"{app}: {size / 1e6:.1f} MB of gradients a step:",
@@ -125,7 +181,7 @@ def main() -> None:
             + " | ".join(f"{g} Gbit/s" for g in GIGABITS)
             + " |",
             "|---|" + "---|" * len(GIGABITS),
-            *expected(size, one),
+            *expected(size, statistics.median(seconds["one"])),
         ]
     print(*computed, sep="\n")
 

@@ -325,11 +325,26 @@ class Mirrored(Machines):
                 "--devices divides batches, and this model carries states from"
                 " row to row of whole ones; take --distribute"
             )
-        super().train(training)
+        import keras
+
+        begin = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: _stay_built(training.model)
+        )
+        callbacks = [begin, *training.callbacks]
+        super().train(training._replace(callbacks=callbacks))
         self.close()
 
     def close(self):
         self._scope.close()
+
+
+def _stay_built(model):
+    """Keep Keras from building a model that it has built.
+
+    It would at each validation, by the mean of what the devices have of the
+    first batch, which there is none of where they have not equally many rows.
+    """
+    model._maybe_symbolic_build = lambda **_: None
 
 
 def replicas() -> int:

@@ -128,11 +128,14 @@ class Worker(distributed.Distributed):
                 f"--batch-size {size} cannot be shared by {len(devices)}"
                 " devices"
             )
-        keras.distribution.set_distribution(
-            keras.distribution.DataParallel(
-                devices=devices, auto_shard_dataset=False
+        # On one device Keras would place variables in two ways, and each
+        # mixture of them costs a compilation of the step.
+        if len(devices) > 1:
+            keras.distribution.set_distribution(
+                keras.distribution.DataParallel(
+                    devices=devices, auto_shard_dataset=False
+                )
             )
-        )
         self.starter.send(("joined", rank, self.engine, len(devices)))
 
     def _nobody(self, config, address):

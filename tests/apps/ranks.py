@@ -1,5 +1,6 @@
 """What the tests of several processes share: ranks that they can kill."""
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -12,13 +13,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from apps.common import distributed
 from tests.apps.reviews import flags, write_reviews
-from tests.apps.tools import ROOT
+from tests.apps.tools import ROOT, train
 
 # Processes compile a step for minutes in all: once for all tests.
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir(), "unroll-jax"))
 )
+
+# What trains for seconds is not worth an optimized step.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 # All texts have one width, so a step is compiled once.
 ONE_WIDTH = "--max-length", "7"
@@ -43,7 +48,27 @@ def sentiment_flags(folder, name, *more):
     """Flags of a small training, whose data are written first."""
     if not (folder / "reviews").exists():
         write_reviews(folder / "reviews")
-    return flags(folder, "--name", name, "--epochs", "3", *ONE_WIDTH, *more)
+    words = "--name", name, "--epochs", "10", "--patience", "10", *ONE_WIDTH
+    return flags(folder, *words, *more)
+
+
+def train_here(patch, app, *words):
+    """Trains by workers of this process, which need not begin anew itself."""
+    patch.setattr(sys, "argv", ["train", *words])  # which they get
+    return train(app, *words)
+
+
+def train_alone(patch, app, *words):
+    """Does what `train_here` does, and leaves out what follows training."""
+    fit = distributed.Machines.fit
+
+    def fit_and_stop(*about, **more):
+        fit(*about, **more)
+        raise distributed.Stopped
+
+    with contextlib.suppress(distributed.Stopped), patch.context() as inside:
+        inside.setattr(distributed.Machines, "fit", fit_and_stop)
+        train_here(inside, app, *words)
 
 
 def start(app, *words, **options):

@@ -30,13 +30,13 @@ def translation(source):
     return " ".join(reversed(words)).capitalize() + "."
 
 
-def write_pairs(folder, count=900, seed=0):
+def write_pairs(folder, count=900, seed=0, lengths=range(1, 5)):
     """Pairs whose translation is known: `translation`."""
     words = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     seen = set()
     while len(seen) < count:
-        chosen = words.choices(list(WORDS), k=words.randrange(1, 5))
+        chosen = words.choices(list(WORDS), k=words.choice(lengths))
         seen.add(" ".join(chosen).capitalize() + ".")
     sources = sorted(seen)
     words.shuffle(sources)

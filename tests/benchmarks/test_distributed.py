@@ -1,18 +1,21 @@
-"""What is read of a run, and computed of several machines."""
+"""What is said of the times measured, and computed of several machines."""
 
 import re
 
 import pytest
-import tensorflow as tf
 
 from benchmarks import distributed
 
 
-def test_speeds_are_those_of_the_event_files(tmp_path):
-    with tf.summary.create_file_writer(str(tmp_path / "train")).as_default():
-        for step, speed in enumerate((3.0, 7.5)):
-            tf.summary.scalar("examples_per_second", speed, step)
-    assert distributed.speeds(tmp_path) == [3.0, 7.5]
+def test_a_row_is_of_medians():
+    seconds = {
+        "one": [0.050, 0.040, 0.900],
+        "two": [0.020, 0.025, 0.030],
+        "half": [0.020, 0.001, 0.030],
+    }
+    assert distributed.row("sentiment", seconds) == (
+        "| sentiment | 50 ms | 25 ms | 2.00 x | 20 ms | 20% |"
+    )
 
 
 def test_all_reduce_times_are_those_of_a_ring():
