@@ -110,15 +110,10 @@ EXACT = {
     "sentiment": (
         lambda folder: reviews.write_reviews(folder / "reviews"),
         reviews.flags,
-        (
-            *("--dropout", "0", "--word-dropout", "0", "--clip-norm", "0.1"),
-            *ranks.ONE_WIDTH,
-        ),
+        ("--dropout", "0", "--word-dropout", "0", "--clip-norm", "0.1"),
     ),
     "translation": (
-        lambda folder: translations.write_pairs(
-            folder / "pairs", lengths=(3, 4)
-        ),
+        lambda folder: translations.write_pairs(folder / "pairs"),
         translations.flags,
         ("--dropout", "0", "--batch-tokens", "400", "--clip-norm", "0.1"),
     ),
@@ -127,20 +122,16 @@ EXACT = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("app", EXACT)
-def test_two_devices_train_as_one_does(app, tmp_path, monkeypatch):
+def test_two_devices_train_as_one_does(app, tmp_path):
     write, flags, exact = EXACT[app]
     write(tmp_path)
-    words = flags(tmp_path, *exact, "--epochs", "2")
-    # One by the flag, which is slower, and one without it.
-    counts = "12" if app == "sentiment" else "2"
-    if app != "sentiment":
-        ranks.train_alone(monkeypatch, app, *words, "--name", "1")
-    for count in counts:
-        more = "--name", count, f"--devices=cpu:{count}"
-        done = run_module(f"apps.{app}.train", *words, *more)
+    logs = []
+    for count in "12":
+        words = flags(tmp_path, *exact, "--epochs", "2", "--name", count)
+        done = run_module(f"apps.{app}.train", *words, f"--devices=cpu:{count}")
         assert done.returncode == 0, done.stderr
         assert f"engine   TensorFlow, 1 process, {count} cpu dev" in done.stdout
-    logs = [log_of(tmp_path / "runs" / app / name) for name in "12"]
+        logs.append(log_of(tmp_path / "runs" / app / count))
     for one, two in zip(*logs, strict=True):
         assert two["loss"] == pytest.approx(one["loss"], abs=1e-5)
         assert two["val_loss"] == pytest.approx(one["val_loss"], abs=1e-4)
