@@ -44,6 +44,11 @@ EXAMPLES = [
     b"br\xff\xfeken \xe9 byt\xe2\x82",
 ]
 
+# Length, temperature, top_p and seed of what is compared. Cold, so that likely
+# tokens are drawn: of rare ones many are about as likely as each other, and
+# rounding would decide which is drawn.
+REQUESTS = [(8, 0.3, 1.0, 3), (5, 0.3, 0.9, 4)]
+
 
 @rnn_layers.plain_loops()
 def write(run: runs.Run, predictor: Predictor) -> None:
@@ -136,10 +141,7 @@ def write(run: runs.Run, predictor: Predictor) -> None:
         ],
         predict=lambda *inputs: _predicted(predictor, *inputs),
         track=[*tokenizer.tables],
-        examples=[
-            (texts, *map(tf.constant, (8, 1.0, 1.0, 3))),
-            (texts, *map(tf.constant, (5, 0.7, 0.9, 4))),
-        ],
+        examples=[(texts, *map(tf.constant, request)) for request in REQUESTS],
         more=[
             export.Endpoint(
                 "score",

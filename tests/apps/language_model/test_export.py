@@ -2,10 +2,13 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from apps.common import generation
 from apps.common.search import GREEDY
 from apps.language_model import export
 from tests.apps.tools import (
@@ -44,6 +47,37 @@ for name in ("apps", "data_pipelines", "rnn_layers"):
     assert all(texts)
     first = np.asarray(predictor.model(np.array([[3]])))[0, 0]
     np.testing.assert_allclose(logits, first, atol=1e-4)
+
+
+@pytest.mark.parametrize("request_", export.REQUESTS)
+def test_rounding_does_not_decide_what_is_compared(request_):
+    """10,000 words as frequent as Zipf says, many of them equally often."""
+    length, temperature, top_p, seed = request_
+    size = 10_000
+    counts = np.floor(1e5 / np.arange(1, size + 1))
+    noise = 1e-6 * np.random.default_rng(0).normal(size=size)
+    search = export._sampling(
+        SimpleNamespace(tokenizer=range(size)), temperature, top_p
+    )
+    chances = tf.random.stateless_uniform(
+        [len(export.EXAMPLES), length], [seed, 0]
+    )
+
+    def drawn(logits):
+        logits = tf.constant(np.tile(logits, (len(chances), 1)), tf.float32)
+        decoded = generation.generate(
+            lambda _, state: (logits, state),
+            logits,
+            search,
+            length,
+            end=-1,
+            chances=chances,
+        )
+        return decoded.tokens.numpy()
+
+    exact = drawn(np.log(counts))
+    assert len(np.unique(exact)) > 2  # it is drawn
+    np.testing.assert_array_equal(drawn(np.log(counts) + noise), exact)
 
 
 @pytest.mark.slow
