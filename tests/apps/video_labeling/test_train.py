@@ -140,7 +140,7 @@ def test_the_demo_is_learned(tmp_path):
 )
 def test_every_way_of_computing_learns(tmp_path, more):
     write_videos(tmp_path / "clips")
-    words = flags(tmp_path, "--epochs", "12", "--name", "x", *more.split())
+    words = flags(tmp_path, "--epochs", "5", "--name", "x", *more.split())
     # Half precision is exported, too; the others are as they usually are.
     exported = "--mixed-precision" in words
     record = tools.train("video_labeling", *words, exported=exported)
