@@ -184,7 +184,7 @@ bench-crf: $(INSTALLED) ## Time a training step with a CRF beside a softmax
 	@$(RUN) -m benchmarks.crf $(ARGS)
 
 .PHONY: bench-distributed
-bench-distributed: $(INSTALLED) ## Time two processes beside one (10 minutes, needs JAX)
+bench-distributed: $(INSTALLED) ## Time two processes beside one (20 minutes, needs JAX)
 	@$(RUN) -m benchmarks.distributed $(ARGS)
 
 .PHONY: bench-decoding

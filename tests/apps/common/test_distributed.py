@@ -110,10 +110,16 @@ EXACT = {
     "sentiment": (
         lambda folder: reviews.write_reviews(folder / "reviews"),
         reviews.flags,
-        ("--dropout", "0", "--word-dropout", "0", "--clip-norm", "0.1"),
+        (
+            *("--dropout", "0", "--word-dropout", "0", "--clip-norm", "0.1"),
+            *ranks.ONE_WIDTH,
+        ),
     ),
     "translation": (
-        lambda folder: translations.write_pairs(folder / "pairs"),
+        # A batch of valid has 45 rows, which two devices share unequally.
+        lambda folder: translations.write_pairs(
+            folder / "pairs", lengths=(3, 4)
+        ),
         translations.flags,
         ("--dropout", "0", "--batch-tokens", "400", "--clip-norm", "0.1"),
     ),
