@@ -91,10 +91,15 @@ def find(
             if split in needed
         ]
         hint = f"; {others[0]} has to be exported as such" if others else ""
+        expected = f"{names[-1]} or {names[-1]}.gz"
+        if names[:-1]:
+            expected = (
+                f"{', '.join(names[:-1])} or {names[-1]}, or one of these"
+                " with .gz"
+            )
         raise DataError(
             f"{folder}: has no {' or '.join(needed)} file; expected "
-            f"{', '.join(names[:-1])} or {names[-1]}, or one of these with "
-            f".gz{hint}"
+            f"{expected}{hint}"
         )
     return paths
 

@@ -121,6 +121,15 @@ def test_lines_of_json_have_two_names(tmp_path):
         splits.find(tmp_path, tables.SUFFIXES)
 
 
+def test_a_single_kind_of_file_is_named_once(tmp_path):
+    (tmp_path / "input.txt").touch()
+    with pytest.raises(
+        DataError,
+        match=r"no train file; expected train\.txt or train\.txt\.gz$",
+    ):
+        splits.find(tmp_path, [".txt"])
+
+
 def test_train_is_needed_to_train(tmp_path):
     assert list(files(tmp_path, "test.csv")) == ["test"]
     with pytest.raises(DataError, match="has no train file; expected train"):
