@@ -89,7 +89,7 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
     """A quarter of it; no baseline is ever right."""
     sizes = {"train": 2000, "valid": 40, "test": 60}
     monkeypatch.setattr(demo, "SIZES", sizes)
-    record = train_demo("captioning", tmp_path, "--epochs", "20")
+    record = train_demo("captioning", tmp_path, "--epochs", "12")
     for name in ("most_frequent", "nearest_picture"):
         assert record["baselines"][name]["right"] == 0
         assert record["metrics"]["cider"] > record["baselines"][name]["cider"]
