@@ -54,6 +54,10 @@ def sentiment_flags(folder, name, *more):
 
 def train_here(patch, app, *words):
     """Trains by workers of this process, which need not begin anew itself."""
+    import keras
+
+    # Variables are handed over by name, so they begin as in a new process.
+    keras.utils.clear_session(free_memory=False)
     patch.setattr(sys, "argv", ["train", *words])  # which they get
     return train(app, *words)
 
