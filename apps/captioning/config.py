@@ -302,7 +302,8 @@ PRESETS = {
         batch_size=125,
         captions_per_picture=5,
         epochs=3,
-        mbr_samples=16,
+        beam=10,
+        mbr_samples=32,
     ),
     # Seconds on a laptop: does everything work?
     "smoke": dict(
