@@ -10,12 +10,12 @@ without a test:
     half   one process on one core, on half of each batch: a step of `two`
            without its communication
 
-They take turns, since other work on a machine comes and goes, and the median of
-the epochs of all turns counts; the first of each is left out, for XLA compiles
-in it. The second table is computed, not measured: N machines, each with the
-batch of `one`, add up all gradients by a ring, which moves 2 (N - 1) / N times
-their bytes over the network of each machine in each step; latency and overlap
-are left out.
+The table has the milliseconds of a step. The ways take turns, since other work
+on a machine comes and goes, and the median of the epochs of all turns counts;
+the first of each is left out, for XLA compiles in it. The second table is
+computed, not measured: N machines, each with the batch of `one`, add up all
+gradients by a ring, which moves 2 (N - 1) / N times their bytes over the
+network of each machine in each step; latency and overlap are left out.
 """
 
 import argparse
@@ -30,11 +30,12 @@ import tempfile
 import time
 import typing
 
-# Flags of each app, and the flag that says how large a batch is.  A share of
-# the training batches is the same ones in each epoch: no width comes late.
+# Flags of each app, the last of which says how large a batch is, and sizes.  A
+# share of the training batches is the same ones in each epoch: no width comes
+# late.
 APPS = {
-    "sentiment": ("--max-length 60", "--batch-size", 64),
-    "translation": ("--train-share 0.3", "--batch-tokens", 4096),
+    "sentiment": ("--max-length 60 --batch-size", (64, 128, 256)),
+    "translation": ("--train-share 0.3 --batch-tokens", (4096,)),
 }
 MACHINES = 2, 4, 8, 16
 GIGABITS = 1, 10, 100
@@ -88,12 +89,12 @@ def train(app: str, *words: str) -> dict:
     return measured
 
 
-def measure(app, way, cores, options, folder):
+def measure(app, batch, way, cores, options, folder):
     """Do what `train` does in a process of its own, on some cores."""
-    flags, flag, batch = APPS[app]
+    flags, _ = APPS[app]
     words = [
-        *(app, "--dataset", "demo", *flags.split()),
-        *(flag, str(batch // way.share), "--distribute", str(way.processes)),
+        *(app, "--dataset", "demo", *flags.split(), str(batch // way.share)),
+        *("--distribute", str(way.processes)),
         *("--epochs", str(options.epochs), "--cache-path", options.cache_path),
         *("--runs-path", folder),
     ]
@@ -111,7 +112,7 @@ def measure(app, way, cores, options, folder):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(app, cores, options) -> tuple[dict[str, list[float]], int]:
+def compare(app, batch, cores, options) -> tuple[dict[str, list[float]], int]:
     """Let the ways take turns.
 
     Returns:
@@ -122,18 +123,18 @@ def compare(app, cores, options) -> tuple[dict[str, list[float]], int]:
     for _ in range(options.repeats):
         for name, way in WAYS.items():
             with tempfile.TemporaryDirectory() as folder:
-                measured = measure(app, way, cores, options, folder)
+                measured = measure(app, batch, way, cores, options, folder)
             seconds[name] += measured["seconds"][1:]
             steps = ", ".join(f"{1e3 * s:.1f}" for s in measured["seconds"])
-            print(f"{app} {name}: {steps} ms a step", file=sys.stderr)
+            print(f"{app} {batch} {name}: {steps} ms a step", file=sys.stderr)
     return seconds, measured["bytes"]
 
 
-def row(app: str, seconds: dict[str, list[float]]) -> str:
-    """Return the row of the measured table for an app."""
+def row(app: str, batch: int, seconds: dict[str, list[float]]) -> str:
+    """Return the row of the measured table for an app and a batch."""
     one, two, half = (statistics.median(seconds[name]) for name in WAYS)
     return (
-        f"| {app} | {1e3 * one:.0f} ms | {1e3 * two:.0f} ms |"
+        f"| {app}, {batch} | {1e3 * one:.0f} ms | {1e3 * two:.0f} ms |"
         f" {one / two:.2f} x | {1e3 * half:.0f} ms |"
         f" {max(1 - half / two, 0):.0%} |"
     )
@@ -168,14 +169,15 @@ def main() -> None:
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
     computed = []
-    print("| app | step of one | of two | ratio | of half | communication |")
+    print("| app, batch | one | two | ratio | half | communication |")
     print("|---|---|---|---|---|---|")
-    for app in options.apps:
-        seconds, size = compare(app, cores, options)
-        print(row(app, seconds), flush=True)
+    chosen = [(app, size) for app in options.apps for size in APPS[app][1]]
+    for app, batch in chosen:
+        seconds, size = compare(app, batch, cores, options)
+        print(row(app, batch, seconds), flush=True)
         computed += [
             "",
-            f"{app}: {size / 1e6:.1f} MB of gradients a step:",
+            f"{app}, {batch}: {size / 1e6:.1f} MB of gradients a step:",
             "",
             "| machines | "
             + " | ".join(f"{g} Gbit/s" for g in GIGABITS)

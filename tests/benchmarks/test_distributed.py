@@ -13,8 +13,8 @@ def test_a_row_is_of_medians():
         "two": [0.020, 0.025, 0.030],
         "half": [0.020, 0.001, 0.030],
     }
-    assert distributed.row("sentiment", seconds) == (
-        "| sentiment | 50 ms | 25 ms | 2.00 x | 20 ms | 20% |"
+    assert distributed.row("sentiment", 64, seconds) == (
+        "| sentiment, 64 | 50 ms | 25 ms | 2.00 x | 20 ms | 20% |"
     )
 
 
