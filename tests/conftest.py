@@ -7,11 +7,16 @@ tests of an app run in one process, which trains and loads its models once, and
 those of any other file in one.
 """
 
+import gc
 import sys
 import zlib
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
+
+# Graphs and models are a million objects, and there for long: to look through
+# the youngest of them after every 700 takes a twentieth of the time.
+gc.set_threshold(50_000, 20, 50)
 
 
 class AppsInOneProcess(LoadFileScheduling):
