@@ -83,8 +83,7 @@ def train(app, *arguments, exported=True):
         with pytest.MonkeyPatch.context() as patch:
             if not exported:
                 patch.setattr(export, "write", lambda *_: None)
-            # Pictures of an epoch, where there are any: to draw takes long.
-            patch.setattr(show, "PICTURES", 1, raising=False)
+            draw_once(patch, show)
             options = cli.parse(config.Config, config.PRESETS, arguments)
             return module.train(options)
     finally:
@@ -92,10 +91,22 @@ def train(app, *arguments, exported=True):
         keras.utils.clear_session(free_memory=False)
 
 
+def draw_once(patch, show):
+    """Leaves out pictures of an epoch but some of the first: they take long."""
+    patch.setattr(show, "PICTURES", 1, raising=False)
+    if hasattr(show, "Samples"):
+        draw = show.Samples.pictures
+
+        def pictures(own, epoch):
+            return draw(own, epoch) if epoch == 0 else {}
+
+        patch.setattr(show.Samples, "pictures", pictures)
+
+
 def train_demo(app, folder, *arguments):
-    """Trains on the demo, by default flags; returns the record."""
+    """Trains on the demo, without an export; returns the record."""
     paths = ("--runs-path", str(folder), "--cache-path", str(folder / "data"))
-    return train(app, *paths, *arguments)
+    return train(app, *paths, *arguments, exported=False)
 
 
 def train_once(tmp_path_factory, app, write_data, flags, name=None):
@@ -324,14 +335,13 @@ def check_a_killed_run_ends_as_a_whole_one(app, folder, command, files=()):
         command: Words of the command line, without a name.
         files: Names of texts in the run folder, which are to be alike.
     """
-    module = f"apps.{app}.train"
     whole, killed = (
         folder / "runs" / app / name for name in ("whole", "killed")
     )
     train(app, *command, "--name", "whole", exported=False)
     # So that what is prepared can be torn, too.
     shutil.rmtree(folder / "data", ignore_errors=True)
-    run_and_kill(module, [*command, "--name", "killed"], killed)
+    run_and_kill(app, [*command, "--name", "killed"], killed)
     check_same_weights(killed, whole)
     for name in files:
         ours, theirs = ((run / name).read_text() for run in (killed, whole))
@@ -416,18 +426,29 @@ def check_near_weights(*folders):
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
-def run_and_kill(module, arguments, folder):
+# Does what `python -m apps.<app>.train` does, but waits in place of the export:
+# the last moment to kill it comes in 2 seconds.
+UNEXPORTED = """
+import importlib, runpy, sys, time
+app = sys.argv.pop(1)
+importlib.import_module(f"apps.{app}.export").write = lambda *_: time.sleep(3)
+runpy.run_module(f"apps.{app}.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def run_and_kill(app, arguments, folder):
     """Kills a training at two random moments; then lets it finish.
 
-    The first is while it begins, the other while it trains or is tested.
+    The first is while it begins, the other while it trains or is tested. The
+    model is not exported.
 
     Args:
-        module: Of the training.
+        app: Name of the app.
         arguments: Of its command line.
         folder: Its run folder.
     """
     random_moment = random.Random(time.time())  # others each time, on purpose
-    command = [sys.executable, "-m", module, *arguments]
+    command = [sys.executable, "-c", UNEXPORTED, app, *arguments]
     kills = 0
     late = random_moment.choice([(1, 1), (2, 1), (4, 2), (4, 0.3)])
     for epochs, most in [(0, 12), late]:
@@ -436,7 +457,9 @@ def run_and_kill(module, arguments, folder):
         kills += kill_when(process, Moment(folder / "log.csv", epochs, seconds))
     assert kills == 2
     if not (folder / "metrics.json").exists():
-        last = run_module(module, *arguments)
+        last = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert last.returncode == 0, last.stderr
 
 
