@@ -1,6 +1,7 @@
 """Whole trainings: refused, killed, on the demo, in every way."""
 
 import itertools
+import shlex
 import shutil
 
 import numpy as np
@@ -86,16 +87,20 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(
 
 @pytest.mark.slow
 def test_the_demo_is_learned(tmp_path, monkeypatch):
-    """A quarter of it; no baseline is ever right."""
-    sizes = {"train": 2000, "valid": 40, "test": 60}
+    """A part, by a sixth of it; no baseline is ever right."""
+    sizes = {"train": 1200, "valid": 20, "test": 50}
     monkeypatch.setattr(demo, "SIZES", sizes)
-    record = train_demo("captioning", tmp_path, "--epochs", "12")
+    words = shlex.split(
+        "--epochs 9 --captions-per-picture 5 --attention-units 32"
+        " --embedding-size 64 --learning-rate 6e-3 --averaging 0.99"
+    )
+    record = train_demo("captioning", tmp_path, *words)
     for name in ("most_frequent", "nearest_picture"):
         assert record["baselines"][name]["right"] == 0
         assert record["metrics"]["cider"] > record["baselines"][name]["cider"]
         bleu = record["baselines"][name]["bleu_4"]
         assert record["metrics"]["bleu_4"] > bleu + 5
-    assert record["metrics"]["right"] > 0.25
+    assert record["metrics"]["right"] > 0.15
 
 
 def learned(record):

@@ -10,6 +10,7 @@ from apps.common import cli, runs
 from apps.sentiment import train
 from apps.sentiment.config import PRESETS, Config
 from apps.sentiment.predict import Predictor
+from data_pipelines.sentiment.demo import generator as demo
 from tests.apps import tools
 from tests.apps.reviews import flags, write_reviews
 from tests.apps.tools import (
@@ -146,10 +147,13 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_is_learned(tmp_path):
-    """In two thirds of the epochs that it has by default."""
-    record = train_demo("sentiment", tmp_path, "--epochs", "8")
-    assert record["metrics"]["accuracy"] >= 0.95
+def test_the_demo_is_learned(tmp_path, monkeypatch):
+    """By half of it, not quite as well."""
+    sizes = {"train": 4000, "valid": 300, "test": 300}
+    monkeypatch.setattr(demo, "SIZES", sizes)
+    words = ("--epochs", "7", "--learning-rate", "4e-3")
+    record = train_demo("sentiment", tmp_path, *words)
+    assert record["metrics"]["accuracy"] >= 0.9
     assert record["baselines"]["bag_of_words"]["accuracy"] < 0.8
 
 

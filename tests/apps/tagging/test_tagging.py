@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 from apps.common import cli
 from apps.tagging import evaluate, predict
 from apps.tagging.scores import METRICS
+from data_pipelines.tagging.demo import generator
 from tests.apps.tagging.tiny import flags, write_requests
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
@@ -156,14 +158,19 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("output", ["crf", "softmax"])
-def test_the_demo_needs_labels_chosen_together(tmp_path, output):
-    """In a few epochs: more of them teach little that is new."""
-    record = train_demo(
-        "tagging", tmp_path, "--output", output, "--epochs", "4"
+def test_the_demo_needs_labels_chosen_together(tmp_path, monkeypatch, output):
+    """By a third of the requests: more of them teach little that is new."""
+    sizes = {"train": 1500, "valid": 100, "test": 500}
+    monkeypatch.setattr(generator, "SIZES", sizes)
+    words = shlex.split(
+        "--epochs 5 --units 48 --character-units 24 --learning-rate 6e-3"
+        " --averaging 0.99"
     )
+    record = train_demo("tagging", tmp_path, "--output", output, *words)
     f1 = record["metrics"]["f1"]
     # Attainable is 0.89, without transitions 0.74; see the demo's generator.
-    assert f1 > 0.87 if output == "crf" else f1 < 0.8
+    # Of 500 requests a score differs from that of all by 0.02 at most.
+    assert f1 > 0.85 if output == "crf" else f1 < 0.8
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 """Trainings: refused; whole ones, killed and in every way."""
 
 import itertools
+import shlex
 
 import pytest
 
 from apps.common import cli
 from apps.translation import train
 from apps.translation.config import PRESETS, Config
+from data_pipelines.translation.demo import generator as demo
 from tests.apps import tools
 from tests.apps.tools import (
     check_a_killed_run_ends_as_a_whole_one,
@@ -69,11 +71,21 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_is_learned(tmp_path):
-    """In less than half of the epochs that it has by default."""
-    record = train_demo("translation", tmp_path, "--epochs", "4")
-    assert record["metrics"]["bleu"] >= 90
-    assert record["metrics"]["exact_match"] >= 0.8
+def test_the_demo_is_learned(tmp_path, monkeypatch):
+    """By half the units, so not all of it.
+
+    Half of test has combinations that train does not have: who knows only those
+    of train has half of it right.
+    """
+    sizes = {**demo.SIZES, "valid": 60, "test": 100}
+    monkeypatch.setattr(demo, "SIZES", sizes)
+    words = shlex.split(
+        "--epochs 4 --units 128 --embedding-size 128 --vocabulary-size 1000"
+        " --learning-rate 8e-3 --averaging 0.99"
+    )
+    record = train_demo("translation", tmp_path, *words)
+    assert record["metrics"]["bleu"] >= 85
+    assert record["metrics"]["exact_match"] > 0.65
     assert all(b["bleu"] < 5 for b in record["baselines"].values())
 
 

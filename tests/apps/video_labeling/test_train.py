@@ -10,6 +10,7 @@ from apps.video_labeling import (
     train,
 )
 from apps.video_labeling.config import PRESETS, Config
+from data_pipelines.video_labeling.demo import generator as demo
 from tests.apps import tools
 from tests.apps.tools import (
     ROOT,
@@ -119,10 +120,13 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demo_is_learned(tmp_path):
-    """In a third of the epochs that it has by default."""
-    record = train_demo("video_labeling", tmp_path, "--epochs", "7")
-    assert record["metrics"]["accuracy"] >= 0.95
+def test_the_demo_is_learned(tmp_path, monkeypatch):
+    """Most of it, by three fifths of the clips."""
+    sizes = {"train": 120, "valid": 8, "test": 16}
+    monkeypatch.setattr(demo, "SIZES", sizes)
+    words = ("--epochs", "7", "--learning-rate", "5e-3", "--averaging", "0.95")
+    record = train_demo("video_labeling", tmp_path, *words)
+    assert record["metrics"]["accuracy"] >= 0.8
     for baseline in record["baselines"].values():
         assert baseline["accuracy"] < 0.5
 
