@@ -91,7 +91,7 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
     sizes = {"train": 1200, "valid": 20, "test": 50}
     monkeypatch.setattr(demo, "SIZES", sizes)
     words = shlex.split(
-        "--epochs 9 --captions-per-picture 5 --attention-units 32"
+        "--epochs 7 --captions-per-picture 5 --attention-units 32"
         " --embedding-size 64 --learning-rate 6e-3 --averaging 0.99"
     )
     record = train_demo("captioning", tmp_path, *words)

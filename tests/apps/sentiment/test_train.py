@@ -164,7 +164,8 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
         "--mixed-precision",
         "--mixed-precision bfloat16 --depth 2 --cell peephole_lstm"
         " --bidirectional false",
-        "--jit-compile true",
+        # Of one width: a step is compiled for each.
+        "--jit-compile true --max-length 7",
     ],
 )
 def test_every_way_of_computing_learns(tmp_path, more):

@@ -91,17 +91,28 @@ def test_the_demo_is_learned(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "more",
+    ("more", "lengths"),
     [
-        "--mixed-precision --scheduled-sampling 0.2",
-        "--mixed-precision bfloat16 --depth 2 --cell lstm"
-        " --decoder-cell peephole_lstm",
-        "--jit-compile true --attention general --tied false --averaging 0",
-        "--attention dot --tokens characters --max-length 40 --epochs 14",
+        ("--mixed-precision --scheduled-sampling 0.2", range(1, 5)),
+        (
+            "--mixed-precision bfloat16 --depth 2 --cell lstm"
+            " --decoder-cell peephole_lstm",
+            range(1, 5),
+        ),
+        # Of two widths: a step is compiled for each.
+        (
+            "--jit-compile true --attention general --tied false --averaging 0",
+            (3, 4),
+        ),
+        # Of few words, which have many characters.
+        (
+            "--attention dot --tokens characters --max-length 40 --epochs 10",
+            (2, 3),
+        ),
     ],
 )
-def test_every_way_of_computing_learns(tmp_path, more):
-    write_pairs(tmp_path / "pairs", 900)
+def test_every_way_of_computing_learns(tmp_path, more, lengths):
+    write_pairs(tmp_path / "pairs", 700, lengths=lengths)
     arguments = flags(
         *(tmp_path, "--epochs", "8", "--name", "x", *more.split())
     )
