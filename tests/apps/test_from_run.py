@@ -11,8 +11,8 @@ from tests.apps.reviews import flags, write_reviews
 from tests.apps.tools import (
     check_near_weights,
     check_same_weights,
-    run_module,
     train,
+    train_elsewhere,
 )
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def test_devices_begin_with_the_weights_of_the_run(tmp_path):
     train("sentiment", *words, "--name", "a", exported=False)
     words += ["--from-run", "a", "--name", "b", "--learning-rate", "0"]
     # Logical devices are chosen before TensorFlow begins.
-    done = run_module("apps.sentiment.train", *words, "--devices", "cpu:2")
+    done = train_elsewhere("sentiment", *words, "--devices", "cpu:2")
     assert done.returncode == 0, done.stderr
     assert "engine   TensorFlow, 1 process, 2 cpu dev" in done.stdout
     folder = tmp_path / "runs" / "sentiment"

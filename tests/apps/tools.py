@@ -426,14 +426,25 @@ def check_near_weights(*folders):
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
-# Does what `python -m apps.<app>.train` does, but waits in place of the export:
-# the last moment to kill it comes in 2 seconds.
+# Does what `python -m apps.<app>.train` does, but waits in place of the export.
 UNEXPORTED = """
 import importlib, runpy, sys, time
-app = sys.argv.pop(1)
-importlib.import_module(f"apps.{app}.export").write = lambda *_: time.sleep(3)
+app, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
+export = importlib.import_module(f"apps.{app}.export")
+export.write = lambda *_: time.sleep(seconds)
 runpy.run_module(f"apps.{app}.train", run_name="__main__", alter_sys=True)
 """
+
+
+def train_elsewhere(app, *arguments):
+    """Trains in a new process, without an export."""
+    return subprocess.run(
+        [sys.executable, "-c", UNEXPORTED, app, "0", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def run_and_kill(app, arguments, folder):
@@ -448,7 +459,8 @@ def run_and_kill(app, arguments, folder):
         folder: Its run folder.
     """
     random_moment = random.Random(time.time())  # others each time, on purpose
-    command = [sys.executable, "-c", UNEXPORTED, app, *arguments]
+    # Without a wait there may be no process by the last of the moments.
+    command = [sys.executable, "-c", UNEXPORTED, app, "3", *arguments]
     kills = 0
     late = random_moment.choice([(1, 1), (2, 1), (4, 2), (4, 0.3)])
     for epochs, most in [(0, 12), late]:
@@ -457,9 +469,7 @@ def run_and_kill(app, arguments, folder):
         kills += kill_when(process, Moment(folder / "log.csv", epochs, seconds))
     assert kills == 2
     if not (folder / "metrics.json").exists():
-        last = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        last = train_elsewhere(app, *arguments)
         assert last.returncode == 0, last.stderr
 
 
