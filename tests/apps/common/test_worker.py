@@ -29,7 +29,10 @@ APPS = {
         lambda folder, *more: reviews.flags(folder, *ranks.ONE_WIDTH, *more),
     ),
     "translation": (
-        lambda folder: translations.write_pairs(folder / "pairs"),
+        # Of two widths: a step is compiled for each.
+        lambda folder: translations.write_pairs(
+            folder / "pairs", lengths=(3, 4)
+        ),
         lambda folder, *more: translations.flags(
             folder, "--batch-tokens", "2000", *more
         ),
