@@ -129,7 +129,7 @@ test: $(INSTALLED) ## Run the tests (about 5 minutes on 2 cores)
 	@$(RUN) -m pytest -m "not slow and not browser" $(WORKERS) $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(INSTALLED) ## Run the tests that train whole models
+test-slow: $(INSTALLED) ## Run the tests that train whole models (25 minutes)
 	@$(RUN) -m pytest -m slow $(WORKERS) $(ARGS)
 
 .PHONY: test-browser
