@@ -74,6 +74,8 @@ def _uncollected():
         yield
     finally:
         gc.freeze()  # what is imported stays: never look at it again
+        # Models and graphs stay, too: not after every 700 new objects.
+        gc.set_threshold(50_000, *gc.get_threshold()[1:])
         if enabled:
             gc.enable()
 

@@ -28,7 +28,6 @@ import argparse
 import ast
 import contextlib
 import dataclasses
-import gc
 import importlib
 import json
 import os
@@ -248,20 +247,10 @@ def stored_flags(
 
 def command(config_class: type, presets: Mapping[str, dict] | None = None):
     """Read and check the command line of this process; it ends on mistakes."""
-    _collect_seldom()
     words = sys.argv[1:]
     config = parse(config_class, presets, words)
     main(lambda: check(config, words))
     return config
-
-
-def _collect_seldom():
-    """Let garbage be collected after 50,000 new objects, not after 700.
-
-    TensorFlow and a model are a million objects that stay. To look through them
-    so often took an eighth of the time of a short training.
-    """
-    gc.set_threshold(50_000, *gc.get_threshold()[1:])
 
 
 def training_command(more: type) -> tuple[str, typing.Any, typing.Any]:
@@ -275,7 +264,6 @@ def training_command(more: type) -> tuple[str, typing.Any, typing.Any]:
     Returns:
         The app, its configuration, and an instance of `more`.
     """
-    _collect_seldom()
     apps = sorted(path.parent.name for path in ROOT.glob("apps/*/train.py"))
     words = sys.argv[1:]
     if words[:1] != ["--app"] or words[1:2] not in [[app] for app in apps]:

@@ -37,8 +37,12 @@ needs_formats = pytest.mark.skipif(
 
 
 def run_module(module, *arguments, **options):
+    return run_python("-m", module, *arguments, **options)
+
+
+def run_python(*words, **options):
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -438,13 +442,7 @@ runpy.run_module(f"apps.{app}.train", run_name="__main__", alter_sys=True)
 
 def train_elsewhere(app, *arguments):
     """Trains in a new process, without an export."""
-    return subprocess.run(
-        [sys.executable, "-c", UNEXPORTED, app, "0", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_python("-c", UNEXPORTED, app, "0", *arguments)
 
 
 def run_and_kill(app, arguments, folder):
